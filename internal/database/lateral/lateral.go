@@ -1,0 +1,56 @@
+// Package lateral restricts a query to the first rows of each of several
+// parents, in one statement whose cost follows the rows returned and not the
+// rows that the parents have: a lateral join on PostgreSQL, a union of limited
+// index scans on SQLite. A window function would number every row first.
+package lateral
+
+import (
+	"strings"
+
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
+)
+
+// In keeps the rows of the parents.
+func In(column string, parents []string) func(*sql.Selector) {
+	args := make([]any, len(parents))
+	for i, p := range parents {
+		args[i] = p
+	}
+	return func(s *sql.Selector) { s.Where(sql.In(s.C(column), args...)) }
+}
+
+// First keeps the first limit rows of each parent. Shape adds the inner
+// query's predicates and order. Parents are TypeIDs, and so without commas.
+func First(table, column string, parents []string, limit int, shape func(*sql.Selector)) func(*sql.Selector) {
+	return func(s *sql.Selector) {
+		inner := func(parent *sql.Predicate) *sql.Selector {
+			t := sql.Dialect(s.Dialect()).Select().From(sql.Dialect(s.Dialect()).Table(table))
+			t.Select(t.C("id"))
+			t.Where(parent)
+			shape(t)
+			return t.Limit(limit)
+		}
+		if s.Dialect() == dialect.Postgres {
+			s.Where(sql.P(func(b *sql.Builder) {
+				b.Ident(s.C("id")).WriteString(" IN (SELECT l.id FROM unnest(string_to_array(").
+					Arg(strings.Join(parents, ",")).WriteString(", ',')) AS p(id) CROSS JOIN LATERAL (")
+				b.Join(inner(sql.ExprP(sql.Table(table).C(column) + " = p.id")))
+				b.WriteString(") AS l)")
+			}))
+			return
+		}
+		s.Where(sql.P(func(b *sql.Builder) {
+			b.Ident(s.C("id")).WriteString(" IN (")
+			for i, parent := range parents {
+				if i > 0 {
+					b.WriteString(" UNION ALL ")
+				}
+				b.WriteString("SELECT * FROM (")
+				b.Join(inner(sql.EQ(sql.Table(table).C(column), parent)))
+				b.WriteString(")")
+			}
+			b.WriteString(")")
+		}))
+	}
+}

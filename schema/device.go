@@ -1,0 +1,88 @@
+package schema
+
+import (
+	"entgo.io/contrib/entgql"
+	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
+	"entgo.io/ent/schema"
+	"entgo.io/ent/schema/edge"
+	"entgo.io/ent/schema/field"
+	"entgo.io/ent/schema/index"
+
+	"github.com/bailiwick/bailiwick/internal/guard"
+)
+
+// Device is a computer, phone, tablet or set-top box of an organization.
+type Device struct{ ent.Schema }
+
+// Mixin of Device.
+func (Device) Mixin() []ent.Mixin {
+	return []ent.Mixin{InOrganization(), Base{prefix: "dev"}}
+}
+
+// Fields of Device.
+func (Device) Fields() []ent.Field {
+	return []ent.Field{
+		field.String("name").NotEmpty().MaxLen(255).
+			Annotations(entgql.OrderField("NAME")).
+			Comment("The device's name."),
+		field.String("serial_number").NotEmpty().MaxLen(64).
+			Comment("The maker's serial number; unique within the organization."),
+		field.String("udid").Optional().MaxLen(64).
+			Comment("Apple's unique device identifier."),
+		field.Enum("platform").
+			NamedValues("MacOS", "MACOS", "IOS", "IOS", "IPadOS", "IPADOS", "TVOS", "TVOS",
+				"WatchOS", "WATCHOS", "VisionOS", "VISIONOS", "Windows", "WINDOWS", "Linux", "LINUX", "Android", "ANDROID").
+			Annotations(Values{
+				"MACOS":    "Apple macOS.",
+				"IOS":      "Apple iOS.",
+				"IPADOS":   "Apple iPadOS.",
+				"TVOS":     "Apple tvOS.",
+				"WATCHOS":  "Apple watchOS.",
+				"VISIONOS": "Apple visionOS.",
+				"WINDOWS":  "Microsoft Windows.",
+				"LINUX":    "Linux.",
+				"ANDROID":  "Google Android.",
+			}).
+			Comment("The operating system's family."),
+		field.String("model").Optional().MaxLen(255).
+			Comment("The model's name."),
+		field.String("os_version").Optional().MaxLen(64).
+			Comment("The operating system's version."),
+		field.String("asset_tag").Optional().MaxLen(255).
+			Comment("The organization's own inventory number."),
+		field.Bool("enrolled").Default(false).
+			Comment("Whether the device is under management."),
+		field.Time("last_seen_at").Optional().Nillable().
+			Comment("When the device last checked in."),
+		field.String("user_id").Optional().Nillable().
+			Annotations(Hidden()).
+			Comment("Who uses the device."),
+	}
+}
+
+// Edges of Device.
+func (Device) Edges() []ent.Edge {
+	return []ent.Edge{
+		edge.To("user", User.Type).Field("user_id").Unique().
+			Annotations(entsql.OnDelete(entsql.SetNull)).
+			Comment("Who uses the device."),
+	}
+}
+
+// Indexes of Device.
+func (Device) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields(guard.OrganizationColumn, "serial_number").Unique(),
+		index.Fields(guard.OrganizationColumn, "name", "id"),
+		index.Fields(guard.OrganizationColumn, "platform", "name", "id"),
+		index.Fields(guard.OrganizationColumn, "user_id"),
+		index.Fields(guard.ProviderColumn, "name", "id"),
+		index.Fields(guard.ProviderColumn, "serial_number"),
+	}
+}
+
+// Annotations of Device.
+func (Device) Annotations() []schema.Annotation {
+	return listed("A computer, phone, tablet or set-top box of an organization.")
+}

@@ -1,0 +1,99 @@
+package schema
+
+import (
+	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
+	"entgo.io/ent/schema"
+	"entgo.io/ent/schema/edge"
+	"entgo.io/ent/schema/field"
+	"entgo.io/ent/schema/index"
+
+	"github.com/bailiwick/bailiwick/internal/guard"
+)
+
+// Ticket is an alert's ticket in the provider's ticketing system, from the
+// moment that it is wanted.
+type Ticket struct{ ent.Schema }
+
+// Mixin of Ticket.
+func (Ticket) Mixin() []ent.Mixin {
+	return []ent.Mixin{InOrganization(), Base{prefix: "tkt"}}
+}
+
+// Fields of Ticket.
+func (Ticket) Fields() []ent.Field {
+	return []ent.Field{
+		field.String("integration_id").NotEmpty().Immutable().
+			Annotations(Hidden()).
+			Comment("The ticketing system that it goes to."),
+		field.String("alert_id").NotEmpty().Immutable().
+			Annotations(Hidden()).
+			Comment("The alert that it is for."),
+		field.String("marker").NotEmpty().MaxLen(64).Immutable().
+			Comment("Written into the ticket at the vendor, so that it can be found again after any failure."),
+		field.Enum("status").
+			NamedValues("Pending", "PENDING", "Created", "CREATED", "Closed", "CLOSED",
+				"Blocked", "BLOCKED", "Failed", "FAILED", "Cancelled", "CANCELLED").
+			Default("PENDING").
+			Annotations(Values{
+				"PENDING":   "Waiting for the vendor.",
+				"CREATED":   "The vendor has it.",
+				"CLOSED":    "Closed at the vendor.",
+				"BLOCKED":   "The configuration keeps it from being delivered.",
+				"FAILED":    "Delivery was given up.",
+				"CANCELLED": "Cancelled before the vendor had it.",
+			}).
+			Comment("Pending until the vendor has it; blocked while the configuration keeps it from being delivered."),
+		field.String("external_id").Optional().MaxLen(64).
+			Comment("The ticket's id at the vendor."),
+		field.String("external_number").Optional().MaxLen(64).
+			Comment("The ticket's number at the vendor, as technicians know it."),
+		field.String("external_company_id").Optional().MaxLen(64).
+			Comment("The company at the vendor that it was created for."),
+		field.Time("due_at").Optional().Nillable().
+			Comment("When it is due."),
+		field.String("last_error").Optional().MaxLen(2000).
+			Comment("What went wrong last, in the vendor's own words where there are any."),
+		field.Int("attempts").Default(0).NonNegative().
+			Comment("How many calls to the vendor failed since the last success."),
+		field.Time("next_attempt_at").Optional().Nillable().
+			Comment("When delivery is tried next; null when nothing is waiting."),
+		field.String("lease").Optional().MaxLen(64).
+			Annotations(Hidden()).
+			Comment("Which worker holds the ticket."),
+		field.Time("lease_until").Optional().Nillable().
+			Annotations(Hidden()).
+			Comment("Until when the worker holds it."),
+	}
+}
+
+// Edges of Ticket.
+func (Ticket) Edges() []ent.Edge {
+	return []ent.Edge{
+		edge.To("integration", TicketingIntegration.Type).
+			Field("integration_id").Unique().Required().Immutable().
+			Annotations(entsql.OnDelete(entsql.Cascade)).
+			Comment("The ticketing system that it goes to."),
+		edge.To("alert", Alert.Type).
+			Field("alert_id").Unique().Required().Immutable().
+			Annotations(entsql.OnDelete(entsql.Cascade)).
+			Comment("The alert that it is for."),
+	}
+}
+
+// Indexes of Ticket.
+func (Ticket) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields(guard.OrganizationColumn, "integration_id", "marker").Unique(),
+		index.Fields(guard.OrganizationColumn, "alert_id"),
+		index.Fields(guard.ProviderColumn, "integration_id", "id"),
+		index.Fields(guard.ProviderColumn, "status", "id"),
+		index.Fields("next_attempt_at").
+			StorageKey("ticket_due").Annotations(entsql.IndexWhere("next_attempt_at IS NOT NULL")),
+	}
+}
+
+// Annotations of Ticket.
+func (Ticket) Annotations() []schema.Annotation {
+	return listed("An alert's ticket in the provider's ticketing system, from the moment that it is wanted.")
+}
