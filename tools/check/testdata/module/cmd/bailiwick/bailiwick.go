@@ -1,0 +1,6 @@
+package main
+
+import _ "github.com/bailiwick/bailiwick/ent"
+import _ "github.com/bailiwick/bailiwick/internal/app"
+
+func main() {}

@@ -1,0 +1,3 @@
+module github.com/bailiwick/bailiwick
+
+go 1.26.0

@@ -1,0 +1,4 @@
+package exec
+
+import _ "github.com/bailiwick/bailiwick/ent"
+import _ "github.com/bailiwick/bailiwick/graph"

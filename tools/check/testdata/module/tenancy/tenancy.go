@@ -1,0 +1,4 @@
+// Package tenancy is a leaf.
+package tenancy
+
+import _ "context"
