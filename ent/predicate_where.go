@@ -213,6 +213,48 @@ func TypeOf(prefix string) (table string, ok bool) {
 	return "", false
 }
 
+// ViewPermission is the permission that reading a row of a table takes; none
+// for tables that are not in the API.
+func ViewPermission(table string) string {
+	switch table {
+	case "administrators":
+		return "access.view_administrator"
+	case "administrator_organization_links":
+		return "access.view_organizationlink"
+	case "alerts":
+		return "alert.view_alert"
+	case "alert_occurrences":
+		return "alert.view_alert"
+	case "api_keys":
+		return "access.view_apikey"
+	case "devices":
+		return "mdm.view_device"
+	case "jobs":
+		return "job.view_job"
+	case "organizations":
+		return "tenancy.view_organization"
+	case "providers":
+		return "tenancy.view_provider"
+	case "roles":
+		return "access.view_role"
+	case "system_log_events":
+		return "audit.view_systemlogevent"
+	case "tickets":
+		return "ticketing.view_ticket"
+	case "ticket_deliveries":
+		return "ticketing.view_ticket"
+	case "ticketing_alert_configurations":
+		return "ticketing.view_alertconfiguration"
+	case "ticketing_company_mappings":
+		return "ticketing.view_companymapping"
+	case "ticketing_integrations":
+		return "ticketing.view_integration"
+	case "users":
+		return "directory.view_user"
+	}
+	return ""
+}
+
 // Exists reports whether an id is in the context's reach, whatever its table.
 func (c *Client) Exists(ctx context.Context, table, id string) (bool, error) {
 	switch table {

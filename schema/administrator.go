@@ -85,5 +85,5 @@ func (Administrator) Indexes() []ent.Index {
 
 // Annotations of Administrator.
 func (Administrator) Annotations() []schema.Annotation {
-	return listed("A technician of the provider, who acts in organizations.")
+	return listed("access.view_administrator", "A technician of the provider, who acts in organizations.")
 }

@@ -54,5 +54,5 @@ func (AdministratorOrganizationLink) Indexes() []ent.Index {
 
 // Annotations of AdministratorOrganizationLink.
 func (AdministratorOrganizationLink) Annotations() []schema.Annotation {
-	return listed("An administrator's access to an organization (JC-002 to JC-005).")
+	return listed("access.view_organizationlink", "An administrator's access to an organization (JC-002 to JC-005).")
 }

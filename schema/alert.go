@@ -111,5 +111,5 @@ func (Alert) Indexes() []ent.Index {
 
 // Annotations of Alert.
 func (Alert) Annotations() []schema.Annotation {
-	return listed("An ongoing condition in an organization that somebody should look at; occurrences fold into the open alert.")
+	return listed("alert.view_alert", "An ongoing condition in an organization that somebody should look at; occurrences fold into the open alert.")
 }

@@ -50,5 +50,5 @@ func (AlertOccurrence) Indexes() []ent.Index {
 
 // Annotations of AlertOccurrence.
 func (AlertOccurrence) Annotations() []schema.Annotation {
-	return listed("One report of an alert's condition.")
+	return listed("alert.view_alert", "One report of an alert's condition.")
 }

@@ -66,5 +66,5 @@ func (ApiKey) Indexes() []ent.Index {
 
 // Annotations of ApiKey.
 func (ApiKey) Annotations() []schema.Annotation {
-	return listed("An administrator's long-lived credential for the x-api-key header; it never exceeds its administrator.")
+	return listed("access.view_apikey", "An administrator's long-lived credential for the x-api-key header; it never exceeds its administrator.")
 }

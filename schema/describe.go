@@ -5,9 +5,11 @@ import (
 	"entgo.io/ent/schema"
 )
 
-// Doc is the annotation that describes an entity in the API.
+// Doc is the annotation that describes an entity in the API, and says who may
+// read it.
 type Doc struct {
 	Text string `json:"text"`
+	View string `json:"view"` // the permission that reading one takes
 }
 
 // Name implements ent's schema.Annotation.
@@ -20,6 +22,7 @@ type Values map[string]string
 func (Values) Name() string { return "EnumValues" }
 
 // listed describes an entity that the API lists, page by page.
-func listed(description string) []schema.Annotation {
-	return []schema.Annotation{entgql.RelayConnection(), Doc{description}}
+// View is the permission that reading one takes, wherever it turns up.
+func listed(view, description string) []schema.Annotation {
+	return []schema.Annotation{entgql.RelayConnection(), Doc{Text: description, View: view}}
 }

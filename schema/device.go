@@ -84,5 +84,5 @@ func (Device) Indexes() []ent.Index {
 
 // Annotations of Device.
 func (Device) Annotations() []schema.Annotation {
-	return listed("A computer, phone, tablet or set-top box of an organization.")
+	return listed("mdm.view_device", "A computer, phone, tablet or set-top box of an organization.")
 }

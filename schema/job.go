@@ -62,5 +62,5 @@ func (Job) Indexes() []ent.Index {
 
 // Annotations of Job.
 func (Job) Annotations() []schema.Annotation {
-	return listed("Long work that a user waits for.")
+	return listed("job.view_job", "Long work that a user waits for.")
 }

@@ -70,5 +70,5 @@ func (Organization) Indexes() []ent.Index {
 
 // Annotations of Organization.
 func (Organization) Annotations() []schema.Annotation {
-	return listed("One of a provider's customers: a tenant.")
+	return listed("tenancy.view_organization", "One of a provider's customers: a tenant.")
 }

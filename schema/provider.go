@@ -32,5 +32,5 @@ func (Provider) Fields() []ent.Field {
 
 // Annotations of Provider.
 func (Provider) Annotations() []schema.Annotation {
-	return []schema.Annotation{Doc{"A managed service provider: it looks after organizations."}}
+	return []schema.Annotation{Doc{View: "tenancy.view_provider", Text: "A managed service provider: it looks after organizations."}}
 }

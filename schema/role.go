@@ -41,5 +41,5 @@ func (Role) Indexes() []ent.Index {
 
 // Annotations of Role.
 func (Role) Annotations() []schema.Annotation {
-	return listed("A set of permissions: a built-in role, or a custom one of the provider or of one organization.")
+	return listed("access.view_role", "A set of permissions: a built-in role, or a custom one of the provider or of one organization.")
 }

@@ -86,5 +86,5 @@ func (SystemLogEvent) Indexes() []ent.Index {
 
 // Annotations of SystemLogEvent.
 func (SystemLogEvent) Annotations() []schema.Annotation {
-	return listed("The record that somebody did, or tried to do, something (OK-102); it never changes.")
+	return listed("audit.view_systemlogevent", "The record that somebody did, or tried to do, something (OK-102); it never changes.")
 }

@@ -95,5 +95,5 @@ func (Ticket) Indexes() []ent.Index {
 
 // Annotations of Ticket.
 func (Ticket) Annotations() []schema.Annotation {
-	return listed("An alert's ticket in the provider's ticketing system, from the moment that it is wanted.")
+	return listed("ticketing.view_ticket", "An alert's ticket in the provider's ticketing system, from the moment that it is wanted.")
 }

@@ -92,5 +92,5 @@ func (TicketDelivery) Indexes() []ent.Index {
 
 // Annotations of TicketDelivery.
 func (TicketDelivery) Annotations() []schema.Annotation {
-	return listed("One thing to do at the vendor for a ticket; a ticket's deliveries happen in order.")
+	return listed("ticketing.view_ticket", "One thing to do at the vendor for a ticket; a ticket's deliveries happen in order.")
 }

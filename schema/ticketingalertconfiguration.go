@@ -57,5 +57,5 @@ func (TicketingAlertConfiguration) Indexes() []ent.Index {
 
 // Annotations of TicketingAlertConfiguration.
 func (TicketingAlertConfiguration) Annotations() []schema.Annotation {
-	return listed("Whether alerts of a type become tickets of an integration, and what those look like (JC-006 to JC-008).")
+	return listed("ticketing.view_alertconfiguration", "Whether alerts of a type become tickets of an integration, and what those look like (JC-006 to JC-008).")
 }

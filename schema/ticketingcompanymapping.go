@@ -53,5 +53,5 @@ func (TicketingCompanyMapping) Indexes() []ent.Index {
 
 // Annotations of TicketingCompanyMapping.
 func (TicketingCompanyMapping) Annotations() []schema.Annotation {
-	return listed("Which of the vendor's companies an organization's tickets are for.")
+	return listed("ticketing.view_companymapping", "Which of the vendor's companies an organization's tickets are for.")
 }

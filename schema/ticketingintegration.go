@@ -63,5 +63,5 @@ func (TicketingIntegration) Indexes() []ent.Index {
 
 // Annotations of TicketingIntegration.
 func (TicketingIntegration) Annotations() []schema.Annotation {
-	return listed("The connection of a provider to its ticketing system.")
+	return listed("ticketing.view_integration", "The connection of a provider to its ticketing system.")
 }

@@ -61,5 +61,5 @@ func (User) Indexes() []ent.Index {
 
 // Annotations of User.
 func (User) Annotations() []schema.Annotation {
-	return listed("A person of an organization.")
+	return listed("directory.view_user", "A person of an organization.")
 }

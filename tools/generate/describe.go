@@ -34,9 +34,11 @@ func describe(graph *gen.Graph, s *ast.Schema) error {
 	s.Query = nil
 	values := enumValues(graph)
 	comments := make(map[string]string, len(graph.Nodes))
+	views := make(map[string]string, len(graph.Nodes))
 	for _, n := range graph.Nodes {
 		doc, _ := n.Annotations[schema.Doc{}.Name()].(map[string]any)
 		comments[n.Name], _ = doc["text"].(string)
+		views[n.Name], _ = doc["view"].(string)
 	}
 	for name, def := range s.Types {
 		switch {
@@ -55,6 +57,9 @@ func describe(graph *gen.Graph, s *ast.Schema) error {
 			def.Description = comments[name]
 		}
 		for _, f := range def.Fields {
+			if view := views[f.Type.Name()]; view != "" && comments[name] != "" {
+				f.Directives = append(f.Directives, requires(view))
+			}
 			if f.Description == "" || def.Kind == ast.InputObject || comments[name] == "" {
 				if text, ok := shared[f.Name]; ok {
 					f.Description = text
@@ -86,4 +91,12 @@ func enumValues(graph *gen.Graph) map[string]map[string]string {
 		}
 	}
 	return all
+}
+
+// requires is the directive that holds an edge to the permission of the
+// entity that it leads to.
+func requires(permission string) *ast.Directive {
+	return &ast.Directive{Name: "requires", Arguments: ast.ArgumentList{{
+		Name: "permission", Value: &ast.Value{Raw: permission, Kind: ast.StringValue},
+	}}}
 }

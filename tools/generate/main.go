@@ -72,5 +72,8 @@ func executor() error {
 	if err != nil {
 		return fmt.Errorf("load gqlgen.yml: %w", err)
 	}
+	if err := expand(cfg.Sources); err != nil {
+		return fmt.Errorf("expand SDL: %w", err)
+	}
 	return api.Generate(cfg)
 }
