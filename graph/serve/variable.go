@@ -1,0 +1,119 @@
+package serve
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/bailiwick/bailiwick/internal/fault"
+)
+
+// checkVariables refuses what the executor would coerce although the
+// specification forbids it: a number for a String, a string for an Int, an Int
+// beyond 32 bits, an enum value in the wrong case. Custom scalars judge
+// themselves.
+func checkVariables(schema *ast.Schema, op *graphql.OperationContext) error {
+	for _, v := range op.Operation.VariableDefinitions {
+		value, given := op.Variables[v.Variable]
+		if !given {
+			continue
+		}
+		if err := checkValue(schema, v.Type, value, v.Variable); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkValue(schema *ast.Schema, t *ast.Type, value any, path string) error {
+	if value == nil {
+		return nil
+	}
+	if t.Elem != nil {
+		list, ok := value.([]any)
+		if !ok {
+			return checkValue(schema, t.Elem, value, path)
+		}
+		for i, v := range list {
+			if err := checkValue(schema, t.Elem, v, path+"["+strconv.Itoa(i)+"]"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	def := schema.Types[t.NamedType]
+	switch def.Kind {
+	case ast.InputObject:
+		fields, ok := value.(map[string]any)
+		if !ok {
+			return notA(path, def.Name, value)
+		}
+		for _, field := range def.Fields {
+			if err := checkValue(schema, field.Type, fields[field.Name], path+"."+field.Name); err != nil {
+				return err
+			}
+		}
+	case ast.Enum:
+		if name, ok := value.(string); !ok || def.EnumValues.ForName(name) == nil {
+			return notA(path, def.Name, value)
+		}
+	case ast.Scalar:
+		if !scalarAccepts(def.Name, value) {
+			return notA(path, def.Name, value)
+		}
+	}
+	return nil
+}
+
+func scalarAccepts(scalar string, value any) bool {
+	switch scalar {
+	case "Int":
+		n, ok := integer(value)
+		return ok && n >= math.MinInt32 && n <= math.MaxInt32
+	case "Float":
+		switch v := value.(type) {
+		case json.Number:
+			_, err := v.Float64()
+			return err == nil
+		case float64, int64, int:
+			return true
+		}
+		return false
+	case "String":
+		_, ok := value.(string)
+		return ok
+	case "Boolean":
+		_, ok := value.(bool)
+		return ok
+	case "ID":
+		if _, ok := value.(string); ok {
+			return true
+		}
+		_, ok := integer(value)
+		return ok
+	}
+	return true
+}
+
+func notA(path, name string, value any) error {
+	shown := "this value"
+	switch v := value.(type) {
+	case string:
+		shown = strconv.Quote(clip(v))
+	case json.Number, int64, float64, bool:
+		shown = clip(fmt.Sprint(v))
+	}
+	return fault.Invalid(path, "%s is not a valid %s", shown, name)
+}
+
+// clip keeps an echo of input short.
+func clip(s string) string {
+	if len(s) <= 40 {
+		return s
+	}
+	return s[:40] + "…"
+}
