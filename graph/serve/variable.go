@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -34,12 +35,12 @@ func checkValue(schema *ast.Schema, t *ast.Type, value any, path string) error {
 		return nil
 	}
 	if t.Elem != nil {
-		list, ok := value.([]any)
-		if !ok {
+		list := reflect.ValueOf(value)
+		if list.Kind() != reflect.Slice {
 			return checkValue(schema, t.Elem, value, path)
 		}
-		for i, v := range list {
-			if err := checkValue(schema, t.Elem, v, path+"["+strconv.Itoa(i)+"]"); err != nil {
+		for i := range list.Len() { // []any, or a slice the executor made of a single value
+			if err := checkValue(schema, t.Elem, list.Index(i).Interface(), path+"["+strconv.Itoa(i)+"]"); err != nil {
 				return err
 			}
 		}
