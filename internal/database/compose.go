@@ -45,6 +45,9 @@ func Compose(tables []*schema.Table, rules Rules, engine string) ([]*schema.Tabl
 			keys = append(keys, widened...)
 		}
 		t.ForeignKeys = keys
+		if class[t.Name] == Shared {
+			keepProvider(t, tables)
+		}
 	}
 	if engine == dialect.Postgres {
 		collate(tables)
@@ -94,6 +97,27 @@ func widen(t *schema.Table, fk *schema.ForeignKey, class map[string]Class) ([]*s
 		keys = append(keys, &key)
 	}
 	return keys, nil
+}
+
+// keepProvider gives a shared table a key to its provider: a row without an
+// organization hangs on nothing else.
+func keepProvider(t *schema.Table, tables []*schema.Table) {
+	own, _ := t.Column(providerColumn)
+	for _, fk := range t.ForeignKeys {
+		if len(fk.Columns) == 1 && fk.Columns[0] == own {
+			return
+		}
+	}
+	for _, providers := range tables {
+		if providers.Name != providersTable {
+			continue
+		}
+		t.ForeignKeys = append(t.ForeignKeys, &schema.ForeignKey{
+			Symbol:   t.Name + "_" + providersTable + "_provider",
+			RefTable: providers, Columns: []*schema.Column{own}, RefColumns: providers.PrimaryKey,
+			OnDelete: schema.Cascade,
+		})
+	}
 }
 
 // uniqueTarget makes (tenant, id) a key that others can refer to.

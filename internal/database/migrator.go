@@ -2,7 +2,9 @@ package database
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -169,12 +171,66 @@ func (m *Migrator) queue(ctx context.Context) error {
 	return migrateQueue(ctx, riverdatabasesql.New(m.db.owner), m.db.logger)
 }
 
-func migrateQueue[T any](ctx context.Context, driver riverdriver.Driver[T], logger *slog.Logger) error {
+// Fingerprint identifies what [Migrator.Up] leads to: it changes when a
+// migration, a policy or the job queue's schema does.
+func (m *Migrator) Fingerprint() (string, error) {
+	hash := sha256.New()
+	if err := fs.WalkDir(m.plan.Files, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(m.plan.Files, path)
+		fmt.Fprintln(hash, path, string(content))
+		return err
+	}); err != nil {
+		return "", fmt.Errorf("database: read migrations: %w", err)
+	}
+	queue, err := m.queueVersions()
+	if err != nil {
+		return "", err
+	}
+	for _, v := range queue {
+		fmt.Fprintln(hash, v.Version, v.SQLUp)
+	}
+	if m.db.dialect == dialect.Postgres {
+		statements, err := Policies(m.plan.Tables, m.plan.Rules)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(hash, statements)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+func (m *Migrator) queueVersions() ([]rivermigrate.Migration, error) {
+	if m.db.dialect == dialect.SQLite {
+		migrator, err := queueMigrator(riversqlite.New(m.db.owner), m.db.logger)
+		if err != nil {
+			return nil, err
+		}
+		return migrator.AllVersions(), nil
+	}
+	migrator, err := queueMigrator(riverdatabasesql.New(m.db.owner), m.db.logger)
+	if err != nil {
+		return nil, err
+	}
+	return migrator.AllVersions(), nil
+}
+
+func queueMigrator[T any](driver riverdriver.Driver[T], logger *slog.Logger) (*rivermigrate.Migrator[T], error) {
 	// River reports each of its own steps at level info.
 	quiet := slog.New(levelHandler{logger.Handler()})
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
 	if err != nil {
-		return fmt.Errorf("database: the job queue's migrations: %w", err)
+		return nil, fmt.Errorf("database: the job queue's migrations: %w", err)
+	}
+	return migrator, nil
+}
+
+func migrateQueue[T any](ctx context.Context, driver riverdriver.Driver[T], logger *slog.Logger) error {
+	migrator, err := queueMigrator(driver, logger)
+	if err != nil {
+		return err
 	}
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("database: migrate the job queue: %w", err)

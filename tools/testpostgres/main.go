@@ -73,8 +73,7 @@ func start(ctx context.Context) (*cluster.Cluster, error) {
 	return cluster.Start(ctx)
 }
 
-// install gets the server from Debian's archive. The package would start a
-// server of its own, which policy-rc.d in a container refuses anyhow.
+// install gets the server from Debian's archive.
 func install(ctx context.Context) error {
 	if _, err := os.Stat("/etc/debian_version"); err != nil || os.Geteuid() != 0 {
 		return errors.New("installing them needs root on Debian: set " + variable + " instead")

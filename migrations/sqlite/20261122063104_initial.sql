@@ -1,0 +1,491 @@
+-- +goose Up
+-- create "administrators" table
+CREATE TABLE `administrators` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `email` text NOT NULL, `firstname` text NULL, `lastname` text NULL, `all_organizations` bool NOT NULL DEFAULT (false), `suspended` bool NOT NULL DEFAULT (false), `registered` bool NOT NULL DEFAULT (false), `enable_multi_factor` bool NOT NULL DEFAULT (false), `api_key_allowed` bool NOT NULL DEFAULT (false), `password_hash` text NULL, `totp_secret` blob NULL, `totp_step` integer NOT NULL DEFAULT (0), `recovery_hashes` json NULL, `activation_hash` blob NULL, `activation_expires_at` datetime NULL, `last_sign_in_at` datetime NULL, `provider_id` text NOT NULL, `role_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `administrators_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `administrators_roles_role` FOREIGN KEY (`provider_id`, `role_id`) REFERENCES `roles` (`provider_id`, `id`) ON DELETE NO ACTION);
+-- create index "administrator_provider_id_id" to table: "administrators"
+CREATE UNIQUE INDEX `administrator_provider_id_id` ON `administrators` (`provider_id`, `id`);
+-- create index "administrator_email" to table: "administrators"
+CREATE UNIQUE INDEX `administrator_email` ON `administrators` (`email`);
+-- create index "administrator_provider_id_email" to table: "administrators"
+CREATE INDEX `administrator_provider_id_email` ON `administrators` (`provider_id`, `email`);
+-- create index "administrator_provider_id_role_id" to table: "administrators"
+CREATE INDEX `administrator_provider_id_role_id` ON `administrators` (`provider_id`, `role_id`);
+-- create index "administrator_activation_hash" to table: "administrators"
+CREATE UNIQUE INDEX `administrator_activation_hash` ON `administrators` (`activation_hash`);
+-- create index "administrators_role_id" to table: "administrators"
+CREATE INDEX `administrators_role_id` ON `administrators` (`role_id`);
+-- create "administrator_organization_links" table
+CREATE TABLE `administrator_organization_links` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `organization_id` text NOT NULL, `administrator_id` text NOT NULL, `role_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `administrator_organization_links_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `administrator_organization_links_administrators_administrator` FOREIGN KEY (`provider_id`, `administrator_id`) REFERENCES `administrators` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `administrator_organization_links_roles_role` FOREIGN KEY (`provider_id`, `role_id`) REFERENCES `roles` (`provider_id`, `id`) ON DELETE NO ACTION);
+-- create index "administratororganizationlink_organization_id_id" to table: "administrator_organization_links"
+CREATE UNIQUE INDEX `administratororganizationlink_organization_id_id` ON `administrator_organization_links` (`organization_id`, `id`);
+-- create index "administratororganizationlink_provider_id_id" to table: "administrator_organization_links"
+CREATE INDEX `administratororganizationlink_provider_id_id` ON `administrator_organization_links` (`provider_id`, `id`);
+-- create index "administratororganizationlink_organization_id_administrator_id" to table: "administrator_organization_links"
+CREATE UNIQUE INDEX `administratororganizationlink_organization_id_administrator_id` ON `administrator_organization_links` (`organization_id`, `administrator_id`);
+-- create index "administratororganizationlink_provider_id_administrator_id" to table: "administrator_organization_links"
+CREATE INDEX `administratororganizationlink_provider_id_administrator_id` ON `administrator_organization_links` (`provider_id`, `administrator_id`);
+-- create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
+CREATE INDEX `administratororganizationlink_provider_id_role_id` ON `administrator_organization_links` (`provider_id`, `role_id`);
+-- create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
+CREATE INDEX `administrator_organization_links_administrator_id` ON `administrator_organization_links` (`administrator_id`);
+-- create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
+CREATE INDEX `administrator_organization_links_role_id` ON `administrator_organization_links` (`role_id`);
+-- create "alerts" table
+CREATE TABLE `alerts` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `type` text NOT NULL, `severity` text NOT NULL, `status` text NOT NULL DEFAULT ('OPEN'), `title` text NOT NULL, `description` text NULL, `dedupe_key` text NOT NULL, `incident` integer NOT NULL DEFAULT (1), `source_type` text NULL, `source_name` text NULL, `reference` text NULL, `remark` text NULL, `occurrence_count` integer NOT NULL DEFAULT (1), `first_occurred_at` datetime NOT NULL, `last_occurred_at` datetime NOT NULL, `acknowledged_at` datetime NULL, `resolved_at` datetime NULL, `organization_id` text NOT NULL, `device_id` text NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `alerts_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `alerts_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE NO ACTION, CONSTRAINT `alerts_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
+-- create index "alert_organization_id_id" to table: "alerts"
+CREATE UNIQUE INDEX `alert_organization_id_id` ON `alerts` (`organization_id`, `id`);
+-- create index "alert_provider_id_id" to table: "alerts"
+CREATE INDEX `alert_provider_id_id` ON `alerts` (`provider_id`, `id`);
+-- create index "alert_one_open_per_condition" to table: "alerts"
+CREATE UNIQUE INDEX `alert_one_open_per_condition` ON `alerts` (`organization_id`, `type`, `dedupe_key`) WHERE resolved_at IS NULL;
+-- create index "alert_organization_id_type_dedupe_key_incident" to table: "alerts"
+CREATE UNIQUE INDEX `alert_organization_id_type_dedupe_key_incident` ON `alerts` (`organization_id`, `type`, `dedupe_key`, `incident`);
+-- create index "alert_open_of_provider" to table: "alerts"
+CREATE INDEX `alert_open_of_provider` ON `alerts` (`provider_id`, `last_occurred_at`, `id`) WHERE resolved_at IS NULL;
+-- create index "alert_open_of_organization" to table: "alerts"
+CREATE INDEX `alert_open_of_organization` ON `alerts` (`organization_id`, `last_occurred_at`, `id`) WHERE resolved_at IS NULL;
+-- create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
+CREATE INDEX `alert_provider_id_status_last_occurred_at_id` ON `alerts` (`provider_id`, `status`, `last_occurred_at`, `id`);
+-- create index "alert_organization_id_status_last_occurred_at_id" to table: "alerts"
+CREATE INDEX `alert_organization_id_status_last_occurred_at_id` ON `alerts` (`organization_id`, `status`, `last_occurred_at`, `id`);
+-- create index "alert_organization_id_device_id" to table: "alerts"
+CREATE INDEX `alert_organization_id_device_id` ON `alerts` (`organization_id`, `device_id`);
+-- create index "alert_organization_id_user_id" to table: "alerts"
+CREATE INDEX `alert_organization_id_user_id` ON `alerts` (`organization_id`, `user_id`);
+-- create index "alerts_device_id" to table: "alerts"
+CREATE INDEX `alerts_device_id` ON `alerts` (`device_id`);
+-- create index "alerts_user_id" to table: "alerts"
+CREATE INDEX `alerts_user_id` ON `alerts` (`user_id`);
+-- create "alert_occurrences" table
+CREATE TABLE `alert_occurrences` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `occurred_at` datetime NOT NULL, `details` text NULL, `raised_by` text NOT NULL, `organization_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `alert_occurrences_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `alert_occurrences_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "alertoccurrence_organization_id_id" to table: "alert_occurrences"
+CREATE UNIQUE INDEX `alertoccurrence_organization_id_id` ON `alert_occurrences` (`organization_id`, `id`);
+-- create index "alertoccurrence_provider_id_id" to table: "alert_occurrences"
+CREATE INDEX `alertoccurrence_provider_id_id` ON `alert_occurrences` (`provider_id`, `id`);
+-- create index "alertoccurrence_organization_id_alert_id_id" to table: "alert_occurrences"
+CREATE INDEX `alertoccurrence_organization_id_alert_id_id` ON `alert_occurrences` (`organization_id`, `alert_id`, `id`);
+-- create index "alert_occurrences_alert_id" to table: "alert_occurrences"
+CREATE INDEX `alert_occurrences_alert_id` ON `alert_occurrences` (`alert_id`);
+-- create "api_keys" table
+CREATE TABLE `api_keys` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `prefix` text NOT NULL, `secret_hash` blob NOT NULL, `organization_ids` json NULL, `permissions` json NULL, `expires_at` datetime NULL, `last_used_at` datetime NULL, `revoked_at` datetime NULL, `provider_id` text NOT NULL, `administrator_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `api_keys_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `api_keys_administrators_administrator` FOREIGN KEY (`provider_id`, `administrator_id`) REFERENCES `administrators` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "apikey_provider_id_id" to table: "api_keys"
+CREATE UNIQUE INDEX `apikey_provider_id_id` ON `api_keys` (`provider_id`, `id`);
+-- create index "apikey_prefix" to table: "api_keys"
+CREATE UNIQUE INDEX `apikey_prefix` ON `api_keys` (`prefix`);
+-- create index "apikey_provider_id_administrator_id" to table: "api_keys"
+CREATE INDEX `apikey_provider_id_administrator_id` ON `api_keys` (`provider_id`, `administrator_id`);
+-- create index "api_keys_administrator_id" to table: "api_keys"
+CREATE INDEX `api_keys_administrator_id` ON `api_keys` (`administrator_id`);
+-- create "data_keys" table
+CREATE TABLE `data_keys` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `tenant` text NOT NULL, `wrapped` blob NOT NULL, `version` integer NOT NULL DEFAULT (1), PRIMARY KEY (`id`));
+-- create index "datakey_tenant" to table: "data_keys"
+CREATE UNIQUE INDEX `datakey_tenant` ON `data_keys` (`tenant`);
+-- create "devices" table
+CREATE TABLE `devices` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `serial_number` text NOT NULL, `udid` text NULL, `platform` text NOT NULL, `model` text NULL, `os_version` text NULL, `asset_tag` text NULL, `enrolled` bool NOT NULL DEFAULT (false), `last_seen_at` datetime NULL, `organization_id` text NOT NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `devices_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `devices_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
+-- create index "device_organization_id_id" to table: "devices"
+CREATE UNIQUE INDEX `device_organization_id_id` ON `devices` (`organization_id`, `id`);
+-- create index "device_provider_id_id" to table: "devices"
+CREATE INDEX `device_provider_id_id` ON `devices` (`provider_id`, `id`);
+-- create index "device_organization_id_serial_number" to table: "devices"
+CREATE UNIQUE INDEX `device_organization_id_serial_number` ON `devices` (`organization_id`, `serial_number`);
+-- create index "device_organization_id_name_id" to table: "devices"
+CREATE INDEX `device_organization_id_name_id` ON `devices` (`organization_id`, `name`, `id`);
+-- create index "device_organization_id_platform_name_id" to table: "devices"
+CREATE INDEX `device_organization_id_platform_name_id` ON `devices` (`organization_id`, `platform`, `name`, `id`);
+-- create index "device_organization_id_user_id" to table: "devices"
+CREATE INDEX `device_organization_id_user_id` ON `devices` (`organization_id`, `user_id`);
+-- create index "device_provider_id_name_id" to table: "devices"
+CREATE INDEX `device_provider_id_name_id` ON `devices` (`provider_id`, `name`, `id`);
+-- create index "device_provider_id_serial_number" to table: "devices"
+CREATE INDEX `device_provider_id_serial_number` ON `devices` (`provider_id`, `serial_number`);
+-- create index "devices_user_id" to table: "devices"
+CREATE INDEX `devices_user_id` ON `devices` (`user_id`);
+-- create "idempotency_records" table
+CREATE TABLE `idempotency_records` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `principal` text NOT NULL, `key` text NOT NULL, `request_hash` blob NOT NULL, `result` blob NULL, `expires_at` datetime NOT NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `idempotency_records_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+-- create index "idempotencyrecord_provider_id_id" to table: "idempotency_records"
+CREATE UNIQUE INDEX `idempotencyrecord_provider_id_id` ON `idempotency_records` (`provider_id`, `id`);
+-- create index "idempotencyrecord_provider_id_principal_key" to table: "idempotency_records"
+CREATE UNIQUE INDEX `idempotencyrecord_provider_id_principal_key` ON `idempotency_records` (`provider_id`, `principal`, `key`);
+-- create index "idempotencyrecord_expires_at" to table: "idempotency_records"
+CREATE INDEX `idempotencyrecord_expires_at` ON `idempotency_records` (`expires_at`);
+-- create "jobs" table
+CREATE TABLE `jobs` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `kind` text NOT NULL, `status` text NOT NULL DEFAULT ('QUEUED'), `total` integer NOT NULL DEFAULT (0), `done` integer NOT NULL DEFAULT (0), `failed` integer NOT NULL DEFAULT (0), `error` text NULL, `requested_by` text NULL, `started_at` datetime NULL, `finished_at` datetime NULL, `organization_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `jobs_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `jobs_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+-- create index "job_organization_id_id" to table: "jobs"
+CREATE INDEX `job_organization_id_id` ON `jobs` (`organization_id`, `id`);
+-- create index "job_provider_id_id" to table: "jobs"
+CREATE UNIQUE INDEX `job_provider_id_id` ON `jobs` (`provider_id`, `id`);
+-- create index "job_provider_id_created_at_id" to table: "jobs"
+CREATE INDEX `job_provider_id_created_at_id` ON `jobs` (`provider_id`, `created_at`, `id`);
+-- create index "job_organization_id_created_at_id" to table: "jobs"
+CREATE INDEX `job_organization_id_created_at_id` ON `jobs` (`organization_id`, `created_at`, `id`);
+-- create "organizations" table
+CREATE TABLE `organizations` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `max_system_users` integer NULL, `user_count` integer NOT NULL DEFAULT (0), `status` text NOT NULL DEFAULT ('ACTIVE'), `delete_after` datetime NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `organizations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+-- create index "organization_provider_id_id" to table: "organizations"
+CREATE UNIQUE INDEX `organization_provider_id_id` ON `organizations` (`provider_id`, `id`);
+-- create index "organization_provider_id_name" to table: "organizations"
+CREATE UNIQUE INDEX `organization_provider_id_name` ON `organizations` (`provider_id`, `name`);
+-- create "providers" table
+CREATE TABLE `providers` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `contact_name` text NULL, `contact_email` text NULL, `require_admin_mfa` bool NOT NULL DEFAULT (false), PRIMARY KEY (`id`));
+-- create "roles" table
+CREATE TABLE `roles` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NULL, `name` text NOT NULL, `description` text NULL, `permissions` json NOT NULL, `organization_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `roles_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `roles_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+-- create index "role_organization_id_id" to table: "roles"
+CREATE INDEX `role_organization_id_id` ON `roles` (`organization_id`, `id`);
+-- create index "role_provider_id_id" to table: "roles"
+CREATE UNIQUE INDEX `role_provider_id_id` ON `roles` (`provider_id`, `id`);
+-- create index "role_provider_id_name" to table: "roles"
+CREATE INDEX `role_provider_id_name` ON `roles` (`provider_id`, `name`);
+-- create "sessions" table
+CREATE TABLE `sessions` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `refresh_hash` blob NOT NULL, `previous_hash` blob NULL, `pending` bool NOT NULL DEFAULT (false), `expires_at` datetime NOT NULL, `revoked_at` datetime NULL, `client_address` text NULL, `user_agent` text NULL, `provider_id` text NOT NULL, `administrator_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sessions_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `sessions_administrators_administrator` FOREIGN KEY (`provider_id`, `administrator_id`) REFERENCES `administrators` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "session_provider_id_id" to table: "sessions"
+CREATE UNIQUE INDEX `session_provider_id_id` ON `sessions` (`provider_id`, `id`);
+-- create index "session_refresh_hash" to table: "sessions"
+CREATE UNIQUE INDEX `session_refresh_hash` ON `sessions` (`refresh_hash`);
+-- create index "session_previous_hash" to table: "sessions"
+CREATE INDEX `session_previous_hash` ON `sessions` (`previous_hash`);
+-- create index "session_provider_id_administrator_id" to table: "sessions"
+CREATE INDEX `session_provider_id_administrator_id` ON `sessions` (`provider_id`, `administrator_id`);
+-- create index "session_expires_at" to table: "sessions"
+CREATE INDEX `session_expires_at` ON `sessions` (`expires_at`);
+-- create index "sessions_administrator_id" to table: "sessions"
+CREATE INDEX `sessions_administrator_id` ON `sessions` (`administrator_id`);
+-- create "sign_in_throttles" table
+CREATE TABLE `sign_in_throttles` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `subject` text NOT NULL, `failures` integer NOT NULL DEFAULT (0), `window_started_at` datetime NOT NULL, `blocked_until` datetime NULL, PRIMARY KEY (`id`));
+-- create index "signinthrottle_subject" to table: "sign_in_throttles"
+CREATE UNIQUE INDEX `signinthrottle_subject` ON `sign_in_throttles` (`subject`);
+-- create index "signinthrottle_updated_at" to table: "sign_in_throttles"
+CREATE INDEX `signinthrottle_updated_at` ON `sign_in_throttles` (`updated_at`);
+-- create "signing_keys" table
+CREATE TABLE `signing_keys` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `kid` text NOT NULL, `state` text NOT NULL, `public_key` blob NOT NULL, `private_key` blob NOT NULL, `activated_at` datetime NULL, `retired_at` datetime NULL, PRIMARY KEY (`id`));
+-- create index "signingkey_kid" to table: "signing_keys"
+CREATE UNIQUE INDEX `signingkey_kid` ON `signing_keys` (`kid`);
+-- create "system_log_events" table
+CREATE TABLE `system_log_events` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `published` datetime NOT NULL, `event_type` text NOT NULL, `severity` text NOT NULL DEFAULT ('INFO'), `outcome` text NOT NULL, `outcome_reason` text NULL, `actor_type` text NOT NULL, `actor_id` text NULL, `actor_display_name` text NULL, `api_key_id` text NULL, `targets` json NULL, `client_address` text NULL, `user_agent` text NULL, `request_id` text NULL, `organization_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `system_log_events_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `system_log_events_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+-- create index "systemlogevent_organization_id_id" to table: "system_log_events"
+CREATE INDEX `systemlogevent_organization_id_id` ON `system_log_events` (`organization_id`, `id`);
+-- create index "systemlogevent_provider_id_id" to table: "system_log_events"
+CREATE UNIQUE INDEX `systemlogevent_provider_id_id` ON `system_log_events` (`provider_id`, `id`);
+-- create index "systemlogevent_provider_id_published_id" to table: "system_log_events"
+CREATE INDEX `systemlogevent_provider_id_published_id` ON `system_log_events` (`provider_id`, `published`, `id`);
+-- create index "systemlogevent_organization_id_published_id" to table: "system_log_events"
+CREATE INDEX `systemlogevent_organization_id_published_id` ON `system_log_events` (`organization_id`, `published`, `id`);
+-- create index "systemlogevent_provider_id_event_type_published" to table: "system_log_events"
+CREATE INDEX `systemlogevent_provider_id_event_type_published` ON `system_log_events` (`provider_id`, `event_type`, `published`);
+-- create index "systemlogevent_provider_id_actor_id_published" to table: "system_log_events"
+CREATE INDEX `systemlogevent_provider_id_actor_id_published` ON `system_log_events` (`provider_id`, `actor_id`, `published`);
+-- create "tickets" table
+CREATE TABLE `tickets` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `marker` text NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `external_id` text NULL, `external_number` text NULL, `external_company_id` text NULL, `due_at` datetime NULL, `last_error` text NULL, `attempts` integer NOT NULL DEFAULT (0), `next_attempt_at` datetime NULL, `lease` text NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `tickets_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "ticket_organization_id_id" to table: "tickets"
+CREATE UNIQUE INDEX `ticket_organization_id_id` ON `tickets` (`organization_id`, `id`);
+-- create index "ticket_provider_id_id" to table: "tickets"
+CREATE INDEX `ticket_provider_id_id` ON `tickets` (`provider_id`, `id`);
+-- create index "ticket_organization_id_integration_id_marker" to table: "tickets"
+CREATE UNIQUE INDEX `ticket_organization_id_integration_id_marker` ON `tickets` (`organization_id`, `integration_id`, `marker`);
+-- create index "ticket_organization_id_alert_id" to table: "tickets"
+CREATE INDEX `ticket_organization_id_alert_id` ON `tickets` (`organization_id`, `alert_id`);
+-- create index "ticket_provider_id_integration_id_id" to table: "tickets"
+CREATE INDEX `ticket_provider_id_integration_id_id` ON `tickets` (`provider_id`, `integration_id`, `id`);
+-- create index "ticket_provider_id_status_id" to table: "tickets"
+CREATE INDEX `ticket_provider_id_status_id` ON `tickets` (`provider_id`, `status`, `id`);
+-- create index "ticket_due" to table: "tickets"
+CREATE INDEX `ticket_due` ON `tickets` (`next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
+-- create index "tickets_integration_id" to table: "tickets"
+CREATE INDEX `tickets_integration_id` ON `tickets` (`integration_id`);
+-- create index "tickets_alert_id" to table: "tickets"
+CREATE INDEX `tickets_alert_id` ON `tickets` (`alert_id`);
+-- create "ticket_deliveries" table
+CREATE TABLE `ticket_deliveries` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `sequence` integer NOT NULL, `action` text NOT NULL, `state` text NOT NULL DEFAULT ('PENDING'), `content` json NOT NULL, `marker` text NOT NULL, `attempts` integer NOT NULL DEFAULT (0), `lookups` integer NOT NULL DEFAULT (0), `last_error` text NULL, `attempted_at` datetime NULL, `delivered_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_deliveries_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_deliveries_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
+CREATE UNIQUE INDEX `ticketdelivery_organization_id_id` ON `ticket_deliveries` (`organization_id`, `id`);
+-- create index "ticketdelivery_provider_id_id" to table: "ticket_deliveries"
+CREATE INDEX `ticketdelivery_provider_id_id` ON `ticket_deliveries` (`provider_id`, `id`);
+-- create index "ticketdelivery_organization_id_ticket_id_sequence" to table: "ticket_deliveries"
+CREATE UNIQUE INDEX `ticketdelivery_organization_id_ticket_id_sequence` ON `ticket_deliveries` (`organization_id`, `ticket_id`, `sequence`);
+-- create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
+CREATE INDEX `ticketdelivery_provider_id_state_id` ON `ticket_deliveries` (`provider_id`, `state`, `id`);
+-- create index "ticket_deliveries_ticket_id" to table: "ticket_deliveries"
+CREATE INDEX `ticket_deliveries_ticket_id` ON `ticket_deliveries` (`ticket_id`);
+-- create "ticketing_alert_configurations" table
+CREATE TABLE `ticketing_alert_configurations` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `alert_type` text NOT NULL, `should_create_tickets` bool NOT NULL DEFAULT (false), `due_days` integer NULL, `settings` json NULL, `provider_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_alert_configurations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations__f7944885d4ae7c5eb9e8660686cfe396` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX `ticketingalertconfiguration_provider_id_id` ON `ticketing_alert_configurations` (`provider_id`, `id`);
+-- create index "ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX `ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a` ON `ticketing_alert_configurations` (`provider_id`, `integration_id`, `alert_type`);
+-- create index "ticketing_alert_configurations_integration_id" to table: "ticketing_alert_configurations"
+CREATE INDEX `ticketing_alert_configurations_integration_id` ON `ticketing_alert_configurations` (`integration_id`);
+-- create "ticketing_company_mappings" table
+CREATE TABLE `ticketing_company_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_company_id` text NOT NULL, `external_company_name` text NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_company_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_company_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
+CREATE UNIQUE INDEX `ticketingcompanymapping_organization_id_id` ON `ticketing_company_mappings` (`organization_id`, `id`);
+-- create index "ticketingcompanymapping_provider_id_id" to table: "ticketing_company_mappings"
+CREATE INDEX `ticketingcompanymapping_provider_id_id` ON `ticketing_company_mappings` (`provider_id`, `id`);
+-- create index "ticketingcompanymapping_organization_id_integration_id" to table: "ticketing_company_mappings"
+CREATE UNIQUE INDEX `ticketingcompanymapping_organization_id_integration_id` ON `ticketing_company_mappings` (`organization_id`, `integration_id`);
+-- create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
+CREATE INDEX `ticketingcompanymapping_provider_id_integration_id` ON `ticketing_company_mappings` (`provider_id`, `integration_id`);
+-- create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
+CREATE INDEX `ticketing_company_mappings_integration_id` ON `ticketing_company_mappings` (`integration_id`);
+-- create "ticketing_integrations" table
+CREATE TABLE `ticketing_integrations` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `kind` text NOT NULL, `name` text NOT NULL, `account` text NOT NULL, `base_url` text NULL, `credentials` blob NOT NULL, `status` text NOT NULL DEFAULT ('ACTIVE'), `automatic_ticketing` bool NOT NULL DEFAULT (true), `verified_at` datetime NULL, `last_error` text NULL, `last_error_at` datetime NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_integrations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+-- create index "ticketingintegration_provider_id_id" to table: "ticketing_integrations"
+CREATE UNIQUE INDEX `ticketingintegration_provider_id_id` ON `ticketing_integrations` (`provider_id`, `id`);
+-- create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
+CREATE UNIQUE INDEX `ticketingintegration_provider_id_kind_account` ON `ticketing_integrations` (`provider_id`, `kind`, `account`);
+-- create "users" table
+CREATE TABLE `users` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `login` text NOT NULL, `email` text NOT NULL, `first_name` text NULL, `last_name` text NULL, `status` text NOT NULL DEFAULT ('STAGED'), `organization_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `users_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "user_organization_id_id" to table: "users"
+CREATE UNIQUE INDEX `user_organization_id_id` ON `users` (`organization_id`, `id`);
+-- create index "user_provider_id_id" to table: "users"
+CREATE INDEX `user_provider_id_id` ON `users` (`provider_id`, `id`);
+-- create index "user_organization_id_login" to table: "users"
+CREATE UNIQUE INDEX `user_organization_id_login` ON `users` (`organization_id`, `login`);
+-- create index "user_organization_id_email" to table: "users"
+CREATE INDEX `user_organization_id_email` ON `users` (`organization_id`, `email`);
+-- create index "user_provider_id_login_id" to table: "users"
+CREATE INDEX `user_provider_id_login_id` ON `users` (`provider_id`, `login`, `id`);
+-- create index "user_provider_id_email" to table: "users"
+CREATE INDEX `user_provider_id_email` ON `users` (`provider_id`, `email`);
+
+-- +goose Down
+-- reverse: create index "user_provider_id_email" to table: "users"
+DROP INDEX `user_provider_id_email`;
+-- reverse: create index "user_provider_id_login_id" to table: "users"
+DROP INDEX `user_provider_id_login_id`;
+-- reverse: create index "user_organization_id_email" to table: "users"
+DROP INDEX `user_organization_id_email`;
+-- reverse: create index "user_organization_id_login" to table: "users"
+DROP INDEX `user_organization_id_login`;
+-- reverse: create index "user_provider_id_id" to table: "users"
+DROP INDEX `user_provider_id_id`;
+-- reverse: create index "user_organization_id_id" to table: "users"
+DROP INDEX `user_organization_id_id`;
+-- reverse: create "users" table
+DROP TABLE `users`;
+-- reverse: create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
+DROP INDEX `ticketingintegration_provider_id_kind_account`;
+-- reverse: create index "ticketingintegration_provider_id_id" to table: "ticketing_integrations"
+DROP INDEX `ticketingintegration_provider_id_id`;
+-- reverse: create "ticketing_integrations" table
+DROP TABLE `ticketing_integrations`;
+-- reverse: create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
+DROP INDEX `ticketing_company_mappings_integration_id`;
+-- reverse: create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
+DROP INDEX `ticketingcompanymapping_provider_id_integration_id`;
+-- reverse: create index "ticketingcompanymapping_organization_id_integration_id" to table: "ticketing_company_mappings"
+DROP INDEX `ticketingcompanymapping_organization_id_integration_id`;
+-- reverse: create index "ticketingcompanymapping_provider_id_id" to table: "ticketing_company_mappings"
+DROP INDEX `ticketingcompanymapping_provider_id_id`;
+-- reverse: create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
+DROP INDEX `ticketingcompanymapping_organization_id_id`;
+-- reverse: create "ticketing_company_mappings" table
+DROP TABLE `ticketing_company_mappings`;
+-- reverse: create index "ticketing_alert_configurations_integration_id" to table: "ticketing_alert_configurations"
+DROP INDEX `ticketing_alert_configurations_integration_id`;
+-- reverse: create index "ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a" to table: "ticketing_alert_configurations"
+DROP INDEX `ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a`;
+-- reverse: create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
+DROP INDEX `ticketingalertconfiguration_provider_id_id`;
+-- reverse: create "ticketing_alert_configurations" table
+DROP TABLE `ticketing_alert_configurations`;
+-- reverse: create index "ticket_deliveries_ticket_id" to table: "ticket_deliveries"
+DROP INDEX `ticket_deliveries_ticket_id`;
+-- reverse: create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
+DROP INDEX `ticketdelivery_provider_id_state_id`;
+-- reverse: create index "ticketdelivery_organization_id_ticket_id_sequence" to table: "ticket_deliveries"
+DROP INDEX `ticketdelivery_organization_id_ticket_id_sequence`;
+-- reverse: create index "ticketdelivery_provider_id_id" to table: "ticket_deliveries"
+DROP INDEX `ticketdelivery_provider_id_id`;
+-- reverse: create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
+DROP INDEX `ticketdelivery_organization_id_id`;
+-- reverse: create "ticket_deliveries" table
+DROP TABLE `ticket_deliveries`;
+-- reverse: create index "tickets_alert_id" to table: "tickets"
+DROP INDEX `tickets_alert_id`;
+-- reverse: create index "tickets_integration_id" to table: "tickets"
+DROP INDEX `tickets_integration_id`;
+-- reverse: create index "ticket_due" to table: "tickets"
+DROP INDEX `ticket_due`;
+-- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
+DROP INDEX `ticket_provider_id_status_id`;
+-- reverse: create index "ticket_provider_id_integration_id_id" to table: "tickets"
+DROP INDEX `ticket_provider_id_integration_id_id`;
+-- reverse: create index "ticket_organization_id_alert_id" to table: "tickets"
+DROP INDEX `ticket_organization_id_alert_id`;
+-- reverse: create index "ticket_organization_id_integration_id_marker" to table: "tickets"
+DROP INDEX `ticket_organization_id_integration_id_marker`;
+-- reverse: create index "ticket_provider_id_id" to table: "tickets"
+DROP INDEX `ticket_provider_id_id`;
+-- reverse: create index "ticket_organization_id_id" to table: "tickets"
+DROP INDEX `ticket_organization_id_id`;
+-- reverse: create "tickets" table
+DROP TABLE `tickets`;
+-- reverse: create index "systemlogevent_provider_id_actor_id_published" to table: "system_log_events"
+DROP INDEX `systemlogevent_provider_id_actor_id_published`;
+-- reverse: create index "systemlogevent_provider_id_event_type_published" to table: "system_log_events"
+DROP INDEX `systemlogevent_provider_id_event_type_published`;
+-- reverse: create index "systemlogevent_organization_id_published_id" to table: "system_log_events"
+DROP INDEX `systemlogevent_organization_id_published_id`;
+-- reverse: create index "systemlogevent_provider_id_published_id" to table: "system_log_events"
+DROP INDEX `systemlogevent_provider_id_published_id`;
+-- reverse: create index "systemlogevent_provider_id_id" to table: "system_log_events"
+DROP INDEX `systemlogevent_provider_id_id`;
+-- reverse: create index "systemlogevent_organization_id_id" to table: "system_log_events"
+DROP INDEX `systemlogevent_organization_id_id`;
+-- reverse: create "system_log_events" table
+DROP TABLE `system_log_events`;
+-- reverse: create index "signingkey_kid" to table: "signing_keys"
+DROP INDEX `signingkey_kid`;
+-- reverse: create "signing_keys" table
+DROP TABLE `signing_keys`;
+-- reverse: create index "signinthrottle_updated_at" to table: "sign_in_throttles"
+DROP INDEX `signinthrottle_updated_at`;
+-- reverse: create index "signinthrottle_subject" to table: "sign_in_throttles"
+DROP INDEX `signinthrottle_subject`;
+-- reverse: create "sign_in_throttles" table
+DROP TABLE `sign_in_throttles`;
+-- reverse: create index "sessions_administrator_id" to table: "sessions"
+DROP INDEX `sessions_administrator_id`;
+-- reverse: create index "session_expires_at" to table: "sessions"
+DROP INDEX `session_expires_at`;
+-- reverse: create index "session_provider_id_administrator_id" to table: "sessions"
+DROP INDEX `session_provider_id_administrator_id`;
+-- reverse: create index "session_previous_hash" to table: "sessions"
+DROP INDEX `session_previous_hash`;
+-- reverse: create index "session_refresh_hash" to table: "sessions"
+DROP INDEX `session_refresh_hash`;
+-- reverse: create index "session_provider_id_id" to table: "sessions"
+DROP INDEX `session_provider_id_id`;
+-- reverse: create "sessions" table
+DROP TABLE `sessions`;
+-- reverse: create index "role_provider_id_name" to table: "roles"
+DROP INDEX `role_provider_id_name`;
+-- reverse: create index "role_provider_id_id" to table: "roles"
+DROP INDEX `role_provider_id_id`;
+-- reverse: create index "role_organization_id_id" to table: "roles"
+DROP INDEX `role_organization_id_id`;
+-- reverse: create "roles" table
+DROP TABLE `roles`;
+-- reverse: create "providers" table
+DROP TABLE `providers`;
+-- reverse: create index "organization_provider_id_name" to table: "organizations"
+DROP INDEX `organization_provider_id_name`;
+-- reverse: create index "organization_provider_id_id" to table: "organizations"
+DROP INDEX `organization_provider_id_id`;
+-- reverse: create "organizations" table
+DROP TABLE `organizations`;
+-- reverse: create index "job_organization_id_created_at_id" to table: "jobs"
+DROP INDEX `job_organization_id_created_at_id`;
+-- reverse: create index "job_provider_id_created_at_id" to table: "jobs"
+DROP INDEX `job_provider_id_created_at_id`;
+-- reverse: create index "job_provider_id_id" to table: "jobs"
+DROP INDEX `job_provider_id_id`;
+-- reverse: create index "job_organization_id_id" to table: "jobs"
+DROP INDEX `job_organization_id_id`;
+-- reverse: create "jobs" table
+DROP TABLE `jobs`;
+-- reverse: create index "idempotencyrecord_expires_at" to table: "idempotency_records"
+DROP INDEX `idempotencyrecord_expires_at`;
+-- reverse: create index "idempotencyrecord_provider_id_principal_key" to table: "idempotency_records"
+DROP INDEX `idempotencyrecord_provider_id_principal_key`;
+-- reverse: create index "idempotencyrecord_provider_id_id" to table: "idempotency_records"
+DROP INDEX `idempotencyrecord_provider_id_id`;
+-- reverse: create "idempotency_records" table
+DROP TABLE `idempotency_records`;
+-- reverse: create index "devices_user_id" to table: "devices"
+DROP INDEX `devices_user_id`;
+-- reverse: create index "device_provider_id_serial_number" to table: "devices"
+DROP INDEX `device_provider_id_serial_number`;
+-- reverse: create index "device_provider_id_name_id" to table: "devices"
+DROP INDEX `device_provider_id_name_id`;
+-- reverse: create index "device_organization_id_user_id" to table: "devices"
+DROP INDEX `device_organization_id_user_id`;
+-- reverse: create index "device_organization_id_platform_name_id" to table: "devices"
+DROP INDEX `device_organization_id_platform_name_id`;
+-- reverse: create index "device_organization_id_name_id" to table: "devices"
+DROP INDEX `device_organization_id_name_id`;
+-- reverse: create index "device_organization_id_serial_number" to table: "devices"
+DROP INDEX `device_organization_id_serial_number`;
+-- reverse: create index "device_provider_id_id" to table: "devices"
+DROP INDEX `device_provider_id_id`;
+-- reverse: create index "device_organization_id_id" to table: "devices"
+DROP INDEX `device_organization_id_id`;
+-- reverse: create "devices" table
+DROP TABLE `devices`;
+-- reverse: create index "datakey_tenant" to table: "data_keys"
+DROP INDEX `datakey_tenant`;
+-- reverse: create "data_keys" table
+DROP TABLE `data_keys`;
+-- reverse: create index "api_keys_administrator_id" to table: "api_keys"
+DROP INDEX `api_keys_administrator_id`;
+-- reverse: create index "apikey_provider_id_administrator_id" to table: "api_keys"
+DROP INDEX `apikey_provider_id_administrator_id`;
+-- reverse: create index "apikey_prefix" to table: "api_keys"
+DROP INDEX `apikey_prefix`;
+-- reverse: create index "apikey_provider_id_id" to table: "api_keys"
+DROP INDEX `apikey_provider_id_id`;
+-- reverse: create "api_keys" table
+DROP TABLE `api_keys`;
+-- reverse: create index "alert_occurrences_alert_id" to table: "alert_occurrences"
+DROP INDEX `alert_occurrences_alert_id`;
+-- reverse: create index "alertoccurrence_organization_id_alert_id_id" to table: "alert_occurrences"
+DROP INDEX `alertoccurrence_organization_id_alert_id_id`;
+-- reverse: create index "alertoccurrence_provider_id_id" to table: "alert_occurrences"
+DROP INDEX `alertoccurrence_provider_id_id`;
+-- reverse: create index "alertoccurrence_organization_id_id" to table: "alert_occurrences"
+DROP INDEX `alertoccurrence_organization_id_id`;
+-- reverse: create "alert_occurrences" table
+DROP TABLE `alert_occurrences`;
+-- reverse: create index "alerts_user_id" to table: "alerts"
+DROP INDEX `alerts_user_id`;
+-- reverse: create index "alerts_device_id" to table: "alerts"
+DROP INDEX `alerts_device_id`;
+-- reverse: create index "alert_organization_id_user_id" to table: "alerts"
+DROP INDEX `alert_organization_id_user_id`;
+-- reverse: create index "alert_organization_id_device_id" to table: "alerts"
+DROP INDEX `alert_organization_id_device_id`;
+-- reverse: create index "alert_organization_id_status_last_occurred_at_id" to table: "alerts"
+DROP INDEX `alert_organization_id_status_last_occurred_at_id`;
+-- reverse: create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
+DROP INDEX `alert_provider_id_status_last_occurred_at_id`;
+-- reverse: create index "alert_open_of_organization" to table: "alerts"
+DROP INDEX `alert_open_of_organization`;
+-- reverse: create index "alert_open_of_provider" to table: "alerts"
+DROP INDEX `alert_open_of_provider`;
+-- reverse: create index "alert_organization_id_type_dedupe_key_incident" to table: "alerts"
+DROP INDEX `alert_organization_id_type_dedupe_key_incident`;
+-- reverse: create index "alert_one_open_per_condition" to table: "alerts"
+DROP INDEX `alert_one_open_per_condition`;
+-- reverse: create index "alert_provider_id_id" to table: "alerts"
+DROP INDEX `alert_provider_id_id`;
+-- reverse: create index "alert_organization_id_id" to table: "alerts"
+DROP INDEX `alert_organization_id_id`;
+-- reverse: create "alerts" table
+DROP TABLE `alerts`;
+-- reverse: create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
+DROP INDEX `administrator_organization_links_role_id`;
+-- reverse: create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
+DROP INDEX `administrator_organization_links_administrator_id`;
+-- reverse: create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
+DROP INDEX `administratororganizationlink_provider_id_role_id`;
+-- reverse: create index "administratororganizationlink_provider_id_administrator_id" to table: "administrator_organization_links"
+DROP INDEX `administratororganizationlink_provider_id_administrator_id`;
+-- reverse: create index "administratororganizationlink_organization_id_administrator_id" to table: "administrator_organization_links"
+DROP INDEX `administratororganizationlink_organization_id_administrator_id`;
+-- reverse: create index "administratororganizationlink_provider_id_id" to table: "administrator_organization_links"
+DROP INDEX `administratororganizationlink_provider_id_id`;
+-- reverse: create index "administratororganizationlink_organization_id_id" to table: "administrator_organization_links"
+DROP INDEX `administratororganizationlink_organization_id_id`;
+-- reverse: create "administrator_organization_links" table
+DROP TABLE `administrator_organization_links`;
+-- reverse: create index "administrators_role_id" to table: "administrators"
+DROP INDEX `administrators_role_id`;
+-- reverse: create index "administrator_activation_hash" to table: "administrators"
+DROP INDEX `administrator_activation_hash`;
+-- reverse: create index "administrator_provider_id_role_id" to table: "administrators"
+DROP INDEX `administrator_provider_id_role_id`;
+-- reverse: create index "administrator_provider_id_email" to table: "administrators"
+DROP INDEX `administrator_provider_id_email`;
+-- reverse: create index "administrator_email" to table: "administrators"
+DROP INDEX `administrator_email`;
+-- reverse: create index "administrator_provider_id_id" to table: "administrators"
+DROP INDEX `administrator_provider_id_id`;
+-- reverse: create "administrators" table
+DROP TABLE `administrators`;
