@@ -47,9 +47,12 @@ func TestLimitsAreNamed(t *testing.T) {
 		{"root fields", "{" + strings.Repeat("hello ", 21) + "}", "root fields"},
 		{"directives", "{hello " + strings.Repeat("@include(if:true)", 31) + "}", "directives"},
 		{"fields", "{items{nodes{" + strings.Repeat("id ", 1000) + "}}}", "fields"},
+		{"one field repeated", "{items{nodes{" + strings.Repeat("id ", 101) + "}}}", "repeats of one field"},
+		{"one field repeated by fragments", "{items{nodes{" + strings.Repeat("...A ", 51) + "}}} fragment A on Item{id id}", "repeats of one field"},
+		{"one field repeated below another", "{items{nodes{" + strings.Repeat("parent{id id} ", 51) + "}}}", "repeats of one field"},
 		{"a fragment bomb", bomb(60, "id"), "fields"},
 		{"fragments that nobody uses", "{hello}" + bomb(60, "id")[len("{node(id:1){...F0}}"):], "fields"},
-		{"fragments over one large one", "{items{nodes{...L}}} fragment L on Item{" + strings.Repeat("id ", 900) + "}" + numbered(50, "fragment S%d on Item{...L}"), "fields over all definitions"},
+		{"fragments over one large one", "{items{nodes{...L}}} fragment L on Item{" + strings.Repeat("parent{"+strings.Repeat("id ", 9)+"} ", 10) + "}" + numbered(60, "fragment S%d on Item{...L}"), "fields over all definitions"},
 		{"introspection depth", "{__schema{types{" + strings.Repeat("ofType{", 25) + "name" + strings.Repeat("}", 25) + "}}}", "introspection depth"},
 		{"cost", "{items(first:500){nodes{items(first:50){nodes{id}}}}}", "cost"},
 		{"cost by default pages", "{items{nodes{items{nodes{items{nodes{id}}}}}}}", "cost"},
@@ -136,6 +139,7 @@ func TestPagesAreChecked(t *testing.T) {
 func BenchmarkHostile(b *testing.B) {
 	wide := strings.Repeat("id ", 31)
 	doubled := "{items(first:1){nodes{" + strings.Repeat("items(first:1){nodes{"+wide+"}} ", 29) + "}}}"
+	sameField := strings.Repeat("id ", 100) + strings.Repeat("name ", 100) + numbered(9, "p%d:parent{"+strings.Repeat("id ", 60)+"}")
 	for _, c := range []struct{ name, query string }{
 		{"FragmentBomb", bomb(200, "id")},
 		{"AliasFlood", "{" + numbered(900, "a%d:hello") + "}"},
@@ -143,6 +147,7 @@ func BenchmarkHostile(b *testing.B) {
 		{"MebibyteOfComment", "#" + strings.Repeat("x", 1_000_000) + "\n{nothing}"},
 		{"MebibyteOfString", `{hello(name:"` + strings.Repeat("x", 1_000_000) + `",x:1)}`},
 		{"SameFieldAThousandTimes", "{items(first:1){nodes{" + strings.Repeat("id ", 990) + "x}}}"},
+		{"SameFieldAsOftenAsAllowed", "{items(first:1){nodes{" + sameField + "x}}}"},
 		{"NestedDuplicates", strings.Replace(doubled, "id", "x", 1)},
 		{"DeepIntrospection", "{__schema{types{" + strings.Repeat("fields{type{", 9) + "name" + strings.Repeat("}}", 9) + "}}}"},
 		{"FragmentsInAllPairs", "{node(id:1){" + numbered(40, "...F%d") + "}}" + numbered(40, "fragment F%d on Item{id name parent{id name parent{id}}x}")},

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
 	"github.com/bailiwick/bailiwick/graph/serve"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
@@ -126,5 +129,35 @@ func TestObserve(t *testing.T) {
 	if len(seen) != 3 || seen[0].Operation != "Greet" || seen[0].Kind != "query" || seen[0].Duration != time.Second || len(seen[0].Codes) != 0 ||
 		!slices.Equal(seen[1].Codes, []fault.Code{fault.Conflict}) || !slices.Equal(seen[2].Codes, []fault.Code{fault.InvalidArgument}) {
 		t.Errorf("%+v", seen)
+	}
+}
+
+// verdict is an extension that refuses every operation.
+type verdict struct{ err error }
+
+func (verdict) ExtensionName() string                   { return "Verdict" }
+func (verdict) Validate(graphql.ExecutableSchema) error { return nil }
+
+func (v verdict) MutateOperationContext(context.Context, *graphql.OperationContext) *gqlerror.Error {
+	return gqlerror.Wrap(v.err)
+}
+
+func TestStatusFollowsTheErrorOfARefusedOperation(t *testing.T) {
+	for code, status := range map[fault.Code]int{
+		fault.Unauthenticated: 401, fault.Forbidden: 403, fault.RateLimited: 429,
+		fault.Unavailable: 503, fault.Internal: 500, fault.InvalidArgument: 400, fault.QueryTooComplex: 400,
+	} {
+		server, _, _ := newServer(t, func(c *serve.Config) {
+			err := fault.New(code, "as configured")
+			err.RetryAfter = 3 * time.Second
+			c.Around = []graphql.HandlerExtension{verdict{err: err}}
+		})
+		got := ask(t, server, "{hello}", nil)
+		if got.Status != status || got.code() != string(code) || got.Header.Get("Retry-After") != "3" || got.Data != nil {
+			t.Errorf("%s: %d %s %v", code, got.Status, got.Raw, got.Header)
+		}
+		if code == fault.Internal && strings.Contains(got.Raw, "as configured") {
+			t.Errorf("INTERNAL shows its message: %s", got.Raw)
+		}
 	}
 }

@@ -17,6 +17,11 @@ import (
 // clients send is 15 deep. The validator bounds its lists by a rule of its own.
 const introspectionDepth = 20
 
+// repeats bounds how often one response path may be selected: the validator
+// compares every two of them. Components that each bring their own fragment
+// repeat an id tens of times, nobody a hundred.
+const repeats = 100
+
 // shapeCheck measures a document before it is validated, because validation
 // itself (can overlapping fields be merged?) is what repeated fields and nested
 // fragments make expensive. A document that is cached has passed.
@@ -68,6 +73,9 @@ func (c shapeCheck) measure(doc *ast.QueryDocument) error {
 		if err := c.within(s); err != nil {
 			return err
 		}
+		if err := m.repeats(f.SelectionSet, &spot{}); err != nil {
+			return err
+		}
 		total.add(s)
 	}
 	for _, op := range doc.Operations {
@@ -91,6 +99,9 @@ func (c shapeCheck) measure(doc *ast.QueryDocument) error {
 			return &limitError{"root fields", c.limits.RootFields, s.roots}
 		case s.introspection > 0 && !c.introspection:
 			return fault.New(fault.InvalidArgument, "introspection is turned off")
+		}
+		if err := m.repeats(op.SelectionSet, &spot{}); err != nil {
+			return err
 		}
 		total.add(s)
 	}
@@ -203,4 +214,42 @@ func (m *meter) directives(list ast.DirectiveList) shape {
 		}
 	}
 	return shape{directives: len(list)}
+}
+
+// spot is a path of the response, and how many fields are merged there.
+type spot struct {
+	fields int
+	below  map[string]*spot
+}
+
+// repeats walks a selection set that has been found small when expanded.
+func (m *meter) repeats(set ast.SelectionSet, at *spot) error {
+	for _, selection := range set {
+		var err error
+		switch s := selection.(type) {
+		case *ast.Field:
+			if at.below == nil {
+				at.below = map[string]*spot{}
+			}
+			next := at.below[s.Alias]
+			if next == nil {
+				next = &spot{}
+				at.below[s.Alias] = next
+			}
+			if next.fields++; next.fields > repeats {
+				return &limitError{limit: "repeats of one field", maximum: repeats}
+			}
+			err = m.repeats(s.SelectionSet, next)
+		case *ast.InlineFragment:
+			err = m.repeats(s.SelectionSet, at)
+		case *ast.FragmentSpread:
+			if f := m.fragments[s.Name]; f != nil {
+				err = m.repeats(f.SelectionSet, at)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

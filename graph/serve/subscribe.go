@@ -161,6 +161,9 @@ func (c *socket) run(ctx context.Context, id string, self *running, params *grap
 
 // refuse ends an operation with an error.
 func (c *socket) refuse(ctx context.Context, id string, err error) bool {
+	if !graphql.HasOperationContext(ctx) { // extensions may rely on one
+		ctx = graphql.WithOperationContext(ctx, &graphql.OperationContext{Headers: c.header})
+	}
 	response := c.s.exec.DispatchError(ctx, gqlerror.List{refusal(err)})
 	return c.send(message{ID: id, Type: typeError, Payload: marshal(response.Errors)})
 }
