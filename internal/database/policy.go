@@ -101,23 +101,23 @@ func nonEmpty(setting string) string {
 func createRole(role string) string {
 	return strings.ReplaceAll(`DO $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ROLE') THEN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '@role') THEN
     BEGIN
-      CREATE ROLE ROLE NOLOGIN;
+      CREATE ROLE @role NOLOGIN;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
     END;
   END IF;
   IF NOT EXISTS (
     SELECT FROM pg_auth_members m
     JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles u ON u.oid = m.member
-    WHERE r.rolname = 'ROLE' AND u.rolname = current_user
+    WHERE r.rolname = '@role' AND u.rolname = current_user
   ) AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
     BEGIN
-      EXECUTE format('GRANT ROLE TO %I', current_user);
+      EXECUTE format('GRANT @role TO %I', current_user);
     EXCEPTION WHEN insufficient_privilege THEN NULL;
     END;
   END IF;
-END $$`, "ROLE", role)
+END $$`, "@role", role)
 }
 
 const grantSchema = `DO $$
