@@ -107,6 +107,9 @@ func readFaults(t *testing.T, b Bench) {
 		},
 		OnGet:       func() error { _, err := b.Vendor.Get(ctx, r.ID); return err },
 		OnListNotes: func() error { _, err := b.Vendor.ListNotes(ctx, r.ID); return err },
+		OnVerify:    func() error { _, err := b.Vendor.Verify(ctx); return err },
+		OnOptions:   func() error { _, err := b.Vendor.Options(ctx); return err },
+		OnCompanies: func() error { _, err := b.Vendor.Companies(ctx, psa.CompanyQuery{}); return err },
 	}
 	for target, read := range reads {
 		for f, want := range map[Fault]psa.Class{

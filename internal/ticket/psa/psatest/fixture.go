@@ -88,6 +88,8 @@ const (
 	OnListNotes Target = "list notes"
 	OnMove      Target = "move"
 	OnVerify    Target = "verify"
+	OnOptions   Target = "options"
+	OnCompanies Target = "companies"
 )
 
 // Fault is what happens to a request.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -50,17 +51,22 @@ func (c *Client) Companies(ctx context.Context, q psa.CompanyQuery) (psa.Company
 		query.Set("business_name", psa.FitLine(q.Search, maxSubject))
 	}
 	var out struct {
-		Customers []customer `json:"customers"`
-		Meta      meta       `json:"meta"`
+		Customers *[]customer `json:"customers"`
+		Meta      meta        `json:"meta"`
+		failed
 	}
-	if err := c.http.Do(ctx, psa.Call{Op: op, Method: http.MethodGet, Path: "/customers", Query: query}, &out); err != nil {
+	call := psa.Call{Op: op, Method: http.MethodGet, Path: "/customers", Query: query}
+	if err := c.http.Do(ctx, call, &out); err != nil {
 		return psa.CompanyPage{}, err
+	}
+	if out.Customers == nil {
+		return psa.CompanyPage{}, c.http.Meaningless(call, out.text(), errors.New("answer holds no list of customers"))
 	}
 	result := psa.CompanyPage{Total: -1}
 	if out.Meta.Entries != nil {
 		result.Total = *out.Meta.Entries
 	}
-	for _, item := range out.Customers {
+	for _, item := range *out.Customers {
 		result.Companies = append(result.Companies, item.company())
 	}
 	if page < out.Meta.Pages {
@@ -102,27 +108,40 @@ func (u *user) UnmarshalJSON(raw []byte) error {
 
 // Options implements psa.Options with three calls.
 func (c *Client) Options(ctx context.Context) ([]psa.Option, error) {
-	const op = "read ticket options"
 	var settings struct {
 		Ticket struct {
 			ProblemTypes []string `json:"problem_types"`
 			Priorities   []string `json:"priorities"`
 		} `json:"ticket"`
-	}
-	if err := c.http.Do(ctx, psa.Call{Op: op, Method: http.MethodGet, Path: "/settings"}, &settings); err != nil {
-		return nil, err
+		failed
 	}
 	var tickets struct {
 		Statuses []string `json:"ticket_status_list"`
-	}
-	if err := c.http.Do(ctx, psa.Call{Op: op, Method: http.MethodGet, Path: "/tickets/settings"}, &tickets); err != nil {
-		return nil, err
+		failed
 	}
 	var users struct {
 		Users []user `json:"users"`
+		failed
 	}
-	if err := c.http.Do(ctx, psa.Call{Op: op, Method: http.MethodGet, Path: "/users"}, &users); err != nil {
-		return nil, err
+	// An answer without its list must not read as an account without choices:
+	// every configuration would be refused.
+	for _, read := range []struct {
+		path  string
+		out   any
+		empty func() bool
+		says  func() string
+	}{
+		{"/settings", &settings, func() bool { return settings.Ticket.ProblemTypes == nil }, func() string { return settings.text() }},
+		{"/tickets/settings", &tickets, func() bool { return tickets.Statuses == nil }, func() string { return tickets.text() }},
+		{"/users", &users, func() bool { return users.Users == nil }, func() string { return users.text() }},
+	} {
+		call := psa.Call{Op: "read ticket options", Method: http.MethodGet, Path: read.path}
+		if err := c.http.Do(ctx, call, read.out); err != nil {
+			return nil, err
+		}
+		if read.empty() {
+			return nil, c.http.Meaningless(call, read.says(), errors.New("answer holds no list of choices"))
+		}
 	}
 	technicians := psa.Option{Name: OptionUser}
 	for _, u := range users.Users {

@@ -167,6 +167,8 @@ func (s seen) Inject(target psatest.Target, fault psatest.Fault, count int) {
 		psatest.OnListNotes: {Method: http.MethodGet, Path: "/tickets/*/comments"},
 		psatest.OnMove:      {Method: http.MethodPut, Path: "/tickets/*"},
 		psatest.OnVerify:    {Method: http.MethodGet, Path: "/me"},
+		psatest.OnOptions:   {Method: http.MethodGet, Path: "/users"},
+		psatest.OnCompanies: {Method: http.MethodGet, Path: "/customers"},
 	}[target]
 	f.Action = map[psatest.Fault]standin.Action{
 		psatest.CommitDrop: standin.CommitDrop, psatest.Commit500: standin.Commit500, psatest.CommitSlow: standin.CommitSlow,

@@ -161,13 +161,19 @@ var needed = []struct{ object, right string }{
 func (c *Client) Verify(ctx context.Context) (psa.Account, error) {
 	const op = "verify credentials"
 	var me struct {
+		ID          int64                      `json:"user_id"`
 		Name        string                     `json:"user_name"`
 		Email       string                     `json:"user_email"`
 		Subdomain   string                     `json:"subdomain"`
 		Permissions map[string]map[string]bool `json:"permissions"`
+		failed
 	}
-	if err := c.http.Do(ctx, psa.Call{Op: op, Method: http.MethodGet, Path: "/me"}, &me); err != nil {
+	call := psa.Call{Op: op, Method: http.MethodGet, Path: "/me"}
+	if err := c.http.Do(ctx, call, &me); err != nil {
 		return psa.Account{}, err
+	}
+	if me.ID < 1 {
+		return psa.Account{}, c.http.Meaningless(call, me.text(), errors.New("answer names no user"))
 	}
 	var lacking []string
 	for _, n := range needed {

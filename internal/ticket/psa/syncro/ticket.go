@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,11 +203,11 @@ func (c *Client) pages(op string, get func(page int) (last int, err error)) erro
 // Get implements psa.Reader.
 func (c *Client) Get(ctx context.Context, ticketID string) (psa.Remote, error) {
 	const op = "read ticket"
-	path, err := ticketPath(op, ticketID)
+	at, err := ticketPath(op, ticketID)
 	if err != nil {
 		return psa.Remote{}, err
 	}
-	return c.one(ctx, psa.Call{Op: op, Method: http.MethodGet, Path: path, Object: true})
+	return c.one(ctx, psa.Call{Op: op, Method: http.MethodGet, Path: at, Object: true})
 }
 
 // SetStatus implements psa.Mover.
@@ -225,7 +226,7 @@ func (c *Client) Reopen(ctx context.Context, ticketID, status string) error {
 }
 
 func (c *Client) move(ctx context.Context, op, ticketID, status string) error {
-	path, err := ticketPath(op, ticketID)
+	at, err := ticketPath(op, ticketID)
 	if err != nil {
 		return err
 	}
@@ -233,7 +234,7 @@ func (c *Client) move(ctx context.Context, op, ticketID, status string) error {
 		return &psa.Error{Class: psa.Permanent, Op: op, Err: errors.New("status is empty")}
 	}
 	body := map[string]string{"status": status}
-	moved, err := c.one(ctx, psa.Call{Op: op, Method: http.MethodPut, Path: path, Body: body, Object: true})
+	moved, err := c.one(ctx, psa.Call{Op: op, Method: http.MethodPut, Path: at, Body: body, Object: true})
 	if err != nil {
 		return err
 	}
@@ -253,10 +254,11 @@ func (c *Client) one(ctx context.Context, call psa.Call) (psa.Remote, error) {
 	if err := c.http.Do(ctx, call, &out); err != nil {
 		return psa.Remote{}, err
 	}
-	if out.Ticket.ID < 1 {
-		return psa.Remote{}, c.http.Meaningless(call, out.text(), errors.New("answer holds no ticket"))
+	r := c.remote(out.Ticket)
+	if out.Ticket.ID < 1 || (call.Object && path.Base(call.Path) != r.ID) {
+		return psa.Remote{}, c.http.Meaningless(call, out.text(), errors.New("answer does not hold the ticket"))
 	}
-	return c.remote(out.Ticket), nil
+	return r, nil
 }
 
 func ticketPath(op, ticketID string) (string, error) {
