@@ -26,7 +26,24 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/database/lateral"
+	"github.com/bailiwick/bailiwick/internal/fault"
 )
+
+// Fetch returns the Administrator with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *AdministratorClient) Fetch(ctx context.Context, id string) (*Administrator, error) {
+	q := c.Query().Where(administrator.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
 
 // PaginateWithin pages the Administrator rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
@@ -108,6 +125,22 @@ func (_q *AdministratorQuery) PaginateWithin(
 		conn.TotalCount = total
 	}
 	return conns, nil
+}
+
+// Fetch returns the AdministratorOrganizationLink with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *AdministratorOrganizationLinkClient) Fetch(ctx context.Context, id string) (*AdministratorOrganizationLink, error) {
+	q := c.Query().Where(administratororganizationlink.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
 }
 
 // PaginateWithin pages the AdministratorOrganizationLink rows of each parent on its own, in one
@@ -192,6 +225,22 @@ func (_q *AdministratorOrganizationLinkQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the Alert with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *AlertClient) Fetch(ctx context.Context, id string) (*Alert, error) {
+	q := c.Query().Where(alert.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
 // PaginateWithin pages the Alert rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
 // selected. The column holds the parent's id and is led by an index.
@@ -272,6 +321,22 @@ func (_q *AlertQuery) PaginateWithin(
 		conn.TotalCount = total
 	}
 	return conns, nil
+}
+
+// Fetch returns the AlertOccurrence with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *AlertOccurrenceClient) Fetch(ctx context.Context, id string) (*AlertOccurrence, error) {
+	q := c.Query().Where(alertoccurrence.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
 }
 
 // PaginateWithin pages the AlertOccurrence rows of each parent on its own, in one
@@ -356,6 +421,22 @@ func (_q *AlertOccurrenceQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the ApiKey with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *ApiKeyClient) Fetch(ctx context.Context, id string) (*ApiKey, error) {
+	q := c.Query().Where(apikey.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
 // PaginateWithin pages the ApiKey rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
 // selected. The column holds the parent's id and is led by an index.
@@ -436,6 +517,22 @@ func (_q *ApiKeyQuery) PaginateWithin(
 		conn.TotalCount = total
 	}
 	return conns, nil
+}
+
+// Fetch returns the Device with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceClient) Fetch(ctx context.Context, id string) (*Device, error) {
+	q := c.Query().Where(device.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
 }
 
 // PaginateWithin pages the Device rows of each parent on its own, in one
@@ -520,6 +617,22 @@ func (_q *DeviceQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the Job with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *JobClient) Fetch(ctx context.Context, id string) (*Job, error) {
+	q := c.Query().Where(job.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
 // PaginateWithin pages the Job rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
 // selected. The column holds the parent's id and is led by an index.
@@ -600,6 +713,22 @@ func (_q *JobQuery) PaginateWithin(
 		conn.TotalCount = total
 	}
 	return conns, nil
+}
+
+// Fetch returns the Organization with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *OrganizationClient) Fetch(ctx context.Context, id string) (*Organization, error) {
+	q := c.Query().Where(organization.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
 }
 
 // PaginateWithin pages the Organization rows of each parent on its own, in one
@@ -684,6 +813,22 @@ func (_q *OrganizationQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the Provider with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *ProviderClient) Fetch(ctx context.Context, id string) (*Provider, error) {
+	q := c.Query().Where(provider.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
 // PaginateWithin pages the Provider rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
 // selected. The column holds the parent's id and is led by an index.
@@ -764,6 +909,22 @@ func (_q *ProviderQuery) PaginateWithin(
 		conn.TotalCount = total
 	}
 	return conns, nil
+}
+
+// Fetch returns the Role with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *RoleClient) Fetch(ctx context.Context, id string) (*Role, error) {
+	q := c.Query().Where(role.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
 }
 
 // PaginateWithin pages the Role rows of each parent on its own, in one
@@ -848,6 +1009,22 @@ func (_q *RoleQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the SystemLogEvent with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *SystemLogEventClient) Fetch(ctx context.Context, id string) (*SystemLogEvent, error) {
+	q := c.Query().Where(systemlogevent.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
 // PaginateWithin pages the SystemLogEvent rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
 // selected. The column holds the parent's id and is led by an index.
@@ -928,6 +1105,22 @@ func (_q *SystemLogEventQuery) PaginateWithin(
 		conn.TotalCount = total
 	}
 	return conns, nil
+}
+
+// Fetch returns the Ticket with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketClient) Fetch(ctx context.Context, id string) (*Ticket, error) {
+	q := c.Query().Where(ticket.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
 }
 
 // PaginateWithin pages the Ticket rows of each parent on its own, in one
@@ -1012,6 +1205,22 @@ func (_q *TicketQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketDelivery with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketDeliveryClient) Fetch(ctx context.Context, id string) (*TicketDelivery, error) {
+	q := c.Query().Where(ticketdelivery.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
 // PaginateWithin pages the TicketDelivery rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
 // selected. The column holds the parent's id and is led by an index.
@@ -1092,6 +1301,22 @@ func (_q *TicketDeliveryQuery) PaginateWithin(
 		conn.TotalCount = total
 	}
 	return conns, nil
+}
+
+// Fetch returns the TicketingAlertConfiguration with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingAlertConfigurationClient) Fetch(ctx context.Context, id string) (*TicketingAlertConfiguration, error) {
+	q := c.Query().Where(ticketingalertconfiguration.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
 }
 
 // PaginateWithin pages the TicketingAlertConfiguration rows of each parent on its own, in one
@@ -1176,6 +1401,22 @@ func (_q *TicketingAlertConfigurationQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketingCompanyMapping with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingCompanyMappingClient) Fetch(ctx context.Context, id string) (*TicketingCompanyMapping, error) {
+	q := c.Query().Where(ticketingcompanymapping.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
 // PaginateWithin pages the TicketingCompanyMapping rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
 // selected. The column holds the parent's id and is led by an index.
@@ -1258,6 +1499,22 @@ func (_q *TicketingCompanyMappingQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketingIntegration with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingIntegrationClient) Fetch(ctx context.Context, id string) (*TicketingIntegration, error) {
+	q := c.Query().Where(ticketingintegration.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
 // PaginateWithin pages the TicketingIntegration rows of each parent on its own, in one
 // statement for all of them, and one more for their counts when those are
 // selected. The column holds the parent's id and is led by an index.
@@ -1338,6 +1595,22 @@ func (_q *TicketingIntegrationQuery) PaginateWithin(
 		conn.TotalCount = total
 	}
 	return conns, nil
+}
+
+// Fetch returns the User with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *UserClient) Fetch(ctx context.Context, id string) (*User, error) {
+	q := c.Query().Where(user.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
 }
 
 // PaginateWithin pages the User rows of each parent on its own, in one

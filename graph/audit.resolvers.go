@@ -7,7 +7,6 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
@@ -15,5 +14,5 @@ import (
 )
 
 func (r *queryResolver) SystemLogEvents(ctx context.Context, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.SystemLogEventConnection, error) {
-	panic(fmt.Errorf("not implemented: SystemLogEvents - systemLogEvents"))
+	return where(r.Client.SystemLogEvent.Query(), filter).Paginate(ctx, after, first, before, last, newestEventFirst(orderBy))
 }

@@ -7,29 +7,36 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/graph/model"
+	"github.com/bailiwick/bailiwick/internal/directory"
 )
 
 func (r *mutationResolver) CreateUser(ctx context.Context, input model.CreateUserInput) (*model.CreateUserPayload, error) {
-	panic(fmt.Errorf("not implemented: CreateUser - createUser"))
+	u, err := r.Directory.CreateUser(ctx, directory.NewUser{
+		Login: input.Login, Email: input.Email, FirstName: input.FirstName, LastName: input.LastName,
+	})
+	return &model.CreateUserPayload{User: u}, err
 }
 
 func (r *mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateUser - updateUser"))
+	u, err := r.Client.User.UpdateOneID(input.ID).
+		SetNillableEmail(input.Email).SetNillableFirstName(input.FirstName).SetNillableLastName(input.LastName).
+		Save(ctx)
+	return &model.UpdateUserPayload{User: u}, err
 }
 
 func (r *mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUserInput) (*model.DeleteUserPayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteUser - deleteUser"))
+	err := r.Directory.DeleteUser(ctx, input.ID)
+	return &model.DeleteUserPayload{DeletedID: input.ID}, err
 }
 
 func (r *queryResolver) User(ctx context.Context, id string) (*ent.User, error) {
-	panic(fmt.Errorf("not implemented: User - user"))
+	return r.Client.User.Fetch(ctx, id)
 }
 
 func (r *queryResolver) Users(ctx context.Context, filter *model.UserFilter, orderBy *ent.UserOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.UserConnection, error) {
-	panic(fmt.Errorf("not implemented: Users - users"))
+	return where(r.Client.User.Query(), filter).Paginate(ctx, after, first, before, last, ent.WithUserOrder(orderBy))
 }

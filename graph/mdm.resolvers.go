@@ -7,33 +7,46 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/graph/model"
 )
 
 func (r *deviceResolver) Alerts(ctx context.Context, obj *ent.Device, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error) {
-	panic(fmt.Errorf("not implemented: Alerts - alerts"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.AlertConnection, error) {
+		return where(r.Client.Alert.Query(), filter).PaginateWithin(ctx, alert.FieldDeviceID, parents,
+			func(a *ent.Alert) string { return *a.DeviceID }, after, first, before, last, ent.WithAlertOrder(orderBy))
+	})
 }
 
 func (r *mutationResolver) CreateDevice(ctx context.Context, input model.CreateDeviceInput) (*model.CreateDevicePayload, error) {
-	panic(fmt.Errorf("not implemented: CreateDevice - createDevice"))
+	d, err := r.Client.Device.Create().
+		SetName(input.Name).SetSerialNumber(input.SerialNumber).SetPlatform(input.Platform).
+		SetNillableUdid(input.Udid).SetNillableModel(input.Model).SetNillableOsVersion(input.OsVersion).
+		SetNillableAssetTag(input.AssetTag).SetNillableUserID(input.UserID).
+		Save(ctx)
+	return &model.CreateDevicePayload{Device: d}, err
 }
 
 func (r *mutationResolver) UpdateDevice(ctx context.Context, input model.UpdateDeviceInput) (*model.UpdateDevicePayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateDevice - updateDevice"))
+	update := r.Client.Device.UpdateOneID(input.ID).SetNillableName(input.Name)
+	patch(input.AssetTag, update.SetAssetTag, update.ClearAssetTag)
+	patch(input.UserID, update.SetUserID, update.ClearUserID)
+	d, err := update.Save(ctx)
+	return &model.UpdateDevicePayload{Device: d}, err
 }
 
 func (r *mutationResolver) DeleteDevice(ctx context.Context, input model.DeleteDeviceInput) (*model.DeleteDevicePayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteDevice - deleteDevice"))
+	err := r.Client.Device.DeleteOneID(input.ID).Exec(ctx)
+	return &model.DeleteDevicePayload{DeletedID: input.ID}, err
 }
 
 func (r *queryResolver) Device(ctx context.Context, id string) (*ent.Device, error) {
-	panic(fmt.Errorf("not implemented: Device - device"))
+	return r.Client.Device.Fetch(ctx, id)
 }
 
 func (r *queryResolver) Devices(ctx context.Context, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceConnection, error) {
-	panic(fmt.Errorf("not implemented: Devices - devices"))
+	return where(r.Client.Device.Query(), filter).Paginate(ctx, after, first, before, last, ent.WithDeviceOrder(orderBy))
 }

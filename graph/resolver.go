@@ -1,8 +1,19 @@
+// Package graph is the GraphQL API: one SDL file per domain, its resolvers
+// beside it, and the gate that every root field passes.
 package graph
 
-// This file will not be regenerated automatically.
-//
-// It serves as dependency injection for your app, add any dependencies you require
-// here.
+import (
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/internal/access"
+	"github.com/bailiwick/bailiwick/internal/directory"
+	"github.com/bailiwick/bailiwick/internal/organization"
+)
 
-type Resolver struct{}
+// Resolver holds what resolvers call. Resolvers authorize nothing themselves:
+// the directives of the SDL do.
+type Resolver struct {
+	Client       *ent.Client
+	Access       *access.Service
+	Organization *organization.Service
+	Directory    *directory.Service
+}

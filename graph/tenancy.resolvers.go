@@ -7,65 +7,96 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/administratororganizationlink"
+	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/graph/model"
+	"github.com/bailiwick/bailiwick/internal/organization"
+	"github.com/bailiwick/bailiwick/tenancy"
 )
 
 func (r *mutationResolver) UpdateProvider(ctx context.Context, input model.UpdateProviderInput) (*model.UpdateProviderPayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateProvider - updateProvider"))
+	p, err := r.Organization.UpdateProvider(ctx, organization.ProviderChange{
+		Name: input.Name, ContactName: input.ContactName, ContactEmail: input.ContactEmail, RequireAdminMFA: input.RequireAdminMfa,
+	})
+	return &model.UpdateProviderPayload{Provider: p}, err
 }
 
 func (r *mutationResolver) CreateOrganization(ctx context.Context, input model.CreateOrganizationInput) (*model.CreateOrganizationPayload, error) {
-	panic(fmt.Errorf("not implemented: CreateOrganization - createOrganization"))
+	o, err := r.Organization.Create(ctx, input.Name, input.MaxSystemUsers)
+	return &model.CreateOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) UpdateOrganization(ctx context.Context, input model.UpdateOrganizationInput) (*model.UpdateOrganizationPayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateOrganization - updateOrganization"))
+	seats, change := input.MaxSystemUsers.ValueOK()
+	o, err := r.Organization.Update(ctx, organization.Change{ID: input.ID, Name: input.Name, ChangeSeats: change, MaxSystemUsers: seats})
+	return &model.UpdateOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) SuspendOrganization(ctx context.Context, input model.SuspendOrganizationInput) (*model.SuspendOrganizationPayload, error) {
-	panic(fmt.Errorf("not implemented: SuspendOrganization - suspendOrganization"))
+	o, err := r.Organization.Suspend(ctx, input.ID)
+	return &model.SuspendOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) ResumeOrganization(ctx context.Context, input model.ResumeOrganizationInput) (*model.ResumeOrganizationPayload, error) {
-	panic(fmt.Errorf("not implemented: ResumeOrganization - resumeOrganization"))
+	o, err := r.Organization.Resume(ctx, input.ID)
+	return &model.ResumeOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) DeleteOrganization(ctx context.Context, input model.DeleteOrganizationInput) (*model.DeleteOrganizationPayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteOrganization - deleteOrganization"))
+	o, err := r.Organization.Delete(ctx, input.ID, input.ConfirmName)
+	return &model.DeleteOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) RestoreOrganization(ctx context.Context, input model.RestoreOrganizationInput) (*model.RestoreOrganizationPayload, error) {
-	panic(fmt.Errorf("not implemented: RestoreOrganization - restoreOrganization"))
+	o, err := r.Organization.Restore(ctx, input.ID)
+	return &model.RestoreOrganizationPayload{Organization: o}, err
 }
 
 func (r *organizationResolver) Devices(ctx context.Context, obj *ent.Organization, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceConnection, error) {
-	panic(fmt.Errorf("not implemented: Devices - devices"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceConnection, error) {
+		return where(r.Client.Device.Query(), filter).PaginateWithin(ctx, device.FieldOrganizationID, parents,
+			func(n *ent.Device) string { return n.OrganizationID }, after, first, before, last, ent.WithDeviceOrder(orderBy))
+	})
 }
 
 func (r *organizationResolver) Users(ctx context.Context, obj *ent.Organization, filter *model.UserFilter, orderBy *ent.UserOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.UserConnection, error) {
-	panic(fmt.Errorf("not implemented: Users - users"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.UserConnection, error) {
+		return where(r.Client.User.Query(), filter).PaginateWithin(ctx, user.FieldOrganizationID, parents,
+			func(n *ent.User) string { return n.OrganizationID }, after, first, before, last, ent.WithUserOrder(orderBy))
+	})
 }
 
 func (r *organizationResolver) Alerts(ctx context.Context, obj *ent.Organization, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error) {
-	panic(fmt.Errorf("not implemented: Alerts - alerts"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.AlertConnection, error) {
+		return where(r.Client.Alert.Query(), filter).PaginateWithin(ctx, alert.FieldOrganizationID, parents,
+			func(n *ent.Alert) string { return n.OrganizationID }, after, first, before, last, ent.WithAlertOrder(orderBy))
+	})
 }
 
 func (r *organizationResolver) AdministratorLinks(ctx context.Context, obj *ent.Organization, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AdministratorOrganizationLinkConnection, error) {
-	panic(fmt.Errorf("not implemented: AdministratorLinks - administratorLinks"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.AdministratorOrganizationLinkConnection, error) {
+		return r.Client.AdministratorOrganizationLink.Query().PaginateWithin(ctx, administratororganizationlink.FieldOrganizationID, parents,
+			func(n *ent.AdministratorOrganizationLink) string { return n.OrganizationID }, after, first, before, last)
+	})
 }
 
 func (r *queryResolver) Provider(ctx context.Context) (*ent.Provider, error) {
-	panic(fmt.Errorf("not implemented: Provider - provider"))
+	scope, err := tenancy.From(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.Client.Provider.Fetch(ctx, scope.Provider())
 }
 
 func (r *queryResolver) Organization(ctx context.Context, id string) (*ent.Organization, error) {
-	panic(fmt.Errorf("not implemented: Organization - organization"))
+	return r.Client.Organization.Fetch(ctx, id)
 }
 
 func (r *queryResolver) Organizations(ctx context.Context, filter *model.OrganizationFilter, orderBy *ent.OrganizationOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.OrganizationConnection, error) {
-	panic(fmt.Errorf("not implemented: Organizations - organizations"))
+	return where(r.Client.Organization.Query(), filter).Paginate(ctx, after, first, before, last, ent.WithOrganizationOrder(orderBy))
 }

@@ -103,6 +103,28 @@ func (s Scope) Reaches(organization string) bool {
 	return found
 }
 
+// Covers reports whether everything that another scope reaches is in reach.
+func (s Scope) Covers(other Scope) bool {
+	if s.IsSystem() {
+		return true
+	}
+	if s.provider != other.provider || other.IsSystem() {
+		return false
+	}
+	if s.all {
+		return true
+	}
+	if other.all {
+		return false
+	}
+	for _, id := range other.organizations {
+		if !s.Reaches(id) {
+			return false
+		}
+	}
+	return true
+}
+
 // IsSystem reports whether the scope is outside every tenant.
 func (s Scope) IsSystem() bool { return s.reason != "" }
 

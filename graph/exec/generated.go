@@ -4442,7 +4442,7 @@ input AdministratorFilter {
   """
   With this address, in any case.
   """
-  email: String
+  email: String @goTag(key: "filter", value: "email,lower")
   """
   Whose role at provider level is this.
   """
@@ -5332,11 +5332,11 @@ extend type Administrator {
   """
   How many organizations are in the administrator's reach.
   """
-  organizationAccessTotal: Int! @goField(forceResolver: true)
+  organizationAccessTotal: Int! @goField(forceResolver: true) @requires(permission: "access.view_organizationlink")
   """
   Whether the administrator has an API key that works.
   """
-  apiKeySet: Boolean! @goField(forceResolver: true)
+  apiKeySet: Boolean! @goField(forceResolver: true) @requires(permission: "access.view_apikey")
 }
 extend type Role {
   """
@@ -5414,7 +5414,7 @@ input AlertFilter {
   """
   True for those that are not over, false for those that are.
   """
-  open: Boolean
+  open: Boolean @goTag(key: "filter", value: "resolved_at,null")
   """
   Whose status is this.
   """
@@ -5677,11 +5677,11 @@ input SystemLogEventFilter {
   """
   Published at this time or after.
   """
-  since: Time
+  since: Time @goTag(key: "filter", value: "published,gte")
   """
   Published before this time.
   """
-  until: Time
+  until: Time @goTag(key: "filter", value: "published,lt")
   """
   Of this operation, such as updateOrganization.
   """
@@ -7791,6 +7791,20 @@ directive @public(
   """
   reason: String!
 ) on FIELD_DEFINITION
+"""
+A tag of the generated Go type: filter says which column a filter field is about, and how.
+"""
+directive @goTag(
+  """
+  The tag's key.
+  """
+  key: String!
+
+  """
+  The tag's value.
+  """
+  value: String
+) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
 """
 What can be read.
 """
@@ -13026,7 +13040,30 @@ func _Administrator_organizationAccessTotal(ctx context.Context, ec *executionCo
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.Administrator().OrganizationAccessTotal(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "access.view_organizationlink")
+				if err != nil {
+					var zeroVal int
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal int
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal int
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
 			return marshalNInt2int(ctx, ec, selections, v)
 		},
@@ -13049,7 +13086,30 @@ func _Administrator_apiKeySet(ctx context.Context, ec *executionContext, field g
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.Administrator().APIKeySet(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "access.view_apikey")
+				if err != nil {
+					var zeroVal bool
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal bool
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal bool
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
 			return marshalNBoolean2bool(ctx, ec, selections, v)
 		},
@@ -29430,7 +29490,7 @@ func fieldContext___Type_isOneOf(_ context.Context, ec *executionContext, field 
 
 // region    **************************** input.gotpl *****************************
 
-func unmarshalInputAcknowledgeAlertInput(ctx context.Context, ec *executionContext, obj any) (*model.AcknowledgeAlertInput, error) {
+func unmarshalInputAcknowledgeAlertInput(ctx context.Context, ec *executionContext, obj any) (model.AcknowledgeAlertInput, error) {
 	var it model.AcknowledgeAlertInput
 	if obj == nil {
 		return it, nil
@@ -29452,22 +29512,22 @@ func unmarshalInputAcknowledgeAlertInput(ctx context.Context, ec *executionConte
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "remark":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("remark"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Remark = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputActivateAdministratorInput(ctx context.Context, ec *executionContext, obj any) (*model.ActivateAdministratorInput, error) {
+func unmarshalInputActivateAdministratorInput(ctx context.Context, ec *executionContext, obj any) (model.ActivateAdministratorInput, error) {
 	var it model.ActivateAdministratorInput
 	if obj == nil {
 		return it, nil
@@ -29489,22 +29549,22 @@ func unmarshalInputActivateAdministratorInput(ctx context.Context, ec *execution
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Token = data
 		case "password":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Password = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputAdministratorFilter(ctx context.Context, ec *executionContext, obj any) (*model.AdministratorFilter, error) {
+func unmarshalInputAdministratorFilter(ctx context.Context, ec *executionContext, obj any) (model.AdministratorFilter, error) {
 	var it model.AdministratorFilter
 	if obj == nil {
 		return it, nil
@@ -29526,22 +29586,22 @@ func unmarshalInputAdministratorFilter(ctx context.Context, ec *executionContext
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Email = data
 		case "roleId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roleId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.RoleID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputAdministratorOrder(ctx context.Context, ec *executionContext, obj any) (*ent.AdministratorOrder, error) {
+func unmarshalInputAdministratorOrder(ctx context.Context, ec *executionContext, obj any) (ent.AdministratorOrder, error) {
 	var it ent.AdministratorOrder
 	if obj == nil {
 		return it, nil
@@ -29567,22 +29627,22 @@ func unmarshalInputAdministratorOrder(ctx context.Context, ec *executionContext,
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
 			data, err := unmarshalNAdministratorOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministratorOrderField(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Field = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputAlertFilter(ctx context.Context, ec *executionContext, obj any) (*model.AlertFilter, error) {
+func unmarshalInputAlertFilter(ctx context.Context, ec *executionContext, obj any) (model.AlertFilter, error) {
 	var it model.AlertFilter
 	if obj == nil {
 		return it, nil
@@ -29604,36 +29664,36 @@ func unmarshalInputAlertFilter(ctx context.Context, ec *executionContext, obj an
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("open"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Open = data
 		case "status":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
 			data, err := unmarshalOAlertStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋalertᚐStatus(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Status = data
 		case "deviceId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.DeviceID = data
 		case "userId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.UserID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputAlertOrder(ctx context.Context, ec *executionContext, obj any) (*ent.AlertOrder, error) {
+func unmarshalInputAlertOrder(ctx context.Context, ec *executionContext, obj any) (ent.AlertOrder, error) {
 	var it ent.AlertOrder
 	if obj == nil {
 		return it, nil
@@ -29659,22 +29719,22 @@ func unmarshalInputAlertOrder(ctx context.Context, ec *executionContext, obj any
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
 			data, err := unmarshalNAlertOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlertOrderField(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Field = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputApiKeyFilter(ctx context.Context, ec *executionContext, obj any) (*model.APIKeyFilter, error) {
+func unmarshalInputApiKeyFilter(ctx context.Context, ec *executionContext, obj any) (model.APIKeyFilter, error) {
 	var it model.APIKeyFilter
 	if obj == nil {
 		return it, nil
@@ -29696,15 +29756,15 @@ func unmarshalInputApiKeyFilter(ctx context.Context, ec *executionContext, obj a
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("administratorId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AdministratorID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputCancelTicketInput(ctx context.Context, ec *executionContext, obj any) (*model.CancelTicketInput, error) {
+func unmarshalInputCancelTicketInput(ctx context.Context, ec *executionContext, obj any) (model.CancelTicketInput, error) {
 	var it model.CancelTicketInput
 	if obj == nil {
 		return it, nil
@@ -29726,15 +29786,15 @@ func unmarshalInputCancelTicketInput(ctx context.Context, ec *executionContext, 
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext, obj any) (*model.ChangePasswordInput, error) {
+func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext, obj any) (model.ChangePasswordInput, error) {
 	var it model.ChangePasswordInput
 	if obj == nil {
 		return it, nil
@@ -29756,22 +29816,22 @@ func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("currentPassword"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.CurrentPassword = data
 		case "newPassword":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("newPassword"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.NewPassword = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputConfirmTotpInput(ctx context.Context, ec *executionContext, obj any) (*model.ConfirmTotpInput, error) {
+func unmarshalInputConfirmTotpInput(ctx context.Context, ec *executionContext, obj any) (model.ConfirmTotpInput, error) {
 	var it model.ConfirmTotpInput
 	if obj == nil {
 		return it, nil
@@ -29793,15 +29853,15 @@ func unmarshalInputConfirmTotpInput(ctx context.Context, ec *executionContext, o
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Code = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputConnectSyncroInput(ctx context.Context, ec *executionContext, obj any) (*model.ConnectSyncroInput, error) {
+func unmarshalInputConnectSyncroInput(ctx context.Context, ec *executionContext, obj any) (model.ConnectSyncroInput, error) {
 	var it model.ConnectSyncroInput
 	if obj == nil {
 		return it, nil
@@ -29827,43 +29887,43 @@ func unmarshalInputConnectSyncroInput(ctx context.Context, ec *executionContext,
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "subdomain":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("subdomain"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Subdomain = data
 		case "apiToken":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiToken"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.APIToken = data
 		case "baseUrl":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("baseUrl"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.BaseURL = data
 		case "automaticTicketing":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("automaticTicketing"))
 			data, err := unmarshalNBoolean2bool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AutomaticTicketing = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputCreateAdministratorInput(ctx context.Context, ec *executionContext, obj any) (*model.CreateAdministratorInput, error) {
+func unmarshalInputCreateAdministratorInput(ctx context.Context, ec *executionContext, obj any) (model.CreateAdministratorInput, error) {
 	var it model.CreateAdministratorInput
 	if obj == nil {
 		return it, nil
@@ -29892,57 +29952,57 @@ func unmarshalInputCreateAdministratorInput(ctx context.Context, ec *executionCo
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Email = data
 		case "firstname":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("firstname"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Firstname = data
 		case "lastname":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastname"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Lastname = data
 		case "roleId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roleId"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.RoleID = data
 		case "allOrganizations":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allOrganizations"))
 			data, err := unmarshalNBoolean2bool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AllOrganizations = data
 		case "organizationIds":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationIds"))
 			data, err := unmarshalOID2ᚕstringᚄ(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.OrganizationIds = data
 		case "apiKeyAllowed":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiKeyAllowed"))
 			data, err := unmarshalNBoolean2bool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.APIKeyAllowed = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputCreateApiKeyInput(ctx context.Context, ec *executionContext, obj any) (*model.CreateAPIKeyInput, error) {
+func unmarshalInputCreateApiKeyInput(ctx context.Context, ec *executionContext, obj any) (model.CreateAPIKeyInput, error) {
 	var it model.CreateAPIKeyInput
 	if obj == nil {
 		return it, nil
@@ -29964,43 +30024,43 @@ func unmarshalInputCreateApiKeyInput(ctx context.Context, ec *executionContext, 
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "administratorId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("administratorId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AdministratorID = data
 		case "expiresAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresAt"))
 			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ExpiresAt = data
 		case "organizationIds":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationIds"))
 			data, err := unmarshalOID2ᚕstringᚄ(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.OrganizationIds = data
 		case "permissions":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("permissions"))
 			data, err := unmarshalOString2ᚕstringᚄ(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Permissions = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputCreateDeviceInput(ctx context.Context, ec *executionContext, obj any) (*model.CreateDeviceInput, error) {
+func unmarshalInputCreateDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.CreateDeviceInput, error) {
 	var it model.CreateDeviceInput
 	if obj == nil {
 		return it, nil
@@ -30022,64 +30082,64 @@ func unmarshalInputCreateDeviceInput(ctx context.Context, ec *executionContext, 
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "serialNumber":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("serialNumber"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.SerialNumber = data
 		case "platform":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("platform"))
 			data, err := unmarshalNDevicePlatform2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Platform = data
 		case "udid":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("udid"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Udid = data
 		case "model":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("model"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Model = data
 		case "osVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("osVersion"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.OsVersion = data
 		case "assetTag":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assetTag"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AssetTag = data
 		case "userId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.UserID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputCreateOrganizationInput(ctx context.Context, ec *executionContext, obj any) (*model.CreateOrganizationInput, error) {
+func unmarshalInputCreateOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.CreateOrganizationInput, error) {
 	var it model.CreateOrganizationInput
 	if obj == nil {
 		return it, nil
@@ -30101,22 +30161,22 @@ func unmarshalInputCreateOrganizationInput(ctx context.Context, ec *executionCon
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "maxSystemUsers":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxSystemUsers"))
 			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.MaxSystemUsers = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputCreateRoleInput(ctx context.Context, ec *executionContext, obj any) (*model.CreateRoleInput, error) {
+func unmarshalInputCreateRoleInput(ctx context.Context, ec *executionContext, obj any) (model.CreateRoleInput, error) {
 	var it model.CreateRoleInput
 	if obj == nil {
 		return it, nil
@@ -30138,36 +30198,36 @@ func unmarshalInputCreateRoleInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "description":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Description = data
 		case "permissions":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("permissions"))
 			data, err := unmarshalNString2ᚕstringᚄ(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Permissions = data
 		case "organizationId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.OrganizationID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputCreateUserInput(ctx context.Context, ec *executionContext, obj any) (*model.CreateUserInput, error) {
+func unmarshalInputCreateUserInput(ctx context.Context, ec *executionContext, obj any) (model.CreateUserInput, error) {
 	var it model.CreateUserInput
 	if obj == nil {
 		return it, nil
@@ -30189,36 +30249,36 @@ func unmarshalInputCreateUserInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("login"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Login = data
 		case "email":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Email = data
 		case "firstName":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("firstName"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.FirstName = data
 		case "lastName":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastName"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.LastName = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputDeleteAdministratorInput(ctx context.Context, ec *executionContext, obj any) (*model.DeleteAdministratorInput, error) {
+func unmarshalInputDeleteAdministratorInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteAdministratorInput, error) {
 	var it model.DeleteAdministratorInput
 	if obj == nil {
 		return it, nil
@@ -30240,15 +30300,15 @@ func unmarshalInputDeleteAdministratorInput(ctx context.Context, ec *executionCo
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputDeleteDeviceInput(ctx context.Context, ec *executionContext, obj any) (*model.DeleteDeviceInput, error) {
+func unmarshalInputDeleteDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteDeviceInput, error) {
 	var it model.DeleteDeviceInput
 	if obj == nil {
 		return it, nil
@@ -30270,15 +30330,15 @@ func unmarshalInputDeleteDeviceInput(ctx context.Context, ec *executionContext, 
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputDeleteOrganizationInput(ctx context.Context, ec *executionContext, obj any) (*model.DeleteOrganizationInput, error) {
+func unmarshalInputDeleteOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteOrganizationInput, error) {
 	var it model.DeleteOrganizationInput
 	if obj == nil {
 		return it, nil
@@ -30300,22 +30360,22 @@ func unmarshalInputDeleteOrganizationInput(ctx context.Context, ec *executionCon
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "confirmName":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("confirmName"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ConfirmName = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputDeleteRoleInput(ctx context.Context, ec *executionContext, obj any) (*model.DeleteRoleInput, error) {
+func unmarshalInputDeleteRoleInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteRoleInput, error) {
 	var it model.DeleteRoleInput
 	if obj == nil {
 		return it, nil
@@ -30337,15 +30397,15 @@ func unmarshalInputDeleteRoleInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputDeleteTicketingIntegrationInput(ctx context.Context, ec *executionContext, obj any) (*model.DeleteTicketingIntegrationInput, error) {
+func unmarshalInputDeleteTicketingIntegrationInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteTicketingIntegrationInput, error) {
 	var it model.DeleteTicketingIntegrationInput
 	if obj == nil {
 		return it, nil
@@ -30367,15 +30427,15 @@ func unmarshalInputDeleteTicketingIntegrationInput(ctx context.Context, ec *exec
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputDeleteUserInput(ctx context.Context, ec *executionContext, obj any) (*model.DeleteUserInput, error) {
+func unmarshalInputDeleteUserInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteUserInput, error) {
 	var it model.DeleteUserInput
 	if obj == nil {
 		return it, nil
@@ -30397,15 +30457,15 @@ func unmarshalInputDeleteUserInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj any) (*model.DeviceFilter, error) {
+func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj any) (model.DeviceFilter, error) {
 	var it model.DeviceFilter
 	if obj == nil {
 		return it, nil
@@ -30427,36 +30487,36 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nameHasPrefix"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.NameHasPrefix = data
 		case "serialNumber":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("serialNumber"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.SerialNumber = data
 		case "platform":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("platform"))
 			data, err := unmarshalODevicePlatform2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Platform = data
 		case "userId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.UserID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputDeviceOrder(ctx context.Context, ec *executionContext, obj any) (*ent.DeviceOrder, error) {
+func unmarshalInputDeviceOrder(ctx context.Context, ec *executionContext, obj any) (ent.DeviceOrder, error) {
 	var it ent.DeviceOrder
 	if obj == nil {
 		return it, nil
@@ -30482,22 +30542,22 @@ func unmarshalInputDeviceOrder(ctx context.Context, ec *executionContext, obj an
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
 			data, err := unmarshalNDeviceOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOrderField(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Field = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputEnrollTotpInput(ctx context.Context, ec *executionContext, obj any) (*model.EnrollTotpInput, error) {
+func unmarshalInputEnrollTotpInput(ctx context.Context, ec *executionContext, obj any) (model.EnrollTotpInput, error) {
 	var it model.EnrollTotpInput
 	if obj == nil {
 		return it, nil
@@ -30519,15 +30579,15 @@ func unmarshalInputEnrollTotpInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Password = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputGrantAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, obj any) (*model.GrantAdministratorOrganizationAccessInput, error) {
+func unmarshalInputGrantAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, obj any) (model.GrantAdministratorOrganizationAccessInput, error) {
 	var it model.GrantAdministratorOrganizationAccessInput
 	if obj == nil {
 		return it, nil
@@ -30549,29 +30609,29 @@ func unmarshalInputGrantAdministratorOrganizationAccessInput(ctx context.Context
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("administratorId"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AdministratorID = data
 		case "organizationId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.OrganizationID = data
 		case "roleId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roleId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.RoleID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputOrganizationFilter(ctx context.Context, ec *executionContext, obj any) (*model.OrganizationFilter, error) {
+func unmarshalInputOrganizationFilter(ctx context.Context, ec *executionContext, obj any) (model.OrganizationFilter, error) {
 	var it model.OrganizationFilter
 	if obj == nil {
 		return it, nil
@@ -30593,22 +30653,22 @@ func unmarshalInputOrganizationFilter(ctx context.Context, ec *executionContext,
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nameHasPrefix"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.NameHasPrefix = data
 		case "status":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
 			data, err := unmarshalOOrganizationStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋorganizationᚐStatus(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Status = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputOrganizationOrder(ctx context.Context, ec *executionContext, obj any) (*ent.OrganizationOrder, error) {
+func unmarshalInputOrganizationOrder(ctx context.Context, ec *executionContext, obj any) (ent.OrganizationOrder, error) {
 	var it ent.OrganizationOrder
 	if obj == nil {
 		return it, nil
@@ -30634,22 +30694,22 @@ func unmarshalInputOrganizationOrder(ctx context.Context, ec *executionContext, 
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
 			data, err := unmarshalNOrganizationOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganizationOrderField(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Field = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputRaiseAlertInput(ctx context.Context, ec *executionContext, obj any) (*model.RaiseAlertInput, error) {
+func unmarshalInputRaiseAlertInput(ctx context.Context, ec *executionContext, obj any) (model.RaiseAlertInput, error) {
 	var it model.RaiseAlertInput
 	if obj == nil {
 		return it, nil
@@ -30675,71 +30735,71 @@ func unmarshalInputRaiseAlertInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("type"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Type = data
 		case "title":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Title = data
 		case "description":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Description = data
 		case "severity":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("severity"))
 			data, err := unmarshalOAlertSeverity2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋalertᚐSeverity(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Severity = data
 		case "dedupeKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dedupeKey"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.DedupeKey = data
 		case "occurredAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("occurredAt"))
 			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.OccurredAt = data
 		case "deviceId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.DeviceID = data
 		case "userId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.UserID = data
 		case "reference":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reference"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Reference = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputRefreshSessionInput(ctx context.Context, ec *executionContext, obj any) (*model.RefreshSessionInput, error) {
+func unmarshalInputRefreshSessionInput(ctx context.Context, ec *executionContext, obj any) (model.RefreshSessionInput, error) {
 	var it model.RefreshSessionInput
 	if obj == nil {
 		return it, nil
@@ -30761,15 +30821,15 @@ func unmarshalInputRefreshSessionInput(ctx context.Context, ec *executionContext
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("refreshToken"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.RefreshToken = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputResetAdministratorTotpInput(ctx context.Context, ec *executionContext, obj any) (*model.ResetAdministratorTotpInput, error) {
+func unmarshalInputResetAdministratorTotpInput(ctx context.Context, ec *executionContext, obj any) (model.ResetAdministratorTotpInput, error) {
 	var it model.ResetAdministratorTotpInput
 	if obj == nil {
 		return it, nil
@@ -30791,15 +30851,15 @@ func unmarshalInputResetAdministratorTotpInput(ctx context.Context, ec *executio
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputResolveAlertInput(ctx context.Context, ec *executionContext, obj any) (*model.ResolveAlertInput, error) {
+func unmarshalInputResolveAlertInput(ctx context.Context, ec *executionContext, obj any) (model.ResolveAlertInput, error) {
 	var it model.ResolveAlertInput
 	if obj == nil {
 		return it, nil
@@ -30821,22 +30881,22 @@ func unmarshalInputResolveAlertInput(ctx context.Context, ec *executionContext, 
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "remark":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("remark"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Remark = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputRestoreOrganizationInput(ctx context.Context, ec *executionContext, obj any) (*model.RestoreOrganizationInput, error) {
+func unmarshalInputRestoreOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.RestoreOrganizationInput, error) {
 	var it model.RestoreOrganizationInput
 	if obj == nil {
 		return it, nil
@@ -30858,15 +30918,15 @@ func unmarshalInputRestoreOrganizationInput(ctx context.Context, ec *executionCo
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputResumeAdministratorInput(ctx context.Context, ec *executionContext, obj any) (*model.ResumeAdministratorInput, error) {
+func unmarshalInputResumeAdministratorInput(ctx context.Context, ec *executionContext, obj any) (model.ResumeAdministratorInput, error) {
 	var it model.ResumeAdministratorInput
 	if obj == nil {
 		return it, nil
@@ -30888,15 +30948,15 @@ func unmarshalInputResumeAdministratorInput(ctx context.Context, ec *executionCo
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputResumeOrganizationInput(ctx context.Context, ec *executionContext, obj any) (*model.ResumeOrganizationInput, error) {
+func unmarshalInputResumeOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.ResumeOrganizationInput, error) {
 	var it model.ResumeOrganizationInput
 	if obj == nil {
 		return it, nil
@@ -30918,15 +30978,15 @@ func unmarshalInputResumeOrganizationInput(ctx context.Context, ec *executionCon
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputRetryTicketInput(ctx context.Context, ec *executionContext, obj any) (*model.RetryTicketInput, error) {
+func unmarshalInputRetryTicketInput(ctx context.Context, ec *executionContext, obj any) (model.RetryTicketInput, error) {
 	var it model.RetryTicketInput
 	if obj == nil {
 		return it, nil
@@ -30948,15 +31008,15 @@ func unmarshalInputRetryTicketInput(ctx context.Context, ec *executionContext, o
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputRevokeAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, obj any) (*model.RevokeAdministratorOrganizationAccessInput, error) {
+func unmarshalInputRevokeAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, obj any) (model.RevokeAdministratorOrganizationAccessInput, error) {
 	var it model.RevokeAdministratorOrganizationAccessInput
 	if obj == nil {
 		return it, nil
@@ -30978,22 +31038,22 @@ func unmarshalInputRevokeAdministratorOrganizationAccessInput(ctx context.Contex
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("administratorId"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AdministratorID = data
 		case "organizationId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.OrganizationID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputRevokeApiKeyInput(ctx context.Context, ec *executionContext, obj any) (*model.RevokeAPIKeyInput, error) {
+func unmarshalInputRevokeApiKeyInput(ctx context.Context, ec *executionContext, obj any) (model.RevokeAPIKeyInput, error) {
 	var it model.RevokeAPIKeyInput
 	if obj == nil {
 		return it, nil
@@ -31015,15 +31075,15 @@ func unmarshalInputRevokeApiKeyInput(ctx context.Context, ec *executionContext, 
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputRoleFilter(ctx context.Context, ec *executionContext, obj any) (*model.RoleFilter, error) {
+func unmarshalInputRoleFilter(ctx context.Context, ec *executionContext, obj any) (model.RoleFilter, error) {
 	var it model.RoleFilter
 	if obj == nil {
 		return it, nil
@@ -31045,15 +31105,15 @@ func unmarshalInputRoleFilter(ctx context.Context, ec *executionContext, obj any
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputRoleOrder(ctx context.Context, ec *executionContext, obj any) (*ent.RoleOrder, error) {
+func unmarshalInputRoleOrder(ctx context.Context, ec *executionContext, obj any) (ent.RoleOrder, error) {
 	var it ent.RoleOrder
 	if obj == nil {
 		return it, nil
@@ -31079,22 +31139,22 @@ func unmarshalInputRoleOrder(ctx context.Context, ec *executionContext, obj any)
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
 			data, err := unmarshalNRoleOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRoleOrderField(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Field = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputSetTicketingCompanyMappingsInput(ctx context.Context, ec *executionContext, obj any) (*model.SetTicketingCompanyMappingsInput, error) {
+func unmarshalInputSetTicketingCompanyMappingsInput(ctx context.Context, ec *executionContext, obj any) (model.SetTicketingCompanyMappingsInput, error) {
 	var it model.SetTicketingCompanyMappingsInput
 	if obj == nil {
 		return it, nil
@@ -31116,22 +31176,22 @@ func unmarshalInputSetTicketingCompanyMappingsInput(ctx context.Context, ec *exe
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.IntegrationID = data
 		case "mappings":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mappings"))
 			data, err := unmarshalNTicketingCompanyMappingInput2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyMappingInputᚄ(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Mappings = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputSignInInput(ctx context.Context, ec *executionContext, obj any) (*model.SignInInput, error) {
+func unmarshalInputSignInInput(ctx context.Context, ec *executionContext, obj any) (model.SignInInput, error) {
 	var it model.SignInInput
 	if obj == nil {
 		return it, nil
@@ -31153,22 +31213,22 @@ func unmarshalInputSignInInput(ctx context.Context, ec *executionContext, obj an
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Email = data
 		case "password":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Password = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputSignOutInput(ctx context.Context, ec *executionContext, obj any) (*model.SignOutInput, error) {
+func unmarshalInputSignOutInput(ctx context.Context, ec *executionContext, obj any) (model.SignOutInput, error) {
 	var it model.SignOutInput
 	if obj == nil {
 		return it, nil
@@ -31194,15 +31254,15 @@ func unmarshalInputSignOutInput(ctx context.Context, ec *executionContext, obj a
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("everywhere"))
 			data, err := unmarshalNBoolean2bool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Everywhere = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputSuspendAdministratorInput(ctx context.Context, ec *executionContext, obj any) (*model.SuspendAdministratorInput, error) {
+func unmarshalInputSuspendAdministratorInput(ctx context.Context, ec *executionContext, obj any) (model.SuspendAdministratorInput, error) {
 	var it model.SuspendAdministratorInput
 	if obj == nil {
 		return it, nil
@@ -31224,15 +31284,15 @@ func unmarshalInputSuspendAdministratorInput(ctx context.Context, ec *executionC
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputSuspendOrganizationInput(ctx context.Context, ec *executionContext, obj any) (*model.SuspendOrganizationInput, error) {
+func unmarshalInputSuspendOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.SuspendOrganizationInput, error) {
 	var it model.SuspendOrganizationInput
 	if obj == nil {
 		return it, nil
@@ -31254,15 +31314,15 @@ func unmarshalInputSuspendOrganizationInput(ctx context.Context, ec *executionCo
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputSystemLogEventFilter(ctx context.Context, ec *executionContext, obj any) (*model.SystemLogEventFilter, error) {
+func unmarshalInputSystemLogEventFilter(ctx context.Context, ec *executionContext, obj any) (model.SystemLogEventFilter, error) {
 	var it model.SystemLogEventFilter
 	if obj == nil {
 		return it, nil
@@ -31284,36 +31344,36 @@ func unmarshalInputSystemLogEventFilter(ctx context.Context, ec *executionContex
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("since"))
 			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Since = data
 		case "until":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
 			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Until = data
 		case "eventType":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eventType"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.EventType = data
 		case "actorId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actorId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ActorID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputSystemLogEventOrder(ctx context.Context, ec *executionContext, obj any) (*ent.SystemLogEventOrder, error) {
+func unmarshalInputSystemLogEventOrder(ctx context.Context, ec *executionContext, obj any) (ent.SystemLogEventOrder, error) {
 	var it ent.SystemLogEventOrder
 	if obj == nil {
 		return it, nil
@@ -31339,22 +31399,22 @@ func unmarshalInputSystemLogEventOrder(ctx context.Context, ec *executionContext
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
 			data, err := unmarshalNSystemLogEventOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐSystemLogEventOrderField(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Field = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputTicketFilter(ctx context.Context, ec *executionContext, obj any) (*model.TicketFilter, error) {
+func unmarshalInputTicketFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketFilter, error) {
 	var it model.TicketFilter
 	if obj == nil {
 		return it, nil
@@ -31376,29 +31436,29 @@ func unmarshalInputTicketFilter(ctx context.Context, ec *executionContext, obj a
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
 			data, err := unmarshalOTicketStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketᚐStatus(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Status = data
 		case "integrationId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.IntegrationID = data
 		case "alertId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AlertID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputTicketingCompanyMappingFilter(ctx context.Context, ec *executionContext, obj any) (*model.TicketingCompanyMappingFilter, error) {
+func unmarshalInputTicketingCompanyMappingFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketingCompanyMappingFilter, error) {
 	var it model.TicketingCompanyMappingFilter
 	if obj == nil {
 		return it, nil
@@ -31420,15 +31480,15 @@ func unmarshalInputTicketingCompanyMappingFilter(ctx context.Context, ec *execut
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.IntegrationID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputTicketingCompanyMappingInput(ctx context.Context, ec *executionContext, obj any) (*model.TicketingCompanyMappingInput, error) {
+func unmarshalInputTicketingCompanyMappingInput(ctx context.Context, ec *executionContext, obj any) (model.TicketingCompanyMappingInput, error) {
 	var it model.TicketingCompanyMappingInput
 	if obj == nil {
 		return it, nil
@@ -31450,22 +31510,22 @@ func unmarshalInputTicketingCompanyMappingInput(ctx context.Context, ec *executi
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.OrganizationID = data
 		case "externalCompanyId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalCompanyId"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ExternalCompanyID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUpdateAdministratorInput(ctx context.Context, ec *executionContext, obj any) (*model.UpdateAdministratorInput, error) {
+func unmarshalInputUpdateAdministratorInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateAdministratorInput, error) {
 	var it model.UpdateAdministratorInput
 	if obj == nil {
 		return it, nil
@@ -31487,50 +31547,50 @@ func unmarshalInputUpdateAdministratorInput(ctx context.Context, ec *executionCo
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "firstname":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("firstname"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Firstname = data
 		case "lastname":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastname"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Lastname = data
 		case "roleId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roleId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.RoleID = data
 		case "allOrganizations":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allOrganizations"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AllOrganizations = data
 		case "apiKeyAllowed":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiKeyAllowed"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.APIKeyAllowed = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUpdateDeviceInput(ctx context.Context, ec *executionContext, obj any) (*model.UpdateDeviceInput, error) {
+func unmarshalInputUpdateDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateDeviceInput, error) {
 	var it model.UpdateDeviceInput
 	if obj == nil {
 		return it, nil
@@ -31552,36 +31612,36 @@ func unmarshalInputUpdateDeviceInput(ctx context.Context, ec *executionContext, 
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "assetTag":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assetTag"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AssetTag = graphql.OmittableOf(data)
 		case "userId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
 			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.UserID = graphql.OmittableOf(data)
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUpdateOrganizationInput(ctx context.Context, ec *executionContext, obj any) (*model.UpdateOrganizationInput, error) {
+func unmarshalInputUpdateOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateOrganizationInput, error) {
 	var it model.UpdateOrganizationInput
 	if obj == nil {
 		return it, nil
@@ -31603,29 +31663,29 @@ func unmarshalInputUpdateOrganizationInput(ctx context.Context, ec *executionCon
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "maxSystemUsers":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxSystemUsers"))
 			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.MaxSystemUsers = graphql.OmittableOf(data)
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUpdateProviderInput(ctx context.Context, ec *executionContext, obj any) (*model.UpdateProviderInput, error) {
+func unmarshalInputUpdateProviderInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateProviderInput, error) {
 	var it model.UpdateProviderInput
 	if obj == nil {
 		return it, nil
@@ -31647,36 +31707,36 @@ func unmarshalInputUpdateProviderInput(ctx context.Context, ec *executionContext
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "contactName":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contactName"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ContactName = data
 		case "contactEmail":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contactEmail"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ContactEmail = data
 		case "requireAdminMfa":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requireAdminMfa"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.RequireAdminMfa = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUpdateRoleInput(ctx context.Context, ec *executionContext, obj any) (*model.UpdateRoleInput, error) {
+func unmarshalInputUpdateRoleInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateRoleInput, error) {
 	var it model.UpdateRoleInput
 	if obj == nil {
 		return it, nil
@@ -31698,36 +31758,36 @@ func unmarshalInputUpdateRoleInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "description":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Description = data
 		case "permissions":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("permissions"))
 			data, err := unmarshalOString2ᚕstringᚄ(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Permissions = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUpdateSyncroAlertConfigurationInput(ctx context.Context, ec *executionContext, obj any) (*model.UpdateSyncroAlertConfigurationInput, error) {
+func unmarshalInputUpdateSyncroAlertConfigurationInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateSyncroAlertConfigurationInput, error) {
 	var it model.UpdateSyncroAlertConfigurationInput
 	if obj == nil {
 		return it, nil
@@ -31749,71 +31809,71 @@ func unmarshalInputUpdateSyncroAlertConfigurationInput(ctx context.Context, ec *
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.IntegrationID = data
 		case "alertType":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertType"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AlertType = data
 		case "shouldCreateTickets":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("shouldCreateTickets"))
 			data, err := unmarshalNBoolean2bool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ShouldCreateTickets = data
 		case "problemType":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("problemType"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ProblemType = data
 		case "dueDays":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dueDays"))
 			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.DueDays = data
 		case "priority":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Priority = data
 		case "status":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Status = data
 		case "userId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
 			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.UserID = data
 		case "username":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Username = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUpdateTicketingIntegrationInput(ctx context.Context, ec *executionContext, obj any) (*model.UpdateTicketingIntegrationInput, error) {
+func unmarshalInputUpdateTicketingIntegrationInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateTicketingIntegrationInput, error) {
 	var it model.UpdateTicketingIntegrationInput
 	if obj == nil {
 		return it, nil
@@ -31835,36 +31895,36 @@ func unmarshalInputUpdateTicketingIntegrationInput(ctx context.Context, ec *exec
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Name = data
 		case "apiToken":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiToken"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.APIToken = data
 		case "automaticTicketing":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("automaticTicketing"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.AutomaticTicketing = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUpdateUserInput(ctx context.Context, ec *executionContext, obj any) (*model.UpdateUserInput, error) {
+func unmarshalInputUpdateUserInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateUserInput, error) {
 	var it model.UpdateUserInput
 	if obj == nil {
 		return it, nil
@@ -31886,36 +31946,36 @@ func unmarshalInputUpdateUserInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		case "email":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Email = data
 		case "firstName":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("firstName"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.FirstName = data
 		case "lastName":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastName"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.LastName = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUserFilter(ctx context.Context, ec *executionContext, obj any) (*model.UserFilter, error) {
+func unmarshalInputUserFilter(ctx context.Context, ec *executionContext, obj any) (model.UserFilter, error) {
 	var it model.UserFilter
 	if obj == nil {
 		return it, nil
@@ -31937,29 +31997,29 @@ func unmarshalInputUserFilter(ctx context.Context, ec *executionContext, obj any
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("login"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Login = data
 		case "loginHasPrefix":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("loginHasPrefix"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.LoginHasPrefix = data
 		case "email":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Email = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputUserOrder(ctx context.Context, ec *executionContext, obj any) (*ent.UserOrder, error) {
+func unmarshalInputUserOrder(ctx context.Context, ec *executionContext, obj any) (ent.UserOrder, error) {
 	var it ent.UserOrder
 	if obj == nil {
 		return it, nil
@@ -31985,22 +32045,22 @@ func unmarshalInputUserOrder(ctx context.Context, ec *executionContext, obj any)
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
 			data, err := unmarshalNUserOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUserOrderField(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Field = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputVerifyTicketingIntegrationInput(ctx context.Context, ec *executionContext, obj any) (*model.VerifyTicketingIntegrationInput, error) {
+func unmarshalInputVerifyTicketingIntegrationInput(ctx context.Context, ec *executionContext, obj any) (model.VerifyTicketingIntegrationInput, error) {
 	var it model.VerifyTicketingIntegrationInput
 	if obj == nil {
 		return it, nil
@@ -32022,15 +32082,15 @@ func unmarshalInputVerifyTicketingIntegrationInput(ctx context.Context, ec *exec
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := unmarshalNID2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.ID = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
-func unmarshalInputVerifyTotpInput(ctx context.Context, ec *executionContext, obj any) (*model.VerifyTotpInput, error) {
+func unmarshalInputVerifyTotpInput(ctx context.Context, ec *executionContext, obj any) (model.VerifyTotpInput, error) {
 	var it model.VerifyTotpInput
 	if obj == nil {
 		return it, nil
@@ -32052,19 +32112,19 @@ func unmarshalInputVerifyTotpInput(ctx context.Context, ec *executionContext, ob
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("totpToken"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.TotpToken = data
 		case "code":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
 			data, err := unmarshalNString2string(ctx, ec, v)
 			if err != nil {
-				return &it, err
+				return it, err
 			}
 			it.Code = data
 		}
 	}
-	return &it, nil
+	return it, nil
 }
 
 // endregion **************************** input.gotpl *****************************
@@ -40316,7 +40376,7 @@ func ___Type(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 
 func unmarshalNAcknowledgeAlertInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAcknowledgeAlertInput(ctx context.Context, ec *executionContext, v any) (model.AcknowledgeAlertInput, error) {
 	res, err := unmarshalInputAcknowledgeAlertInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNAcknowledgeAlertPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAcknowledgeAlertPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.AcknowledgeAlertPayload) graphql.Marshaler {
@@ -40331,7 +40391,7 @@ func marshalNAcknowledgeAlertPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋg
 
 func unmarshalNActivateAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐActivateAdministratorInput(ctx context.Context, ec *executionContext, v any) (model.ActivateAdministratorInput, error) {
 	res, err := unmarshalInputActivateAdministratorInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNActivateAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐActivateAdministratorPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ActivateAdministratorPayload) graphql.Marshaler {
@@ -40540,7 +40600,7 @@ func marshalNBoolean2bool(ctx context.Context, ec *executionContext, sel ast.Sel
 
 func unmarshalNCancelTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelTicketInput(ctx context.Context, ec *executionContext, v any) (model.CancelTicketInput, error) {
 	res, err := unmarshalInputCancelTicketInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNCancelTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CancelTicketPayload) graphql.Marshaler {
@@ -40555,7 +40615,7 @@ func marshalNCancelTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 
 func unmarshalNChangePasswordInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐChangePasswordInput(ctx context.Context, ec *executionContext, v any) (model.ChangePasswordInput, error) {
 	res, err := unmarshalInputChangePasswordInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNChangePasswordPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐChangePasswordPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ChangePasswordPayload) graphql.Marshaler {
@@ -40570,7 +40630,7 @@ func marshalNChangePasswordPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgra
 
 func unmarshalNConfirmTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConfirmTotpInput(ctx context.Context, ec *executionContext, v any) (model.ConfirmTotpInput, error) {
 	res, err := unmarshalInputConfirmTotpInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNConfirmTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConfirmTotpPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ConfirmTotpPayload) graphql.Marshaler {
@@ -40585,7 +40645,7 @@ func marshalNConfirmTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 
 func unmarshalNConnectSyncroInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectSyncroInput(ctx context.Context, ec *executionContext, v any) (model.ConnectSyncroInput, error) {
 	res, err := unmarshalInputConnectSyncroInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNConnectSyncroPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectSyncroPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ConnectSyncroPayload) graphql.Marshaler {
@@ -40600,7 +40660,7 @@ func marshalNConnectSyncroPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgrap
 
 func unmarshalNCreateAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateAdministratorInput(ctx context.Context, ec *executionContext, v any) (model.CreateAdministratorInput, error) {
 	res, err := unmarshalInputCreateAdministratorInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNCreateAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateAdministratorPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateAdministratorPayload) graphql.Marshaler {
@@ -40615,7 +40675,7 @@ func marshalNCreateAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNCreateApiKeyInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateAPIKeyInput(ctx context.Context, ec *executionContext, v any) (model.CreateAPIKeyInput, error) {
 	res, err := unmarshalInputCreateApiKeyInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNCreateApiKeyPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateAPIKeyPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateAPIKeyPayload) graphql.Marshaler {
@@ -40630,7 +40690,7 @@ func marshalNCreateApiKeyPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 
 func unmarshalNCreateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateDeviceInput(ctx context.Context, ec *executionContext, v any) (model.CreateDeviceInput, error) {
 	res, err := unmarshalInputCreateDeviceInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNCreateDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateDevicePayload) graphql.Marshaler {
@@ -40645,7 +40705,7 @@ func marshalNCreateDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 
 func unmarshalNCreateOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.CreateOrganizationInput, error) {
 	res, err := unmarshalInputCreateOrganizationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNCreateOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateOrganizationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateOrganizationPayload) graphql.Marshaler {
@@ -40660,7 +40720,7 @@ func marshalNCreateOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNCreateRoleInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateRoleInput(ctx context.Context, ec *executionContext, v any) (model.CreateRoleInput, error) {
 	res, err := unmarshalInputCreateRoleInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNCreateRolePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateRolePayload) graphql.Marshaler {
@@ -40675,7 +40735,7 @@ func marshalNCreateRolePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 
 func unmarshalNCreateUserInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateUserInput(ctx context.Context, ec *executionContext, v any) (model.CreateUserInput, error) {
 	res, err := unmarshalInputCreateUserInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNCreateUserPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateUserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateUserPayload) graphql.Marshaler {
@@ -40700,7 +40760,7 @@ func marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx context.Context, 
 
 func unmarshalNDeleteAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteAdministratorInput(ctx context.Context, ec *executionContext, v any) (model.DeleteAdministratorInput, error) {
 	res, err := unmarshalInputDeleteAdministratorInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNDeleteAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteAdministratorPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteAdministratorPayload) graphql.Marshaler {
@@ -40715,7 +40775,7 @@ func marshalNDeleteAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNDeleteDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteDeviceInput(ctx context.Context, ec *executionContext, v any) (model.DeleteDeviceInput, error) {
 	res, err := unmarshalInputDeleteDeviceInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNDeleteDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteDevicePayload) graphql.Marshaler {
@@ -40730,7 +40790,7 @@ func marshalNDeleteDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 
 func unmarshalNDeleteOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.DeleteOrganizationInput, error) {
 	res, err := unmarshalInputDeleteOrganizationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNDeleteOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteOrganizationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteOrganizationPayload) graphql.Marshaler {
@@ -40745,7 +40805,7 @@ func marshalNDeleteOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNDeleteRoleInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteRoleInput(ctx context.Context, ec *executionContext, v any) (model.DeleteRoleInput, error) {
 	res, err := unmarshalInputDeleteRoleInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNDeleteRolePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteRolePayload) graphql.Marshaler {
@@ -40760,7 +40820,7 @@ func marshalNDeleteRolePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 
 func unmarshalNDeleteTicketingIntegrationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteTicketingIntegrationInput(ctx context.Context, ec *executionContext, v any) (model.DeleteTicketingIntegrationInput, error) {
 	res, err := unmarshalInputDeleteTicketingIntegrationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNDeleteTicketingIntegrationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteTicketingIntegrationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteTicketingIntegrationPayload) graphql.Marshaler {
@@ -40775,7 +40835,7 @@ func marshalNDeleteTicketingIntegrationPayload2ᚖgithubᚗcomᚋbailiwickᚋbai
 
 func unmarshalNDeleteUserInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteUserInput(ctx context.Context, ec *executionContext, v any) (model.DeleteUserInput, error) {
 	res, err := unmarshalInputDeleteUserInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNDeleteUserPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteUserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteUserPayload) graphql.Marshaler {
@@ -40840,7 +40900,7 @@ func marshalNDevicePlatform2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevice�
 
 func unmarshalNEnrollTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnrollTotpInput(ctx context.Context, ec *executionContext, v any) (model.EnrollTotpInput, error) {
 	res, err := unmarshalInputEnrollTotpInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNEnrollTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnrollTotpPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.EnrollTotpPayload) graphql.Marshaler {
@@ -40855,7 +40915,7 @@ func marshalNEnrollTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 
 func unmarshalNGrantAdministratorOrganizationAccessInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐGrantAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, v any) (model.GrantAdministratorOrganizationAccessInput, error) {
 	res, err := unmarshalInputGrantAdministratorOrganizationAccessInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNGrantAdministratorOrganizationAccessPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐGrantAdministratorOrganizationAccessPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.GrantAdministratorOrganizationAccessPayload) graphql.Marshaler {
@@ -41085,7 +41145,7 @@ func marshalNProvider2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(c
 
 func unmarshalNRaiseAlertInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRaiseAlertInput(ctx context.Context, ec *executionContext, v any) (model.RaiseAlertInput, error) {
 	res, err := unmarshalInputRaiseAlertInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNRaiseAlertPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRaiseAlertPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RaiseAlertPayload) graphql.Marshaler {
@@ -41100,7 +41160,7 @@ func marshalNRaiseAlertPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 
 func unmarshalNRefreshSessionInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRefreshSessionInput(ctx context.Context, ec *executionContext, v any) (model.RefreshSessionInput, error) {
 	res, err := unmarshalInputRefreshSessionInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNRefreshSessionPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRefreshSessionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RefreshSessionPayload) graphql.Marshaler {
@@ -41115,7 +41175,7 @@ func marshalNRefreshSessionPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgra
 
 func unmarshalNResetAdministratorTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResetAdministratorTotpInput(ctx context.Context, ec *executionContext, v any) (model.ResetAdministratorTotpInput, error) {
 	res, err := unmarshalInputResetAdministratorTotpInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNResetAdministratorTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResetAdministratorTotpPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ResetAdministratorTotpPayload) graphql.Marshaler {
@@ -41130,7 +41190,7 @@ func marshalNResetAdministratorTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwi
 
 func unmarshalNResolveAlertInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResolveAlertInput(ctx context.Context, ec *executionContext, v any) (model.ResolveAlertInput, error) {
 	res, err := unmarshalInputResolveAlertInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNResolveAlertPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResolveAlertPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ResolveAlertPayload) graphql.Marshaler {
@@ -41145,7 +41205,7 @@ func marshalNResolveAlertPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 
 func unmarshalNRestoreOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRestoreOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.RestoreOrganizationInput, error) {
 	res, err := unmarshalInputRestoreOrganizationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNRestoreOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRestoreOrganizationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RestoreOrganizationPayload) graphql.Marshaler {
@@ -41160,7 +41220,7 @@ func marshalNRestoreOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNResumeAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResumeAdministratorInput(ctx context.Context, ec *executionContext, v any) (model.ResumeAdministratorInput, error) {
 	res, err := unmarshalInputResumeAdministratorInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNResumeAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResumeAdministratorPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ResumeAdministratorPayload) graphql.Marshaler {
@@ -41175,7 +41235,7 @@ func marshalNResumeAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNResumeOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResumeOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.ResumeOrganizationInput, error) {
 	res, err := unmarshalInputResumeOrganizationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNResumeOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResumeOrganizationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ResumeOrganizationPayload) graphql.Marshaler {
@@ -41190,7 +41250,7 @@ func marshalNResumeOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNRetryTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRetryTicketInput(ctx context.Context, ec *executionContext, v any) (model.RetryTicketInput, error) {
 	res, err := unmarshalInputRetryTicketInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNRetryTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRetryTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RetryTicketPayload) graphql.Marshaler {
@@ -41205,7 +41265,7 @@ func marshalNRetryTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 
 func unmarshalNRevokeAdministratorOrganizationAccessInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, v any) (model.RevokeAdministratorOrganizationAccessInput, error) {
 	res, err := unmarshalInputRevokeAdministratorOrganizationAccessInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNRevokeAdministratorOrganizationAccessPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeAdministratorOrganizationAccessPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RevokeAdministratorOrganizationAccessPayload) graphql.Marshaler {
@@ -41220,7 +41280,7 @@ func marshalNRevokeAdministratorOrganizationAccessPayload2ᚖgithubᚗcomᚋbail
 
 func unmarshalNRevokeApiKeyInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeAPIKeyInput(ctx context.Context, ec *executionContext, v any) (model.RevokeAPIKeyInput, error) {
 	res, err := unmarshalInputRevokeApiKeyInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNRevokeApiKeyPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeAPIKeyPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RevokeAPIKeyPayload) graphql.Marshaler {
@@ -41279,7 +41339,7 @@ func marshalNSessionTokens2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodel�
 
 func unmarshalNSetTicketingCompanyMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingCompanyMappingsInput(ctx context.Context, ec *executionContext, v any) (model.SetTicketingCompanyMappingsInput, error) {
 	res, err := unmarshalInputSetTicketingCompanyMappingsInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNSetTicketingCompanyMappingsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingCompanyMappingsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SetTicketingCompanyMappingsPayload) graphql.Marshaler {
@@ -41294,7 +41354,7 @@ func marshalNSetTicketingCompanyMappingsPayload2ᚖgithubᚗcomᚋbailiwickᚋba
 
 func unmarshalNSignInInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSignInInput(ctx context.Context, ec *executionContext, v any) (model.SignInInput, error) {
 	res, err := unmarshalInputSignInInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNSignInPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSignInPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SignInPayload) graphql.Marshaler {
@@ -41309,7 +41369,7 @@ func marshalNSignInPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmod
 
 func unmarshalNSignOutInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSignOutInput(ctx context.Context, ec *executionContext, v any) (model.SignOutInput, error) {
 	res, err := unmarshalInputSignOutInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNSignOutPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSignOutPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SignOutPayload) graphql.Marshaler {
@@ -41369,7 +41429,7 @@ func marshalNString2ᚕstringᚄ(ctx context.Context, ec *executionContext, sel 
 
 func unmarshalNSuspendAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSuspendAdministratorInput(ctx context.Context, ec *executionContext, v any) (model.SuspendAdministratorInput, error) {
 	res, err := unmarshalInputSuspendAdministratorInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNSuspendAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSuspendAdministratorPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SuspendAdministratorPayload) graphql.Marshaler {
@@ -41384,7 +41444,7 @@ func marshalNSuspendAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick
 
 func unmarshalNSuspendOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSuspendOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.SuspendOrganizationInput, error) {
 	res, err := unmarshalInputSuspendOrganizationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNSuspendOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSuspendOrganizationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SuspendOrganizationPayload) graphql.Marshaler {
@@ -41671,7 +41731,7 @@ func unmarshalNTicketingCompanyMappingInput2ᚕᚖgithubᚗcomᚋbailiwickᚋbai
 
 func unmarshalNTicketingCompanyMappingInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyMappingInput(ctx context.Context, ec *executionContext, v any) (*model.TicketingCompanyMappingInput, error) {
 	res, err := unmarshalInputTicketingCompanyMappingInput(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNTicketingCompanyPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingCompanyPage) graphql.Marshaler {
@@ -41746,7 +41806,7 @@ func marshalNTime2timeᚐTime(ctx context.Context, ec *executionContext, sel ast
 
 func unmarshalNUpdateAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAdministratorInput(ctx context.Context, ec *executionContext, v any) (model.UpdateAdministratorInput, error) {
 	res, err := unmarshalInputUpdateAdministratorInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNUpdateAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAdministratorPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateAdministratorPayload) graphql.Marshaler {
@@ -41761,7 +41821,7 @@ func marshalNUpdateAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNUpdateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateDeviceInput(ctx context.Context, ec *executionContext, v any) (model.UpdateDeviceInput, error) {
 	res, err := unmarshalInputUpdateDeviceInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNUpdateDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateDevicePayload) graphql.Marshaler {
@@ -41776,7 +41836,7 @@ func marshalNUpdateDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 
 func unmarshalNUpdateOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.UpdateOrganizationInput, error) {
 	res, err := unmarshalInputUpdateOrganizationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNUpdateOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateOrganizationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateOrganizationPayload) graphql.Marshaler {
@@ -41791,7 +41851,7 @@ func marshalNUpdateOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 
 func unmarshalNUpdateProviderInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateProviderInput(ctx context.Context, ec *executionContext, v any) (model.UpdateProviderInput, error) {
 	res, err := unmarshalInputUpdateProviderInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNUpdateProviderPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateProviderPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateProviderPayload) graphql.Marshaler {
@@ -41806,7 +41866,7 @@ func marshalNUpdateProviderPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgra
 
 func unmarshalNUpdateRoleInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateRoleInput(ctx context.Context, ec *executionContext, v any) (model.UpdateRoleInput, error) {
 	res, err := unmarshalInputUpdateRoleInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNUpdateRolePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateRolePayload) graphql.Marshaler {
@@ -41821,7 +41881,7 @@ func marshalNUpdateRolePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 
 func unmarshalNUpdateSyncroAlertConfigurationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateSyncroAlertConfigurationInput(ctx context.Context, ec *executionContext, v any) (model.UpdateSyncroAlertConfigurationInput, error) {
 	res, err := unmarshalInputUpdateSyncroAlertConfigurationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNUpdateSyncroAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateSyncroAlertConfigurationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateSyncroAlertConfigurationPayload) graphql.Marshaler {
@@ -41836,7 +41896,7 @@ func marshalNUpdateSyncroAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwick�
 
 func unmarshalNUpdateTicketingIntegrationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateTicketingIntegrationInput(ctx context.Context, ec *executionContext, v any) (model.UpdateTicketingIntegrationInput, error) {
 	res, err := unmarshalInputUpdateTicketingIntegrationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNUpdateTicketingIntegrationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateTicketingIntegrationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateTicketingIntegrationPayload) graphql.Marshaler {
@@ -41851,7 +41911,7 @@ func marshalNUpdateTicketingIntegrationPayload2ᚖgithubᚗcomᚋbailiwickᚋbai
 
 func unmarshalNUpdateUserInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateUserInput(ctx context.Context, ec *executionContext, v any) (model.UpdateUserInput, error) {
 	res, err := unmarshalInputUpdateUserInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNUpdateUserPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateUserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateUserPayload) graphql.Marshaler {
@@ -41916,7 +41976,7 @@ func marshalNUserStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋuserᚐStat
 
 func unmarshalNVerifyTicketingIntegrationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐVerifyTicketingIntegrationInput(ctx context.Context, ec *executionContext, v any) (model.VerifyTicketingIntegrationInput, error) {
 	res, err := unmarshalInputVerifyTicketingIntegrationInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNVerifyTicketingIntegrationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐVerifyTicketingIntegrationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.VerifyTicketingIntegrationPayload) graphql.Marshaler {
@@ -41931,7 +41991,7 @@ func marshalNVerifyTicketingIntegrationPayload2ᚖgithubᚗcomᚋbailiwickᚋbai
 
 func unmarshalNVerifyTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐVerifyTotpInput(ctx context.Context, ec *executionContext, v any) (model.VerifyTotpInput, error) {
 	res, err := unmarshalInputVerifyTotpInput(ctx, ec, v)
-	return *res, graphql.ErrorOnPath(ctx, err)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNVerifyTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐVerifyTotpPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.VerifyTotpPayload) graphql.Marshaler {
@@ -42126,7 +42186,7 @@ func unmarshalOAdministratorFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgra
 		return nil, nil
 	}
 	res, err := unmarshalInputAdministratorFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOAdministratorOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministratorOrder(ctx context.Context, ec *executionContext, v any) (*ent.AdministratorOrder, error) {
@@ -42134,7 +42194,7 @@ func unmarshalOAdministratorOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋent�
 		return nil, nil
 	}
 	res, err := unmarshalInputAdministratorOrder(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalOAdministratorOrganizationLink2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministratorOrganizationLink(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AdministratorOrganizationLink) graphql.Marshaler {
@@ -42196,7 +42256,7 @@ func unmarshalOAlertFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmod
 		return nil, nil
 	}
 	res, err := unmarshalInputAlertFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalOAlertOccurrence2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlertOccurrence(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AlertOccurrence) graphql.Marshaler {
@@ -42231,7 +42291,7 @@ func unmarshalOAlertOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlertO
 		return nil, nil
 	}
 	res, err := unmarshalInputAlertOrder(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOAlertSeverity2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋalertᚐSeverity(ctx context.Context, ec *executionContext, v any) (*alert.Severity, error) {
@@ -42298,7 +42358,7 @@ func unmarshalOApiKeyFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 		return nil, nil
 	}
 	res, err := unmarshalInputApiKeyFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
@@ -42379,7 +42439,7 @@ func unmarshalODeviceFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 		return nil, nil
 	}
 	res, err := unmarshalInputDeviceFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalODeviceOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOrder(ctx context.Context, ec *executionContext, v any) (*ent.DeviceOrder, error) {
@@ -42387,7 +42447,7 @@ func unmarshalODeviceOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevic
 		return nil, nil
 	}
 	res, err := unmarshalInputDeviceOrder(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalODevicePlatform2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx context.Context, ec *executionContext, v any) (*device.Platform, error) {
@@ -42543,7 +42603,7 @@ func unmarshalOOrganizationFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgrap
 		return nil, nil
 	}
 	res, err := unmarshalInputOrganizationFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOOrganizationOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganizationOrder(ctx context.Context, ec *executionContext, v any) (*ent.OrganizationOrder, error) {
@@ -42551,7 +42611,7 @@ func unmarshalOOrganizationOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋent�
 		return nil, nil
 	}
 	res, err := unmarshalInputOrganizationOrder(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOOrganizationStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋorganizationᚐStatus(ctx context.Context, ec *executionContext, v any) (*organization.Status, error) {
@@ -42602,7 +42662,7 @@ func unmarshalORoleFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmode
 		return nil, nil
 	}
 	res, err := unmarshalInputRoleFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalORoleOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRoleOrder(ctx context.Context, ec *executionContext, v any) (*ent.RoleOrder, error) {
@@ -42610,7 +42670,7 @@ func unmarshalORoleOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRoleOrd
 		return nil, nil
 	}
 	res, err := unmarshalInputRoleOrder(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalOSessionTokens2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSessionTokens(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SessionTokens) graphql.Marshaler {
@@ -42724,7 +42784,7 @@ func unmarshalOSystemLogEventFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgr
 		return nil, nil
 	}
 	res, err := unmarshalInputSystemLogEventFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOSystemLogEventOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐSystemLogEventOrder(ctx context.Context, ec *executionContext, v any) (*ent.SystemLogEventOrder, error) {
@@ -42732,7 +42792,7 @@ func unmarshalOSystemLogEventOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋent
 		return nil, nil
 	}
 	res, err := unmarshalInputSystemLogEventOrder(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalOSystemLogTarget2ᚕgithubᚗcomᚋbailiwickᚋbailiwickᚋschemaᚐLogTargetᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []schema.LogTarget) graphql.Marshaler {
@@ -42813,7 +42873,7 @@ func unmarshalOTicketFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 		return nil, nil
 	}
 	res, err := unmarshalInputTicketFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOTicketStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketᚐStatus(ctx context.Context, ec *executionContext, v any) (*ticket.Status, error) {
@@ -42891,7 +42951,7 @@ func unmarshalOTicketingCompanyMappingFilter2ᚖgithubᚗcomᚋbailiwickᚋbaili
 		return nil, nil
 	}
 	res, err := unmarshalInputTicketingCompanyMappingFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalOTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
@@ -42971,7 +43031,7 @@ func unmarshalOUserFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmode
 		return nil, nil
 	}
 	res, err := unmarshalInputUserFilter(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOUserOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUserOrder(ctx context.Context, ec *executionContext, v any) (*ent.UserOrder, error) {
@@ -42979,7 +43039,7 @@ func unmarshalOUserOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUserOrd
 		return nil, nil
 	}
 	res, err := unmarshalInputUserOrder(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

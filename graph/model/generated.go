@@ -48,7 +48,7 @@ type ActivateAdministratorPayload struct {
 // Keeps the administrators that match every field given.
 type AdministratorFilter struct {
 	// With this address, in any case.
-	Email *string `json:"email,omitempty"`
+	Email *string `json:"email,omitempty" filter:"email,lower"`
 	// Whose role at provider level is this.
 	RoleID *string `json:"roleId,omitempty"`
 }
@@ -56,7 +56,7 @@ type AdministratorFilter struct {
 // Keeps the alerts that match every field given.
 type AlertFilter struct {
 	// True for those that are not over, false for those that are.
-	Open *bool `json:"open,omitempty"`
+	Open *bool `json:"open,omitempty" filter:"resolved_at,null"`
 	// Whose status is this.
 	Status *alert.Status `json:"status,omitempty"`
 	// About this device.
@@ -654,9 +654,9 @@ type SyncroTicketSettings struct {
 // Keeps the events that match every field given.
 type SystemLogEventFilter struct {
 	// Published at this time or after.
-	Since *time.Time `json:"since,omitempty"`
+	Since *time.Time `json:"since,omitempty" filter:"published,gte"`
 	// Published before this time.
-	Until *time.Time `json:"until,omitempty"`
+	Until *time.Time `json:"until,omitempty" filter:"published,lt"`
 	// Of this operation, such as updateOrganization.
 	EventType *string `json:"eventType,omitempty"`
 	// Done by this administrator.

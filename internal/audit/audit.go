@@ -71,6 +71,7 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 		e.Targets = e.Targets[:maxTargets]
 	}
 	client := ClientFrom(ctx)
+	ctx = guard.WithoutTrail(ctx)
 	create := l.client.SystemLogEvent.Create().
 		SetEventType(e.EventType).
 		SetOutcome(e.Outcome).

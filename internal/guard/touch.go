@@ -46,6 +46,12 @@ func WithTrail(ctx context.Context) (context.Context, *Trail) {
 	return context.WithValue(ctx, trailKey{}, t), t
 }
 
+// WithoutTrail returns a context whose mutations are not collected: the
+// frame's own bookkeeping is not what the caller did.
+func WithoutTrail(ctx context.Context) context.Context {
+	return context.WithValue(ctx, trailKey{}, (*Trail)(nil))
+}
+
 // Record adds every changed entity to the context's trail.
 func Record(next ent.Mutator) ent.Mutator {
 	return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {

@@ -1,0 +1,52 @@
+package graph
+
+import (
+	"context"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/bailiwick/bailiwick/tenancy"
+)
+
+// state is what the fields of one operation share.
+type state struct {
+	loaders sync.Map // place in the query → loader
+	roots   sync.Map // root field's alias → tenancy.Scope
+}
+
+type stateKey struct{}
+
+func stateFrom(ctx context.Context) *state {
+	s, _ := ctx.Value(stateKey{}).(*state)
+	return s
+}
+
+// sharing gives every response of an operation a state of its own: a
+// subscription has many responses, and none may see another's rows.
+type sharing struct{}
+
+func (sharing) ExtensionName() string                   { return "Sharing" }
+func (sharing) Validate(graphql.ExecutableSchema) error { return nil }
+func (sharing) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	return next(context.WithValue(ctx, stateKey{}, &state{}))
+}
+
+// enter remembers what a root field reaches.
+func (s *state) enter(root string, scope tenancy.Scope) {
+	if s != nil {
+		s.roots.Store(root, scope)
+	}
+}
+
+// reach is what the root field above reaches.
+func (s *state) reach(root string) (tenancy.Scope, bool) {
+	if s == nil {
+		return tenancy.Scope{}, false
+	}
+	scope, ok := s.roots.Load(root)
+	if !ok {
+		return tenancy.Scope{}, false
+	}
+	return scope.(tenancy.Scope), true
+}
