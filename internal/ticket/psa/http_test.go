@@ -110,6 +110,9 @@ func TestAnswers(t *testing.T) {
 		"redirected write, same host": {post, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/y", http.StatusTemporaryRedirect)
 		}, psa.Uncertain, ""},
+		"redirected write, as a read": {post, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/y", http.StatusFound)
+		}, psa.Uncertain, ""},
 		"redirected read, another host": {get, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "http://localhost:1/x")
 			w.WriteHeader(http.StatusFound)
