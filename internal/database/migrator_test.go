@@ -163,7 +163,8 @@ func TestConcurrentMigrations(t *testing.T) {
 	})
 }
 
-// Before the first migration there is no role, and nothing connects without.
+// Before the first migration nothing answers: there is no table, nor, on a new
+// server, a role to connect under.
 func TestUnmigratedDatabaseIsClosed(t *testing.T) {
 	testdb.OnPostgres(t, func(t *testing.T) {
 		db := testdb.Open(t, database.Config{URL: testdb.Blank(t, dialect.Postgres)})
