@@ -10,7 +10,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
@@ -28,6 +27,9 @@ const IdempotencyHeader = "Idempotency-Key"
 
 // idempotencyWindow is how long a key is remembered.
 const idempotencyWindow = 24 * time.Hour
+
+// maxIdempotencyKey is the longest key taken, in bytes.
+const maxIdempotencyKey = 200
 
 // Replay makes mutations that carry an Idempotency-Key happen once. The key is
 // recorded in the mutation's own transaction; the response is kept sealed, for
@@ -61,16 +63,16 @@ func (*Replay) ExtensionName() string { return "Replay" }
 // Validate implements gqlgen's extension.
 func (*Replay) Validate(graphql.ExecutableSchema) error { return nil }
 
-// InterceptOperation answers a repeat, and remembers the response of a first.
-func (r *Replay) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+// InterceptResponse answers a repeat, and remembers the response of a first.
+func (r *Replay) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	oc := graphql.GetOperationContext(ctx)
 	key := oc.Headers.Get(IdempotencyHeader)
 	caller, err := access.From(ctx)
 	if key == "" || oc.Operation.Operation != ast.Mutation || err != nil {
 		return next(ctx)
 	}
-	if len(key) > 200 {
-		return refuse(ctx, fault.Invalid(IdempotencyHeader, "at most 200 characters"))
+	if len(key) > maxIdempotencyKey {
+		return refuse(ctx, fault.Invalid(IdempotencyHeader, "at most %d characters", maxIdempotencyKey))
 	}
 	p := caller.Principal()
 	c := &claimed{principal: p.AdministratorID + "/" + p.APIKeyID, key: key, hash: hashOf(oc, caller), scope: providerScope(caller)}
@@ -79,16 +81,13 @@ func (r *Replay) InterceptOperation(ctx context.Context, next graphql.OperationH
 	case err != nil:
 		return refuse(ctx, err)
 	case stored != nil:
-		return graphql.OneShot(stored)
+		return stored
 	}
-	handle := next(context.WithValue(ctx, claimKey{}, c))
-	return func(ctx context.Context) *graphql.Response {
-		response := handle(context.WithValue(ctx, claimKey{}, c))
-		if response != nil && c.record != "" {
-			r.keep(context.WithoutCancel(ctx), c, response)
-		}
-		return response
+	response := next(context.WithValue(ctx, claimKey{}, c))
+	if response != nil && c.record != "" {
+		r.keep(context.WithoutCancel(ctx), c, response)
 	}
+	return response
 }
 
 // stored is the first result, nil if this is the first request.
@@ -198,6 +197,7 @@ func providerScope(caller *access.Caller) tenancy.Scope {
 	return tenancy.ForProvider(caller.Principal(), caller.ProviderID())
 }
 
-func refuse(ctx context.Context, err error) graphql.ResponseHandler {
-	return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{graphql.DefaultErrorPresenter(ctx, err)}})
+func refuse(ctx context.Context, err error) *graphql.Response {
+	graphql.AddError(ctx, err)
+	return &graphql.Response{Errors: graphql.GetErrors(ctx)}
 }

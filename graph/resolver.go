@@ -12,8 +12,8 @@ import (
 // Resolver holds what resolvers call. Resolvers authorize nothing themselves:
 // the directives of the SDL do.
 type Resolver struct {
-	Client       *ent.Client
-	Access       *access.Service
-	Organization *organization.Service
-	Directory    *directory.Service
+	Client        *ent.Client
+	Access        *access.Service
+	Organizations *organization.Service
+	Directory     *directory.Service
 }

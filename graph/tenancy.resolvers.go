@@ -20,40 +20,40 @@ import (
 )
 
 func (r *mutationResolver) UpdateProvider(ctx context.Context, input model.UpdateProviderInput) (*model.UpdateProviderPayload, error) {
-	p, err := r.Organization.UpdateProvider(ctx, organization.ProviderChange{
+	p, err := r.Organizations.UpdateProvider(ctx, organization.ProviderChange{
 		Name: input.Name, ContactName: input.ContactName, ContactEmail: input.ContactEmail, RequireAdminMFA: input.RequireAdminMfa,
 	})
 	return &model.UpdateProviderPayload{Provider: p}, err
 }
 
 func (r *mutationResolver) CreateOrganization(ctx context.Context, input model.CreateOrganizationInput) (*model.CreateOrganizationPayload, error) {
-	o, err := r.Organization.Create(ctx, input.Name, input.MaxSystemUsers)
+	o, err := r.Organizations.Create(ctx, input.Name, input.MaxSystemUsers)
 	return &model.CreateOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) UpdateOrganization(ctx context.Context, input model.UpdateOrganizationInput) (*model.UpdateOrganizationPayload, error) {
 	seats, change := input.MaxSystemUsers.ValueOK()
-	o, err := r.Organization.Update(ctx, organization.Change{ID: input.ID, Name: input.Name, ChangeSeats: change, MaxSystemUsers: seats})
+	o, err := r.Organizations.Update(ctx, organization.Change{ID: input.ID, Name: input.Name, ChangeSeats: change, MaxSystemUsers: seats})
 	return &model.UpdateOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) SuspendOrganization(ctx context.Context, input model.SuspendOrganizationInput) (*model.SuspendOrganizationPayload, error) {
-	o, err := r.Organization.Suspend(ctx, input.ID)
+	o, err := r.Organizations.Suspend(ctx, input.ID)
 	return &model.SuspendOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) ResumeOrganization(ctx context.Context, input model.ResumeOrganizationInput) (*model.ResumeOrganizationPayload, error) {
-	o, err := r.Organization.Resume(ctx, input.ID)
+	o, err := r.Organizations.Resume(ctx, input.ID)
 	return &model.ResumeOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) DeleteOrganization(ctx context.Context, input model.DeleteOrganizationInput) (*model.DeleteOrganizationPayload, error) {
-	o, err := r.Organization.Delete(ctx, input.ID, input.ConfirmName)
+	o, err := r.Organizations.Delete(ctx, input.ID, input.ConfirmName)
 	return &model.DeleteOrganizationPayload{Organization: o}, err
 }
 
 func (r *mutationResolver) RestoreOrganization(ctx context.Context, input model.RestoreOrganizationInput) (*model.RestoreOrganizationPayload, error) {
-	o, err := r.Organization.Restore(ctx, input.ID)
+	o, err := r.Organizations.Restore(ctx, input.ID)
 	return &model.RestoreOrganizationPayload{Organization: o}, err
 }
 

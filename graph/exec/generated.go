@@ -12579,8 +12579,8 @@ func _AcknowledgeAlertPayload_alert(ctx context.Context, ec *executionContext, f
 			return obj.Alert, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Alert) graphql.Marshaler {
-			return marshalNAlert2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Alert) graphql.Marshaler {
+			return marshalNAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -12611,8 +12611,8 @@ func _ActivateAdministratorPayload_administrator(ctx context.Context, ec *execut
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15539,8 +15539,8 @@ func _CancelTicketPayload_ticket(ctx context.Context, ec *executionContext, fiel
 			return obj.Ticket, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Ticket) graphql.Marshaler {
-			return marshalNTicket2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Ticket) graphql.Marshaler {
+			return marshalNTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15571,8 +15571,8 @@ func _ChangePasswordPayload_administrator(ctx context.Context, ec *executionCont
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15603,8 +15603,8 @@ func _ConfirmTotpPayload_administrator(ctx context.Context, ec *executionContext
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15658,8 +15658,8 @@ func _ConnectSyncroPayload_integration(ctx context.Context, ec *executionContext
 			return obj.Integration, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.TicketingIntegration) graphql.Marshaler {
-			return marshalNTicketingIntegration2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15690,8 +15690,8 @@ func _CreateAdministratorPayload_administrator(ctx context.Context, ec *executio
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15745,8 +15745,8 @@ func _CreateApiKeyPayload_apiKey(ctx context.Context, ec *executionContext, fiel
 			return obj.APIKey, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.ApiKey) graphql.Marshaler {
-			return marshalNApiKey2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐApiKey(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.ApiKey) graphql.Marshaler {
+			return marshalNApiKey2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐApiKey(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15800,8 +15800,8 @@ func _CreateDevicePayload_device(ctx context.Context, ec *executionContext, fiel
 			return obj.Device, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Device) graphql.Marshaler {
-			return marshalNDevice2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15832,8 +15832,8 @@ func _CreateOrganizationPayload_organization(ctx context.Context, ec *executionC
 			return obj.Organization, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Organization) graphql.Marshaler {
-			return marshalNOrganization2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15864,8 +15864,8 @@ func _CreateRolePayload_role(ctx context.Context, ec *executionContext, field gr
 			return obj.Role, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Role) graphql.Marshaler {
-			return marshalNRole2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Role) graphql.Marshaler {
+			return marshalNRole2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15896,8 +15896,8 @@ func _CreateUserPayload_user(ctx context.Context, ec *executionContext, field gr
 			return obj.User, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.User) graphql.Marshaler {
-			return marshalNUser2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
+			return marshalNUser2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -15974,8 +15974,8 @@ func _DeleteOrganizationPayload_organization(ctx context.Context, ec *executionC
 			return obj.Organization, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Organization) graphql.Marshaler {
-			return marshalNOrganization2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -16716,8 +16716,8 @@ func _GrantAdministratorOrganizationAccessPayload_link(ctx context.Context, ec *
 			return obj.Link, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.AdministratorOrganizationLink) graphql.Marshaler {
-			return marshalNAdministratorOrganizationLink2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministratorOrganizationLink(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AdministratorOrganizationLink) graphql.Marshaler {
+			return marshalNAdministratorOrganizationLink2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministratorOrganizationLink(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23158,8 +23158,8 @@ func _RaiseAlertPayload_alert(ctx context.Context, ec *executionContext, field g
 			return obj.Alert, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Alert) graphql.Marshaler {
-			return marshalNAlert2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Alert) graphql.Marshaler {
+			return marshalNAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23213,8 +23213,8 @@ func _RefreshSessionPayload_session(ctx context.Context, ec *executionContext, f
 			return obj.Session, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.SessionTokens) graphql.Marshaler {
-			return marshalNSessionTokens2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSessionTokens(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SessionTokens) graphql.Marshaler {
+			return marshalNSessionTokens2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSessionTokens(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23245,8 +23245,8 @@ func _ResetAdministratorTotpPayload_administrator(ctx context.Context, ec *execu
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23277,8 +23277,8 @@ func _ResolveAlertPayload_alert(ctx context.Context, ec *executionContext, field
 			return obj.Alert, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Alert) graphql.Marshaler {
-			return marshalNAlert2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Alert) graphql.Marshaler {
+			return marshalNAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23309,8 +23309,8 @@ func _RestoreOrganizationPayload_organization(ctx context.Context, ec *execution
 			return obj.Organization, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Organization) graphql.Marshaler {
-			return marshalNOrganization2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23341,8 +23341,8 @@ func _ResumeAdministratorPayload_administrator(ctx context.Context, ec *executio
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23373,8 +23373,8 @@ func _ResumeOrganizationPayload_organization(ctx context.Context, ec *executionC
 			return obj.Organization, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Organization) graphql.Marshaler {
-			return marshalNOrganization2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23405,8 +23405,8 @@ func _RetryTicketPayload_ticket(ctx context.Context, ec *executionContext, field
 			return obj.Ticket, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Ticket) graphql.Marshaler {
-			return marshalNTicket2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Ticket) graphql.Marshaler {
+			return marshalNTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -23460,8 +23460,8 @@ func _RevokeApiKeyPayload_apiKey(ctx context.Context, ec *executionContext, fiel
 			return obj.APIKey, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.ApiKey) graphql.Marshaler {
-			return marshalNApiKey2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐApiKey(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.ApiKey) graphql.Marshaler {
+			return marshalNApiKey2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐApiKey(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -24130,8 +24130,8 @@ func _SuspendAdministratorPayload_administrator(ctx context.Context, ec *executi
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -24162,8 +24162,8 @@ func _SuspendOrganizationPayload_organization(ctx context.Context, ec *execution
 			return obj.Organization, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Organization) graphql.Marshaler {
-			return marshalNOrganization2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -26130,8 +26130,8 @@ func _TicketingAlert_alertType(ctx context.Context, ec *executionContext, field 
 			return obj.AlertType, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.AlertType) graphql.Marshaler {
-			return marshalNAlertType2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAlertType(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.AlertType) graphql.Marshaler {
+			return marshalNAlertType2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAlertType(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -27548,8 +27548,8 @@ func _UpdateAdministratorPayload_administrator(ctx context.Context, ec *executio
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -27580,8 +27580,8 @@ func _UpdateDevicePayload_device(ctx context.Context, ec *executionContext, fiel
 			return obj.Device, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Device) graphql.Marshaler {
-			return marshalNDevice2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -27612,8 +27612,8 @@ func _UpdateOrganizationPayload_organization(ctx context.Context, ec *executionC
 			return obj.Organization, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Organization) graphql.Marshaler {
-			return marshalNOrganization2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -27644,8 +27644,8 @@ func _UpdateProviderPayload_provider(ctx context.Context, ec *executionContext, 
 			return obj.Provider, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Provider) graphql.Marshaler {
-			return marshalNProvider2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Provider) graphql.Marshaler {
+			return marshalNProvider2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -27676,8 +27676,8 @@ func _UpdateRolePayload_role(ctx context.Context, ec *executionContext, field gr
 			return obj.Role, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Role) graphql.Marshaler {
-			return marshalNRole2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Role) graphql.Marshaler {
+			return marshalNRole2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -27708,8 +27708,8 @@ func _UpdateSyncroAlertConfigurationPayload_configuration(ctx context.Context, e
 			return obj.Configuration, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.TicketingAlertConfiguration) graphql.Marshaler {
-			return marshalNTicketingAlertConfiguration2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingAlertConfiguration) graphql.Marshaler {
+			return marshalNTicketingAlertConfiguration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -27740,8 +27740,8 @@ func _UpdateTicketingIntegrationPayload_integration(ctx context.Context, ec *exe
 			return obj.Integration, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.TicketingIntegration) graphql.Marshaler {
-			return marshalNTicketingIntegration2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -27772,8 +27772,8 @@ func _UpdateUserPayload_user(ctx context.Context, ec *executionContext, field gr
 			return obj.User, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.User) graphql.Marshaler {
-			return marshalNUser2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
+			return marshalNUser2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -28185,8 +28185,8 @@ func _VerifyTicketingIntegrationPayload_integration(ctx context.Context, ec *exe
 			return obj.Integration, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.TicketingIntegration) graphql.Marshaler {
-			return marshalNTicketingIntegration2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -28240,8 +28240,8 @@ func _VerifyTotpPayload_session(ctx context.Context, ec *executionContext, field
 			return obj.Session, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.SessionTokens) graphql.Marshaler {
-			return marshalNSessionTokens2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSessionTokens(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SessionTokens) graphql.Marshaler {
+			return marshalNSessionTokens2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSessionTokens(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -28272,8 +28272,8 @@ func _Viewer_administrator(ctx context.Context, ec *executionContext, field grap
 			return obj.Administrator, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-			return marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
+			return marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -28336,8 +28336,8 @@ func _Viewer_provider(ctx context.Context, ec *executionContext, field graphql.C
 			return obj.Provider, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ent.Provider) graphql.Marshaler {
-			return marshalNProvider2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Provider) graphql.Marshaler {
+			return marshalNProvider2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -40404,10 +40404,6 @@ func marshalNActivateAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwic
 	return _ActivateAdministratorPayload(ctx, ec, sel, v)
 }
 
-func marshalNAdministrator2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Administrator) graphql.Marshaler {
-	return _Administrator(ctx, ec, sel, &v)
-}
-
 func marshalNAdministrator2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministrator(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Administrator) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -40444,8 +40440,14 @@ func marshalNAdministratorOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋe
 	return v
 }
 
-func marshalNAdministratorOrganizationLink2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministratorOrganizationLink(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.AdministratorOrganizationLink) graphql.Marshaler {
-	return _AdministratorOrganizationLink(ctx, ec, sel, &v)
+func marshalNAdministratorOrganizationLink2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministratorOrganizationLink(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AdministratorOrganizationLink) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _AdministratorOrganizationLink(ctx, ec, sel, v)
 }
 
 func marshalNAdministratorOrganizationLinkConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAdministratorOrganizationLinkConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AdministratorOrganizationLinkConnection) graphql.Marshaler {
@@ -40456,10 +40458,6 @@ func marshalNAdministratorOrganizationLinkConnection2ᚖgithubᚗcomᚋbailiwick
 		return graphql.Null
 	}
 	return _AdministratorOrganizationLinkConnection(ctx, ec, sel, v)
-}
-
-func marshalNAlert2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Alert) graphql.Marshaler {
-	return _Alert(ctx, ec, sel, &v)
 }
 
 func marshalNAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Alert) graphql.Marshaler {
@@ -40538,10 +40536,6 @@ func marshalNAlertStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋalertᚐSt
 	return v
 }
 
-func marshalNAlertType2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAlertType(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v model.AlertType) graphql.Marshaler {
-	return _AlertType(ctx, ec, sel, &v)
-}
-
 func marshalNAlertType2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAlertTypeᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.AlertType) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -40568,8 +40562,14 @@ func marshalNAlertType2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodel�
 	return _AlertType(ctx, ec, sel, v)
 }
 
-func marshalNApiKey2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐApiKey(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.ApiKey) graphql.Marshaler {
-	return _ApiKey(ctx, ec, sel, &v)
+func marshalNApiKey2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐApiKey(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.ApiKey) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _ApiKey(ctx, ec, sel, v)
 }
 
 func marshalNApiKeyConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐApiKeyConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.ApiKeyConnection) graphql.Marshaler {
@@ -40848,10 +40848,6 @@ func marshalNDeleteUserPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 	return _DeleteUserPayload(ctx, ec, sel, v)
 }
 
-func marshalNDevice2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Device) graphql.Marshaler {
-	return _Device(ctx, ec, sel, &v)
-}
-
 func marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Device) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -41039,10 +41035,6 @@ func marshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx c
 	return v
 }
 
-func marshalNOrganization2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Organization) graphql.Marshaler {
-	return _Organization(ctx, ec, sel, &v)
-}
-
 func marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -41127,10 +41119,6 @@ func unmarshalNPermissionLevel2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 
 func marshalNPermissionLevel2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPermissionLevel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v model.PermissionLevel) graphql.Marshaler {
 	return v
-}
-
-func marshalNProvider2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Provider) graphql.Marshaler {
-	return _Provider(ctx, ec, sel, &v)
 }
 
 func marshalNProvider2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Provider) graphql.Marshaler {
@@ -41293,10 +41281,6 @@ func marshalNRevokeApiKeyPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 	return _RevokeApiKeyPayload(ctx, ec, sel, v)
 }
 
-func marshalNRole2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Role) graphql.Marshaler {
-	return _Role(ctx, ec, sel, &v)
-}
-
 func marshalNRole2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Role) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -41333,8 +41317,14 @@ func marshalNRoleOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole
 	return v
 }
 
-func marshalNSessionTokens2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSessionTokens(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v model.SessionTokens) graphql.Marshaler {
-	return _SessionTokens(ctx, ec, sel, &v)
+func marshalNSessionTokens2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSessionTokens(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SessionTokens) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _SessionTokens(ctx, ec, sel, v)
 }
 
 func unmarshalNSetTicketingCompanyMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingCompanyMappingsInput(ctx context.Context, ec *executionContext, v any) (model.SetTicketingCompanyMappingsInput, error) {
@@ -41507,10 +41497,6 @@ func marshalNSystemLogTarget2githubᚗcomᚋbailiwickᚋbailiwickᚋschemaᚐLog
 	return _SystemLogTarget(ctx, ec, sel, &v)
 }
 
-func marshalNTicket2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Ticket) graphql.Marshaler {
-	return _Ticket(ctx, ec, sel, &v)
-}
-
 func marshalNTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Ticket) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -41597,8 +41583,14 @@ func marshalNTicketingAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 	return _TicketingAlert(ctx, ec, sel, v)
 }
 
-func marshalNTicketingAlertConfiguration2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.TicketingAlertConfiguration) graphql.Marshaler {
-	return _TicketingAlertConfiguration(ctx, ec, sel, &v)
+func marshalNTicketingAlertConfiguration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingAlertConfiguration) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAlertConfiguration(ctx, ec, sel, v)
 }
 
 func marshalNTicketingAlertOption2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertOptionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingAlertOption) graphql.Marshaler {
@@ -41742,10 +41734,6 @@ func marshalNTicketingCompanyPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgrap
 		return graphql.Null
 	}
 	return _TicketingCompanyPage(ctx, ec, sel, v)
-}
-
-func marshalNTicketingIntegration2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.TicketingIntegration) graphql.Marshaler {
-	return _TicketingIntegration(ctx, ec, sel, &v)
 }
 
 func marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
@@ -41922,10 +41910,6 @@ func marshalNUpdateUserPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 		return graphql.Null
 	}
 	return _UpdateUserPayload(ctx, ec, sel, v)
-}
-
-func marshalNUser2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.User) graphql.Marshaler {
-	return _User(ctx, ec, sel, &v)
 }
 
 func marshalNUser2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.User) graphql.Marshaler {

@@ -28,7 +28,7 @@ type AcknowledgeAlertInput struct {
 // What acknowledgeAlert answers.
 type AcknowledgeAlertPayload struct {
 	// The alert, as it is now.
-	Alert ent.Alert `json:"alert"`
+	Alert *ent.Alert `json:"alert"`
 }
 
 // What activateAdministrator takes.
@@ -42,7 +42,7 @@ type ActivateAdministratorInput struct {
 // What activateAdministrator answers.
 type ActivateAdministratorPayload struct {
 	// The administrator, as it is now.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 }
 
 // Keeps the administrators that match every field given.
@@ -98,7 +98,7 @@ type CancelTicketInput struct {
 // What cancelTicket answers.
 type CancelTicketPayload struct {
 	// The ticket, as it is now.
-	Ticket ent.Ticket `json:"ticket"`
+	Ticket *ent.Ticket `json:"ticket"`
 }
 
 // What changePassword takes.
@@ -112,7 +112,7 @@ type ChangePasswordInput struct {
 // What changePassword answers.
 type ChangePasswordPayload struct {
 	// The administrator, as it is now.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 }
 
 // What confirmTotp takes.
@@ -124,7 +124,7 @@ type ConfirmTotpInput struct {
 // What confirmTotp answers.
 type ConfirmTotpPayload struct {
 	// The administrator, as it is now.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 	// Codes that each replace the authenticator once; they are never shown again.
 	RecoveryCodes []string `json:"recoveryCodes"`
 }
@@ -146,7 +146,7 @@ type ConnectSyncroInput struct {
 // What connectSyncro answers.
 type ConnectSyncroPayload struct {
 	// The integration, as it is now.
-	Integration ent.TicketingIntegration `json:"integration"`
+	Integration *ent.TicketingIntegration `json:"integration"`
 }
 
 // What createAdministrator takes.
@@ -170,7 +170,7 @@ type CreateAdministratorInput struct {
 // What createAdministrator answers.
 type CreateAdministratorPayload struct {
 	// The administrator, as it is now.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 	// For activateAdministrator, within seven days; it is never shown again.
 	ActivationToken string `json:"activationToken"`
 }
@@ -192,7 +192,7 @@ type CreateAPIKeyInput struct {
 // What createApiKey answers.
 type CreateAPIKeyPayload struct {
 	// The api key, as it is now.
-	APIKey ent.ApiKey `json:"apiKey"`
+	APIKey *ent.ApiKey `json:"apiKey"`
 	// The key, for the x-api-key header; it is never shown again.
 	Key string `json:"key"`
 }
@@ -220,7 +220,7 @@ type CreateDeviceInput struct {
 // What createDevice answers.
 type CreateDevicePayload struct {
 	// The device, as it is now.
-	Device ent.Device `json:"device"`
+	Device *ent.Device `json:"device"`
 }
 
 // What createOrganization takes.
@@ -234,7 +234,7 @@ type CreateOrganizationInput struct {
 // What createOrganization answers.
 type CreateOrganizationPayload struct {
 	// The organization, as it is now.
-	Organization ent.Organization `json:"organization"`
+	Organization *ent.Organization `json:"organization"`
 }
 
 // What createRole takes.
@@ -252,7 +252,7 @@ type CreateRoleInput struct {
 // What createRole answers.
 type CreateRolePayload struct {
 	// The role, as it is now.
-	Role ent.Role `json:"role"`
+	Role *ent.Role `json:"role"`
 }
 
 // What createUser takes.
@@ -270,7 +270,7 @@ type CreateUserInput struct {
 // What createUser answers.
 type CreateUserPayload struct {
 	// The user, as it is now.
-	User ent.User `json:"user"`
+	User *ent.User `json:"user"`
 }
 
 // What deleteAdministrator takes.
@@ -308,7 +308,7 @@ type DeleteOrganizationInput struct {
 // What deleteOrganization answers.
 type DeleteOrganizationPayload struct {
 	// The organization, as it is now.
-	Organization ent.Organization `json:"organization"`
+	Organization *ent.Organization `json:"organization"`
 }
 
 // What deleteRole takes.
@@ -386,7 +386,7 @@ type GrantAdministratorOrganizationAccessInput struct {
 // What grantAdministratorOrganizationAccess answers.
 type GrantAdministratorOrganizationAccessPayload struct {
 	// The link, as it is now.
-	Link ent.AdministratorOrganizationLink `json:"link"`
+	Link *ent.AdministratorOrganizationLink `json:"link"`
 }
 
 // Keeps the organizations that match every field given.
@@ -432,7 +432,7 @@ type RaiseAlertInput struct {
 // What raiseAlert answers.
 type RaiseAlertPayload struct {
 	// The alert, as it is now.
-	Alert ent.Alert `json:"alert"`
+	Alert *ent.Alert `json:"alert"`
 	// Whether this opened a new alert; false when it was another occurrence.
 	Opened bool `json:"opened"`
 }
@@ -446,7 +446,7 @@ type RefreshSessionInput struct {
 // What refreshSession answers.
 type RefreshSessionPayload struct {
 	// The session, with new tokens.
-	Session SessionTokens `json:"session"`
+	Session *SessionTokens `json:"session"`
 }
 
 // What resetAdministratorTotp takes.
@@ -458,7 +458,7 @@ type ResetAdministratorTotpInput struct {
 // What resetAdministratorTotp answers.
 type ResetAdministratorTotpPayload struct {
 	// The administrator, as it is now.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 }
 
 // What resolveAlert takes.
@@ -472,7 +472,7 @@ type ResolveAlertInput struct {
 // What resolveAlert answers.
 type ResolveAlertPayload struct {
 	// The alert, as it is now.
-	Alert ent.Alert `json:"alert"`
+	Alert *ent.Alert `json:"alert"`
 }
 
 // What restoreOrganization takes.
@@ -484,7 +484,7 @@ type RestoreOrganizationInput struct {
 // What restoreOrganization answers.
 type RestoreOrganizationPayload struct {
 	// The organization, as it is now.
-	Organization ent.Organization `json:"organization"`
+	Organization *ent.Organization `json:"organization"`
 }
 
 // What resumeAdministrator takes.
@@ -496,7 +496,7 @@ type ResumeAdministratorInput struct {
 // What resumeAdministrator answers.
 type ResumeAdministratorPayload struct {
 	// The administrator, as it is now.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 }
 
 // What resumeOrganization takes.
@@ -508,7 +508,7 @@ type ResumeOrganizationInput struct {
 // What resumeOrganization answers.
 type ResumeOrganizationPayload struct {
 	// The organization, as it is now.
-	Organization ent.Organization `json:"organization"`
+	Organization *ent.Organization `json:"organization"`
 }
 
 // What retryTicket takes.
@@ -520,7 +520,7 @@ type RetryTicketInput struct {
 // What retryTicket answers.
 type RetryTicketPayload struct {
 	// The ticket, as it is now.
-	Ticket ent.Ticket `json:"ticket"`
+	Ticket *ent.Ticket `json:"ticket"`
 }
 
 // What revokeAdministratorOrganizationAccess takes.
@@ -546,7 +546,7 @@ type RevokeAPIKeyInput struct {
 // What revokeApiKey answers.
 type RevokeAPIKeyPayload struct {
 	// The api key, as it is now.
-	APIKey ent.ApiKey `json:"apiKey"`
+	APIKey *ent.ApiKey `json:"apiKey"`
 }
 
 // Keeps the roles that match every field given.
@@ -622,7 +622,7 @@ type SuspendAdministratorInput struct {
 // What suspendAdministrator answers.
 type SuspendAdministratorPayload struct {
 	// The administrator, as it is now.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 }
 
 // What suspendOrganization takes.
@@ -634,7 +634,7 @@ type SuspendOrganizationInput struct {
 // What suspendOrganization answers.
 type SuspendOrganizationPayload struct {
 	// The organization, as it is now.
-	Organization ent.Organization `json:"organization"`
+	Organization *ent.Organization `json:"organization"`
 }
 
 // What is particular to Syncro in an alert's configuration (JC-008).
@@ -676,7 +676,7 @@ type TicketFilter struct {
 // An alert type and what an integration makes of it.
 type TicketingAlert struct {
 	// The alert type.
-	AlertType AlertType `json:"alertType"`
+	AlertType *AlertType `json:"alertType"`
 	// The configuration; null while there is none, and no tickets are made.
 	Configuration *ent.TicketingAlertConfiguration `json:"configuration,omitempty"`
 }
@@ -746,7 +746,7 @@ type UpdateAdministratorInput struct {
 // What updateAdministrator answers.
 type UpdateAdministratorPayload struct {
 	// The administrator, as it is now.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 }
 
 // What updateDevice takes.
@@ -764,7 +764,7 @@ type UpdateDeviceInput struct {
 // What updateDevice answers.
 type UpdateDevicePayload struct {
 	// The device, as it is now.
-	Device ent.Device `json:"device"`
+	Device *ent.Device `json:"device"`
 }
 
 // What updateOrganization takes.
@@ -780,7 +780,7 @@ type UpdateOrganizationInput struct {
 // What updateOrganization answers.
 type UpdateOrganizationPayload struct {
 	// The organization, as it is now.
-	Organization ent.Organization `json:"organization"`
+	Organization *ent.Organization `json:"organization"`
 }
 
 // What updateProvider takes.
@@ -798,7 +798,7 @@ type UpdateProviderInput struct {
 // What updateProvider answers.
 type UpdateProviderPayload struct {
 	// The provider, as it is now.
-	Provider ent.Provider `json:"provider"`
+	Provider *ent.Provider `json:"provider"`
 }
 
 // What updateRole takes.
@@ -816,7 +816,7 @@ type UpdateRoleInput struct {
 // What updateRole answers.
 type UpdateRolePayload struct {
 	// The role, as it is now.
-	Role ent.Role `json:"role"`
+	Role *ent.Role `json:"role"`
 }
 
 // What updateSyncroAlertConfiguration takes.
@@ -844,7 +844,7 @@ type UpdateSyncroAlertConfigurationInput struct {
 // What updateSyncroAlertConfiguration answers.
 type UpdateSyncroAlertConfigurationPayload struct {
 	// The configuration, as it is now.
-	Configuration ent.TicketingAlertConfiguration `json:"configuration"`
+	Configuration *ent.TicketingAlertConfiguration `json:"configuration"`
 }
 
 // What updateTicketingIntegration takes.
@@ -862,7 +862,7 @@ type UpdateTicketingIntegrationInput struct {
 // What updateTicketingIntegration answers.
 type UpdateTicketingIntegrationPayload struct {
 	// The integration, as it is now.
-	Integration ent.TicketingIntegration `json:"integration"`
+	Integration *ent.TicketingIntegration `json:"integration"`
 }
 
 // What updateUser takes.
@@ -880,7 +880,7 @@ type UpdateUserInput struct {
 // What updateUser answers.
 type UpdateUserPayload struct {
 	// The user, as it is now.
-	User ent.User `json:"user"`
+	User *ent.User `json:"user"`
 }
 
 // Keeps the users that match every field given.
@@ -902,7 +902,7 @@ type VerifyTicketingIntegrationInput struct {
 // What verifyTicketingIntegration answers.
 type VerifyTicketingIntegrationPayload struct {
 	// The integration, as it is now.
-	Integration ent.TicketingIntegration `json:"integration"`
+	Integration *ent.TicketingIntegration `json:"integration"`
 	// Whether the vendor accepted the credentials; the integration's lastError says why not.
 	Accepted bool `json:"accepted"`
 }
@@ -918,17 +918,17 @@ type VerifyTotpInput struct {
 // What verifyTotp answers.
 type VerifyTotpPayload struct {
 	// The session.
-	Session SessionTokens `json:"session"`
+	Session *SessionTokens `json:"session"`
 }
 
 // Who is signed in, and what they may do.
 type Viewer struct {
 	// The administrator who signed in, or whose API key is used.
-	Administrator ent.Administrator `json:"administrator"`
+	Administrator *ent.Administrator `json:"administrator"`
 	// The API key that is used; null for a session.
 	APIKey *ent.ApiKey `json:"apiKey,omitempty"`
 	// The provider.
-	Provider ent.Provider `json:"provider"`
+	Provider *ent.Provider `json:"provider"`
 	// The organization that the x-org-id header names.
 	Organization *ent.Organization `json:"organization,omitempty"`
 	// Whether a permission is held: in an organization, or else at provider level.

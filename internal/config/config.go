@@ -30,8 +30,8 @@ type Config struct {
 	RequestTimeout   time.Duration  `name:"request-timeout" group:"HTTP" env:"BAILIWICK_REQUEST_TIMEOUT" default:"30s" placeholder:"DURATION" help:"Longest time that a query or mutation may take."`
 	ShutdownGrace    time.Duration  `name:"shutdown-grace" group:"HTTP" env:"BAILIWICK_SHUTDOWN_GRACE" default:"20s" placeholder:"DURATION" help:"How long requests and jobs may finish when the process is told to stop."`
 
-	DatabaseURL            secret.Text `name:"database-url" group:"Database" env:"BAILIWICK_DATABASE_URL" placeholder:"URL" help:"postgres://... or sqlite:PATH. On PostgreSQL a role that is subject to row-level security. Default: bailiwick.db in the data directory."`
-	DatabaseSystemURL      secret.Text `name:"database-system-url" group:"Database" env:"BAILIWICK_DATABASE_SYSTEM_URL" placeholder:"URL" help:"PostgreSQL only: the same database by a role that owns the tables, for migrations and system work."`
+	DatabaseURL            secret.Text `name:"database-url" group:"Database" env:"BAILIWICK_DATABASE_URL" placeholder:"URL" help:"postgres://... or sqlite:PATH. Default: bailiwick.db in the data directory."`
+	DatabaseSystemURL      secret.Text `name:"database-system-url" group:"Database" env:"BAILIWICK_DATABASE_SYSTEM_URL" placeholder:"URL" help:"PostgreSQL only: the same database by a login that owns the tables, for migrations and system work. Without it the one login does both, under two roles."`
 	DatabaseMaxConnections int         `name:"database-max-connections" group:"Database" env:"BAILIWICK_DATABASE_MAX_CONNECTIONS" default:"20" placeholder:"N" help:"Most connections of one process to PostgreSQL, in each of its two pools."`
 
 	MasterKey          secret.Text   `name:"master-key" group:"Secrets" env:"BAILIWICK_MASTER_KEY" placeholder:"BASE64" help:"Key that protects all stored secrets: 32 random bytes in base64. Prefer the environment or a file; other users of the machine can see flags."`

@@ -85,11 +85,8 @@ func (c Config) validateDatabase(v *validator) {
 	database := c.Database().Reveal()
 	postgres := isPostgres(database)
 	v.check("DatabaseURL", postgres || strings.HasPrefix(database, "sqlite:"), "must begin with postgres:// or sqlite:")
-	v.check("DatabaseSystemURL", !postgres || isPostgres(c.DatabaseSystemURL.Reveal()),
-		"must be a postgres:// URL when the database is PostgreSQL")
+	v.check("DatabaseSystemURL", c.DatabaseSystemURL.IsZero() || isPostgres(c.DatabaseSystemURL.Reveal()), "must be a postgres:// URL")
 	v.check("DatabaseSystemURL", postgres || c.DatabaseSystemURL.IsZero(), "is for PostgreSQL only")
-	v.check("DatabaseSystemURL", !postgres || !c.DatabaseSystemURL.Equal(c.DatabaseURL),
-		"must name another role than the database URL: row-level security does not bind the tables' owner")
 	v.between("DatabaseMaxConnections", c.DatabaseMaxConnections, 2, 1000)
 }
 

@@ -20,9 +20,9 @@ import (
 // Access is told what changes who may do what; every replica forgets what it
 // had cached.
 type Access interface {
-	// Changed announces, with the ambient transaction, that a provider's
-	// organizations or rules changed.
-	Changed(ctx context.Context, provider string) error
+	// Announce says, with the ambient transaction, that what is known of an id,
+	// or of the whole provider if it is empty, has changed.
+	Announce(ctx context.Context, provider, id string) error
 }
 
 // Service keeps organizations. Its changes join the ambient transaction.
@@ -44,7 +44,7 @@ func (s *Service) Create(ctx context.Context, name string, maxSystemUsers *int) 
 		if o, err = s.client.Organization.Create().SetName(name).SetNillableMaxSystemUsers(maxSystemUsers).Save(ctx); err != nil {
 			return named(err, name)
 		}
-		return s.access.Changed(ctx, o.ProviderID)
+		return s.access.Announce(ctx, o.ProviderID, "")
 	})
 	return o, err
 }
@@ -132,7 +132,7 @@ func (s *Service) move(ctx context.Context, id, refusal string, from predicate.O
 		if changed == 0 {
 			return fault.New(fault.PreconditionFailed, "%s: it is %s", refusal, o.Status)
 		}
-		return s.access.Changed(ctx, o.ProviderID)
+		return s.access.Announce(ctx, o.ProviderID, "")
 	})
 	return o, err
 }

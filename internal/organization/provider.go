@@ -29,7 +29,7 @@ func (s *Service) UpdateProvider(ctx context.Context, c ProviderChange) (p *ent.
 		if err != nil {
 			return err
 		}
-		return s.access.Changed(ctx, scope.Provider())
+		return s.access.Announce(ctx, scope.Provider(), "")
 	})
 	return p, err
 }
