@@ -10,7 +10,7 @@ import (
 
 // Client returns an ent client on the database. One serves the whole process,
 // inside and outside of transactions: [DB.Driver] looks into the context.
-func (db *DB) Client() *ent.Client { return ent.NewClient(ent.Driver(db.Driver())) }
+func (db *DB) Client() *ent.Client { return ent.NewClient(ent.Driver(db.Driver())) } //nolint:forbidigo // the right place
 
 // Migrator returns the migrator of Bailiwick's own schema.
 func (db *DB) Migrator() (*Migrator, error) {

@@ -133,7 +133,7 @@ func create(t *testing.T, engine, url string, composed []*schema.Table) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer raw.Close() //nolint:errcheck // a connection of the test's
+	defer raw.Close()
 	migrate, err := schema.NewMigrate(entdriver.OpenDB(engine, raw))
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func list(ctx context.Context, db *database.DB, query string, args ...any) ([]st
 	if err := db.Driver().Query(ctx, query, args, &rows); err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // ScanSlice reports
+	defer rows.Close()
 	var values []string
 	err := entdriver.ScanSlice(rows, &values)
 	return values, err

@@ -180,7 +180,7 @@ func (m *Migrator) Fingerprint() (string, error) {
 			return err
 		}
 		content, err := fs.ReadFile(m.plan.Files, path)
-		fmt.Fprintln(hash, path, string(content))
+		hash.Write(append([]byte(path+"\n"), content...))
 		return err
 	}); err != nil {
 		return "", fmt.Errorf("database: read migrations: %w", err)
@@ -190,14 +190,14 @@ func (m *Migrator) Fingerprint() (string, error) {
 		return "", err
 	}
 	for _, v := range queue {
-		fmt.Fprintln(hash, v.Version, v.SQLUp)
+		hash.Write([]byte(v.SQLUp + "\n"))
 	}
 	if m.db.dialect == dialect.Postgres {
 		statements, err := Policies(m.plan.Tables, m.plan.Rules)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintln(hash, statements)
+		hash.Write([]byte(strings.Join(statements, "\n")))
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }

@@ -75,7 +75,7 @@ func (r *router) QueryContext(ctx context.Context, query string, args ...any) (*
 	}
 	var rows *stdsql.Rows
 	err = r.db.observed(ctx, query, func() (err error) {
-		rows, err = pool.QueryContext(ctx, query, args...)
+		rows, err = pool.QueryContext(ctx, query, args...) //nolint:rowserrcheck,sqlclosecheck // the caller reads and closes them
 		return err
 	})
 	return rows, err

@@ -22,11 +22,22 @@ const (
 )
 
 func (c Class) String() string {
-	names := []string{"unclassified", "organization", "shared", "provider", "root organization", "root provider", "global"}
-	if c < 0 || int(c) >= len(names) {
-		c = 0
+	switch c {
+	case Organization:
+		return "organization"
+	case Shared:
+		return "shared"
+	case Provider:
+		return "provider"
+	case RootOrganization:
+		return "root organization"
+	case RootProvider:
+		return "root provider"
+	case Global:
+		return "global"
+	default:
+		return "unclassified"
 	}
-	return names[c]
 }
 
 // The columns and tables that tenancy hangs on.

@@ -91,7 +91,7 @@ func yielded(err error) bool {
 // pause waits for a few milliseconds, at random, so that the transactions that
 // collided do not meet again.
 func pause(ctx context.Context, attempt int) error {
-	timer := time.NewTimer(time.Duration(1+rand.IntN(5<<attempt)) * time.Millisecond)
+	timer := time.NewTimer(time.Duration(1+rand.IntN(5<<attempt)) * time.Millisecond) //nolint:gosec // spreads retries, keeps no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -239,7 +239,7 @@ func (a *ambient) queryContext(ctx context.Context, query string, args []any) (r
 	}
 	defer a.release()
 	err = a.statement(ctx, query, func() (err error) {
-		rows, err = a.tx.QueryContext(ctx, query, args...)
+		rows, err = a.tx.QueryContext(ctx, query, args...) //nolint:rowserrcheck,sqlclosecheck // the caller reads and closes them
 		return err
 	})
 	return rows, true, err
@@ -318,6 +318,6 @@ func (a *ambient) commit() error {
 }
 
 func (a *ambient) rollback() error {
-	a.end()
+	_, _ = a.end()
 	return a.tx.Rollback()
 }

@@ -30,7 +30,7 @@ func TestDocumentsAndBytes(t *testing.T) {
 		if err := db.Driver().Query(ctx, `SELECT document, secret FROM devices WHERE organization_id = 'a1'`, []any{}, &rows); err != nil {
 			t.Fatal(err)
 		}
-		defer rows.Close() //nolint:errcheck // read to its end below
+		defer rows.Close()
 		var gotDocument, gotSecret []byte
 		if !rows.Next() {
 			t.Fatal(rows.Err())

@@ -39,15 +39,15 @@ func main() {
 	check := flag.Bool("check", false, "write nothing, and fail if a migration is missing")
 	sum := flag.Bool("sum", false, "rewrite the checksums after an edit by hand")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	if err := run(ctx, *check, *sum, flag.Arg(0)); err != nil {
+	if err := run(*check, *sum, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "migration:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, check, sum bool, name string) error {
+func run(check, sum bool, name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
 	switch {
 	case sum:
 		return rewriteSums()

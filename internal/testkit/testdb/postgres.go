@@ -47,11 +47,11 @@ func postgresDatabase(t *testing.T, template string) string {
 // postgresTemplate returns the name of the migrated template database, which
 // it creates when it is missing.
 func postgresTemplate(ctx context.Context, server string) (name string, err error) {
-	print, err := fingerprint(ctx, server)
+	schema, err := fingerprint(ctx, server)
 	if err != nil {
 		return "", err
 	}
-	name = "bailiwick_template_" + print
+	name = "bailiwick_template_" + schema
 	maintenance, err := sql.Open("postgres", server)
 	if err != nil {
 		return "", err

@@ -154,12 +154,12 @@ func fingerprint(ctx context.Context, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var print string
+	var schema string
 	migrator, err := db.Migrator()
 	if err == nil {
-		print, err = migrator.Fingerprint()
+		schema, err = migrator.Fingerprint()
 	}
-	return print[:min(16, len(print))], errors.Join(err, db.Close())
+	return schema[:min(16, len(schema))], errors.Join(err, db.Close())
 }
 
 // copyTemplate copies the migrated SQLite file, which is kept among the
@@ -171,11 +171,11 @@ func copyTemplate(ctx context.Context, path string) error {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // what is kept has been moved out
 	build := filepath.Join(dir, "template.db")
-	print, err := fingerprint(ctx, "sqlite:"+build)
+	schema, err := fingerprint(ctx, "sqlite:"+build)
 	if err != nil {
 		return err
 	}
-	template := filepath.Join(os.TempDir(), "bailiwick-testdb-"+print+".db")
+	template := filepath.Join(os.TempDir(), "bailiwick-testdb-"+schema+".db")
 	content, err := os.ReadFile(template)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := migrate(ctx, "sqlite:"+build); err != nil {
@@ -190,11 +190,11 @@ func copyTemplate(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, content, 0o600)
+	return os.WriteFile(path, content, 0o600) //nolint:gosec // a path of the test's own
 }
 
 func random() string {
 	b := make([]byte, 8)
-	rand.Read(b) //nolint:errcheck // crypto/rand never fails
+	rand.Read(b)
 	return hex.EncodeToString(b)
 }

@@ -84,7 +84,7 @@ func (c *Cluster) start(ctx context.Context, bin string) error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (c *Cluster) await(ctx context.Context, isReady string, port int, logPath s
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		probe := exec.CommandContext(ctx, isReady, "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(port))
+		probe := exec.CommandContext(ctx, isReady, "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(port)) //nolint:gosec // a binary of the machine
 		if probe.Run() == nil {
 			return nil
 		}
@@ -136,7 +136,7 @@ func (c *Cluster) await(ctx context.Context, isReady string, port int, logPath s
 }
 
 func command(credential *syscall.Credential, dir, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command(name, args...) //nolint:gosec,noctx // a binary of the machine, which outlives the call
 	cmd.Dir = dir
 	// A signal to the terminal's group must not end the server before its user.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: true}
@@ -199,11 +199,14 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return port, listener.Close()
+	addr, ok := listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, errors.Join(fmt.Errorf("unexpected address %v", listener.Addr()), listener.Close())
+	}
+	return addr.Port, listener.Close()
 }
