@@ -1,0 +1,46 @@
+package job
+
+import (
+	"context"
+
+	"github.com/bailiwick/bailiwick/tenancy"
+)
+
+// Tenant is embedded in the args of a job that acts for a tenant.
+type Tenant struct {
+	Provider     string `json:"provider"`
+	Organization string `json:"organization,omitempty"` // empty for work on the provider's level
+}
+
+// TenantOf is the tenant of the context's scope: its provider, and the
+// organization if exactly one is in reach.
+func TenantOf(ctx context.Context) (Tenant, error) {
+	scope, err := tenancy.From(ctx)
+	if err != nil {
+		return Tenant{}, err
+	}
+	organization, _ := scope.Organization()
+	return Tenant{Provider: scope.Provider(), Organization: organization}, nil
+}
+
+// TenantContext returns a context in which a part of Bailiwick, by its name,
+// acts for a tenant and reaches nothing else.
+func TenantContext(ctx context.Context, t Tenant, name string) context.Context {
+	var organizations []string
+	if t.Organization != "" {
+		organizations = []string{t.Organization}
+	}
+	return tenancy.With(ctx, tenancy.ForOrganizations(tenancy.ServicePrincipal(name), t.Provider, organizations...))
+}
+
+// Visible is embedded in the args of a job that a user waits for. The queue
+// marks the Job that [Queue.Track] created as running, and as finished however
+// the work ends.
+type Visible struct {
+	Tenant
+	Job string `json:"job"` // the Job's id
+}
+
+func (v Visible) visible() Visible { return v }
+
+type visibleArgs interface{ visible() Visible }
