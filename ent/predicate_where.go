@@ -6,6 +6,9 @@ import (
 	"context"
 
 	"entgo.io/ent/dialect/sql"
+	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/internal/guard"
 )
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -160,6 +163,33 @@ func (_q *UserQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Detach clears the optional references to a Device, so that it can be
+// deleted: the composite foreign keys cannot do it, since they would clear the
+// tenant with them.
+func (c *DeviceClient) Detach(ctx context.Context, id string) error {
+	client := &Client{config: c.config}
+	client.init()
+	if err := client.Alert.Update().Where(alert.DeviceID(id)).ClearDeviceID().Exec(guard.WithoutTrail(ctx)); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Detach clears the optional references to a User, so that it can be
+// deleted: the composite foreign keys cannot do it, since they would clear the
+// tenant with them.
+func (c *UserClient) Detach(ctx context.Context, id string) error {
+	client := &Client{config: c.config}
+	client.init()
+	if err := client.Alert.Update().Where(alert.UserID(id)).ClearUserID().Exec(guard.WithoutTrail(ctx)); err != nil {
+		return err
+	}
+	if err := client.Device.Update().Where(device.UserID(id)).ClearUserID().Exec(guard.WithoutTrail(ctx)); err != nil {
+		return err
+	}
+	return nil
 }
 
 // TypeOf returns the table of an id by its TypeID prefix.

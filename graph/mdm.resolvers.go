@@ -39,6 +39,9 @@ func (r *mutationResolver) UpdateDevice(ctx context.Context, input model.UpdateD
 }
 
 func (r *mutationResolver) DeleteDevice(ctx context.Context, input model.DeleteDeviceInput) (*model.DeleteDevicePayload, error) {
+	if err := r.Client.Device.Detach(ctx, input.ID); err != nil {
+		return nil, err
+	}
 	err := r.Client.Device.DeleteOneID(input.ID).Exec(ctx)
 	return &model.DeleteDevicePayload{DeletedID: input.ID}, err
 }

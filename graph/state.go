@@ -22,13 +22,18 @@ func stateFrom(ctx context.Context) *state {
 	return s
 }
 
-// sharing gives every response of an operation a state of its own: a
+// Sharing gives every response of an operation a state of its own: a
 // subscription has many responses, and none may see another's rows.
-type sharing struct{}
+type Sharing struct{}
 
-func (sharing) ExtensionName() string                   { return "Sharing" }
-func (sharing) Validate(graphql.ExecutableSchema) error { return nil }
-func (sharing) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+// ExtensionName implements gqlgen's extension.
+func (Sharing) ExtensionName() string { return "Sharing" }
+
+// Validate implements gqlgen's extension.
+func (Sharing) Validate(graphql.ExecutableSchema) error { return nil }
+
+// InterceptResponse adds the state.
+func (Sharing) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	return next(context.WithValue(ctx, stateKey{}, &state{}))
 }
 

@@ -70,10 +70,10 @@ func (Alert) Fields() []ent.Field {
 			Comment("When it was acknowledged."),
 		field.Time("resolved_at").Optional().Nillable().
 			Comment("When it was resolved."),
-		field.String("device_id").Optional().Nillable().Immutable().
+		field.String("device_id").Optional().Nillable().
 			Annotations(Hidden()).
 			Comment("The device that it is about."),
-		field.String("user_id").Optional().Nillable().Immutable().
+		field.String("user_id").Optional().Nillable().
 			Annotations(Hidden()).
 			Comment("The user that it is about."),
 	}
@@ -82,10 +82,10 @@ func (Alert) Fields() []ent.Field {
 // Edges of Alert.
 func (Alert) Edges() []ent.Edge {
 	return []ent.Edge{
-		edge.To("device", Device.Type).Field("device_id").Unique().Immutable().
+		edge.To("device", Device.Type).Field("device_id").Unique().
 			Annotations(entsql.OnDelete(entsql.SetNull)).
 			Comment("The device that it is about."),
-		edge.To("user", User.Type).Field("user_id").Unique().Immutable().
+		edge.To("user", User.Type).Field("user_id").Unique().
 			Annotations(entsql.OnDelete(entsql.SetNull)).
 			Comment("The user that it is about."),
 	}

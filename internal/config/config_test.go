@@ -172,7 +172,6 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		"timeout":           {func(c *config.Config) { c.RequestTimeout = 0 }, "--request-timeout"},
 		"grace":             {func(c *config.Config) { c.ShutdownGrace = -1 }, "--shutdown-grace"},
 		"database":          {func(c *config.Config) { c.DatabaseURL = secret.NewText("mysql://x") }, "--database-url"},
-		"system role":       {func(c *config.Config) { c.DatabaseURL = secret.NewText("postgres://x") }, "--database-system-url"},
 		"system on sqlite":  {func(c *config.Config) { c.DatabaseSystemURL = secret.NewText("postgres://x") }, "--database-system-url"},
 		"connections":       {func(c *config.Config) { c.DatabaseMaxConnections = 1 }, "--database-max-connections"},
 		"master key":        {func(c *config.Config) { c.MasterKey = secret.NewText("hunter2") }, "--master-key"},

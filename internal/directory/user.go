@@ -72,6 +72,9 @@ func (s *Service) DeleteUser(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		if err := s.client.User.Detach(ctx, id); err != nil {
+			return err
+		}
 		if err := s.client.User.DeleteOneID(id).Exec(ctx); err != nil {
 			return err
 		}

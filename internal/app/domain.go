@@ -1,0 +1,40 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/bailiwick/bailiwick/internal/alert"
+	"github.com/bailiwick/bailiwick/internal/directory"
+	"github.com/bailiwick/bailiwick/internal/organization"
+)
+
+// openDomains wires what the service is for, and its recurring work.
+func (a *App) openDomains(ctx context.Context) error {
+	c := a.config
+	a.Organizations = organization.New(a.DB, a.Client, a.Access, c.Clock)
+	a.Directory = directory.New(a.DB, a.Client)
+	if err := a.openTicketing(ctx); err != nil {
+		return err
+	}
+	for _, periodic := range []struct {
+		name     string
+		interval time.Duration
+		run      func(context.Context) error
+	}{
+		{"access.rotate-signing-keys", time.Hour, a.keys.Rotate},
+		{"access.forget-expired", time.Hour, a.Access.ForgetExpired},
+		{"graph.forget-idempotency-keys", time.Hour, a.forgetIdempotencyKeys},
+		{"organization.erase", time.Hour, func(ctx context.Context) error {
+			_, err := a.Organizations.Erase(ctx)
+			return err
+		}},
+	} {
+		if err := a.Queue.Every(periodic.name, periodic.interval, periodic.interval/20, periodic.run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var _ = alert.New
