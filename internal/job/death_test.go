@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"entgo.io/ent/dialect"
+
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
@@ -25,12 +27,11 @@ const (
 func TestMain(m *testing.M) {
 	if url := os.Getenv(victimVariable); url != "" {
 		if err := victim(url); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			fmt.Fprintln(os.Stderr, err) // its parent misses the line it waits for
 		}
 		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // victim works one job without end, until it is killed.
@@ -45,7 +46,7 @@ func victim(url string) error {
 		return err
 	}
 	if err := job.Register(q, func(context.Context, job.Task[note]) error {
-		fmt.Println("working")
+		fmt.Fprintln(os.Stdout, "working")
 		select {}
 	}, job.Options{}); err != nil {
 		return err
@@ -59,7 +60,7 @@ func victim(url string) error {
 // kill starts a victim, and kills it while it works.
 func kill(t *testing.T, url string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test binary itself
 	cmd.Env = append(os.Environ(), victimVariable+"="+url)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -166,6 +167,55 @@ func TestTheJobOfALivingProcessIsLeftAlone(t *testing.T) {
 			t.Fatalf("worked %d times here and %d times elsewhere", runs.Load(), other.Load())
 		}
 		close(release)
+	})
+}
+
+// A process that cannot give its sign of life must let go of its jobs before
+// others take them.
+func TestAProcessThatLosesTheDatabaseInterruptsItsJobs(t *testing.T) {
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		url := testdb.URL(t, engine)
+		q := newQueue(t, testdb.Open(t, database.Config{URL: url}), job.Config{Lease: shortLease})
+		running, interrupted := make(chan int, 8), make(chan struct{}, 8)
+		register(t, q, job.Options{MaxAttempts: 1}, func(ctx context.Context, task job.Task[note]) error {
+			running <- task.Attempt
+			if len(interrupted) > 0 {
+				return nil
+			}
+			<-ctx.Done()
+			interrupted <- struct{}{}
+			return ctx.Err()
+		})
+		start(t, q)
+		enqueue(t, q, note{}, job.EnqueueOptions{})
+		<-running
+		other := testdb.Open(t, database.Config{URL: url})
+		tx, err := other.System().BeginTx(t.Context(), nil) // on SQLite this alone keeps others from writing
+		if err != nil {
+			t.Fatal(err)
+		}
+		if engine == dialect.Postgres {
+			if _, err := tx.ExecContext(t.Context(), "LOCK TABLE river_client IN ACCESS EXCLUSIVE MODE"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cut := time.Now()
+		await(t, "the interruption", func() bool { return len(interrupted) == 1 })
+		t.Logf("interrupted %s after the database went, with a lease of %s", time.Since(cut), shortLease)
+		if err := q.Healthy(t.Context()); err == nil {
+			t.Error("healthy without a lease")
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case attempt := <-running:
+			if attempt != 1 {
+				t.Errorf("attempt %d: the interrupted one counted", attempt)
+			}
+		case <-time.After(patience):
+			t.Fatal("not worked again")
+		}
 	})
 }
 

@@ -90,8 +90,8 @@ type EnqueueOptions struct {
 	// At is the earliest time to work it; zero is now.
 	At time.Time
 
-	// UniqueKey drops the job if one of its kind with the same key is waiting,
-	// running or to be retried. What happens while that one runs is not lost
+	// UniqueKey drops the job if one of its kind and [Tenant] with the same key
+	// is waiting, running or to be retried. What happens while that one runs is not lost
 	// only if its worker reads the state after it has started, and the caller
 	// can bear that the last moments are missed; else leave it empty.
 	UniqueKey string
@@ -100,11 +100,12 @@ type EnqueueOptions struct {
 	Priority int
 }
 
-// Snooze, returned by a worker, puts the job off without counting the attempt.
+// Snooze is returned by a worker to put the job off without counting the
+// attempt.
 func Snooze(d time.Duration) error { return river.JobSnooze(max(d, 0)) }
 
-// Cancel, returned by a worker, gives the job up for good: trying again could
-// not help.
+// Cancel is returned by a worker to give the job up for good: trying again
+// could not help.
 func Cancel(reason error) error {
 	if reason == nil {
 		reason = errors.New("cancelled by its worker")
@@ -156,5 +157,5 @@ func (o Options) validate() error {
 
 func backoff(attempt int, _ error) time.Duration {
 	d := min(2*time.Second<<min(attempt-1, 16), time.Hour)
-	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
+	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // spreads load, guards nothing
 }

@@ -330,13 +330,15 @@ func TestEqualJobsAreEnqueuedOnce(t *testing.T) {
 		for n := range 3 {
 			enqueue(t, q, note{N: n}, job.EnqueueOptions{UniqueKey: "x"})
 			enqueue(t, q, note{N: n}, job.EnqueueOptions{UniqueKey: "y"})
+			enqueue(t, q, note{Tenant: job.Tenant{Provider: "p", Organization: "a"}}, job.EnqueueOptions{UniqueKey: "x"})
+			enqueue(t, q, note{Tenant: job.Tenant{Provider: "p", Organization: "b"}}, job.EnqueueOptions{UniqueKey: "x"})
 		}
 		depths, err := q.Depths(t.Context())
-		if err != nil || len(depths) != 1 || depths[0].Available != 2+3+2 {
+		if err != nil || len(depths) != 1 || depths[0].Available != 2+3+2+2 {
 			t.Fatal(depths, err)
 		}
 		start(t, q)
-		await(t, "the jobs", func() bool { return syncs.Load() == 2 && notes.Load() == 5 })
+		await(t, "the jobs", func() bool { return syncs.Load() == 2 && notes.Load() == 7 })
 		await(t, "an empty queue", func() bool {
 			depths, err := q.Depths(t.Context())
 			return err == nil && len(depths) == 0

@@ -193,7 +193,7 @@ func (q *Queue) Enqueue(ctx context.Context, args Args, o EnqueueOptions) error 
 	if len(encoded) > maxArgs {
 		return fmt.Errorf("job: enqueue %q: args of %d bytes, at most %d", args.Kind(), len(encoded), maxArgs)
 	}
-	p := payload{kind: args.Kind(), encoded: encoded, unique: o.UniqueKey}
+	p := payload{kind: args.Kind(), encoded: encoded, unique: uniqueKey(args, o.UniqueKey)}
 	insert := &river.InsertOpts{MaxAttempts: k.MaxAttempts, Priority: o.Priority, Queue: k.Queue}
 	if o.At.After(q.config.Clock()) {
 		insert.ScheduledAt = o.At
@@ -217,7 +217,7 @@ func (q *Queue) Enqueue(ctx context.Context, args Args, o EnqueueOptions) error 
 			return fmt.Errorf("job: enqueue %q: notify: %w", args.Kind(), err)
 		}
 	}
-	database.AfterCommit(ctx, func() { q.Wake(k.Queue) })
+	database.AfterCommit(ctx, func() { q.Wake(k.Queue) }) //nolint:contextcheck // waking outlives the request
 	return nil
 }
 

@@ -73,6 +73,6 @@ func (q *Queue) rescue(ctx context.Context) {
 		}
 	}
 	if len(orphans) > 0 {
-		q.Wake()
+		q.Wake() //nolint:contextcheck // waking blocks on nothing
 	}
 }

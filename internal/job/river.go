@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -186,7 +187,15 @@ func clientID() string {
 	return fmt.Sprintf("%.60s_%d_%s", host, os.Getpid(), rand.Text()[:12])
 }
 
-func uniqueKey(kind, key string) []byte {
-	sum := sha256.Sum256([]byte(kind + "\x00" + key))
+// uniqueKey is a caller's key within its kind and tenant.
+func uniqueKey(args Args, key string) []byte {
+	if key == "" {
+		return nil
+	}
+	var t Tenant
+	if of, ok := args.(tenantArgs); ok {
+		t = of.tenant()
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{args.Kind(), t.Provider, t.Organization, key}, "\x00")))
 	return sum[:]
 }

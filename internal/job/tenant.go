@@ -12,6 +12,10 @@ type Tenant struct {
 	Organization string `json:"organization,omitempty"` // empty for work on the provider's level
 }
 
+func (t Tenant) tenant() Tenant { return t }
+
+type tenantArgs interface{ tenant() Tenant }
+
 // TenantOf is the tenant of the context's scope: its provider, and the
 // organization if exactly one is in reach.
 func TenantOf(ctx context.Context) (Tenant, error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -24,8 +23,8 @@ const interruption = time.Second
 type payload struct {
 	kind    string
 	encoded json.RawMessage
-	unique  string
-	err     error // of the attempt under way, for its back-off
+	unique  []byte // nil unless the caller named a key
+	err     error  // of the attempt under way, for its back-off
 }
 
 // Kind implements river.JobArgs.
@@ -40,8 +39,8 @@ func (p *payload) UnmarshalJSON([]byte) error { return nil }
 
 // byUniqueKey replaces the key that River computed by the caller's.
 func byUniqueKey(_ context.Context, params *rivertype.JobInsertParams) error {
-	if p, ok := params.Args.(payload); ok && p.unique != "" {
-		params.UniqueKey = uniqueKey(p.kind, p.unique)
+	if p, ok := params.Args.(payload); ok && p.unique != nil {
+		params.UniqueKey = p.unique
 	}
 	return nil
 }
@@ -78,7 +77,7 @@ func (w *worker) Work(ctx context.Context, j *river.Job[payload]) error {
 	}
 	ctx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
-	defer context.AfterFunc(held, func() { interrupt(errLeaseLost) })()
+	defer context.AfterFunc(held, func() { interrupt(errLeaseLost) })() //nolint:contextcheck // the lease is the process's
 
 	start := time.Now()
 	outcome, err := w.attempt(ctx, j)
@@ -117,7 +116,7 @@ func (w *worker) call(ctx context.Context, a attempt) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			w.queue.config.Logger.ErrorContext(ctx, "job panicked", "kind", a.row.Kind, "job", a.row.ID,
-				"panic", v, slog.String("stack", string(debug.Stack())))
+				"panic", v, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
