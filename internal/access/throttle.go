@@ -100,18 +100,11 @@ func (t throttle) admit(ctx context.Context, limits ...limit) error {
 	})
 }
 
-// check answers RATE_LIMITED while a limit blocks, and counts nothing: for
-// where the transaction at hand keeps one from counting before the judgement.
-func (t throttle) check(ctx context.Context, l limit) error {
-	ctx = throttleContext(ctx)
-	row, err := t.db.Client().SignInThrottle.Query().Where(signinthrottle.Subject(l.subject)).All(ctx)
-	if err != nil {
-		return fmt.Errorf("read throttle: %w", err)
-	}
-	if len(row) == 1 {
-		return blocked(row[0].BlockedUntil, t.clock())
-	}
-	return nil
+// touch writes as much as the record of a failure does, and changes nothing.
+func (t throttle) touch(ctx context.Context, l limit) error {
+	return t.db.InTx(throttleContext(ctx), func(ctx context.Context) error {
+		return t.db.Client().SignInThrottle.Update().Where(signinthrottle.Subject(l.subject)).AddFailures(0).Exec(ctx)
+	})
 }
 
 func (t throttle) count(ctx context.Context, l limit, now time.Time) error {
@@ -120,7 +113,7 @@ func (t throttle) count(ctx context.Context, l limit, now time.Time) error {
 		return err
 	}
 	row, err := client.SignInThrottle.Query().
-		Where(signinthrottle.Subject(l.subject), forUpdate[func(*sql.Selector)]()).Only(ctx)
+		Where(signinthrottle.Subject(l.subject), locked).Only(ctx)
 	if err != nil {
 		return fmt.Errorf("read throttle: %w", err)
 	}
@@ -210,12 +203,10 @@ func blocked(until *time.Time, now time.Time) error {
 	return fault.Throttled(until.Sub(now), "too many attempts; try again later")
 }
 
-// forUpdate locks the selected rows until the transaction ends. SQLite needs
-// no lock: its transactions begin by taking the only one.
-func forUpdate[P ~func(*sql.Selector)]() P {
-	return func(s *sql.Selector) {
-		if s.Dialect() == dialect.Postgres {
-			s.ForUpdate()
-		}
+// locked keeps the selected rows from others until the transaction ends. SQLite
+// needs no lock: its transactions begin by taking the only one.
+func locked(s *sql.Selector) {
+	if s.Dialect() == dialect.Postgres {
+		s.ForUpdate()
 	}
 }
