@@ -7,16 +7,15 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
 )
 
 func (r *queryResolver) Job(ctx context.Context, id string) (*ent.Job, error) {
-	panic(fmt.Errorf("not implemented: Job - job"))
+	return r.Client.Job.Fetch(ctx, id)
 }
 
 func (r *queryResolver) Jobs(ctx context.Context, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.JobConnection, error) {
-	panic(fmt.Errorf("not implemented: Jobs - jobs"))
+	return r.Client.Job.Query().Paginate(ctx, after, first, before, last)
 }
