@@ -7,133 +7,186 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/administratororganizationlink"
+	"github.com/bailiwick/bailiwick/graph/exec"
 	"github.com/bailiwick/bailiwick/graph/model"
+	"github.com/bailiwick/bailiwick/internal/access"
+	"github.com/bailiwick/bailiwick/internal/access/policy"
 )
 
 func (r *administratorResolver) OrganizationLinks(ctx context.Context, obj *ent.Administrator, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AdministratorOrganizationLinkConnection, error) {
-	panic(fmt.Errorf("not implemented: OrganizationLinks - organizationLinks"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.AdministratorOrganizationLinkConnection, error) {
+		return r.Client.AdministratorOrganizationLink.Query().PaginateWithin(ctx, administratororganizationlink.FieldAdministratorID, parents,
+			func(l *ent.AdministratorOrganizationLink) string { return l.AdministratorID }, after, first, before, last)
+	})
 }
 
 func (r *administratorResolver) OrganizationAccessTotal(ctx context.Context, obj *ent.Administrator) (int, error) {
-	panic(fmt.Errorf("not implemented: OrganizationAccessTotal - organizationAccessTotal"))
+	return within(ctx, obj.ID, r.Access.Reaches)
 }
 
 func (r *administratorResolver) APIKeySet(ctx context.Context, obj *ent.Administrator) (bool, error) {
-	panic(fmt.Errorf("not implemented: APIKeySet - apiKeySet"))
+	return within(ctx, obj.ID, r.Access.HaveKeys)
 }
 
 func (r *mutationResolver) SignIn(ctx context.Context, input model.SignInInput) (*model.SignInPayload, error) {
-	panic(fmt.Errorf("not implemented: SignIn - signIn"))
+	in, err := r.Access.SignIn(ctx, input.Email, input.Password)
+	return &model.SignInPayload{Session: sessionTokens(in.Session), TotpToken: optional(in.TOTPToken)}, err
 }
 
 func (r *mutationResolver) VerifyTotp(ctx context.Context, input model.VerifyTotpInput) (*model.VerifyTotpPayload, error) {
-	panic(fmt.Errorf("not implemented: VerifyTotp - verifyTotp"))
+	tokens, err := r.Access.VerifyTOTP(ctx, input.TotpToken, input.Code)
+	return &model.VerifyTotpPayload{Session: sessionTokens(&tokens)}, err
 }
 
 func (r *mutationResolver) RefreshSession(ctx context.Context, input model.RefreshSessionInput) (*model.RefreshSessionPayload, error) {
-	panic(fmt.Errorf("not implemented: RefreshSession - refreshSession"))
+	tokens, err := r.Access.Refresh(ctx, input.RefreshToken)
+	return &model.RefreshSessionPayload{Session: sessionTokens(&tokens)}, err
 }
 
 func (r *mutationResolver) ActivateAdministrator(ctx context.Context, input model.ActivateAdministratorInput) (*model.ActivateAdministratorPayload, error) {
-	panic(fmt.Errorf("not implemented: ActivateAdministrator - activateAdministrator"))
+	a, err := r.Access.Activate(ctx, input.Token, input.Password)
+	return &model.ActivateAdministratorPayload{Administrator: a}, err
 }
 
 func (r *mutationResolver) SignOut(ctx context.Context, input model.SignOutInput) (*model.SignOutPayload, error) {
-	panic(fmt.Errorf("not implemented: SignOut - signOut"))
+	ended, err := r.Access.SignOut(ctx, input.Everywhere)
+	return &model.SignOutPayload{Ended: ended}, err
 }
 
 func (r *mutationResolver) ChangePassword(ctx context.Context, input model.ChangePasswordInput) (*model.ChangePasswordPayload, error) {
-	panic(fmt.Errorf("not implemented: ChangePassword - changePassword"))
+	a, err := r.Access.ChangePassword(ctx, input.CurrentPassword, input.NewPassword)
+	return &model.ChangePasswordPayload{Administrator: a}, err
 }
 
 func (r *mutationResolver) EnrollTotp(ctx context.Context, input model.EnrollTotpInput) (*model.EnrollTotpPayload, error) {
-	panic(fmt.Errorf("not implemented: EnrollTotp - enrollTotp"))
+	enrolment, err := r.Access.EnrollTOTP(ctx, input.Password)
+	return &model.EnrollTotpPayload{Secret: enrolment.Secret, URL: enrolment.URL}, err
 }
 
 func (r *mutationResolver) ConfirmTotp(ctx context.Context, input model.ConfirmTotpInput) (*model.ConfirmTotpPayload, error) {
-	panic(fmt.Errorf("not implemented: ConfirmTotp - confirmTotp"))
+	a, codes, err := r.Access.ConfirmTOTP(ctx, input.Code)
+	return &model.ConfirmTotpPayload{Administrator: a, RecoveryCodes: codes}, err
 }
 
 func (r *mutationResolver) CreateAdministrator(ctx context.Context, input model.CreateAdministratorInput) (*model.CreateAdministratorPayload, error) {
-	panic(fmt.Errorf("not implemented: CreateAdministrator - createAdministrator"))
+	a, token, err := r.Access.CreateAdministrator(ctx, access.NewAdministrator{
+		Email: input.Email, Firstname: input.Firstname, Lastname: input.Lastname, RoleID: input.RoleID,
+		AllOrganizations: input.AllOrganizations, OrganizationIDs: input.OrganizationIds, APIKeyAllowed: input.APIKeyAllowed,
+	})
+	return &model.CreateAdministratorPayload{Administrator: a, ActivationToken: token}, err
 }
 
 func (r *mutationResolver) UpdateAdministrator(ctx context.Context, input model.UpdateAdministratorInput) (*model.UpdateAdministratorPayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateAdministrator - updateAdministrator"))
+	a, err := r.Access.UpdateAdministrator(ctx, access.AdministratorChange{
+		ID: input.ID, Firstname: input.Firstname, Lastname: input.Lastname, RoleID: input.RoleID,
+		AllOrganizations: input.AllOrganizations, APIKeyAllowed: input.APIKeyAllowed,
+	})
+	return &model.UpdateAdministratorPayload{Administrator: a}, err
 }
 
 func (r *mutationResolver) SuspendAdministrator(ctx context.Context, input model.SuspendAdministratorInput) (*model.SuspendAdministratorPayload, error) {
-	panic(fmt.Errorf("not implemented: SuspendAdministrator - suspendAdministrator"))
+	a, err := r.Access.SuspendAdministrator(ctx, input.ID)
+	return &model.SuspendAdministratorPayload{Administrator: a}, err
 }
 
 func (r *mutationResolver) ResumeAdministrator(ctx context.Context, input model.ResumeAdministratorInput) (*model.ResumeAdministratorPayload, error) {
-	panic(fmt.Errorf("not implemented: ResumeAdministrator - resumeAdministrator"))
+	a, err := r.Access.ResumeAdministrator(ctx, input.ID)
+	return &model.ResumeAdministratorPayload{Administrator: a}, err
 }
 
 func (r *mutationResolver) DeleteAdministrator(ctx context.Context, input model.DeleteAdministratorInput) (*model.DeleteAdministratorPayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteAdministrator - deleteAdministrator"))
+	err := r.Access.DeleteAdministrator(ctx, input.ID)
+	return &model.DeleteAdministratorPayload{DeletedID: input.ID}, err
 }
 
 func (r *mutationResolver) ResetAdministratorTotp(ctx context.Context, input model.ResetAdministratorTotpInput) (*model.ResetAdministratorTotpPayload, error) {
-	panic(fmt.Errorf("not implemented: ResetAdministratorTotp - resetAdministratorTotp"))
+	a, err := r.Access.ResetTOTP(ctx, input.ID)
+	return &model.ResetAdministratorTotpPayload{Administrator: a}, err
 }
 
 func (r *mutationResolver) GrantAdministratorOrganizationAccess(ctx context.Context, input model.GrantAdministratorOrganizationAccessInput) (*model.GrantAdministratorOrganizationAccessPayload, error) {
-	panic(fmt.Errorf("not implemented: GrantAdministratorOrganizationAccess - grantAdministratorOrganizationAccess"))
+	link, err := r.Access.GrantAccess(ctx, input.AdministratorID, input.OrganizationID, input.RoleID)
+	return &model.GrantAdministratorOrganizationAccessPayload{Link: link}, err
 }
 
 func (r *mutationResolver) RevokeAdministratorOrganizationAccess(ctx context.Context, input model.RevokeAdministratorOrganizationAccessInput) (*model.RevokeAdministratorOrganizationAccessPayload, error) {
-	panic(fmt.Errorf("not implemented: RevokeAdministratorOrganizationAccess - revokeAdministratorOrganizationAccess"))
+	id, err := r.Access.RevokeAccess(ctx, input.AdministratorID, input.OrganizationID)
+	return &model.RevokeAdministratorOrganizationAccessPayload{DeletedID: id}, err
 }
 
 func (r *mutationResolver) CreateRole(ctx context.Context, input model.CreateRoleInput) (*model.CreateRolePayload, error) {
-	panic(fmt.Errorf("not implemented: CreateRole - createRole"))
+	role, err := r.Access.CreateRole(ctx, access.NewRole{
+		Name: input.Name, Description: input.Description, Permissions: input.Permissions, OrganizationID: input.OrganizationID,
+	})
+	return &model.CreateRolePayload{Role: role}, err
 }
 
 func (r *mutationResolver) UpdateRole(ctx context.Context, input model.UpdateRoleInput) (*model.UpdateRolePayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateRole - updateRole"))
+	role, err := r.Access.UpdateRole(ctx, access.RoleChange{
+		ID: input.ID, Name: input.Name, Description: input.Description, Permissions: input.Permissions,
+	})
+	return &model.UpdateRolePayload{Role: role}, err
 }
 
 func (r *mutationResolver) DeleteRole(ctx context.Context, input model.DeleteRoleInput) (*model.DeleteRolePayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteRole - deleteRole"))
+	err := r.Access.DeleteRole(ctx, input.ID)
+	return &model.DeleteRolePayload{DeletedID: input.ID}, err
 }
 
 func (r *mutationResolver) CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (*model.CreateAPIKeyPayload, error) {
-	panic(fmt.Errorf("not implemented: CreateAPIKey - createApiKey"))
+	key, display, err := r.Access.CreateAPIKey(ctx, access.NewAPIKey{
+		Name: input.Name, AdministratorID: input.AdministratorID, ExpiresAt: input.ExpiresAt,
+		OrganizationIDs: input.OrganizationIds, Permissions: input.Permissions,
+	})
+	return &model.CreateAPIKeyPayload{APIKey: key, Key: display}, err
 }
 
 func (r *mutationResolver) RevokeAPIKey(ctx context.Context, input model.RevokeAPIKeyInput) (*model.RevokeAPIKeyPayload, error) {
-	panic(fmt.Errorf("not implemented: RevokeAPIKey - revokeApiKey"))
+	key, err := r.Access.RevokeAPIKey(ctx, input.ID)
+	return &model.RevokeAPIKeyPayload{APIKey: key}, err
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*model.Viewer, error) {
-	panic(fmt.Errorf("not implemented: Viewer - viewer"))
+	v, err := r.Access.Viewer(ctx)
+	return &model.Viewer{Administrator: v.Administrator, APIKey: v.APIKey, Provider: v.Provider, Organization: v.Organization}, err
 }
 
 func (r *queryResolver) Administrator(ctx context.Context, id string) (*ent.Administrator, error) {
-	panic(fmt.Errorf("not implemented: Administrator - administrator"))
+	return r.Client.Administrator.Fetch(ctx, id)
 }
 
 func (r *queryResolver) Administrators(ctx context.Context, filter *model.AdministratorFilter, orderBy *ent.AdministratorOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AdministratorConnection, error) {
-	panic(fmt.Errorf("not implemented: Administrators - administrators"))
+	return where(r.Client.Administrator.Query(), filter).Paginate(ctx, after, first, before, last, ent.WithAdministratorOrder(orderBy))
 }
 
 func (r *queryResolver) Roles(ctx context.Context, filter *model.RoleFilter, orderBy *ent.RoleOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.RoleConnection, error) {
-	panic(fmt.Errorf("not implemented: Roles - roles"))
+	return where(r.Client.Role.Query(), filter).Paginate(ctx, after, first, before, last, ent.WithRoleOrder(orderBy))
 }
 
 func (r *queryResolver) Permissions(ctx context.Context) ([]*model.Permission, error) {
-	panic(fmt.Errorf("not implemented: Permissions - permissions"))
+	var list []*model.Permission
+	for _, e := range policy.Catalogue() {
+		list = append(list, &model.Permission{Name: string(e.Permission), Description: e.Description, Level: model.PermissionLevel(e.Level)})
+	}
+	return list, nil
 }
 
 func (r *queryResolver) APIKeys(ctx context.Context, filter *model.APIKeyFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.ApiKeyConnection, error) {
-	panic(fmt.Errorf("not implemented: APIKeys - apiKeys"))
+	return where(r.Client.ApiKey.Query(), filter).Paginate(ctx, after, first, before, last)
 }
 
 func (r *roleResolver) IsCustom(ctx context.Context, obj *ent.Role) (bool, error) {
-	panic(fmt.Errorf("not implemented: IsCustom - isCustom"))
+	return obj.Key == nil, nil
 }
+
+func (r *viewerResolver) Can(ctx context.Context, obj *model.Viewer, permission string, organizationID *string) (bool, error) {
+	return r.Access.Can(ctx, permission, organizationID)
+}
+
+func (r *Resolver) Viewer() exec.ViewerResolver { return &viewerResolver{r} }
+
+type viewerResolver struct{ *Resolver }

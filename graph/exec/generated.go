@@ -51,6 +51,7 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Ticket() TicketResolver
 	TicketingAlertConfiguration() TicketingAlertConfigurationResolver
+	Viewer() ViewerResolver
 }
 
 type DirectiveRoot struct {
@@ -953,6 +954,9 @@ type TicketResolver interface {
 }
 type TicketingAlertConfigurationResolver interface {
 	Syncro(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.SyncroTicketSettings, error)
+}
+type ViewerResolver interface {
+	Can(ctx context.Context, obj *model.Viewer, permission string, organizationID *string) (bool, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -4403,7 +4407,7 @@ type Viewer {
     The organization; absent for provider level, or the organization of the x-org-id header.
     """
     organizationId: ID
-  ): Boolean!
+  ): Boolean! @goField(forceResolver: true)
 }
 """
 One permission that a role can hold.
@@ -5167,7 +5171,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: ChangePasswordInput!
-  ): ChangePasswordPayload! @requires(permission: "SELF")
+  ): ChangePasswordPayload! @requires(permission: "SELF", transaction: false)
   """
   Begins the enrolment of an authenticator application; confirmTotp completes it.
   """
@@ -5176,7 +5180,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: EnrollTotpInput!
-  ): EnrollTotpPayload! @requires(permission: "SELF")
+  ): EnrollTotpPayload! @requires(permission: "SELF", transaction: false)
   """
   Completes the enrolment with a first code, and answers the recovery codes: once.
   """
@@ -17545,7 +17549,7 @@ func _Mutation_changePassword(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.ChangePasswordPayload
 					return zeroVal, err
 				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
 				if err != nil {
 					var zeroVal *model.ChangePasswordPayload
 					return zeroVal, err
@@ -17612,7 +17616,7 @@ func _Mutation_enrollTotp(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.EnrollTotpPayload
 					return zeroVal, err
 				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
 				if err != nil {
 					var zeroVal *model.EnrollTotpPayload
 					return zeroVal, err
@@ -28397,7 +28401,8 @@ func _Viewer_can(ctx context.Context, ec *executionContext, field graphql.Collec
 			return fieldContext_Viewer_can(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Can, nil
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Viewer().Can(ctx, obj, fc.Args["permission"].(string), fc.Args["organizationId"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
@@ -28411,8 +28416,8 @@ func fieldContext_Viewer_can(ctx context.Context, ec *executionContext, field gr
 	fc = &graphql.FieldContext{
 		Object:     "Viewer",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return nil, errors.New("field of type Boolean does not have child fields")
 		},
@@ -39939,28 +39944,61 @@ func _Viewer(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 		case "administrator":
 			out.Values[i] = _Viewer_administrator(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "apiKey":
 			out.Values[i] = _Viewer_apiKey(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "provider":
 			out.Values[i] = _Viewer_provider(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "organization":
 			out.Values[i] = _Viewer_organization(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "can":
-			out.Values[i] = _Viewer_can(ctx, ec, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Viewer_can(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
