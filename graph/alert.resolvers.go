@@ -7,49 +7,59 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
+	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/graph/model"
 )
 
 func (r *alertResolver) AlertType(ctx context.Context, obj *ent.Alert) (*model.AlertType, error) {
-	panic(fmt.Errorf("not implemented: AlertType - alertType"))
+	return alertType(obj.Type), nil
 }
 
 func (r *alertResolver) Occurrences(ctx context.Context, obj *ent.Alert, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertOccurrenceConnection, error) {
-	panic(fmt.Errorf("not implemented: Occurrences - occurrences"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.AlertOccurrenceConnection, error) {
+		return r.Client.AlertOccurrence.Query().PaginateWithin(ctx, alertoccurrence.FieldAlertID, parents,
+			func(n *ent.AlertOccurrence) string { return n.AlertID }, after, first, before, last)
+	})
 }
 
 func (r *alertResolver) Tickets(ctx context.Context, obj *ent.Alert, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketConnection, error) {
-	panic(fmt.Errorf("not implemented: Tickets - tickets"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.TicketConnection, error) {
+		return where(r.Client.Ticket.Query(), filter).PaginateWithin(ctx, ticket.FieldAlertID, parents,
+			func(n *ent.Ticket) string { return n.AlertID }, after, first, before, last)
+	})
 }
 
 func (r *mutationResolver) RaiseAlert(ctx context.Context, input model.RaiseAlertInput) (*model.RaiseAlertPayload, error) {
-	panic(fmt.Errorf("not implemented: RaiseAlert - raiseAlert"))
+	a, opened, err := r.Alerts.Submit(ctx, report(input))
+	return &model.RaiseAlertPayload{Alert: a, Opened: opened}, err
 }
 
 func (r *mutationResolver) AcknowledgeAlert(ctx context.Context, input model.AcknowledgeAlertInput) (*model.AcknowledgeAlertPayload, error) {
-	panic(fmt.Errorf("not implemented: AcknowledgeAlert - acknowledgeAlert"))
+	a, err := r.Alerts.Acknowledge(ctx, input.ID, input.Remark)
+	return &model.AcknowledgeAlertPayload{Alert: a}, err
 }
 
 func (r *mutationResolver) ResolveAlert(ctx context.Context, input model.ResolveAlertInput) (*model.ResolveAlertPayload, error) {
-	panic(fmt.Errorf("not implemented: ResolveAlert - resolveAlert"))
+	a, err := r.Alerts.Resolve(ctx, input.ID, input.Remark)
+	return &model.ResolveAlertPayload{Alert: a}, err
 }
 
 func (r *queryResolver) AlertTypes(ctx context.Context) ([]*model.AlertType, error) {
-	panic(fmt.Errorf("not implemented: AlertTypes - alertTypes"))
+	return alertTypes(), nil
 }
 
 func (r *queryResolver) Alert(ctx context.Context, id string) (*ent.Alert, error) {
-	panic(fmt.Errorf("not implemented: Alert - alert"))
+	return r.Client.Alert.Fetch(ctx, id)
 }
 
 func (r *queryResolver) Alerts(ctx context.Context, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error) {
-	panic(fmt.Errorf("not implemented: Alerts - alerts"))
+	return where(r.Client.Alert.Query(), filter).Paginate(ctx, after, first, before, last, newestAlertFirst(orderBy))
 }
 
 func (r *subscriptionResolver) AlertChanged(ctx context.Context) (<-chan *ent.Alert, error) {
-	panic(fmt.Errorf("not implemented: AlertChanged - alertChanged"))
+	return r.Alerts.Watch(ctx, permitted("alert.view_alert"))
 }

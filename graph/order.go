@@ -13,3 +13,11 @@ func newestEventFirst(by *ent.SystemLogEventOrder) ent.SystemLogEventPaginateOpt
 	}
 	return ent.WithSystemLogEventOrder(by)
 }
+
+// newestAlertFirst is the order in which alerts are worked through.
+func newestAlertFirst(by *ent.AlertOrder) ent.AlertPaginateOption {
+	if by == nil {
+		by = &ent.AlertOrder{Field: ent.AlertOrderFieldLastOccurredAt, Direction: entgql.OrderDirectionDesc}
+	}
+	return ent.WithAlertOrder(by)
+}

@@ -5,8 +5,10 @@ package graph
 import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/access"
+	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/directory"
 	"github.com/bailiwick/bailiwick/internal/organization"
+	"github.com/bailiwick/bailiwick/internal/ticket"
 )
 
 // Resolver holds what resolvers call. Resolvers authorize nothing themselves:
@@ -16,4 +18,6 @@ type Resolver struct {
 	Access        *access.Service
 	Organizations *organization.Service
 	Directory     *directory.Service
+	Alerts        *alert.Service
+	Tickets       *ticket.Service
 }

@@ -7,81 +7,95 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/graph/model"
 )
 
 func (r *mutationResolver) ConnectSyncro(ctx context.Context, input model.ConnectSyncroInput) (*model.ConnectSyncroPayload, error) {
-	panic(fmt.Errorf("not implemented: ConnectSyncro - connectSyncro"))
+	i, err := r.Tickets.Connect(ctx, connection(input))
+	return &model.ConnectSyncroPayload{Integration: i}, err
 }
 
 func (r *mutationResolver) UpdateTicketingIntegration(ctx context.Context, input model.UpdateTicketingIntegrationInput) (*model.UpdateTicketingIntegrationPayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateTicketingIntegration - updateTicketingIntegration"))
+	i, err := r.Tickets.Update(ctx, integrationChange(input))
+	return &model.UpdateTicketingIntegrationPayload{Integration: i}, err
 }
 
 func (r *mutationResolver) VerifyTicketingIntegration(ctx context.Context, input model.VerifyTicketingIntegrationInput) (*model.VerifyTicketingIntegrationPayload, error) {
-	panic(fmt.Errorf("not implemented: VerifyTicketingIntegration - verifyTicketingIntegration"))
+	i, accepted, err := r.Tickets.Verify(ctx, input.ID)
+	return &model.VerifyTicketingIntegrationPayload{Integration: i, Accepted: accepted}, err
 }
 
 func (r *mutationResolver) DeleteTicketingIntegration(ctx context.Context, input model.DeleteTicketingIntegrationInput) (*model.DeleteTicketingIntegrationPayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteTicketingIntegration - deleteTicketingIntegration"))
+	err := r.Tickets.Delete(ctx, input.ID)
+	return &model.DeleteTicketingIntegrationPayload{DeletedID: input.ID}, err
 }
 
 func (r *mutationResolver) SetTicketingCompanyMappings(ctx context.Context, input model.SetTicketingCompanyMappingsInput) (*model.SetTicketingCompanyMappingsPayload, error) {
-	panic(fmt.Errorf("not implemented: SetTicketingCompanyMappings - setTicketingCompanyMappings"))
+	set, err := r.Tickets.Map(ctx, input.IntegrationID, mappings(input.Mappings))
+	return &model.SetTicketingCompanyMappingsPayload{Mappings: set}, err
 }
 
 func (r *mutationResolver) UpdateSyncroAlertConfiguration(ctx context.Context, input model.UpdateSyncroAlertConfigurationInput) (*model.UpdateSyncroAlertConfigurationPayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateSyncroAlertConfiguration - updateSyncroAlertConfiguration"))
+	c, err := r.Tickets.ConfigureSyncro(ctx, syncroConfiguration(input))
+	return &model.UpdateSyncroAlertConfigurationPayload{Configuration: c}, err
 }
 
 func (r *mutationResolver) RetryTicket(ctx context.Context, input model.RetryTicketInput) (*model.RetryTicketPayload, error) {
-	panic(fmt.Errorf("not implemented: RetryTicket - retryTicket"))
+	t, err := r.Tickets.Retry(ctx, input.ID)
+	return &model.RetryTicketPayload{Ticket: t}, err
 }
 
 func (r *mutationResolver) CancelTicket(ctx context.Context, input model.CancelTicketInput) (*model.CancelTicketPayload, error) {
-	panic(fmt.Errorf("not implemented: CancelTicket - cancelTicket"))
+	t, err := r.Tickets.Cancel(ctx, input.ID)
+	return &model.CancelTicketPayload{Ticket: t}, err
 }
 
 func (r *queryResolver) TicketingIntegrations(ctx context.Context, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingIntegrationConnection, error) {
-	panic(fmt.Errorf("not implemented: TicketingIntegrations - ticketingIntegrations"))
+	return r.Client.TicketingIntegration.Query().Paginate(ctx, after, first, before, last)
 }
 
 func (r *queryResolver) TicketingIntegration(ctx context.Context, id string) (*ent.TicketingIntegration, error) {
-	panic(fmt.Errorf("not implemented: TicketingIntegration - ticketingIntegration"))
+	return r.Client.TicketingIntegration.Fetch(ctx, id)
 }
 
 func (r *queryResolver) TicketingCompanies(ctx context.Context, integrationID string, search *string, page int) (*model.TicketingCompanyPage, error) {
-	panic(fmt.Errorf("not implemented: TicketingCompanies - ticketingCompanies"))
+	companies, next, err := r.Resolver.Tickets.Companies(ctx, integrationID, deref(search), page)
+	return companyPage(companies, next), err
 }
 
 func (r *queryResolver) TicketingCompanyMappings(ctx context.Context, filter *model.TicketingCompanyMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingCompanyMappingConnection, error) {
-	panic(fmt.Errorf("not implemented: TicketingCompanyMappings - ticketingCompanyMappings"))
+	return where(r.Client.TicketingCompanyMapping.Query(), filter).Paginate(ctx, after, first, before, last)
 }
 
 func (r *queryResolver) TicketingAlertOptions(ctx context.Context, integrationID string) ([]*model.TicketingAlertOption, error) {
-	panic(fmt.Errorf("not implemented: TicketingAlertOptions - ticketingAlertOptions"))
+	options, err := r.Resolver.Tickets.Options(ctx, integrationID)
+	return alertOptions(options), err
 }
 
 func (r *queryResolver) TicketingAlerts(ctx context.Context, integrationID string) ([]*model.TicketingAlert, error) {
-	panic(fmt.Errorf("not implemented: TicketingAlerts - ticketingAlerts"))
+	configured, err := r.Resolver.Tickets.Configurations(ctx, integrationID)
+	return ticketingAlerts(configured), err
 }
 
 func (r *queryResolver) Ticket(ctx context.Context, id string) (*ent.Ticket, error) {
-	panic(fmt.Errorf("not implemented: Ticket - ticket"))
+	return r.Client.Ticket.Fetch(ctx, id)
 }
 
 func (r *queryResolver) Tickets(ctx context.Context, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketConnection, error) {
-	panic(fmt.Errorf("not implemented: Tickets - tickets"))
+	return where(r.Client.Ticket.Query(), filter).Paginate(ctx, after, first, before, last)
 }
 
 func (r *ticketResolver) Deliveries(ctx context.Context, obj *ent.Ticket, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketDeliveryConnection, error) {
-	panic(fmt.Errorf("not implemented: Deliveries - deliveries"))
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.TicketDeliveryConnection, error) {
+		return r.Client.TicketDelivery.Query().PaginateWithin(ctx, ticketdelivery.FieldTicketID, parents,
+			func(n *ent.TicketDelivery) string { return n.TicketID }, after, first, before, last)
+	})
 }
 
 func (r *ticketingAlertConfigurationResolver) Syncro(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.SyncroTicketSettings, error) {
-	panic(fmt.Errorf("not implemented: Syncro - syncro"))
+	return syncroSettings(obj.Settings)
 }

@@ -1,0 +1,121 @@
+package alert
+
+import (
+	"context"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/tenancy"
+)
+
+// Acknowledge says that somebody is on an alert. Acknowledging again changes
+// the remark, if one is given; an alert that is over cannot be acknowledged.
+func (s *Service) Acknowledge(ctx context.Context, id string, remark *string) (*ent.Alert, error) {
+	return s.move(ctx, id, remark, func(_ context.Context, a *ent.Alert, u *ent.AlertUpdateOne) error {
+		if a.Status == alert.StatusOpen {
+			u.SetStatus(alert.StatusAcknowledged).SetAcknowledgedAt(s.now())
+		}
+		return nil
+	}, nil)
+}
+
+// Resolve ends an alert; its tickets are closed. One that is over already is
+// PRECONDITION_FAILED.
+func (s *Service) Resolve(ctx context.Context, id string, remark *string) (*ent.Alert, error) {
+	return s.move(ctx, id, remark, func(_ context.Context, _ *ent.Alert, u *ent.AlertUpdateOne) error {
+		u.SetStatus(alert.StatusResolved).SetResolvedAt(s.now())
+		return nil
+	}, s.ended)
+}
+
+// Clear ends the open alerts of a condition, in one organization or, with none
+// named, in all of the scope, and answers how many. It is for conditions that
+// are known to have ended.
+func (s *Service) Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error) {
+	cleared := 0
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		cleared = 0
+		q := s.client.Alert.Query().Where(alert.TypeEQ(alertType), alert.DedupeKey(dedupeKey), alert.ResolvedAtIsNil())
+		if organization != "" {
+			q.Where(alert.OrganizationID(organization))
+		}
+		open, err := q.Modify(forUpdate).All(ctx)
+		if err != nil {
+			return err
+		}
+		for _, a := range open {
+			a, err := a.Update().SetStatus(alert.StatusAutoResolved).SetResolvedAt(s.now()).Save(ctx)
+			if err != nil {
+				return err
+			}
+			if err := s.ended(ctx, a); err != nil {
+				return err
+			}
+			if err := s.announce(ctx, a); err != nil {
+				return err
+			}
+			cleared++
+		}
+		return nil
+	})
+	return cleared, err
+}
+
+// move changes the status of an alert that is not over, and tells everyone.
+func (s *Service) move(
+	ctx context.Context, id string, remark *string,
+	change func(context.Context, *ent.Alert, *ent.AlertUpdateOne) error, then func(context.Context, *ent.Alert) error,
+) (moved *ent.Alert, err error) {
+	if remark != nil {
+		if err := checkText("input.remark", *remark, maxRemark); err != nil {
+			return nil, err
+		}
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		a, err := s.client.Alert.Query().Where(alert.ID(id)).Modify(forUpdate).Only(ctx)
+		if ent.IsNotFound(err) {
+			return fault.Missing(id)
+		}
+		if err != nil {
+			return err
+		}
+		if a.ResolvedAt != nil {
+			return fault.New(fault.PreconditionFailed, "the alert is over since %s: it is %s",
+				a.ResolvedAt.UTC().Format("2006-01-02T15:04:05Z"), a.Status)
+		}
+		update := a.Update().SetNillableRemark(remark)
+		if err := change(ctx, a, update); err != nil {
+			return err
+		}
+		if moved, err = update.Save(ctx); err != nil {
+			return err
+		}
+		if then != nil {
+			if err := then(ctx, moved); err != nil {
+				return err
+			}
+		}
+		return s.announce(ctx, moved)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return moved, nil
+}
+
+// ended has the tickets of an alert closed.
+func (s *Service) ended(ctx context.Context, a *ent.Alert) error {
+	if !ticketed(a.Type) {
+		return nil
+	}
+	scope, err := tenancy.From(ctx)
+	if err != nil {
+		return err
+	}
+	by := scope.Principal().Name
+	if a.Status == alert.StatusAutoResolved || by == "" {
+		by = "itself"
+	}
+	return s.ticket.Ended(ctx, a, by)
+}

@@ -1,0 +1,196 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa"
+)
+
+// settleTimeout bounds writing down what a call has come to. It runs even when
+// the caller's context has ended: what is known must not be forgotten.
+const settleTimeout = 20 * time.Second
+
+// errLeaseLost reports that another worker holds the ticket by now.
+var errLeaseLost = errors.New("ticket: the lease was lost")
+
+// Deliver takes a ticket's waiting deliveries to the vendor, in order, until
+// none is left or one has to wait. It does nothing for a ticket that is not due
+// or that another worker holds. What fails at the vendor is written down and
+// due again; an error means that it could not be. The scope reaches the
+// ticket's organization.
+func (s *Service) Deliver(ctx context.Context, id string) error {
+	h, err := s.claim(ctx, id)
+	if err != nil || h == nil {
+		return err
+	}
+	err = h.run(ctx)
+	if errors.Is(err, errLeaseLost) {
+		s.logger.WarnContext(ctx, "another worker took over a ticket", "ticket", id)
+		return nil
+	}
+	return err
+}
+
+// hold is a ticket that this worker holds.
+type hold struct {
+	*Service
+	lease       string
+	ticket      *ent.Ticket
+	integration *ent.TicketingIntegration
+	vendor      psa.Vendor
+}
+
+// claim takes the lease of a due ticket; nil if there is nothing to claim.
+func (s *Service) claim(ctx context.Context, id string) (*hold, error) {
+	now := s.now()
+	h := &hold{Service: s, lease: uuid.NewString()}
+	claimed, err := s.client.Ticket.Update().
+		Where(ticket.ID(id), ticket.NextAttemptAtLTE(now), ticket.Or(ticket.LeaseUntilIsNil(), ticket.LeaseUntilLTE(now))).
+		SetLease(h.lease).SetLeaseUntil(now.Add(s.config.Lease)).Save(ctx)
+	if err != nil || claimed == 0 {
+		return nil, err
+	}
+	if h.ticket, err = s.client.Ticket.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	h.integration, err = s.client.TicketingIntegration.Get(ctx, h.ticket.IntegrationID)
+	return h, err
+}
+
+func (h *hold) run(ctx context.Context) error {
+	if until := h.throttledUntil(); until.After(h.now()) {
+		return h.putOff(ctx, until)
+	}
+	if h.integration.Status == ticketingintegration.StatusPaused {
+		return h.putOff(ctx, h.now().Add(h.config.RecheckHeld))
+	}
+	vendor, err := h.Service.vendor(ctx, h.integration)
+	if err != nil {
+		h.logger.WarnContext(ctx, "open an integration", "integration", h.integration.ID, "error", err)
+		return h.block(ctx, nil, "the integration cannot be opened: "+words(err), h.config.RecheckHeld)
+	}
+	h.vendor = vendor
+	for {
+		d, err := h.next(ctx)
+		if err != nil || d == nil {
+			return err
+		}
+		var more bool
+		switch d.Action {
+		case ticketdelivery.ActionCreate:
+			more, err = h.create(ctx, d)
+		case ticketdelivery.ActionNote:
+			more, err = h.note(ctx, d)
+		case ticketdelivery.ActionClose:
+			more, err = h.close(ctx, d)
+		default:
+			return fmt.Errorf("ticket: no delivery is called %q", d.Action)
+		}
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// commit changes the ticket and its deliveries in one transaction, if the
+// lease still holds. The ticket's row is locked first, and the lease renewed.
+func (h *hold) commit(ctx context.Context, change func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	return h.db.InTx(ctx, func(ctx context.Context) error {
+		held, err := h.client.Ticket.Update().Where(ticket.ID(h.ticket.ID), ticket.Lease(h.lease)).
+			SetLeaseUntil(h.now().Add(h.config.Lease)).Save(ctx)
+		if err != nil {
+			return err
+		}
+		if held == 0 {
+			return errLeaseLost
+		}
+		return change(ctx)
+	})
+}
+
+// update begins a change of the ticket's row.
+func (h *hold) update() *ent.TicketUpdateOne { return h.client.Ticket.UpdateOneID(h.ticket.ID) }
+
+// let gives the lease back with a change of the ticket's row; nil is no change.
+func let(u *ent.TicketUpdateOne) *ent.TicketUpdateOne { return u.ClearLease().ClearLeaseUntil() }
+
+// next is the delivery whose turn it is. Without one the ticket is let go.
+func (h *hold) next(ctx context.Context) (d *ent.TicketDelivery, err error) {
+	err = h.commit(ctx, func(ctx context.Context) error {
+		d, err = h.client.TicketDelivery.Query().
+			Where(ticketdelivery.TicketID(h.ticket.ID),
+				ticketdelivery.StateNotIn(ticketdelivery.StateDone, ticketdelivery.StateCancelled)).
+			Order(ticketdelivery.BySequence()).First(ctx)
+		if err != nil && !ent.IsNotFound(err) {
+			return err
+		}
+		if d == nil || d.State == ticketdelivery.StateBlocked || d.State == ticketdelivery.StateDead {
+			d = nil
+			return let(h.update().ClearNextAttemptAt()).Exec(ctx)
+		}
+		h.ticket, err = h.client.Ticket.Get(ctx, h.ticket.ID)
+		return err
+	})
+	return d, err
+}
+
+// begin commits that a call is about to be made. It reports false if the
+// delivery is not wanted any more.
+func (h *hold) begin(ctx context.Context, d *ent.TicketDelivery, company string) (begun bool, err error) {
+	err = h.commit(ctx, func(ctx context.Context) error {
+		changed, err := h.client.TicketDelivery.Update().
+			Where(ticketdelivery.ID(d.ID), ticketdelivery.StateEQ(d.State)).
+			SetState(ticketdelivery.StateAttempting).SetAttemptedAt(h.now()).AddAttempts(1).Save(ctx)
+		if err != nil {
+			return err
+		}
+		begun = changed == 1
+		if !begun || company == "" {
+			return nil
+		}
+		h.ticket.ExternalCompanyID = company
+		return h.update().SetExternalCompanyID(company).SetStatus(ticket.StatusPending).Exec(ctx)
+	})
+	return begun, err
+}
+
+// putOff lets the ticket go until a time, without counting an attempt.
+func (h *hold) putOff(ctx context.Context, until time.Time) error {
+	return h.commit(ctx, func(ctx context.Context) error { return h.wait(ctx, until, h.update()) })
+}
+
+// wait lets the ticket go until a time, within a commit.
+func (h *hold) wait(ctx context.Context, until time.Time, u *ent.TicketUpdateOne) error {
+	if err := let(u.SetNextAttemptAt(until)).Exec(ctx); err != nil {
+		return err
+	}
+	return h.outbox.kick(ctx, h.ticket, until)
+}
+
+func (h *hold) throttledUntil() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.throttled[h.integration.ID]
+}
+
+func (h *hold) throttle(until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.throttled[h.integration.ID] = until
+}
+
+// call bounds a step at the vendor.
+func (h *hold) call(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, h.config.CallTimeout)
+}

@@ -1,0 +1,99 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/internal/job"
+	"github.com/bailiwick/bailiwick/tenancy"
+)
+
+// Sweep has every ticket delivered that is due and that nobody holds: what a
+// lost job, or a worker that died, left behind. The context needs no scope.
+func (s *Service) Sweep(ctx context.Context) error {
+	now := s.now()
+	due, err := s.client.Ticket.Query().
+		Where(ticket.NextAttemptAtLTE(now), ticket.Or(ticket.LeaseUntilIsNil(), ticket.LeaseUntilLTE(now))).
+		Order(ticket.ByNextAttemptAt(), ticket.ByID()).Limit(s.config.SweepBatch).
+		All(tenancy.System(ctx, "find the due tickets of every provider"))
+	if err != nil {
+		return err
+	}
+	for _, t := range due {
+		args := Delivery{Tenant: job.Tenant{Provider: t.ProviderID, Organization: t.OrganizationID}, Ticket: t.ID}
+		// The key keeps sweeps from piling up behind a slow vendor.
+		if err := s.outbox.jobs.Enqueue(ctx, args, job.EnqueueOptions{UniqueKey: t.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Scan looks for duplicates among the tickets that were sent more than once of
+// late, and closes them: a slow request may have made its ticket after every
+// look-up. The context needs no scope.
+func (s *Service) Scan(ctx context.Context) error {
+	suspects, err := s.client.TicketDelivery.Query().
+		Where(ticketdelivery.ActionEQ(ticketdelivery.ActionCreate), ticketdelivery.AttemptsGTE(2),
+			ticketdelivery.AttemptedAtGTE(s.now().Add(-s.config.ScanWindow))).
+		WithTicket().All(tenancy.System(ctx, "find the tickets of every provider that may be doubled"))
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, d := range suspects {
+		scope := tenancy.ForOrganizations(tenancy.ServicePrincipal("ticketing"), d.ProviderID, d.OrganizationID)
+		if err := s.scan(tenancy.With(ctx, scope), d.Edges.Ticket); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// scan closes every ticket of an incident but the one that is known.
+func (s *Service) scan(ctx context.Context, t *ent.Ticket) error {
+	if t == nil || t.ExternalID == "" || t.ExternalCompanyID == "" {
+		return nil
+	}
+	i, err := s.client.TicketingIntegration.Get(ctx, t.IntegrationID)
+	if err != nil || i.Status == ticketingintegration.StatusPaused {
+		return err
+	}
+	vendor, err := s.vendor(ctx, i)
+	if err != nil {
+		return err
+	}
+	h := &hold{Service: s, ticket: t, integration: i, vendor: vendor}
+	calling, cancel := h.call(ctx)
+	defer cancel()
+	found, err := vendor.Find(calling, t.Marker, t.ExternalCompanyID, t.CreatedAt.Add(-searchMargin))
+	if err != nil {
+		return err
+	}
+	kept := -1
+	for n, r := range found {
+		if r.ID == t.ExternalID {
+			kept = n
+		}
+	}
+	if kept < 0 || len(found) == 1 {
+		return nil
+	}
+	remote := found[kept]
+	others := append(found[:kept:kept], found[kept+1:]...)
+	open := others[:0:0]
+	for _, r := range others {
+		if !r.Closed {
+			open = append(open, r)
+		}
+	}
+	remark, err := h.closeOthers(ctx, remote, open)
+	if err != nil || remark == "" {
+		return err
+	}
+	return s.client.Ticket.UpdateOneID(t.ID).SetLastError(remark).Exec(ctx)
+}
