@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/directory"
 	"github.com/bailiwick/bailiwick/internal/organization"
 )
@@ -23,7 +22,7 @@ func (a *App) openDomains(ctx context.Context) error {
 		run      func(context.Context) error
 	}{
 		{"access.rotate-signing-keys", time.Hour, a.keys.Rotate},
-		{"access.forget-expired", time.Hour, a.Access.ForgetExpired},
+		{"access.sweep", time.Hour, a.Access.Sweep},
 		{"graph.forget-idempotency-keys", time.Hour, a.forgetIdempotencyKeys},
 		{"organization.erase", time.Hour, func(ctx context.Context) error {
 			_, err := a.Organizations.Erase(ctx)
@@ -36,5 +35,3 @@ func (a *App) openDomains(ctx context.Context) error {
 	}
 	return nil
 }
-
-var _ = alert.New

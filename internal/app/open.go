@@ -57,7 +57,7 @@ func (a *App) openDatabase(ctx context.Context) (err error) {
 			return err
 		}
 		for _, v := range versions {
-			if v.Applied.IsZero() {
+			if v.AppliedAt.IsZero() {
 				return ErrMigrations
 			}
 		}
@@ -117,17 +117,12 @@ func (a *App) openAccess(ctx context.Context) error {
 	if created != "" {
 		c.Logger.WarnContext(ctx, "made a master key; whoever loses it loses every stored secret", "file", created)
 	}
-	keys := keystore.New(a.DB)
-	if a.Vault, err = secret.New(keys, masters, secret.Config{}); err != nil {
-		return err
-	}
-	signing, err := keystore.NewSigning(a.DB, a.Vault)
-	if err != nil {
+	if a.Vault, err = secret.New(keystore.NewKeysets(a.DB), masters, secret.Config{}); err != nil {
 		return err
 	}
 	schedule := token.DefaultSchedule()
 	schedule.Lifetime = c.AccessTokenTTL
-	if a.keys, err = token.NewKeySet(signing, schedule, c.Clock, c.Logger); err != nil {
+	if a.keys, err = token.NewKeySet(keystore.NewSigningKeys(a.DB, a.Vault), schedule, c.Clock, c.Logger); err != nil {
 		return err
 	}
 	if err := a.keys.Rotate(ctx); err != nil {
@@ -173,7 +168,13 @@ func (a *App) openJobs(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.Bus.Handle(event.JobEnqueued, func(e event.Event) { a.Queue.Wake(e.Payload) })
+	a.Bus.Handle(event.JobEnqueued, func(e event.Event) {
+		if e.Resync {
+			a.Queue.Wake()
+			return
+		}
+		a.Queue.Wake(e.Payload)
+	})
 	a.checks = append(a.checks, httpd.Check{Name: "jobs", Run: a.Queue.Healthy})
 	return nil
 }

@@ -44,7 +44,7 @@ func New(c config.Config, p Parts) http.Handler {
 	mux.Handle("GET /readyz", ready(p.Ready))
 	mux.Handle("GET /metrics", p.Metrics.Handler())
 	if c.Development {
-		mux.Handle("GET /", serve.GraphiQL("/graphql"))
+		mux.Handle("/", serve.GraphiQL("/graphql"))
 	}
 	return telemetry.Requests(c.TrustedProxies, logged(p.Logger, secured(mux)))
 }

@@ -24,10 +24,13 @@ func In(column string, parents []string) func(*sql.Selector) {
 // query's predicates and order. Parents are TypeIDs, and so without commas.
 func First(table, column string, parents []string, limit int, shape func(*sql.Selector)) func(*sql.Selector) {
 	return func(s *sql.Selector) {
-		inner := func(parent *sql.Predicate) *sql.Selector {
+		inner := func(isParent func(b *sql.Builder)) *sql.Selector {
 			t := sql.Dialect(s.Dialect()).Select().From(sql.Dialect(s.Dialect()).Table(table))
 			t.Select(t.C("id"))
-			t.Where(parent)
+			t.Where(sql.P(func(b *sql.Builder) {
+				b.Ident(t.C(column)).WriteString(" = ")
+				isParent(b)
+			}))
 			shape(t)
 			return t.Limit(limit)
 		}
@@ -35,7 +38,7 @@ func First(table, column string, parents []string, limit int, shape func(*sql.Se
 			s.Where(sql.P(func(b *sql.Builder) {
 				b.Ident(s.C("id")).WriteString(" IN (SELECT l.id FROM unnest(string_to_array(").
 					Arg(strings.Join(parents, ",")).WriteString(", ',')) AS p(id) CROSS JOIN LATERAL (")
-				b.Join(inner(sql.ExprP(sql.Table(table).C(column) + " = p.id")))
+				b.Join(inner(func(b *sql.Builder) { b.WriteString("p.id") }))
 				b.WriteString(") AS l)")
 			}))
 			return
@@ -47,7 +50,7 @@ func First(table, column string, parents []string, limit int, shape func(*sql.Se
 					b.WriteString(" UNION ALL ")
 				}
 				b.WriteString("SELECT * FROM (")
-				b.Join(inner(sql.EQ(sql.Table(table).C(column), parent)))
+				b.Join(inner(func(b *sql.Builder) { b.Arg(parent) }))
 				b.WriteString(")")
 			}
 			b.WriteString(")")
