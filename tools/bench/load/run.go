@@ -1,0 +1,116 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+const timeout = 30 * time.Second
+
+// Run is what a number of connections did in a time.
+type Run struct {
+	Requests int
+	Took     time.Duration
+	Sorted   []time.Duration // each request's time, ascending
+}
+
+// PerSecond is the throughput.
+func (r Run) PerSecond() float64 { return float64(r.Requests) / r.Took.Seconds() }
+
+// Quantile is the time that a share of the requests, 0 to 1, kept within.
+func (r Run) Quantile(share float64) time.Duration {
+	if len(r.Sorted) == 0 {
+		return 0
+	}
+	return r.Sorted[min(len(r.Sorted)-1, int(share*float64(len(r.Sorted))))]
+}
+
+// Pool is a number of open connections to a server.
+type Pool struct {
+	conns []*Conn
+	turn  int // where in the requests the next run begins
+}
+
+// Open opens connections.
+func Open(ctx context.Context, addr string, conns int) (*Pool, error) {
+	p := &Pool{}
+	for range conns {
+		c, err := Dial(ctx, addr)
+		if err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		p.conns = append(p.conns, c)
+	}
+	return p, nil
+}
+
+// Close closes the connections.
+func (p *Pool) Close() error {
+	var errs []error
+	for _, c := range p.conns {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// For asks the requests in turn for a time. An answer that is not 200, or that
+// holds errors, ends the run.
+func (p *Pool) For(ctx context.Context, took time.Duration, requests [][]byte) (Run, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	times := make([][]time.Duration, len(p.conns))
+	began := time.Now()
+	end := began.Add(took)
+	var wg sync.WaitGroup
+	for i, c := range p.conns {
+		wg.Go(func() {
+			// Connections start far apart, so that they do not ask the same at the same time.
+			for at := p.turn + i*len(requests)/len(p.conns); ctx.Err() == nil; at++ {
+				asked := time.Now()
+				if asked.After(end) {
+					return
+				}
+				status, body, err := c.Do(requests[at%len(requests)], timeout)
+				if err == nil {
+					err = wrong(status, body)
+				}
+				if err != nil {
+					cancel(err)
+					return
+				}
+				times[i] = append(times[i], time.Since(asked))
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return Run{}, err
+	}
+	run := Run{Took: time.Since(began), Sorted: slices.Concat(times...)}
+	run.Requests = len(run.Sorted)
+	slices.Sort(run.Sorted)
+	p.turn += run.Requests
+	return run, nil
+}
+
+// Once asks a single request and returns the answer.
+func (p *Pool) Once(request []byte) ([]byte, error) {
+	status, body, err := p.conns[0].Do(request, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Clone(body), wrong(status, body)
+}
+
+func wrong(status int, body []byte) error {
+	if status == http.StatusOK && !bytes.Contains(body, []byte(`"errors":`)) {
+		return nil
+	}
+	return fmt.Errorf("wrong answer: status %d: %.500s", status, body)
+}
