@@ -1,0 +1,242 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
+)
+
+// filling creates the demo's content through the public API, as the owner.
+type filling struct {
+	content content
+	owner   client
+	ids     struct{ organizations []string }
+}
+
+// fill creates everything but the provider and its owner. It is begun once for
+// a data directory; one in which it did not finish is not taken up again.
+func fill(ctx context.Context, c content, asOwner client, passwords passwords, psa psaServer) error {
+	f := filling{content: c, owner: asOwner}
+	f.ids.organizations = make([]string, len(c.Organizations))
+	for i, o := range c.Organizations {
+		if err := f.organization(ctx, i, o); err != nil {
+			return fmt.Errorf("create the organization %s: %w", o.Name, err)
+		}
+	}
+	if err := f.administrators(ctx, passwords); err != nil {
+		return fmt.Errorf("create the administrators: %w", err)
+	}
+	if err := f.ticketing(ctx, psa); err != nil {
+		return fmt.Errorf("connect the PSA: %w", err)
+	}
+	for i, o := range c.Organizations {
+		if err := f.alerts(ctx, f.ids.organizations[i], o); err != nil {
+			return fmt.Errorf("raise the alerts of %s: %w", o.Name, err)
+		}
+	}
+	return nil
+}
+
+func (f *filling) organization(ctx context.Context, i int, o organizationOf) error {
+	var created struct {
+		CreateOrganization struct{ Organization struct{ ID string } }
+	}
+	err := f.owner.do(ctx, `mutation CreateOrganization($input: CreateOrganizationInput!) {
+		createOrganization(input: $input) { organization { id } } }`,
+		vars{"input": vars{"name": o.Name, "maxSystemUsers": o.MaxSystemUsers}}, &created)
+	if err != nil {
+		return err
+	}
+	f.ids.organizations[i] = created.CreateOrganization.Organization.ID
+	inside := f.owner.with(organizationHeader, f.ids.organizations[i])
+
+	users := map[string]string{}
+	for _, u := range o.Users {
+		var created struct {
+			CreateUser struct{ User struct{ ID, Login string } }
+		}
+		err := inside.do(ctx, `mutation CreateUser($input: CreateUserInput!) {
+			createUser(input: $input) { user { id login } } }`, vars{"input": u}, &created)
+		if err != nil {
+			return err
+		}
+		users[created.CreateUser.User.Login] = created.CreateUser.User.ID
+	}
+	for _, d := range o.Devices {
+		input := vars{"name": d.Name, "serialNumber": d.SerialNumber, "platform": d.Platform, "model": d.Model, "osVersion": d.OSVersion}
+		if d.User != "" {
+			input["userId"] = users[d.User]
+		}
+		err := inside.do(ctx, `mutation CreateDevice($input: CreateDeviceInput!) {
+			createDevice(input: $input) { device { id } } }`, vars{"input": input}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *filling) administrators(ctx context.Context, passwords passwords) error {
+	err := f.owner.do(ctx, `mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { id } } }`,
+		vars{"input": f.content.PartnerRole}, nil)
+	if err != nil {
+		return err
+	}
+	roles, err := f.roles(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range f.content.Administrators[1:] {
+		organizations := make([]string, 0, len(a.Organizations))
+		for _, i := range a.Organizations {
+			organizations = append(organizations, f.ids.organizations[i])
+		}
+		var created struct {
+			CreateAdministrator struct{ ActivationToken string }
+		}
+		err := f.owner.do(ctx, `mutation CreateAdministrator($input: CreateAdministratorInput!) {
+			createAdministrator(input: $input) { activationToken } }`,
+			vars{"input": vars{
+				"email": a.Email, "firstname": a.FirstName, "lastname": a.LastName, "roleId": roles[a.Role],
+				"allOrganizations": a.AllOrganizations, "organizationIds": organizations, "apiKeyAllowed": true,
+			}}, &created)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.Email, err)
+		}
+		password, err := passwords.of(a.Email)
+		if err != nil {
+			return err
+		}
+		err = f.owner.do(ctx, `mutation Activate($input: ActivateAdministratorInput!) {
+			activateAdministrator(input: $input) { administrator { id } } }`,
+			vars{"input": vars{"token": created.CreateAdministrator.ActivationToken, "password": password}}, nil)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.Email, err)
+		}
+	}
+	return nil
+}
+
+func (f *filling) roles(ctx context.Context) (map[string]string, error) {
+	var answer struct {
+		Roles struct {
+			Edges []struct{ Node struct{ ID, Name string } }
+		}
+	}
+	if err := f.owner.do(ctx, `query Roles { roles(first: 100) { edges { node { id name } } } }`, nil, &answer); err != nil {
+		return nil, err
+	}
+	roles := map[string]string{}
+	for _, e := range answer.Roles.Edges {
+		roles[e.Node.Name] = e.Node.ID
+	}
+	return roles, nil
+}
+
+// problemType is what the demo's tickets are filed under in the stand-in.
+const problemType = "Other"
+
+func (f *filling) ticketing(ctx context.Context, psa psaServer) error {
+	var connected struct {
+		ConnectSyncro struct{ Integration struct{ ID string } }
+	}
+	err := f.owner.do(ctx, `mutation ConnectSyncro($input: ConnectSyncroInput!) {
+		connectSyncro(input: $input) { integration { id } } }`,
+		vars{"input": vars{"subdomain": psaSubdomain, "apiToken": psa.token, "baseUrl": psa.url}}, &connected)
+	if err != nil {
+		return err
+	}
+	integration := connected.ConnectSyncro.Integration.ID
+
+	customers := map[string]string{}
+	for _, c := range psa.server.Customers(psa.token) {
+		customers[c.BusinessName] = strconv.FormatInt(c.ID, 10)
+	}
+	mappings := make([]vars, len(f.ids.organizations))
+	for i, id := range f.ids.organizations {
+		mappings[i] = vars{"organizationId": id, "externalCompanyId": customers[f.content.Organizations[i].Name]}
+	}
+	err = f.owner.do(ctx, `mutation Map($input: SetTicketingCompanyMappingsInput!) {
+		setTicketingCompanyMappings(input: $input) { mappings { id } } }`,
+		vars{"input": vars{"integrationId": integration, "mappings": mappings}}, nil)
+	if err != nil {
+		return err
+	}
+
+	var catalogue struct {
+		AlertTypes []struct {
+			Key             string
+			Raisable        bool
+			DefaultSeverity string
+		}
+	}
+	if err := f.owner.do(ctx, `query Types { alertTypes { key raisable defaultSeverity } }`, nil, &catalogue); err != nil {
+		return err
+	}
+	priorities := map[string]string{"HIGH": "1 High", "MEDIUM": "2 Normal", "LOW": "3 Low"}
+	for _, t := range catalogue.AlertTypes {
+		if !t.Raisable {
+			continue
+		}
+		err := f.owner.do(ctx, `mutation Configure($input: UpdateSyncroAlertConfigurationInput!) {
+			updateSyncroAlertConfiguration(input: $input) { configuration { id } } }`,
+			vars{"input": vars{
+				"integrationId": integration, "alertType": t.Key, "shouldCreateTickets": true,
+				"problemType": problemType, "priority": priorities[t.DefaultSeverity], "dueDays": 3,
+			}}, nil)
+		if err != nil {
+			return fmt.Errorf("configure %s: %w", t.Key, err)
+		}
+	}
+	return nil
+}
+
+func (f *filling) alerts(ctx context.Context, organization string, o organizationOf) error {
+	inside := f.owner.with(organizationHeader, organization)
+	var known struct {
+		Devices struct {
+			Edges []struct{ Node struct{ ID, Name string } }
+		}
+		Users struct {
+			Edges []struct{ Node struct{ ID, Login string } }
+		}
+	}
+	err := inside.do(ctx, `query Known { devices(first: 100) { edges { node { id name } } } users(first: 100) { edges { node { id login } } } }`, nil, &known)
+	if err != nil {
+		return err
+	}
+	ids := map[string]string{}
+	for _, e := range known.Devices.Edges {
+		ids[e.Node.Name] = e.Node.ID
+	}
+	for _, e := range known.Users.Edges {
+		ids[e.Node.Login] = e.Node.ID
+	}
+	for _, a := range o.Alerts {
+		input := vars{"type": a.Type, "title": a.Title, "severity": a.Severity, "description": a.Description}
+		if a.Device != "" {
+			input["deviceId"] = ids[a.Device]
+		}
+		if a.User != "" {
+			input["userId"] = ids[a.User]
+		}
+		err := inside.do(ctx, `mutation RaiseAlert($input: RaiseAlertInput!) { raiseAlert(input: $input) { alert { id } } }`,
+			vars{"input": input}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// customers are the stand-in's: each organization's company, and two that
+// Northwind does not look after with Bailiwick.
+func (c content) customers() []standin.Customer {
+	var all []standin.Customer
+	for _, o := range c.Organizations {
+		all = append(all, standin.Customer{BusinessName: o.Name})
+	}
+	return append(all, standin.Customer{BusinessName: "Dunmore Bakery"}, standin.Customer{BusinessName: "Eastgate Legal"})
+}
