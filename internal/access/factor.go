@@ -30,7 +30,7 @@ func factorPlace(a *ent.Administrator) secret.Place {
 }
 
 func (s *Service) openFactor(ctx context.Context, a *ent.Administrator) (f factor, err error) {
-	if a.TotpSecret == nil {
+	if a.TotpSecret == nil || len(*a.TotpSecret) == 0 {
 		return f, nil
 	}
 	plain, err := s.config.Vault.Open(ctx, factorPlace(a), *a.TotpSecret)

@@ -124,9 +124,11 @@ func (t throttle) count(ctx context.Context, l limit, now time.Time) error {
 	if now.Sub(begun) >= throttleWindow {
 		failures, begun = 1, now
 	}
-	update := client.SignInThrottle.UpdateOneID(row.ID).SetFailures(failures).SetWindowStartedAt(begun).ClearBlockedUntil()
+	update := client.SignInThrottle.UpdateOneID(row.ID).SetFailures(failures).SetWindowStartedAt(begun)
 	if over := failures - l.free; over >= 0 {
 		update.SetBlockedUntil(now.Add(min(l.block<<min(over, 16), maxBlock)))
+	} else {
+		update.ClearBlockedUntil()
 	}
 	if err := update.Exec(ctx); err != nil {
 		return fmt.Errorf("count attempt: %w", err)
