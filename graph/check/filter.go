@@ -1,0 +1,114 @@
+package check
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"entgo.io/ent/dialect/sql/schema"
+
+	"github.com/bailiwick/bailiwick/graph"
+	"github.com/bailiwick/bailiwick/internal/guard"
+)
+
+// Filter is a filter type and the entity whose connections it narrows.
+type Filter struct {
+	Type   reflect.Type // such as model.DeviceFilter
+	Entity string       // such as Device
+}
+
+// FiltersOf finds the filters that resolvers take, by the methods of the
+// interface of all resolvers.
+func FiltersOf(resolvers reflect.Type) []Filter {
+	var found []Filter
+	for i := range resolvers.NumMethod() {
+		of := resolvers.Method(i).Type.Out(0)
+		for j := range of.NumMethod() {
+			method := of.Method(j).Type
+			if method.NumOut() == 0 || method.Out(0).Kind() != reflect.Pointer {
+				continue
+			}
+			entity, ok := strings.CutSuffix(method.Out(0).Elem().Name(), "Connection")
+			if !ok {
+				continue
+			}
+			for k := range method.NumIn() {
+				in := method.In(k)
+				if in.Kind() != reflect.Pointer || !strings.HasSuffix(in.Elem().Name(), "Filter") {
+					continue
+				}
+				if f := (Filter{in.Elem(), entity}); !slices.Contains(found, f) {
+					found = append(found, f)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// Filters reports the fields of filters whose column does not exist, or that
+// no index serves: one that begins with the column, after the columns of the
+// tenant, or that holds only the rows in question.
+func Filters(filters []Filter, tables []*schema.Table) []Finding {
+	r := report{}
+	for _, f := range filters {
+		i := slices.IndexFunc(tables, func(t *schema.Table) bool { return t.Name == plural(f.Entity) })
+		if i < 0 {
+			r.add(f.Type.Name(), fmt.Sprintf("there is no table %s", plural(f.Entity)))
+			continue
+		}
+		table := tables[i]
+		for _, c := range graph.Clauses(f.Type) {
+			where := f.Type.Name() + "." + c.Field
+			if _, ok := table.Column(c.Column); !ok {
+				r.add(where, fmt.Sprintf("%s has no column %s", table.Name, c.Column))
+			} else if !served(table, c) {
+				r.add(where, fmt.Sprintf("no index of %s serves %s: add one that begins with the tenant and it", table.Name, c.Column))
+			}
+		}
+	}
+	return r.sorted()
+}
+
+func served(t *schema.Table, c graph.Clause) bool {
+	return slices.ContainsFunc(t.Indexes, func(i *schema.Index) bool {
+		only := ""
+		if i.Annotation != nil {
+			only = i.Annotation.Where
+		}
+		if c.Op == "null" && strings.HasPrefix(only, c.Column+" ") {
+			return true
+		}
+		return only == "" && leads(i, c.Column)
+	})
+}
+
+// leads reports whether a column is an index's first, the tenant's aside.
+func leads(i *schema.Index, column string) bool {
+	for _, c := range i.Columns {
+		if c.Name == column {
+			return true
+		}
+		if c.Name != guard.OrganizationColumn && c.Name != guard.ProviderColumn {
+			return false
+		}
+	}
+	return false
+}
+
+// plural is the table's name of an entity: AlertType → alert_types.
+func plural(entity string) string {
+	var b strings.Builder
+	for i, r := range entity {
+		if i > 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte('_')
+		}
+		b.WriteRune(r)
+	}
+	name := strings.ToLower(b.String())
+	if stem, ok := strings.CutSuffix(name, "y"); ok && !strings.HasSuffix(stem, "e") {
+		return stem + "ies"
+	}
+	return name + "s"
+}
