@@ -172,6 +172,7 @@ func (h *hold) putOff(ctx context.Context, until time.Time) error {
 
 // wait lets the ticket go until a time, within a commit.
 func (h *hold) wait(ctx context.Context, until time.Time, u *ent.TicketUpdateOne) error {
+	until = until.UTC().Truncate(time.Microsecond) // as the databases keep it
 	if err := let(u.SetNextAttemptAt(until)).Exec(ctx); err != nil {
 		return err
 	}

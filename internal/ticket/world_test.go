@@ -34,13 +34,17 @@ const callTimeout = 700 * time.Millisecond
 
 // clock is a time that tests move.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	real bool // goes by itself
+	mu   sync.Mutex
+	now  time.Time
 }
 
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.real {
+		return time.Now()
+	}
 	return c.now
 }
 
@@ -93,6 +97,7 @@ type tenant struct {
 // world is two tenants on one database, with a vendor that both have accounts
 // at.
 type world struct {
+	replica
 	t       *testing.T
 	db      *database.DB
 	client  *ent.Client
@@ -101,9 +106,6 @@ type world struct {
 	server  *standin.Server
 	url     string
 	jobs    *jobs
-	outbox  *ticket.Outbox
-	alerts  *alert.Service
-	tickets *ticket.Service
 	tenants [2]*tenant
 	config  ticket.Config
 }
@@ -140,13 +142,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	web := httptest.NewServer(w.server)
 	t.Cleanup(web.Close)
 	w.url = web.URL
-	w.outbox, err = ticket.NewOutbox(db, w.jobs, w.clock.Now)
-	require.NoError(t, err)
-	bus, err := event.NewBus(database.AfterCommit, nil)
-	require.NoError(t, err)
-	w.alerts, err = alert.New(alert.Config{DB: db, Bus: bus, Ticketer: w.outbox, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now})
-	require.NoError(t, err)
-	w.tickets = w.service(ticket.Syncro(w.syncro(), true))
+	w.replica = w.on(db, w.jobs, w.driver())
 	for n, one := range w.tenants {
 		w.found(n, one)
 	}
@@ -159,15 +155,34 @@ func (w *world) syncro() syncro.Config {
 	}
 }
 
-// service is a worker of its own, as another replica is.
-func (w *world) service(driver ticket.Driver) *ticket.Service {
+// replica is one process's services.
+type replica struct {
+	alerts  *alert.Service
+	tickets *ticket.Service
+}
+
+// on makes the services of another replica.
+func (w *world) on(db *database.DB, jobs ticket.Enqueuer, driver ticket.Driver) replica {
 	w.t.Helper()
-	s, err := ticket.New(ticket.Dependencies{
-		DB: w.db, Vault: w.vault, Outbox: w.outbox, Alarms: alarms{w.alerts}, AlertTypes: ticketedType,
-		Drivers: ticket.Drivers{psa.Syncro: driver}, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now,
+	outbox, err := ticket.NewOutbox(db, jobs, w.clock.Now)
+	require.NoError(w.t, err)
+	bus, err := event.NewBus(database.AfterCommit, nil)
+	require.NoError(w.t, err)
+	quiet := slog.New(slog.DiscardHandler)
+	alerts, err := alert.New(alert.Config{DB: db, Bus: bus, Ticketer: outbox, Logger: quiet, Clock: w.clock.Now})
+	require.NoError(w.t, err)
+	tickets, err := ticket.New(ticket.Dependencies{
+		DB: db, Vault: w.vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType,
+		Drivers: ticket.Drivers{psa.Syncro: driver}, Logger: quiet, Clock: w.clock.Now,
 	}, w.config)
 	require.NoError(w.t, err)
-	return s
+	return replica{alerts, tickets}
+}
+
+// service is a worker of its own, as another replica has.
+func (w *world) service(driver ticket.Driver) *ticket.Service {
+	w.t.Helper()
+	return w.on(w.db, w.jobs, driver).tickets
 }
 
 func (w *world) found(n int, one *tenant) {
@@ -269,17 +284,23 @@ func (w *world) due(workers ...*ticket.Service) bool {
 	return any
 }
 
-// deliver survives a worker that dies, and its database's complaints.
 func (w *world) deliver(worker *ticket.Service, t *ent.Ticket) {
+	ctx := job.TenantContext(w.t.Context(), job.Tenant{Provider: t.ProviderID, Organization: t.OrganizationID}, "ticketing")
+	w.mortally(func() {
+		if err := worker.Deliver(ctx, t.ID); err != nil {
+			w.t.Errorf("deliver %s: %v", t.ID, err)
+		}
+	})
+}
+
+// mortally survives a worker that dies.
+func (w *world) mortally(work func()) {
 	defer func() {
 		if v := recover(); v != nil && v != died {
 			panic(v)
 		}
 	}()
-	ctx := job.TenantContext(w.t.Context(), job.Tenant{Provider: t.ProviderID, Organization: t.OrganizationID}, "ticketing")
-	if err := worker.Deliver(ctx, t.ID); err != nil {
-		w.t.Errorf("deliver %s: %v", t.ID, err)
-	}
+	work()
 }
 
 // died is what a worker panics with where a test wants its death.
@@ -306,7 +327,7 @@ func (w *world) drive(workers ...*ticket.Service) {
 			}
 		}
 		w.clock.to(next)
-		require.NoError(w.t, workers[0].VerifyPaused(w.t.Context()))
+		w.mortally(func() { require.NoError(w.t, workers[0].VerifyPaused(w.t.Context())) })
 	}
 	w.t.Fatal("the tickets never come to rest")
 }
@@ -348,3 +369,7 @@ func (w *world) requireOnce(one *tenant, a *ent.Alert, subjects ...string) stand
 	require.Equal(w.t, subjects, have)
 	return found[0]
 }
+
+func (w *world) driver() ticket.Driver { return ticket.Syncro(w.syncro(), true) }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
