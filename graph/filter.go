@@ -38,7 +38,17 @@ func Clauses(filter reflect.Type) []Clause {
 	return clauses
 }
 
-var clauses sync.Map // reflect.Type → []Clause
+var clauses sync.Map // reflect.Type → []Clause; what a type says never changes
+
+func clausesOf(filter reflect.Type) []Clause {
+	if known, ok := clauses.Load(filter); ok {
+		list, _ := known.([]Clause)
+		return list
+	}
+	list := Clauses(filter)
+	clauses.Store(filter, list)
+	return list
+}
 
 // where narrows a query by a filter input, which may be nil.
 func where[Q guard.Predicator](query Q, filter any) Q {
@@ -47,11 +57,7 @@ func where[Q guard.Predicator](query Q, filter any) Q {
 		return query
 	}
 	v = v.Elem()
-	known, ok := clauses.Load(v.Type())
-	if !ok {
-		known, _ = clauses.LoadOrStore(v.Type(), Clauses(v.Type()))
-	}
-	for _, c := range known.([]Clause) {
+	for _, c := range clausesOf(v.Type()) {
 		if f := v.FieldByName(c.Field); !f.IsNil() {
 			query.WhereP(c.predicate(f.Elem()))
 		}

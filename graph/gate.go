@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -138,7 +139,7 @@ func (g *Gate) denied(ctx context.Context, caller *access.Caller, fc *graphql.Fi
 // is in the caller's reach, but not in an organization where they hold the
 // permission, is FORBIDDEN; anything else stays NOT_FOUND.
 func (g *Gate) forbiddenIfReadable(ctx context.Context, caller *access.Caller, scope tenancy.Scope, err error) error {
-	missing, ok := err.(*fault.Error)
+	missing, ok := errors.AsType[*fault.Error](err)
 	if !ok || missing.Code != fault.NotFound || missing.ID == "" || scope.Covers(caller.Scope()) {
 		return err
 	}

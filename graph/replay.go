@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -102,7 +103,7 @@ func (r *Replay) stored(ctx context.Context, c *claimed) (*graphql.Response, err
 	if err != nil {
 		return nil, fmt.Errorf("look up idempotency key: %w", err)
 	}
-	if string(record.RequestHash) != string(c.hash) {
+	if !bytes.Equal(record.RequestHash, c.hash) {
 		return nil, fault.Invalid(IdempotencyHeader, "this key was used for another request")
 	}
 	if record.Result == nil {

@@ -49,9 +49,7 @@ func (s *state) reach(root string) (tenancy.Scope, bool) {
 	if s == nil {
 		return tenancy.Scope{}, false
 	}
-	scope, ok := s.roots.Load(root)
-	if !ok {
-		return tenancy.Scope{}, false
-	}
-	return scope.(tenancy.Scope), true
+	entered, _ := s.roots.Load(root)
+	scope, ok := entered.(tenancy.Scope)
+	return scope, ok
 }

@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"time"
-
 	"entgo.io/contrib/entgql"
 	"entgo.io/ent"
 	"entgo.io/ent/schema"
@@ -31,7 +29,7 @@ func (SystemLogEvent) Mixin() []ent.Mixin {
 // Fields of SystemLogEvent.
 func (SystemLogEvent) Fields() []ent.Field {
 	return []ent.Field{
-		field.Time("published").Default(func() time.Time { return now() }).Immutable().
+		field.Time("published").Default(now).Immutable().
 			Annotations(entgql.OrderField("PUBLISHED")).
 			Comment("When it happened."),
 		field.String("event_type").NotEmpty().MaxLen(128).Immutable().

@@ -49,7 +49,7 @@ type presenter struct {
 
 func (p presenter) recovered(ctx context.Context, value any) error {
 	p.config.Log.ErrorContext(ctx, "resolver panicked", "panic", value, "path", graphql.GetPath(ctx).String(),
-		"stack", string(debug.Stack()), "requestId", p.config.RequestID(ctx))
+		"stack", string(debug.Stack()), "request_id", p.config.RequestID(ctx))
 	return panicked{}
 }
 
@@ -136,7 +136,7 @@ func (p presenter) unknown(ctx context.Context, shown *gqlerror.Error, err error
 const timeoutMessage = "the request took too long"
 
 func (p presenter) log(ctx context.Context, level slog.Level, message string, shown *gqlerror.Error, err error) {
-	p.config.Log.Log(ctx, level, message, "error", err, "path", shown.Path.String(), "requestId", p.config.RequestID(ctx))
+	p.config.Log.Log(ctx, level, message, "error", err, "path", shown.Path.String(), "request_id", p.config.RequestID(ctx))
 }
 
 func (p presenter) finish(ctx context.Context, shown *gqlerror.Error, code fault.Code) *gqlerror.Error {

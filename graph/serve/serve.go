@@ -76,7 +76,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(p)
 		}
 		s.config.Log.ErrorContext(r.Context(), "graphql transport panicked",
-			"panic", p, "stack", string(debug.Stack()), "requestId", s.config.RequestID(r.Context()))
+			"panic", p, "stack", string(debug.Stack()), "request_id", s.config.RequestID(r.Context()))
 		s.refuse(w, r, http.StatusInternalServerError, fault.New(fault.Internal, internalMessage))
 	}()
 	if websocket.IsWebSocketUpgrade(r) {

@@ -68,10 +68,15 @@ func (s *server) provider(t *testing.T, name, email string) (key string) {
 	bearer := s.signIn(t, email, "maple-quartz-lantern-84")
 	s.must(t, bearer, "", `mutation($id: ID!) { updateAdministrator(input: {id: $id, apiKeyAllowed: true}) { administrator { apiKeyAllowed } } }`,
 		map[string]any{"id": administrator.ID}, nil)
-	var created struct{ CreateApiKey struct{ Key string } }
+	var created struct {
+		CreateAPIKey struct{ Key string } `json:"createApiKey"`
+	}
 	s.must(t, bearer, "", `mutation { createApiKey(input: {name: "test"}) { key apiKey { id prefix } } }`, nil, &created)
-	return created.CreateApiKey.Key
+	return created.CreateAPIKey.Key
 }
+
+// client gives up on a server that does not answer.
+var client = &http.Client{Timeout: 30 * time.Second}
 
 type failure struct {
 	Message    string
@@ -98,7 +103,7 @@ func (s *server) do(t *testing.T, credential, organization, query string, variab
 	if organization != "" {
 		r.Header.Set("x-org-id", organization)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := client.Do(r)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, response.Body.Close()) }()
 	var answer struct {

@@ -43,15 +43,19 @@ func TestIdempotencyKeyKeepsASecretSealed(t *testing.T) {
 		a := s.provider(t, "North", "a@north.example")
 		s.provider(t, "South", "b@south.example")
 		bearer := s.signIn(t, "a@north.example", "maple-quartz-lantern-84")
-		type result struct{ CreateApiKey struct{ Key string } }
+		type result struct {
+			CreateAPIKey struct{ Key string } `json:"createApiKey"`
+		}
 		var first, again result
 		once := s.with("Idempotency-Key", "key")
 		once.must(t, bearer, "", `mutation { createApiKey(input: {name: "once"}) { key } }`, nil, &first)
 		once.must(t, bearer, "", `mutation { createApiKey(input: {name: "once"}) { key } }`, nil, &again)
 		require.Equal(t, first, again)
-		require.NotEmpty(t, first.CreateApiKey.Key)
-		var keys struct{ ApiKeys struct{ TotalCount int } }
+		require.NotEmpty(t, first.CreateAPIKey.Key)
+		var keys struct {
+			APIKeys struct{ TotalCount int } `json:"apiKeys"`
+		}
 		s.must(t, a, "", `{ apiKeys { totalCount } }`, nil, &keys)
-		require.Equal(t, 2, keys.ApiKeys.TotalCount)
+		require.Equal(t, 2, keys.APIKeys.TotalCount)
 	})
 }

@@ -7,7 +7,10 @@ import (
 )
 
 // core is what every domain may stand on.
-var core = []string{"self", "ent/...", "tenancy", "internal/fault", "internal/job/...", "internal/secret/...", "internal/audit/..."}
+var core = []string{
+	"self", "ent/...", "schema", "tenancy", "internal/fault", "internal/guard", "internal/database", "internal/event",
+	"internal/job/...", "internal/secret/...", "internal/audit/...",
+}
 
 // architecture says who may import whom. The first rule that fits a package
 // holds, so a new directory under internal is a domain until it says otherwise.
@@ -43,7 +46,7 @@ var architecture = []check.ImportRule{
 	},
 	{
 		Who: []string{"internal/config"},
-		May: []string{"internal/fault"}, Outside: []string{"*"},
+		May: []string{"internal/fault", "internal/secret"}, Outside: []string{"*"},
 		Why: "configuration is read before anything else exists",
 	},
 	{
@@ -63,6 +66,11 @@ var architecture = []check.ImportRule{
 		Who: []string{"internal/httpd/..."},
 		May: []string{"internal/...", "!internal/app/...", "!internal/demo/...", "!internal/testkit/...", "graph/...", "tenancy"}, Outside: []string{"*"},
 		Why: "it orders routes and middleware, and is composed by internal/app",
+	},
+	{
+		Who: []string{"internal/keystore"},
+		May: append([]string{"internal/access/token"}, core...), Outside: []string{"*"},
+		Why: "it stores what secret and token declare",
 	},
 	{
 		Who: []string{"internal/testkit/...", "internal/ticket/psa/psatest/..."},

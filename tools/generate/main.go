@@ -5,7 +5,6 @@ package main
 import (
 	"embed"
 	"fmt"
-	"log"
 	"os"
 
 	"entgo.io/contrib/entgql"
@@ -21,17 +20,21 @@ var templates embed.FS
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "ent" {
 		if err := entities(); err != nil {
-			log.Fatalf("generate ent: %v", err)
+			fail("ent", err)
 		}
 		return
 	}
-	log.SetFlags(0)
 	if err := entities(); err != nil {
-		log.Fatalf("generate ent: %v", err)
+		fail("ent", err)
 	}
 	if err := executor(); err != nil {
-		log.Fatalf("generate graph: %v", err)
+		fail("graph", err)
 	}
+}
+
+func fail(what string, err error) {
+	fmt.Fprintf(os.Stderr, "generate %s: %v\n", what, err)
+	os.Exit(1)
 }
 
 func entities() error {
