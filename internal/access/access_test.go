@@ -68,21 +68,21 @@ func newWorld(t *testing.T, engine string) *world {
 	return w
 }
 
-// fuzzWorld is a world for as long as a fuzz test runs, on SQLite.
-func fuzzWorld(f *testing.F) *world {
-	f.Helper()
-	w := &world{t: f, url: filepath.Join(f.TempDir(), "fuzz.db")}
+// openWorld is a world for a fuzz test or a benchmark, on SQLite.
+func openWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, url: filepath.Join(t.TempDir(), "fuzz.db")}
 	var err error
-	if w.db, err = database.Open(f.Context(), w.config()); err != nil {
-		f.Fatal(err)
+	if w.db, err = database.Open(t.Context(), w.config()); err != nil {
+		t.Fatal(err)
 	}
-	f.Cleanup(func() { _ = w.db.Close() })
+	t.Cleanup(func() { _ = w.db.Close() })
 	migrator, err := w.db.Migrator()
 	if err == nil {
-		err = migrator.Up(f.Context(), nil)
+		err = migrator.Up(t.Context(), nil)
 	}
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	w.settle()
 	return w

@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func TestOrganizationHeader(t *testing.T) {
 				if err == nil && c.OrganizationHeader() != header {
 					t.Errorf("header %q, want %q", c.OrganizationHeader(), header)
 				}
-				if f, ok := err.(*fault.Error); ok && code == fault.InvalidArgument && f.Field != tenancy.Header {
+				if f, ok := errors.AsType[*fault.Error](err); ok && code == fault.InvalidArgument && f.Field != tenancy.Header {
 					t.Errorf("field %q", f.Field)
 				}
 			}
@@ -126,7 +127,7 @@ func FuzzOrganizationHeader(f *testing.F) {
 	for _, seed := range []string{"", "org_01h455vb4pex5vsknk084sn02q", "org_", "*", "org_01h455vb4pex5vsknk084sn02q,org_", "\x00"} {
 		f.Add(seed)
 	}
-	w := fuzzWorld(f)
+	w := openWorld(f)
 	bearer := w.signIn(w.acme.owner.Email).Access
 	f.Fuzz(func(t *testing.T, header string) {
 		c, err := w.service.Authenticate(t.Context(), access.Credentials{Bearer: bearer, Organization: header})

@@ -65,14 +65,6 @@ func cached[T any](ctx context.Context, c *cache, key string, read func(context.
 	return value, nil
 }
 
-// forget drops one entry.
-func (c *cache) forget(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.changes++
-	c.entries.Remove(key)
-}
-
 func (c *cache) invalidate(e event.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

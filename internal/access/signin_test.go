@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -330,7 +331,7 @@ func TestThrottle(t *testing.T) {
 			}
 			_, err := w.service.SignIn(attacker, email, password)
 			wantCode(t, err, fault.RateLimited, "after five guesses at "+email)
-			f, ok := err.(*fault.Error)
+			f, ok := errors.AsType[*fault.Error](err)
 			if !ok || f.RetryAfter <= 0 || f.RetryAfter > 15*time.Second {
 				t.Errorf("retry after %v", f)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,7 +66,8 @@ func attemptOf(email, address string) attempt {
 func subject(parts ...string) string {
 	hash := sha256.New()
 	for _, part := range parts {
-		fmt.Fprintf(hash, "%d:%s", len(part), part)
+		hash.Write(binary.AppendUvarint(nil, uint64(len(part))))
+		hash.Write([]byte(part))
 	}
 	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
 }
