@@ -36,6 +36,9 @@ func check(ctx context.Context, o options, pg *postgres, programs programs) (err
 		func() error { return v.walls(ctx, o, pg, programs, g) },
 		func() error { return v.scale(ctx, o, pg, programs, g) },
 	}
+	if o.explain {
+		steps = steps[:1]
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -67,8 +70,10 @@ func (v *verdict) statements(ctx context.Context, o options, programs programs, 
 			if err != nil {
 				return err
 			}
-			if err := verify(q, pairs, t.oursPool, t.limitPool); err != nil {
-				return err
+			if rows == page {
+				if err := verify(q, pairs, t.oursPool, t.limitPool); err != nil {
+					return err
+				}
 			}
 			if counts[i], sent, err = statements(t.oursPool, t.oursTap, oursOf(pairs)); err != nil {
 				return err
@@ -80,7 +85,7 @@ func (v *verdict) statements(ctx context.Context, o options, programs programs, 
 			v.say(counts[1].Statements <= q.most, "%s: %d statements, at most %d", letter, counts[1].Statements, q.most)
 		}
 		if !q.writes {
-			if err := v.plans(ctx, g, letter, sent); err != nil {
+			if err := v.plans(ctx, o, g, letter, sent); err != nil {
 				return err
 			}
 		}
@@ -89,7 +94,7 @@ func (v *verdict) statements(ctx context.Context, o options, programs programs, 
 }
 
 // plans verifies that no statement reads or sorts more than a page needs.
-func (v *verdict) plans(ctx context.Context, g ground, letter string, sent []wire.Statement) error {
+func (v *verdict) plans(ctx context.Context, o options, g ground, letter string, sent []wire.Statement) error {
 	return ask(ctx, g.url, func(db *sql.DB) error {
 		tables, err := tableSizes(ctx, db)
 		if err != nil {
@@ -99,13 +104,15 @@ func (v *verdict) plans(ctx context.Context, g ground, letter string, sent []wir
 			if isSetting(s.SQL) || isControl(s.SQL) {
 				continue
 			}
-			plan, text, err := explain(ctx, db, s)
+			e, text, err := explain(ctx, db, s)
 			if err != nil {
 				return err
 			}
-			faults := plan.faults(tables)
-			v.say(len(faults) == 0, "%s: %.90s… %s: %s", letter, s.SQL, plan.outline(), strings.Join(faults, ", "))
-			if len(faults) > 0 {
+			faults := e.Plan.faults(tables)
+			_, from, _ := strings.Cut(s.SQL, " FROM ")
+			v.say(len(faults) == 0, "%s: planned in %.2f ms, run in %.2f: %.60s…: %s: %s",
+				letter, e.Planning, e.Execution, from, e.Plan.outline(), strings.Join(faults, ", "))
+			if o.explain || len(faults) > 0 {
 				fmt.Fprintln(os.Stderr, s.SQL+"\n"+text)
 			}
 		}

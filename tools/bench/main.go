@@ -33,6 +33,8 @@ type options struct {
 	letters     []string
 	quick       bool
 	check       bool
+	explain     bool
+	profile     string
 	json        string
 }
 
@@ -66,6 +68,8 @@ func parse(args []string) (options, error) {
 	letters := flags.String("queries", "ABCDFE", "which queries")
 	flags.BoolVar(&o.quick, "quick", false, "small data and short runs: shows that everything works, and no more")
 	flags.BoolVar(&o.check, "check", false, "check what is promised of statements, plans, the walls' cost and scale, instead of the table")
+	flags.BoolVar(&o.explain, "explain", false, "with -check: print every statement and its plan, not only those at fault, and leave the rest out")
+	flags.StringVar(&o.profile, "profile", "", "instead of the table, write CPU profiles of our server to this directory")
 	flags.StringVar(&o.json, "json", "", "also write the figures to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -101,6 +105,9 @@ func run(ctx context.Context, o options) (err error) {
 	programs, err := build(ctx, dir, o.connections)
 	if err != nil {
 		return err
+	}
+	if o.profile != "" {
+		return profile(ctx, o, pg, programs)
 	}
 	if o.check {
 		return check(ctx, o, pg, programs)

@@ -22,19 +22,26 @@ type node struct {
 
 const (
 	// smallTable is how many rows a table has that may be read as a whole.
-	smallTable = 500
+	smallTable = 1500
 	// wide is how many rows a part of a plan may read, or sort, for a page.
 	wide = 3000
 )
 
-// explain runs a statement as its role, in its scope, and returns its plan.
-func explain(ctx context.Context, db *sql.DB, s wire.Statement) (plan node, text string, err error) {
+// explained is how PostgreSQL ran a statement.
+type explained struct {
+	Plan      node
+	Planning  float64 `json:"Planning Time"`  // in ms
+	Execution float64 `json:"Execution Time"` // in ms
+}
+
+// explain runs a statement as its role, in its scope.
+func explain(ctx context.Context, db *sql.DB, s wire.Statement) (e explained, text string, err error) {
 	for _, setting := range []string{s.Role, s.Scope} {
 		if setting == "" {
 			continue
 		}
 		if _, err := db.ExecContext(ctx, setting); err != nil {
-			return node{}, "", fmt.Errorf("%s: %w", setting, err)
+			return e, "", fmt.Errorf("%s: %w", setting, err)
 		}
 	}
 	var args []any
@@ -50,13 +57,13 @@ func explain(ctx context.Context, db *sql.DB, s wire.Statement) (plan node, text
 	}
 	var raw []byte
 	if err := db.QueryRowContext(ctx, "EXPLAIN (ANALYZE, FORMAT JSON) "+s.SQL, args...).Scan(&raw); err != nil {
-		return node{}, "", fmt.Errorf("explain %s: %w", s.SQL, err)
+		return e, "", fmt.Errorf("explain %s: %w", s.SQL, err)
 	}
-	var plans []struct{ Plan node }
+	var plans []explained
 	if err := json.Unmarshal(raw, &plans); err != nil {
-		return node{}, "", err
+		return e, "", err
 	}
-	return plans[0].Plan, string(raw), nil
+	return plans[0], string(raw), nil
 }
 
 // faults lists what a plan must not do, given how many rows the tables have.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 
 	"github.com/bailiwick/bailiwick/tenancy"
 	"github.com/bailiwick/bailiwick/tools/bench/data"
@@ -19,7 +18,9 @@ type query struct {
 	title  string
 	most   int // statements that a warm request may take; 0 where nothing is promised
 	writes bool
-	pairs  func(w *world, rows int) ([]pair, error)
+
+	// pairs lays out requests for a number of rows; the limit always answers a page.
+	pairs func(w *world, rows int) ([]pair, error)
 }
 
 // pair is one request, laid out for each of the two servers.
@@ -74,7 +75,7 @@ var queries = []query{
 		pairs: func(w *world, rows int) ([]pair, error) {
 			return each(w.sample.Organizations, func(id string) (pair, error) {
 				return w.pair("B", map[string]any{"platform": "MACOS", "first": rows}, id, "/b?"+url.Values{
-					"organization": {id}, "platform": {"MACOS"}, "first": {strconv.Itoa(rows)},
+					"organization": {id}, "platform": {"MACOS"},
 				}.Encode())
 			})
 		},
@@ -83,9 +84,7 @@ var queries = []query{
 		letter: "C", title: "20 organizations with their first 10 devices and their users", most: 4,
 		pairs: func(w *world, rows int) ([]pair, error) {
 			organizations, devices := min(20, max(2, rows*20/page), w.size.Organizations), max(1, rows*10/page)
-			return w.walk("C", "organizations", 100, map[string]any{"first": organizations, "devices": devices}, "/c", url.Values{
-				"first": {strconv.Itoa(organizations)}, "devices": {strconv.Itoa(devices)},
-			})
+			return w.walk("C", "organizations", 100, map[string]any{"first": organizations, "devices": devices}, "/c", url.Values{})
 		},
 	},
 	{
@@ -95,7 +94,7 @@ var queries = []query{
 			for _, word := range data.Words {
 				prefix := word + "-"
 				pages, err := w.walk("D", "devices", 10, map[string]any{"prefix": prefix, "first": rows}, "/d", url.Values{
-					"prefix": {prefix}, "first": {strconv.Itoa(rows)},
+					"name": {prefix}, "before": {word + "."}, // the character after the hyphen
 				})
 				if err != nil {
 					return nil, err
@@ -108,7 +107,7 @@ var queries = []query{
 	{
 		letter: "F", title: "the open alerts of all organizations, newest first", most: 3,
 		pairs: func(w *world, rows int) ([]pair, error) {
-			p, err := w.pair("F", map[string]any{"first": rows}, "", "/f?first="+strconv.Itoa(rows))
+			p, err := w.pair("F", map[string]any{"first": rows}, "", "/f")
 			return []pair{p}, err
 		},
 	},

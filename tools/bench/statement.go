@@ -57,27 +57,29 @@ func (t *tapped) Close() error {
 	return errors.Join(t.site.Close(), t.oursTap.Close(), t.limitTap.Close())
 }
 
-// statements asks some requests, one at a time, and returns what one takes and
-// what the last one sent.
+// statements asks some requests, one at a time, and returns what one takes, and
+// what the first and the last one sent: the first and a later page.
 func statements(pool *load.Pool, tap *wire.Proxy, requests [][]byte) (count, []wire.Statement, error) {
-	const warm, counted = 5, 11
+	const counted = 11
 	var totals [3][]float64
-	var last []wire.Statement
-	for i := range warm + counted {
-		tap.Take()
-		if _, err := pool.Once(requests[i%len(requests)]); err != nil {
-			return count{}, nil, err
+	var sent []wire.Statement
+	for i := range counted {
+		for range 3 { // the last is warm: caches know the caller and the organization
+			tap.Take()
+			if _, err := pool.Once(requests[i*(len(requests)-1)/(counted-1)]); err != nil {
+				return count{}, nil, err
+			}
 		}
-		last = own(tap.Take())
-		if i < warm {
-			continue
+		seen := own(tap.Take())
+		if i == 0 || i == counted-1 {
+			sent = append(sent, seen...)
 		}
-		c := tally(last)
+		c := tally(seen)
 		for j, n := range []int{c.Statements, c.Settings, c.Control} {
 			totals[j] = append(totals[j], float64(n))
 		}
 	}
-	return count{int(median(totals[0])), int(median(totals[1])), int(median(totals[2]))}, last, nil
+	return count{int(median(totals[0])), int(median(totals[1])), int(median(totals[2]))}, sent, nil
 }
 
 // own leaves out what the process does by itself at the same time.

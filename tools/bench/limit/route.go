@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.jetify.com/typeid"
@@ -97,16 +95,12 @@ func (s *server) a(r *http.Request, q url.Values) (any, error) {
 }
 
 func (s *server) b(r *http.Request, q url.Values) (any, error) {
-	first, err := strconv.Atoi(q.Get("first"))
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.devicesOfOrganization.QueryContext(r.Context(), q.Get("organization"), q.Get("platform"), s.provider, first)
+	rows, err := s.devicesOfOrganization.QueryContext(r.Context(), q.Get("organization"), q.Get("platform"), s.provider)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	p := page{Rows: make([]fullDevice, 0, first)}
+	p := page{Rows: make([]fullDevice, 0, 50)}
 	for rows.Next() {
 		var d fullDevice
 		if err := rows.Scan(&p.TotalCount, &d.ID, &d.Name, &d.SerialNumber, &d.Platform,
@@ -122,20 +116,12 @@ func (s *server) b(r *http.Request, q url.Values) (any, error) {
 }
 
 func (s *server) c(r *http.Request, q url.Values) (any, error) {
-	first, err := strconv.Atoi(q.Get("first"))
-	if err != nil {
-		return nil, err
-	}
-	devices, err := strconv.Atoi(q.Get("devices"))
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.organizationsWithDevices.QueryContext(r.Context(), s.provider, q.Get("name"), q.Get("id"), first, devices)
+	rows, err := s.organizationsWithDevices.QueryContext(r.Context(), s.provider, q.Get("name"), q.Get("id"))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	list := make([]equipped, 0, first)
+	list := make([]equipped, 0, 20)
 	for rows.Next() {
 		var o organization
 		var id, name, serial, platform, userID, login *string
@@ -143,7 +129,7 @@ func (s *server) c(r *http.Request, q url.Values) (any, error) {
 			return nil, err
 		}
 		if len(list) == 0 || list[len(list)-1].ID != o.ID {
-			list = append(list, equipped{organization: o, Devices: make([]ownedDevice, 0, devices)})
+			list = append(list, equipped{organization: o, Devices: make([]ownedDevice, 0, 10)})
 		}
 		if id == nil {
 			continue
@@ -159,18 +145,12 @@ func (s *server) c(r *http.Request, q url.Values) (any, error) {
 }
 
 func (s *server) d(r *http.Request, q url.Values) (any, error) {
-	first, err := strconv.Atoi(q.Get("first"))
-	if err != nil {
-		return nil, err
-	}
-	prefix := q.Get("prefix")
-	rows, err := s.search.QueryContext(r.Context(), s.provider, prefix, strings.TrimSuffix(prefix, "-")+".",
-		q.Get("name"), q.Get("id"), first)
+	rows, err := s.search.QueryContext(r.Context(), s.provider, q.Get("before"), q.Get("name"), q.Get("id"))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	list := make([]found, 0, first)
+	list := make([]found, 0, 50)
 	for rows.Next() {
 		var d found
 		if err := rows.Scan(&d.ID, &d.Name, &d.SerialNumber, &d.Platform, &d.Organization.ID, &d.Organization.Name); err != nil {
@@ -192,17 +172,13 @@ func (s *server) e(r *http.Request, q url.Values) (any, error) {
 	return d, err
 }
 
-func (s *server) f(r *http.Request, q url.Values) (any, error) {
-	first, err := strconv.Atoi(q.Get("first"))
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.openAlerts.QueryContext(r.Context(), s.provider, first)
+func (s *server) f(r *http.Request, _ url.Values) (any, error) {
+	rows, err := s.openAlerts.QueryContext(r.Context(), s.provider)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	list := make([]alert, 0, first)
+	list := make([]alert, 0, 50)
 	for rows.Next() {
 		var a alert
 		if err := rows.Scan(&a.ID, &a.Type, &a.Severity, &a.Title, &a.LastOccurredAt, &a.Organization.ID, &a.Organization.Name); err != nil {

@@ -10,7 +10,8 @@ import (
 	_ "github.com/lib/pq"
 )
 
-// The statements. Each names its tenant by hand.
+// The statements. Each names its tenant by hand. The limits are written out: a
+// prepared statement whose limit is a parameter is planned for a tenth of all rows.
 const (
 	oneDevice = `SELECT id, name, serial_number, platform, coalesce(os_version, '') FROM devices
 		WHERE id = $1 AND provider_id = $2`
@@ -18,20 +19,20 @@ const (
 	devicesOfOrganization = `SELECT (SELECT count(*) FROM devices WHERE organization_id = $1 AND platform = $2),
 		id, name, serial_number, platform, coalesce(model, ''), coalesce(os_version, ''), enrolled, last_seen_at
 		FROM devices WHERE organization_id = $1 AND platform = $2 AND provider_id = $3
-		ORDER BY name, id LIMIT $4`
+		ORDER BY name, id LIMIT 50`
 
 	organizationsWithDevices = `SELECT o.id, o.name, d.id, d.name, d.serial_number, d.platform, u.id, u.login
 		FROM (SELECT id, name FROM organizations
-			WHERE provider_id = $1 AND (name, id) > ($2, $3) ORDER BY name, id LIMIT $4) o
+			WHERE provider_id = $1 AND (name, id) > ($2, $3) ORDER BY name, id LIMIT 20) o
 		LEFT JOIN LATERAL (SELECT id, name, serial_number, platform, user_id FROM devices
-			WHERE organization_id = o.id ORDER BY name, id LIMIT $5) d ON true
+			WHERE organization_id = o.id ORDER BY name, id LIMIT 10) d ON true
 		LEFT JOIN users u ON u.id = d.user_id
 		ORDER BY o.name, o.id, d.name, d.id`
 
 	search = `SELECT d.id, d.name, d.serial_number, d.platform, o.id, o.name
 		FROM (SELECT id, name, serial_number, platform, organization_id FROM devices
-			WHERE provider_id = $1 AND name >= $2 AND name < $3 AND (name, id) > ($4, $5)
-			ORDER BY name, id LIMIT $6) d
+			WHERE provider_id = $1 AND name < $2 AND (name, id) > ($3, $4)
+			ORDER BY name, id LIMIT 50) d
 		JOIN organizations o ON o.id = d.organization_id
 		ORDER BY d.name, d.id`
 
@@ -49,7 +50,7 @@ const (
 
 	openAlerts = `SELECT a.id, a.type, a.severity, a.title, a.last_occurred_at, o.id, o.name
 		FROM (SELECT id, type, severity, title, last_occurred_at, organization_id FROM alerts
-			WHERE provider_id = $1 AND resolved_at IS NULL ORDER BY last_occurred_at DESC, id DESC LIMIT $2) a
+			WHERE provider_id = $1 AND resolved_at IS NULL ORDER BY last_occurred_at DESC, id DESC LIMIT 50) a
 		JOIN organizations o ON o.id = a.organization_id
 		ORDER BY a.last_occurred_at DESC, a.id DESC`
 )

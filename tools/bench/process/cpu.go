@@ -56,14 +56,29 @@ func CPU(pid int) (time.Duration, error) {
 	return s.own, err
 }
 
-// TreeCPU is the processor time that a process has used with all its children,
-// those that have ended included.
+// onCPU is the processor time of a process of one thread, to the nanosecond
+// where the kernel tells.
+func onCPU(pid int, s stat) time.Duration {
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/schedstat")
+	if err != nil {
+		return s.own
+	}
+	first, _, _ := bytes.Cut(raw, []byte{' '})
+	nanoseconds, err := strconv.ParseInt(string(first), 10, 64)
+	if err != nil || nanoseconds == 0 {
+		return s.own
+	}
+	return time.Duration(nanoseconds)
+}
+
+// TreeCPU is the processor time that a process of one thread has used with all
+// its children, which have one each, those that have ended included.
 func TreeCPU(pid int) (time.Duration, error) {
 	root, err := read(pid)
 	if err != nil {
 		return 0, err
 	}
-	sum := root.own + root.children
+	sum := onCPU(pid, root) + root.children
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return 0, err
@@ -80,7 +95,7 @@ func TreeCPU(pid int) (time.Duration, error) {
 		case err != nil:
 			continue // likewise, while it was read
 		case s.parent == pid:
-			sum += s.own + s.children
+			sum += onCPU(child, s) + s.children
 		}
 	}
 	return sum, nil
