@@ -90,7 +90,7 @@ func TestMigrate(t *testing.T) {
 	data := "--data-dir=" + t.TempDir()
 	up := execute(t, nil, "", "migrate", "up", data)
 	require.Zero(t, up.code, up.err)
-	require.Contains(t, up.out, "initial\n")
+	require.Contains(t, up.err, "initial\n")
 	require.Contains(t, execute(t, nil, "", "migrate", "up", data).out, "nothing to do")
 	status := execute(t, nil, "", "migrate", "status", data)
 	require.Zero(t, status.code, status.err)

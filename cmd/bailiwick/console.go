@@ -20,9 +20,19 @@ type console struct {
 	out, err *os.File
 }
 
-func (c console) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
+// printf writes a result. That it cannot be written is an error: some results
+// are shown only once.
+func (c console) printf(format string, args ...any) error {
+	if _, err := fmt.Fprintf(c.out, format, args...); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
 
-func (c console) tell(format string, args ...any) { fmt.Fprintf(c.err, format+"\n", args...) }
+// tell writes to a person, who may not be there.
+func (c console) tell(format string, args ...any) { c.show(fmt.Sprintf(format+"\n", args...)) }
+
+func (c console) show(text string) { _, _ = c.err.WriteString(text) }
 
 // complain prints each line of an error, and where help is to be had if the
 // command line was wrong.
@@ -87,7 +97,7 @@ func (c console) askPassword() (secret.Text, error) {
 }
 
 func (c console) prompt(question string) (secret.Text, error) {
-	fmt.Fprint(c.err, question)
+	c.show(question)
 	typed, err := term.ReadPassword(int(c.in.Fd()))
 	c.tell("")
 	if err != nil {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,7 +37,7 @@ func as(a demo.Announcement, i int) api {
 
 func page(t *testing.T, url string) string {
 	t.Helper()
-	response, err := http.Get(url)
+	response, err := (&http.Client{Timeout: patience}).Get(url)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
@@ -46,7 +47,6 @@ func page(t *testing.T, url string) string {
 }
 
 func TestDemo(t *testing.T) {
-	t.Parallel()
 	temporary := t.TempDir()
 	p, a := startDemo(t, []string{"TMPDIR=" + temporary, "BAILIWICK_DATABASE_URL=postgres://never@127.0.0.1:1/never"})
 
@@ -168,7 +168,7 @@ func shell(t *testing.T, env []string, script string) string {
 	c := exec.CommandContext(t.Context(), "sh", "-c", script)
 	c.Env = append(append(os.Environ(), env...), "PATH="+bin+":"+os.Getenv("PATH"))
 	out, err := c.CombinedOutput()
-	if exit, ok := err.(*exec.ExitError); ok && exit.ExitCode() == 28 { // --max-time, of the last command
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 28 { // --max-time, of the last command
 		err = nil
 	}
 	require.NoError(t, err, "%s", out)
@@ -202,7 +202,7 @@ func TestDemoStartsAgain(t *testing.T) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := os.ReadFile(path)
+		content, err := os.ReadFile(path) //nolint:gosec // the test's own directory
 		stored += string(content)
 		return err
 	}))

@@ -62,8 +62,7 @@ func (k *keyCreate) Run(ctx context.Context, c console) (err error) {
 		return err
 	}
 	c.tell("API key %s of %s. It is shown this once:", created.ID, k.Email)
-	c.printf("%s\n", key)
-	return nil
+	return c.printf("%s\n", key)
 }
 
 // create makes the key and enters it in the system log, or does neither.

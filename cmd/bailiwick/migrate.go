@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -38,15 +39,15 @@ func (m *migrateUp) Run(ctx context.Context, c console) error {
 		applied := 0
 		err := migrator.Up(ctx, func(number int64, name string, i, n int) {
 			applied = n
-			c.printf("%d/%d  %d  %s\n", i, n, number, name)
+			c.tell("%d/%d  %d  %s", i, n, number, name)
 		})
 		if err != nil {
 			return err
 		}
 		if applied == 0 {
-			c.printf("nothing to do: the database is up to date\n")
+			return c.printf("nothing to do: the database is up to date\n")
 		}
-		return nil
+		return c.printf("applied %d migrations\n", applied)
 	})
 }
 
@@ -71,15 +72,19 @@ func (m *migrateStatus) Run(ctx context.Context, c console) error {
 			return err
 		}
 		pending := 0
-		table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "VERSION\tNAME\tAPPLIED")
+		var lines strings.Builder
+		lines.WriteString("VERSION\tNAME\tAPPLIED\n")
 		for _, v := range versions {
 			applied := v.AppliedAt.UTC().Format(time.RFC3339)
 			if v.AppliedAt.IsZero() {
 				applied = "pending"
 				pending++
 			}
-			fmt.Fprintf(table, "%d\t%s\t%s\n", v.Number, v.Name, applied)
+			fmt.Fprintf(&lines, "%d\t%s\t%s\n", v.Number, v.Name, applied)
+		}
+		table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+		if _, err := table.Write([]byte(lines.String())); err != nil {
+			return err
 		}
 		if err := table.Flush(); err != nil {
 			return err
@@ -117,8 +122,7 @@ func (m *migrateDown) Run(ctx context.Context, c console) error {
 		if err != nil {
 			return err
 		}
-		c.printf("took back %d %s\n", v.Number, v.Name)
-		return nil
+		return c.printf("took back %d %s\n", v.Number, v.Name)
 	})
 }
 

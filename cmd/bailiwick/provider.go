@@ -60,12 +60,11 @@ func (p *providerCreate) Run(ctx context.Context, c console) (err error) {
 	if err := record(asOperator(ctx, provider.ID), a, "createProvider", targets...); err != nil {
 		return fmt.Errorf("the provider %s was created, but not entered in the system log: %w", provider.ID, err)
 	}
-	c.printf("provider       %s  %s\n", provider.ID, provider.Name)
-	c.printf("administrator  %s  %s\n", administrator.ID, administrator.Email)
+	result := fmt.Sprintf("provider       %s  %s\nadministrator  %s  %s\n", provider.ID, provider.Name, administrator.ID, administrator.Email)
 	if p.GeneratePassword {
-		c.printf("password       %s\n", password.Reveal())
+		result += fmt.Sprintf("password       %s\n", password.Reveal())
 	}
-	return nil
+	return c.printf("%s", result)
 }
 
 func (p *providerCreate) password(c console) (secret.Text, error) {

@@ -87,6 +87,5 @@ func (m *meter) end() error {
 			return err
 		}
 	}
-	m.console.printf("rotated: %d keysets looked at, %d changed\n", m.last.Done, m.last.Changed)
-	return nil
+	return m.console.printf("rotated: %d keysets looked at, %d changed\n", m.last.Done, m.last.Changed)
 }

@@ -79,7 +79,7 @@ func TestOperator(t *testing.T) {
 				require.Equal(t, 3, r.code)
 				require.Contains(t, r.err, "run bailiwick migrate up")
 			}
-			require.Contains(t, d.ok(t, "", "migrate", "up"), "initial")
+			require.Contains(t, d.ok(t, "", "migrate", "up"), "applied ")
 		}
 
 		made := d.ok(t, "", "provider", "create", "--name=Northwind MSP", "--email="+email, "--generate-password")

@@ -11,11 +11,9 @@ type versionCommand struct{}
 func (versionCommand) Run(c console) error {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		c.printf("bailiwick %s\n", version())
-		return nil
+		return c.printf("bailiwick %s\n", version())
 	}
-	c.printf("bailiwick %s %s\n", version(), info.GoVersion)
-	return nil
+	return c.printf("bailiwick %s %s\n", version(), info.GoVersion)
 }
 
 // version names the build: the released version, else the commit it is of.
