@@ -7,6 +7,7 @@ import (
 	"entgo.io/ent/dialect/sql/sqlgraph"
 
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -18,6 +19,7 @@ func translate(err error, id string) error {
 	if err == nil {
 		return nil
 	}
+	err = database.Unavailable(err) // rows can fail after their statement did not
 	if known, ok := errors.AsType[*fault.Error](err); ok {
 		return known
 	}

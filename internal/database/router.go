@@ -158,10 +158,10 @@ func (db *DB) queryPool(ctx context.Context, query string) (*stdsql.DB, error) {
 
 func (db *DB) observed(ctx context.Context, query string, run func() error) error {
 	if db.observe == nil {
-		return run()
+		return Unavailable(run())
 	}
 	start := time.Now()
 	err := run()
 	db.observe(ctx, query, time.Since(start), err)
-	return err
+	return Unavailable(err)
 }

@@ -167,7 +167,7 @@ func (db *DB) begin(ctx context.Context, opts *stdsql.TxOptions) (*ambient, erro
 	}
 	tx, err := pool.BeginTx(ctx, opts)
 	if err != nil {
-		return nil, fmt.Errorf("begin: %w", err)
+		return nil, Unavailable(fmt.Errorf("begin: %w", err))
 	}
 	return &ambient{db: db, tx: tx, reach: r, turn: make(chan struct{}, 1)}, nil
 }
@@ -312,7 +312,7 @@ func (a *ambient) commit() error {
 		return errors.Join(fmt.Errorf("commit a transaction in which a statement failed: %w", doomed), a.tx.Rollback())
 	}
 	if err := a.tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return Unavailable(fmt.Errorf("commit: %w", err))
 	}
 	return nil
 }

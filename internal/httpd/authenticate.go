@@ -79,7 +79,7 @@ func identify(ctx context.Context, service *access.Service, get func(string) str
 }
 
 func status(err error) int {
-	switch fault.CodeOf(err) {
+	switch shown(err).Code {
 	case fault.Unauthenticated:
 		return http.StatusUnauthorized
 	case fault.Forbidden:

@@ -11,6 +11,7 @@ import (
 	"github.com/felixge/httpsnoop"
 
 	"github.com/bailiwick/bailiwick/graph"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
@@ -58,7 +59,7 @@ func crossOrigin(origins []string, next http.Handler) http.Handler {
 
 // shown is the part of an error that a caller may read.
 func shown(err error) *fault.Error {
-	if known, ok := errors.AsType[*fault.Error](err); ok {
+	if known, ok := errors.AsType[*fault.Error](database.Unavailable(err)); ok {
 		return known
 	}
 	return fault.New(fault.Internal, "internal error: the request id leads to the log").Wrap(err)

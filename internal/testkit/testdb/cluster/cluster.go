@@ -28,10 +28,13 @@ const (
 
 // Cluster is a running server. Its data does not outlive it.
 type Cluster struct {
-	url    string
-	dir    string
-	server *exec.Cmd
-	exited chan struct{}
+	url        string
+	dir        string
+	bin        string
+	port       int
+	credential *syscall.Credential
+	server     *exec.Cmd
+	exited     chan struct{}
 }
 
 // Start creates a server in a temporary directory, listening on loopback only,
@@ -46,8 +49,8 @@ func Start(ctx context.Context) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{dir: dir, exited: make(chan struct{})}
-	if err := c.start(ctx, bin); err != nil {
+	c := &Cluster{dir: dir, bin: bin}
+	if err := c.start(ctx); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
 	return c, nil
@@ -58,43 +61,64 @@ func (c *Cluster) URL() string { return c.url }
 
 // Stop ends the server and removes its data.
 func (c *Cluster) Stop() error {
-	var err error
-	if c.server != nil {
-		// An immediate shutdown: nothing of it is kept.
-		err = c.server.Process.Signal(syscall.SIGQUIT)
-		select {
-		case <-c.exited:
-		case <-time.After(stopTimeout):
-			err = errors.Join(err, c.server.Process.Kill())
-			<-c.exited
-		}
-	}
-	return errors.Join(err, os.RemoveAll(c.dir))
+	// An immediate shutdown: nothing of it is kept.
+	return errors.Join(c.end(syscall.SIGQUIT), os.RemoveAll(c.dir))
 }
 
-func (c *Cluster) start(ctx context.Context, bin string) error {
-	credential, err := unprivileged(c.dir)
-	if err != nil {
+// Restart breaks every connection off, as an operator's restart does, and
+// waits until the server answers again at the same address with its data.
+func (c *Cluster) Restart(ctx context.Context) error {
+	if err := c.end(syscall.SIGINT); err != nil {
 		return err
 	}
-	data := filepath.Join(c.dir, "data")
-	initdb := command(credential, c.dir, filepath.Join(bin, "initdb"),
-		"--pgdata", data, "--username", "postgres", "--auth", "trust",
+	return c.serve(ctx)
+}
+
+func (c *Cluster) end(how syscall.Signal) error {
+	if c.server == nil {
+		return nil
+	}
+	err := c.server.Process.Signal(how)
+	select {
+	case <-c.exited:
+	case <-time.After(stopTimeout):
+		err = errors.Join(err, c.server.Process.Kill())
+		<-c.exited
+	}
+	c.server = nil
+	return err
+}
+
+func (c *Cluster) start(ctx context.Context) (err error) {
+	if c.credential, err = unprivileged(c.dir); err != nil {
+		return err
+	}
+	initdb := command(c.credential, c.dir, filepath.Join(c.bin, "initdb"),
+		"--pgdata", c.data(), "--username", "postgres", "--auth", "trust",
 		"--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	port, err := freePort(ctx)
-	if err != nil {
+	if c.port, err = freePort(ctx); err != nil {
 		return err
 	}
+	c.url = (&url.URL{
+		Scheme: "postgres", User: url.User("postgres"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port)),
+		Path: "/postgres", RawQuery: "sslmode=disable",
+	}).String()
+	return c.serve(ctx)
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+
+func (c *Cluster) serve(ctx context.Context) error {
 	logPath := filepath.Join(c.dir, "log")
 	logFile, err := os.Create(logPath)
 	if err != nil {
 		return err
 	}
 	defer logFile.Close() //nolint:errcheck // the server holds its own descriptor
-	c.server = command(credential, c.dir, filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port),
+	c.server = command(c.credential, c.dir, filepath.Join(c.bin, "postgres"), "-D", c.data(), "-p", strconv.Itoa(c.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=400", "-c", "shared_buffers=128MB", "-c", "autovacuum=off", "-c", "max_wal_size=2GB")
@@ -103,15 +127,13 @@ func (c *Cluster) start(ctx context.Context, bin string) error {
 		c.server = nil
 		return err
 	}
+	server, exited := c.server, make(chan struct{})
+	c.exited = exited
 	go func() {
-		_ = c.server.Wait() // how it ended is in its log
-		close(c.exited)
+		_ = server.Wait() // how it ended is in its log
+		close(exited)
 	}()
-	c.url = (&url.URL{
-		Scheme: "postgres", User: url.User("postgres"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-		Path: "/postgres", RawQuery: "sslmode=disable",
-	}).String()
-	return c.await(ctx, filepath.Join(bin, "pg_isready"), port, logPath)
+	return c.await(ctx, filepath.Join(c.bin, "pg_isready"), c.port, logPath)
 }
 
 func (c *Cluster) await(ctx context.Context, isReady string, port int, logPath string) error {
