@@ -6,7 +6,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// echo is how long after a signal another one counts as the same: whoever
+// stops a process and then its process group, as timeout(1) does, sends two.
+const echo = 500 * time.Millisecond
 
 func main() {
 	ctx, stop := context.WithCancel(context.Background())
@@ -15,8 +20,12 @@ func main() {
 	go func() {
 		<-signals // the first asks to stop
 		stop()
-		<-signals // the next one means at once
-		os.Exit(exitFailed)
+		asked := time.Now()
+		for range signals {
+			if time.Since(asked) > echo { // the next one means at once
+				os.Exit(exitFailed)
+			}
+		}
 	}()
 	os.Exit(run(ctx, os.Args[1:], console{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }

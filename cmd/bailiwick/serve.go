@@ -16,7 +16,7 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return `On the embedded SQLite database it migrates by itself. On PostgreSQL "bailiwick migrate up" comes first; while migrations are pending it refuses to start.
 
-SIGINT or SIGTERM stops it: requests and jobs may finish within --shutdown-grace, and jobs that have not are handed back to the queue. A second signal ends it at once, with exit code 1.
+SIGINT or SIGTERM stops it: requests and jobs may finish within --shutdown-grace, and jobs that have not are handed back to the queue. A further signal, half a second later or more, ends it at once with exit code 1.
 
 Examples:
 
