@@ -55,6 +55,7 @@ type tenant struct {
 type world struct {
 	*alert.Service
 	client  *ent.Client
+	bus     *event.Bus
 	told    *told
 	tenants [2]tenant
 }
@@ -63,7 +64,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	t.Helper()
 	bus, err := event.NewBus(database.AfterCommit, nil)
 	require.NoError(t, err)
-	w := &world{client: db.Client(), told: &told{}}
+	w := &world{client: db.Client(), bus: bus, told: &told{}}
 	w.Service, err = alert.New(alert.Config{DB: db, Bus: bus, Ticketer: w.told, Logger: slog.New(slog.DiscardHandler), Clock: time.Now})
 	require.NoError(t, err)
 	for i := range w.tenants {
@@ -335,6 +336,15 @@ func TestWatch(t *testing.T) {
 		_, _, err = w.Submit(mine.two, custom("now"))
 		require.NoError(t, err)
 		require.Equal(t, "now", next().Title)
+
+		second, err := w.Watch(ctx, reach)
+		require.NoError(t, err)
+		w.bus.Resync()
+		require.Nil(t, next(), "what was missed is read anew")
+		_, more := <-second
+		require.False(t, more)
+		changes, err = w.Watch(ctx, reach)
+		require.NoError(t, err)
 
 		mu.Lock()
 		refused = fault.New(fault.Forbidden, "taken away")

@@ -41,8 +41,8 @@ type Type struct {
 const (
 	PushCertificateExpiring = "PUSH_CERTIFICATE_EXPIRING"
 	PushCertificateExpired  = "PUSH_CERTIFICATE_EXPIRED"
-	ADETokenExpiring        = "ADE_TOKEN_EXPIRING"
-	ADETokenExpired         = "ADE_TOKEN_EXPIRED"
+	ADETokenExpiring        = "ADE_TOKEN_EXPIRING" //nolint:gosec // the name of an alert
+	ADETokenExpired         = "ADE_TOKEN_EXPIRED"  //nolint:gosec // the name of an alert
 	DeviceMissing           = "DEVICE_MISSING"
 	DeviceEnrolled          = "DEVICE_ENROLLED"
 	DeviceUnenrolled        = "DEVICE_UNENROLLED"

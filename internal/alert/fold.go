@@ -2,7 +2,6 @@ package alert
 
 import (
 	"context"
-	"time"
 
 	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
@@ -20,15 +19,18 @@ import (
 // there is none, at the organization's. So the unique index on open alerts is
 // never run into, which on PostgreSQL would cost the caller's transaction.
 // SQLite has one writer, and needs no lock.
-func (s *Service) fold(ctx context.Context, r Report, now time.Time) (a *ent.Alert, opened bool, err error) {
-	if a, err = s.open(ctx, r); err != nil || a != nil {
-		return s.again(ctx, a, r, now, err)
+func (s *Service) fold(ctx context.Context, r Report) (a *ent.Alert, opened bool, err error) {
+	if a, err = s.open(ctx, r); err == nil && a == nil {
+		if err = s.lockOrganization(ctx, r.Organization); err == nil {
+			a, err = s.open(ctx, r)
+		}
 	}
-	if err := s.lockOrganization(ctx, r.Organization); err != nil {
+	if err != nil {
 		return nil, false, err
 	}
-	if a, err = s.open(ctx, r); err != nil || a != nil {
-		return s.again(ctx, a, r, now, err)
+	if a != nil {
+		a, err = s.again(ctx, a, r)
+		return a, false, err
 	}
 	a, err = s.begin(ctx, r)
 	if err != nil || !ticketed(a.Type) {
@@ -96,10 +98,7 @@ func (s *Service) begin(ctx context.Context, r Report) (*ent.Alert, error) {
 }
 
 // again counts another occurrence of an open alert.
-func (s *Service) again(ctx context.Context, a *ent.Alert, r Report, _ time.Time, err error) (*ent.Alert, bool, error) {
-	if err != nil {
-		return nil, false, err
-	}
+func (s *Service) again(ctx context.Context, a *ent.Alert, r Report) (*ent.Alert, error) {
 	update := a.Update().AddOccurrenceCount(1)
 	if r.OccurredAt.After(a.LastOccurredAt) {
 		update.SetLastOccurredAt(r.OccurredAt)
@@ -111,13 +110,11 @@ func (s *Service) again(ctx context.Context, a *ent.Alert, r Report, _ time.Time
 	if worse {
 		update.SetSeverity(r.Severity)
 	}
-	if a, err = update.Save(ctx); err != nil {
-		return nil, false, err
+	a, err := update.Save(ctx)
+	if err != nil || !worse || !ticketed(a.Type) {
+		return a, err
 	}
-	if !worse || !ticketed(a.Type) {
-		return a, false, nil
-	}
-	return a, false, s.ticket.Worsened(ctx, a)
+	return a, s.ticket.Worsened(ctx, a)
 }
 
 func weight(severity alert.Severity) int {

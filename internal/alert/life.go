@@ -12,20 +12,18 @@ import (
 // Acknowledge says that somebody is on an alert. Acknowledging again changes
 // the remark, if one is given; an alert that is over cannot be acknowledged.
 func (s *Service) Acknowledge(ctx context.Context, id string, remark *string) (*ent.Alert, error) {
-	return s.move(ctx, id, remark, func(_ context.Context, a *ent.Alert, u *ent.AlertUpdateOne) error {
+	return s.move(ctx, id, remark, func(a *ent.Alert, u *ent.AlertUpdateOne) {
 		if a.Status == alert.StatusOpen {
 			u.SetStatus(alert.StatusAcknowledged).SetAcknowledgedAt(s.now())
 		}
-		return nil
 	}, nil)
 }
 
 // Resolve ends an alert; its tickets are closed. One that is over already is
 // PRECONDITION_FAILED.
 func (s *Service) Resolve(ctx context.Context, id string, remark *string) (*ent.Alert, error) {
-	return s.move(ctx, id, remark, func(_ context.Context, _ *ent.Alert, u *ent.AlertUpdateOne) error {
+	return s.move(ctx, id, remark, func(_ *ent.Alert, u *ent.AlertUpdateOne) {
 		u.SetStatus(alert.StatusResolved).SetResolvedAt(s.now())
-		return nil
 	}, s.ended)
 }
 
@@ -65,7 +63,7 @@ func (s *Service) Clear(ctx context.Context, organization, alertType, dedupeKey 
 // move changes the status of an alert that is not over, and tells everyone.
 func (s *Service) move(
 	ctx context.Context, id string, remark *string,
-	change func(context.Context, *ent.Alert, *ent.AlertUpdateOne) error, then func(context.Context, *ent.Alert) error,
+	change func(*ent.Alert, *ent.AlertUpdateOne), then func(context.Context, *ent.Alert) error,
 ) (moved *ent.Alert, err error) {
 	if remark != nil {
 		if err := checkText("input.remark", *remark, maxRemark); err != nil {
@@ -85,9 +83,7 @@ func (s *Service) move(
 				a.ResolvedAt.UTC().Format("2006-01-02T15:04:05Z"), a.Status)
 		}
 		update := a.Update().SetNillableRemark(remark)
-		if err := change(ctx, a, update); err != nil {
-			return err
-		}
+		change(a, update)
 		if moved, err = update.Save(ctx); err != nil {
 			return err
 		}

@@ -8,13 +8,12 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/tenancy"
-
-	"github.com/bailiwick/bailiwick/ent"
 )
 
 // maxSkew is how far a reporter's clock may be ahead of ours.
@@ -83,7 +82,7 @@ func (s *Service) Raise(ctx context.Context, r Report) (a *ent.Alert, opened boo
 		if err := s.place(ctx, &r); err != nil {
 			return err
 		}
-		a, opened, err = s.fold(ctx, r, now)
+		a, opened, err = s.fold(ctx, r)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
@@ -13,8 +14,6 @@ import (
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
-
-	entalert "github.com/bailiwick/bailiwick/ent/alert"
 )
 
 // Options lists what the vendor offers for tickets, asked of it now.
@@ -150,7 +149,7 @@ func (s *Service) configure(ctx context.Context, i *ent.TicketingIntegration, ke
 		if set, err = s.client.TicketingAlertConfiguration.Query().Where(which...).Only(ctx); err != nil {
 			return err
 		}
-		return s.release(ctx, ticket.IntegrationID(i.ID), ticket.HasAlertWith(entalert.TypeEQ(key)))
+		return s.release(ctx, ticket.IntegrationID(i.ID), ticket.HasAlertWith(alert.TypeEQ(key)))
 	})
 	if ent.IsConstraintError(err) {
 		return nil, fault.New(fault.Conflict, "the configuration was changed by somebody else this moment").Wrap(err)

@@ -23,7 +23,7 @@ type fate struct{ left atomic.Int64 }
 
 func (f *fate) step() {
 	if f.left.Add(-1) == 0 {
-		panic(died)
+		panic(death{})
 	}
 }
 

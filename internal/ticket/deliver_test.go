@@ -10,6 +10,7 @@ import (
 
 	entticket "github.com/bailiwick/bailiwick/ent/ticket"
 	entdelivery "github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
@@ -79,7 +80,11 @@ func TestManyReportsAtOnceAreOneTicket(t *testing.T) {
 		const reports = 50
 		var group sync.WaitGroup
 		for range reports {
-			group.Go(func() { w.raise(one.in[0], "storm") })
+			group.Go(func() {
+				if _, _, err := w.alerts.Submit(one.in[0], alert.Report{Type: alert.Custom, Title: "storm", DedupeKey: "storm"}); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 		group.Wait()
 		a, err := w.client.Alert.Query().Only(one.all)

@@ -62,7 +62,7 @@ func (h *hold) after(d *ent.TicketDelivery, class psa.Class) ticketdelivery.Stat
 // pauseAfter is how long to wait after so many failures, in a row.
 func (h *hold) pauseAfter(attempts int, d *ent.TicketDelivery, state ticketdelivery.State) time.Duration {
 	pause := min(h.config.Backoff<<min(attempts-1, 20), h.config.MaxBackoff)
-	pause = time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64()))
+	pause = time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // spreads load, hides nothing
 	if state == ticketdelivery.StateUncertain && d.Action != ticketdelivery.ActionCreate {
 		// A note that was written may not be listed at once.
 		pause = max(pause, h.config.LookupPauses[0])

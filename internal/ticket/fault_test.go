@@ -102,7 +102,7 @@ func TestFaultsAtRandom(t *testing.T) {
 	testdb.EachEngine(t, func(t *testing.T, engine string) {
 		for seed := range uint64(6) {
 			t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-				random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // repeatable, not secret
+				random := rand.New(rand.NewPCG(seed, 1))
 				w := newWorld(t, testdb.New(t, engine))
 				for range 40 {
 					f := standin.Fault{Action: actions[random.IntN(len(actions))], Skip: random.IntN(60), Count: 1 + random.IntN(2)}
@@ -134,7 +134,7 @@ func TestFaultsAtRandom(t *testing.T) {
 				for n, i := range all {
 					made := w.requireOnce(i.tenant, i.alert, "Initial Issue", "More severe", "Resolved")
 					require.Equal(t, "Resolved", made.Status)
-					require.Equal(t, i.tenant.companies[n/2%2], fmt.Sprint(made.CustomerID))
+					require.Equal(t, i.tenant.companies[n/2%2], itoa(made.CustomerID))
 				}
 				for _, one := range w.tenants {
 					require.Len(t, w.server.Tickets(one.token), 6)
@@ -258,7 +258,7 @@ func TestScan(t *testing.T) {
 			for _, r := range w.remote(one, ours.Marker) {
 				if r.Status != "Resolved" {
 					open++
-					require.Equal(t, ours.ExternalID, fmt.Sprint(r.ID))
+					require.Equal(t, ours.ExternalID, itoa(r.ID))
 					continue
 				}
 				require.Len(t, r.Comments, 2)
@@ -282,7 +282,7 @@ func TestSeveralFound(t *testing.T) {
 		ours := w.ticketOf(a)
 		found := w.remote(one, ours.Marker)
 		require.Len(t, found, 2)
-		require.Equal(t, fmt.Sprint(found[0].ID), ours.ExternalID)
+		require.Equal(t, itoa(found[0].ID), ours.ExternalID)
 		require.Equal(t, "New", found[0].Status)
 		require.Equal(t, "Resolved", found[1].Status)
 	})

@@ -207,15 +207,14 @@ func (o *Outbox) describe(ctx context.Context, a *ent.Alert) (schema.TicketConte
 		body.WriteString(a.Description + "\n\n")
 	}
 	for _, line := range []struct{ name, value string }{
-		{"Organization", organization.Name}, {"About", strings.TrimSpace(strings.ToLower(a.SourceType) + " " + a.SourceName)},
-		{"Severity", string(a.Severity)}, {"Type", a.Type}, {"First occurred", stamp(a.FirstOccurredAt)},
+		{"Organization", organization.Name}, {"About", a.SourceName}, {"Severity", string(a.Severity)}, {"Type", a.Type}, {"First occurred", stamp(a.FirstOccurredAt)},
 		{"Reference", a.Reference}, {"Alert", a.ID},
 	} {
 		if line.value != "" {
 			body.WriteString(line.name + ": " + line.value + "\n")
 		}
 	}
-	return schema.TicketContent{Title: a.Title, Body: body.String()}, nil
+	return schema.TicketContent{Title: a.Title, Body: strings.TrimSpace(body.String())}, nil
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -3,12 +3,14 @@ package ticket
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
 	"github.com/bailiwick/bailiwick/internal/job"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
@@ -74,23 +76,12 @@ func (s *Service) scan(ctx context.Context, t *ent.Ticket) error {
 	if err != nil {
 		return err
 	}
-	kept := -1
-	for n, r := range found {
-		if r.ID == t.ExternalID {
-			kept = n
-		}
-	}
+	kept := slices.IndexFunc(found, func(r psa.Remote) bool { return r.ID == t.ExternalID })
 	if kept < 0 || len(found) == 1 {
 		return nil
 	}
 	remote := found[kept]
-	others := append(found[:kept:kept], found[kept+1:]...)
-	open := others[:0:0]
-	for _, r := range others {
-		if !r.Closed {
-			open = append(open, r)
-		}
-	}
+	open := slices.DeleteFunc(found, func(r psa.Remote) bool { return r.Closed || r.ID == remote.ID })
 	remark, err := h.closeOthers(ctx, remote, open)
 	if err != nil || remark == "" {
 		return err

@@ -296,15 +296,16 @@ func (w *world) deliver(worker *ticket.Service, t *ent.Ticket) {
 // mortally survives a worker that dies.
 func (w *world) mortally(work func()) {
 	defer func() {
-		if v := recover(); v != nil && v != died {
+		v := recover()
+		if _, dead := v.(death); v != nil && !dead {
 			panic(v)
 		}
 	}()
 	work()
 }
 
-// died is what a worker panics with where a test wants its death.
-var died = fmt.Errorf("the worker died")
+// death is what a worker panics with where a test wants it dead.
+type death struct{}
 
 // drive delivers until nothing waits, moving the clock to whatever is next.
 func (w *world) drive(workers ...*ticket.Service) {
