@@ -86,7 +86,7 @@ var architecture = []check.ImportRule{
 		Who: []string{"graph/..."},
 		May: []string{
 			"graph/...", "ent/...", "schema/...", "tenancy", "internal/...", "!internal/app/...", "!internal/demo/...",
-			"!internal/httpd/...", "!internal/config", "!internal/database/...", "!internal/testkit/...",
+			"!internal/httpd/...", "!internal/config", "!internal/testkit/...",
 		}, Outside: []string{"*"},
 		Why: "the API calls domains, and is given what else it needs",
 	},

@@ -1,0 +1,5 @@
+package scope
+
+import "github.com/bailiwick/bailiwick/tenancy"
+
+var test = tenancy.System
