@@ -65,6 +65,7 @@ func (Organization) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.ProviderColumn, "id").Unique(),
 		index.Fields(guard.ProviderColumn, "name").Unique(),
+		index.Fields(guard.ProviderColumn, "status", "id"),
 	}
 }
 

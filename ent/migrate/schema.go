@@ -591,6 +591,11 @@ var (
 				Unique:  true,
 				Columns: []*schema.Column{OrganizationsColumns[8], OrganizationsColumns[3]},
 			},
+			{
+				Name:    "organization_provider_id_status_id",
+				Unique:  false,
+				Columns: []*schema.Column{OrganizationsColumns[8], OrganizationsColumns[6], OrganizationsColumns[0]},
+			},
 		},
 	}
 	// ProvidersColumns holds the columns for the "providers" table.

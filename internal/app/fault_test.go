@@ -38,7 +38,9 @@ func desk(t *testing.T, customers ...string) (*standin.Server, string) {
 // become its first customer's tickets.
 func (s *server) ticketed(t *testing.T, key, organization, deskURL string) {
 	t.Helper()
-	var connected struct{ ConnectSyncro struct{ Integration struct{ ID string } } }
+	var connected struct {
+		ConnectSyncro struct{ Integration struct{ ID string } }
+	}
 	s.must(t, key, "", `mutation($in: ConnectSyncroInput!) { connectSyncro(input: $in) { integration { id } } }`,
 		map[string]any{"in": map[string]any{"subdomain": "north", "apiToken": "desk-token", "baseUrl": deskURL}}, &connected)
 	id := connected.ConnectSyncro.Integration.ID

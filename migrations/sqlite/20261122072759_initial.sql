@@ -123,6 +123,8 @@ CREATE TABLE `organizations` (`id` text NOT NULL, `created_at` datetime NOT NULL
 CREATE UNIQUE INDEX `organization_provider_id_id` ON `organizations` (`provider_id`, `id`);
 -- create index "organization_provider_id_name" to table: "organizations"
 CREATE UNIQUE INDEX `organization_provider_id_name` ON `organizations` (`provider_id`, `name`);
+-- create index "organization_provider_id_status_id" to table: "organizations"
+CREATE INDEX `organization_provider_id_status_id` ON `organizations` (`provider_id`, `status`, `id`);
 -- create "providers" table
 CREATE TABLE `providers` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `contact_name` text NULL, `contact_email` text NULL, `require_admin_mfa` bool NOT NULL DEFAULT (false), PRIMARY KEY (`id`));
 -- create "roles" table
@@ -365,6 +367,8 @@ DROP INDEX `role_organization_id_id`;
 DROP TABLE `roles`;
 -- reverse: create "providers" table
 DROP TABLE `providers`;
+-- reverse: create index "organization_provider_id_status_id" to table: "organizations"
+DROP INDEX `organization_provider_id_status_id`;
 -- reverse: create index "organization_provider_id_name" to table: "organizations"
 DROP INDEX `organization_provider_id_name`;
 -- reverse: create index "organization_provider_id_id" to table: "organizations"

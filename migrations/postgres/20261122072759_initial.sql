@@ -21,6 +21,8 @@ CREATE TABLE "organizations" ("id" character varying NOT NULL COLLATE "C", "crea
 CREATE UNIQUE INDEX "organization_provider_id_id" ON "organizations" ("provider_id", "id");
 -- create index "organization_provider_id_name" to table: "organizations"
 CREATE UNIQUE INDEX "organization_provider_id_name" ON "organizations" ("provider_id", "name");
+-- create index "organization_provider_id_status_id" to table: "organizations"
+CREATE INDEX "organization_provider_id_status_id" ON "organizations" ("provider_id", "status", "id");
 -- create "roles" table
 CREATE TABLE "roles" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NULL, "name" character varying NOT NULL, "description" character varying NULL, "permissions" jsonb NOT NULL, "organization_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "roles_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "roles_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "role_organization_id_id" to table: "roles"
@@ -467,6 +469,8 @@ DROP INDEX "role_provider_id_id";
 DROP INDEX "role_organization_id_id";
 -- reverse: create "roles" table
 DROP TABLE "roles";
+-- reverse: create index "organization_provider_id_status_id" to table: "organizations"
+DROP INDEX "organization_provider_id_status_id";
 -- reverse: create index "organization_provider_id_name" to table: "organizations"
 DROP INDEX "organization_provider_id_name";
 -- reverse: create index "organization_provider_id_id" to table: "organizations"
