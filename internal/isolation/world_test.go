@@ -47,11 +47,21 @@ type world struct {
 	acme, bolt tenant
 	rows       []row
 	serial     int
+	// honest worlds hold what the services let in: the provider's own objects
+	// lead to no organization's. In others they lead wherever the keys allow.
+	honest bool
 }
 
 // newWorld seeds a fresh database, and fails if an entity cannot be seeded
 // from what its columns say.
-func newWorld(t *testing.T, db *database.DB) *world {
+func newWorld(t testing.TB, db *database.DB) *world {
+	t.Helper()
+	w := emptyWorld(t, db)
+	w.acme, w.bolt = w.seedTenant(t, tenant{key: "acme"}), w.seedTenant(t, tenant{key: "bolt"})
+	return w
+}
+
+func emptyWorld(t testing.TB, db *database.DB) *world {
 	t.Helper()
 	plan, err := database.Bailiwick(db.Dialect())
 	if err != nil {
@@ -65,21 +75,27 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		}
 	}
 	w.entities = entitiesOf(t, db.Client(), w.tables)
-	w.acme, w.bolt = w.seedTenant(t, "acme"), w.seedTenant(t, "bolt")
 	return w
 }
 
-func (w *world) seedTenant(t *testing.T, key string) tenant {
+// seedTenant gives a tenant its rows; one that is served has a provider, and
+// the rows of no tenant, already.
+func (w *world) seedTenant(t testing.TB, tn tenant) tenant {
 	t.Helper()
-	tn := tenant{key: key}
+	key, served := tn.key, tn.provider != ""
+	if served {
+		w.rows = append(w.rows, row{table: "providers", id: tn.provider, provider: tn.provider, canary: "canary-" + key})
+	}
 	for _, e := range w.entities {
 		switch w.class[e.table.Name] {
 		case database.Global:
-			if key == "acme" { // once: such rows belong to nobody
+			if !served && key == "acme" { // once: such rows belong to nobody
 				w.seed(t, e, tn, "", "canary-none")
 			}
 		case database.RootProvider:
-			tn.provider = w.seed(t, e, tn, "", "canary-"+key)
+			if !served {
+				tn.provider = w.seed(t, e, tn, "", "canary-"+key)
+			}
 		case database.RootOrganization:
 			for n := 1; n <= 2; n++ {
 				id := w.seed(t, e, tn, "", fmt.Sprintf("canary-%s-%d", key, n))
@@ -98,7 +114,7 @@ func (w *world) seedTenant(t *testing.T, key string) tenant {
 }
 
 // seed creates one row, and remembers it.
-func (w *world) seed(t *testing.T, e entity, tn tenant, organization, canary string) string {
+func (w *world) seed(t testing.TB, e entity, tn tenant, organization, canary string) string {
 	t.Helper()
 	r := row{table: e.table.Name, provider: tn.provider, organization: organization, canary: canary}
 	switch w.class[r.table] {
@@ -111,7 +127,11 @@ func (w *world) seed(t *testing.T, e entity, tn tenant, organization, canary str
 			r.canary = fmt.Sprintf("canary-%s-p%d", tn.key, slices.Index(tn.organizations, organization)+1)
 		}
 	}
-	builder, err := w.create(e, w.db.Client(), r.canary, w.parents(e, tn, organization))
+	home := organization
+	if w.honest && w.class[r.table] == database.Provider {
+		home = ""
+	}
+	builder, err := w.create(e, w.db.Client(), r.canary, w.parents(e, tn, home))
 	if err != nil {
 		t.Fatalf("%s cannot be seeded from its columns: %v", e.name, err)
 	}
@@ -250,7 +270,7 @@ func (w *world) guarded() []entity {
 
 // snapshot is the content of every seeded table, row by row, as the system
 // sees it.
-func (w *world) snapshot(t *testing.T) map[string]string {
+func (w *world) snapshot(t testing.TB) map[string]string {
 	t.Helper()
 	content := map[string]string{}
 	for name := range w.tables {
