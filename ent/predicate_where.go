@@ -243,6 +243,22 @@ func TypeOf(prefix string) (table string, ok bool) {
 	return "", false
 }
 
+// SealedColumn is a column that holds sealed secrets.
+type SealedColumn struct {
+	Table, Column string
+	Tenant        string // the column that names the provider; empty for the deployment's own
+}
+
+// SealedColumns lists every column that holds sealed secrets.
+func SealedColumns() []SealedColumn {
+	return []SealedColumn{
+		{Table: "administrators", Column: "totp_secret", Tenant: "provider_id"},
+		{Table: "idempotency_records", Column: "result", Tenant: "provider_id"},
+		{Table: "signing_keys", Column: "private_key", Tenant: ""},
+		{Table: "ticketing_integrations", Column: "credentials", Tenant: "provider_id"},
+	}
+}
+
 // ViewPermission is the permission that reading a row of a table takes; none
 // for tables that are not in the API.
 func ViewPermission(table string) string {

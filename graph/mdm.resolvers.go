@@ -17,7 +17,7 @@ import (
 func (r *deviceResolver) Alerts(ctx context.Context, obj *ent.Device, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error) {
 	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.AlertConnection, error) {
 		return where(r.Client.Alert.Query(), filter).PaginateWithin(ctx, alert.FieldDeviceID, parents,
-			func(a *ent.Alert) string { return *a.DeviceID }, after, first, before, last, ent.WithAlertOrder(orderBy))
+			func(a *ent.Alert) string { return *a.DeviceID }, after, first, before, last, newestAlertFirst(orderBy))
 	})
 }
 

@@ -74,7 +74,7 @@ func (r *organizationResolver) Users(ctx context.Context, obj *ent.Organization,
 func (r *organizationResolver) Alerts(ctx context.Context, obj *ent.Organization, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error) {
 	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.AlertConnection, error) {
 		return where(r.Client.Alert.Query(), filter).PaginateWithin(ctx, alert.FieldOrganizationID, parents,
-			func(n *ent.Alert) string { return n.OrganizationID }, after, first, before, last, ent.WithAlertOrder(orderBy))
+			func(n *ent.Alert) string { return n.OrganizationID }, after, first, before, last, newestAlertFirst(orderBy))
 	})
 }
 

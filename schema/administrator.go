@@ -46,7 +46,7 @@ func (Administrator) Fields() []ent.Field {
 			Annotations(Hidden()).
 			Comment("The password's argon2id hash, in PHC form."),
 		field.Bytes("totp_secret").Optional().Nillable().Sensitive().
-			Annotations(Hidden()).
+			Annotations(Hidden(), Sealed{}).
 			Comment("The second factor's sealed secret."),
 		field.Int64("totp_step").Default(0).
 			Annotations(Hidden()).

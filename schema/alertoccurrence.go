@@ -45,7 +45,7 @@ func (AlertOccurrence) Edges() []ent.Edge {
 
 // Indexes of AlertOccurrence.
 func (AlertOccurrence) Indexes() []ent.Index {
-	return []ent.Index{index.Fields(guard.OrganizationColumn, "alert_id", "id")}
+	return []ent.Index{index.Fields(guard.OrganizationColumn, "alert_id", "id"), index.Fields("alert_id", "id")}
 }
 
 // Annotations of AlertOccurrence.

@@ -26,3 +26,12 @@ func (Values) Name() string { return "EnumValues" }
 func listed(view, description string) []schema.Annotation {
 	return []schema.Annotation{entgql.RelayConnection(), Doc{Text: description, View: view}}
 }
+
+// Sealed is the annotation of a column that holds secrets sealed by
+// internal/secret, so that the rotation of keys finds every one. The tenant
+// that a secret is bound to is the row's provider; without one it is the
+// deployment.
+type Sealed struct{}
+
+// Name implements ent's schema.Annotation.
+func (Sealed) Name() string { return "Sealed" }

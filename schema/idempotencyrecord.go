@@ -28,6 +28,7 @@ func (IdempotencyRecord) Fields() []ent.Field {
 		field.Bytes("request_hash").NotEmpty().Immutable().
 			Comment("The hash of operation, variables and organization, so that a key is not used for two things."),
 		field.Bytes("result").Optional().Nillable().Sensitive().
+			Annotations(Sealed{}).
 			Comment("The sealed response; null while the first request is under way."),
 		field.Time("expires_at").
 			Comment("When the record is forgotten."),

@@ -23,6 +23,7 @@ func (SigningKey) Fields() []ent.Field {
 		field.Bytes("public_key").NotEmpty().Immutable().
 			Comment("The Ed25519 public key."),
 		field.Bytes("private_key").NotEmpty().Sensitive().
+			Annotations(Sealed{}).
 			Comment("The sealed Ed25519 private key."),
 		field.Time("activated_at").Optional().Nillable().
 			Comment("When it began to sign."),

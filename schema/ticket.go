@@ -86,6 +86,7 @@ func (Ticket) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.OrganizationColumn, "integration_id", "marker").Unique(),
 		index.Fields(guard.OrganizationColumn, "alert_id"),
+		index.Fields("alert_id", "id"),
 		index.Fields(guard.ProviderColumn, "integration_id", "id"),
 		index.Fields(guard.ProviderColumn, "status", "id"),
 		index.Fields("next_attempt_at").

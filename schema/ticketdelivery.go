@@ -86,7 +86,10 @@ func (TicketDelivery) Edges() []ent.Edge {
 func (TicketDelivery) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.OrganizationColumn, "ticket_id", "sequence").Unique(),
+		index.Fields("ticket_id", "id"),
 		index.Fields(guard.ProviderColumn, "state", "id"),
+		index.Fields("attempted_at").
+			StorageKey("ticket_delivery_sent_again").Annotations(entsql.IndexWhere("attempts >= 2")),
 	}
 }
 

@@ -35,7 +35,7 @@ func (TicketingIntegration) Fields() []ent.Field {
 		field.String("base_url").Optional().MaxLen(512).
 			Comment("The vendor's address for this account; empty for the address that follows from the account."),
 		field.Bytes("credentials").NotEmpty().Sensitive().
-			Annotations(Hidden()).
+			Annotations(Hidden(), Sealed{}).
 			Comment("The sealed credentials."),
 		field.Enum("status").
 			NamedValues("Active", "ACTIVE", "Paused", "PAUSED").

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/access"
-	"github.com/bailiwick/bailiwick/internal/app"
 	"github.com/bailiwick/bailiwick/internal/fault"
-	"github.com/bailiwick/bailiwick/schema"
 )
 
 type keyGroup struct {
@@ -50,44 +47,18 @@ func (k *keyCreate) Run(ctx context.Context, c console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	caller, err := a.Access.ActAs(ctx, k.Email)
-	if err != nil {
-		return err
+	in := access.NewAPIKey{Name: k.Name, OrganizationIDs: k.Organizations, Permissions: k.Permissions}
+	if k.ExpiresIn > 0 {
+		at := time.Now().Add(k.ExpiresIn).UTC()
+		in.ExpiresAt = &at
 	}
-	created, key, err := k.create(ctx, a, caller)
+	id, key, err := a.CreateKey(ctx, k.Email, k.Allow, in)
 	if fault.CodeOf(err) == fault.PreconditionFailed && !k.Allow {
 		return fmt.Errorf("%w (--allow does it)", err)
 	}
 	if err != nil {
 		return err
 	}
-	c.tell("API key %s of %s. It is shown this once:", created.ID, k.Email)
+	c.tell("API key %s of %s. It is shown this once:", id, k.Email)
 	return c.printf("%s\n", key)
-}
-
-// create makes the key and enters it in the system log, or does neither.
-func (k *keyCreate) create(ctx context.Context, a *app.App, caller *access.Caller) (created *ent.ApiKey, key string, err error) {
-	in := access.NewAPIKey{Name: k.Name, OrganizationIDs: k.Organizations, Permissions: k.Permissions}
-	if k.ExpiresIn > 0 {
-		at := time.Now().Add(k.ExpiresIn).UTC()
-		in.ExpiresAt = &at
-	}
-	id := caller.AdministratorID()
-	ctx = asOperator(access.With(ctx, caller), caller.ProviderID())
-	err = a.DB.InTx(ctx, func(ctx context.Context) error {
-		var targets []schema.LogTarget
-		if k.Allow {
-			allowed := true
-			if _, err := a.Access.UpdateAdministrator(ctx, access.AdministratorChange{ID: id, APIKeyAllowed: &allowed}); err != nil {
-				return fmt.Errorf("turn API access on: %w", err)
-			}
-			targets = append(targets, schema.LogTarget{Type: "Administrator", ID: id, Op: "UPDATE"})
-		}
-		if created, key, err = a.Access.CreateAPIKey(ctx, in); err != nil {
-			return fmt.Errorf("create the key: %w", err)
-		}
-		targets = append(targets, schema.LogTarget{Type: "ApiKey", ID: created.ID, Op: "CREATE"})
-		return record(ctx, a, "createApiKey", targets...)
-	})
-	return created, key, err
 }

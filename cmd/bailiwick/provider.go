@@ -6,12 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/bailiwick/bailiwick/ent/systemlogevent"
-	"github.com/bailiwick/bailiwick/internal/app"
-	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/secret"
-	"github.com/bailiwick/bailiwick/schema"
-	"github.com/bailiwick/bailiwick/tenancy"
 )
 
 type providerGroup struct {
@@ -50,15 +45,9 @@ func (p *providerCreate) Run(ctx context.Context, c console) (err error) {
 	if err != nil {
 		return err
 	}
-	provider, administrator, err := a.Access.Bootstrap(ctx, p.Name, p.Email, password.Reveal())
+	provider, administrator, err := a.CreateProvider(ctx, p.Name, p.Email, password.Reveal())
 	if err != nil {
-		return fmt.Errorf("create the provider: %w", err)
-	}
-	targets := []schema.LogTarget{
-		{Type: "Provider", ID: provider.ID, Op: "CREATE"}, {Type: "Administrator", ID: administrator.ID, Op: "CREATE"},
-	}
-	if err := record(asOperator(ctx, provider.ID), a, "createProvider", targets...); err != nil {
-		return fmt.Errorf("the provider %s was created, but not entered in the system log: %w", provider.ID, err)
+		return err
 	}
 	result := fmt.Sprintf("provider       %s  %s\nadministrator  %s  %s\n", provider.ID, provider.Name, administrator.ID, administrator.Email)
 	if p.GeneratePassword {
@@ -76,19 +65,4 @@ func (p *providerCreate) password(c console) (secret.Text, error) {
 	default:
 		return c.askPassword()
 	}
-}
-
-// asOperator is a context in which the operator works in a provider.
-func asOperator(ctx context.Context, provider string) context.Context {
-	return tenancy.With(ctx, tenancy.ForProvider(operator(), provider))
-}
-
-// operator is who acts at the command line, in the system log.
-func operator() tenancy.Principal { return tenancy.ServicePrincipal("operator") }
-
-// record enters what the operator did in the system log of the context's provider.
-func record(ctx context.Context, a *app.App, event string, targets ...schema.LogTarget) error {
-	return audit.New(a.Client).Record(ctx, audit.Entry{
-		EventType: event, Outcome: systemlogevent.OutcomeSuccess, Actor: operator(), Targets: targets,
-	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/bailiwick/bailiwick/internal/keystore"
 	"github.com/bailiwick/bailiwick/internal/secret"
 )
 
@@ -18,7 +19,7 @@ type secretGroup struct {
 // secretRotate rotates the keys of stored secrets.
 type secretRotate struct {
 	settings    `embed:""`
-	NewDataKeys bool `help:"Give every tenant a new data key as well, for what is stored from now on. What is stored already keeps opening with its own."`
+	NewDataKeys bool `help:"Give every tenant a new data key as well, and re-encrypt with it what is stored."`
 }
 
 // Help implements kong.HelpProvider.
@@ -39,7 +40,7 @@ func (r *secretRotate) Run(ctx context.Context, c console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	rotation := secret.Rotation{}
+	rotation := secret.Rotation{Resealers: keystore.Resealers(a.DB)}
 	if r.NewDataKeys {
 		rotation.NewKeysBefore = time.Now()
 	}

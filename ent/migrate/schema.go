@@ -249,6 +249,11 @@ var (
 				Columns: []*schema.Column{AlertsColumns[20], AlertsColumns[21]},
 			},
 			{
+				Name:    "alert_device_id_last_occurred_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{AlertsColumns[21], AlertsColumns[17], AlertsColumns[0]},
+			},
+			{
 				Name:    "alert_organization_id_user_id",
 				Unique:  false,
 				Columns: []*schema.Column{AlertsColumns[20], AlertsColumns[22]},
@@ -301,6 +306,11 @@ var (
 				Name:    "alertoccurrence_organization_id_alert_id_id",
 				Unique:  false,
 				Columns: []*schema.Column{AlertOccurrencesColumns[7], AlertOccurrencesColumns[8], AlertOccurrencesColumns[0]},
+			},
+			{
+				Name:    "alertoccurrence_alert_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{AlertOccurrencesColumns[8], AlertOccurrencesColumns[0]},
 			},
 		},
 	}
@@ -907,6 +917,11 @@ var (
 				Columns: []*schema.Column{TicketsColumns[15], TicketsColumns[17]},
 			},
 			{
+				Name:    "ticket_alert_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketsColumns[17], TicketsColumns[0]},
+			},
+			{
 				Name:    "ticket_provider_id_integration_id_id",
 				Unique:  false,
 				Columns: []*schema.Column{TicketsColumns[1], TicketsColumns[16], TicketsColumns[0]},
@@ -981,9 +996,22 @@ var (
 				Columns: []*schema.Column{TicketDeliveriesColumns[14], TicketDeliveriesColumns[15], TicketDeliveriesColumns[4]},
 			},
 			{
+				Name:    "ticketdelivery_ticket_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketDeliveriesColumns[15], TicketDeliveriesColumns[0]},
+			},
+			{
 				Name:    "ticketdelivery_provider_id_state_id",
 				Unique:  false,
 				Columns: []*schema.Column{TicketDeliveriesColumns[1], TicketDeliveriesColumns[6], TicketDeliveriesColumns[0]},
+			},
+			{
+				Name:    "ticket_delivery_sent_again",
+				Unique:  false,
+				Columns: []*schema.Column{TicketDeliveriesColumns[12]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "attempts >= 2",
+				},
 			},
 		},
 	}

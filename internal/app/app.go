@@ -113,7 +113,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 		parts++
 		run(a.listener.Run)
 	}
-	if err := a.Queue.Start(ctx); err != nil {
+	if err := a.Queue.Start(background); err != nil {
 		return fmt.Errorf("start the job queue: %w", err)
 	}
 	server := httpd.Server(a.config.Addr, a.handler, a.config.Logger)
@@ -130,16 +130,25 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.ShutdownGrace)
 	defer cancel()
-	failure = errors.Join(failure,
-		a.graphql.Shutdown(grace),
-		server.Shutdown(grace),
-		a.Queue.Stop(grace),
-	)
+	failure = errors.Join(failure, together(grace, a.graphql.Shutdown, server.Shutdown, a.Queue.Stop))
 	stop()
 	for range parts {
 		failure = errors.Join(failure, <-ended)
 	}
 	return errors.Join(failure, a.tracing.Shutdown(grace))
+}
+
+// together runs the parts at once, so that each has the whole of the time.
+func together(ctx context.Context, parts ...func(context.Context) error) error {
+	ended := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() { ended <- part(ctx) }()
+	}
+	var all error
+	for range parts {
+		all = errors.Join(all, <-ended)
+	}
+	return all
 }
 
 // Close releases the database. Call it when the process is not running any more.

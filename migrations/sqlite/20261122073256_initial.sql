@@ -49,10 +49,10 @@ CREATE INDEX `alert_provider_id_status_last_occurred_at_id` ON `alerts` (`provid
 CREATE INDEX `alert_organization_id_status_last_occurred_at_id` ON `alerts` (`organization_id`, `status`, `last_occurred_at`, `id`);
 -- create index "alert_organization_id_device_id" to table: "alerts"
 CREATE INDEX `alert_organization_id_device_id` ON `alerts` (`organization_id`, `device_id`);
+-- create index "alert_device_id_last_occurred_at_id" to table: "alerts"
+CREATE INDEX `alert_device_id_last_occurred_at_id` ON `alerts` (`device_id`, `last_occurred_at`, `id`);
 -- create index "alert_organization_id_user_id" to table: "alerts"
 CREATE INDEX `alert_organization_id_user_id` ON `alerts` (`organization_id`, `user_id`);
--- create index "alerts_device_id" to table: "alerts"
-CREATE INDEX `alerts_device_id` ON `alerts` (`device_id`);
 -- create index "alerts_user_id" to table: "alerts"
 CREATE INDEX `alerts_user_id` ON `alerts` (`user_id`);
 -- create "alert_occurrences" table
@@ -63,8 +63,8 @@ CREATE UNIQUE INDEX `alertoccurrence_organization_id_id` ON `alert_occurrences` 
 CREATE INDEX `alertoccurrence_provider_id_id` ON `alert_occurrences` (`provider_id`, `id`);
 -- create index "alertoccurrence_organization_id_alert_id_id" to table: "alert_occurrences"
 CREATE INDEX `alertoccurrence_organization_id_alert_id_id` ON `alert_occurrences` (`organization_id`, `alert_id`, `id`);
--- create index "alert_occurrences_alert_id" to table: "alert_occurrences"
-CREATE INDEX `alert_occurrences_alert_id` ON `alert_occurrences` (`alert_id`);
+-- create index "alertoccurrence_alert_id_id" to table: "alert_occurrences"
+CREATE INDEX `alertoccurrence_alert_id_id` ON `alert_occurrences` (`alert_id`, `id`);
 -- create "api_keys" table
 CREATE TABLE `api_keys` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `prefix` text NOT NULL, `secret_hash` blob NOT NULL, `organization_ids` json NULL, `permissions` json NULL, `expires_at` datetime NULL, `last_used_at` datetime NULL, `revoked_at` datetime NULL, `provider_id` text NOT NULL, `administrator_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `api_keys_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `api_keys_administrators_administrator` FOREIGN KEY (`provider_id`, `administrator_id`) REFERENCES `administrators` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "apikey_provider_id_id" to table: "api_keys"
@@ -183,6 +183,8 @@ CREATE INDEX `ticket_provider_id_id` ON `tickets` (`provider_id`, `id`);
 CREATE UNIQUE INDEX `ticket_organization_id_integration_id_marker` ON `tickets` (`organization_id`, `integration_id`, `marker`);
 -- create index "ticket_organization_id_alert_id" to table: "tickets"
 CREATE INDEX `ticket_organization_id_alert_id` ON `tickets` (`organization_id`, `alert_id`);
+-- create index "ticket_alert_id_id" to table: "tickets"
+CREATE INDEX `ticket_alert_id_id` ON `tickets` (`alert_id`, `id`);
 -- create index "ticket_provider_id_integration_id_id" to table: "tickets"
 CREATE INDEX `ticket_provider_id_integration_id_id` ON `tickets` (`provider_id`, `integration_id`, `id`);
 -- create index "ticket_provider_id_status_id" to table: "tickets"
@@ -191,8 +193,6 @@ CREATE INDEX `ticket_provider_id_status_id` ON `tickets` (`provider_id`, `status
 CREATE INDEX `ticket_due` ON `tickets` (`next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
 -- create index "tickets_integration_id" to table: "tickets"
 CREATE INDEX `tickets_integration_id` ON `tickets` (`integration_id`);
--- create index "tickets_alert_id" to table: "tickets"
-CREATE INDEX `tickets_alert_id` ON `tickets` (`alert_id`);
 -- create "ticket_deliveries" table
 CREATE TABLE `ticket_deliveries` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `sequence` integer NOT NULL, `action` text NOT NULL, `state` text NOT NULL DEFAULT ('PENDING'), `content` json NOT NULL, `marker` text NOT NULL, `attempts` integer NOT NULL DEFAULT (0), `lookups` integer NOT NULL DEFAULT (0), `last_error` text NULL, `attempted_at` datetime NULL, `delivered_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_deliveries_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_deliveries_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
@@ -201,10 +201,12 @@ CREATE UNIQUE INDEX `ticketdelivery_organization_id_id` ON `ticket_deliveries` (
 CREATE INDEX `ticketdelivery_provider_id_id` ON `ticket_deliveries` (`provider_id`, `id`);
 -- create index "ticketdelivery_organization_id_ticket_id_sequence" to table: "ticket_deliveries"
 CREATE UNIQUE INDEX `ticketdelivery_organization_id_ticket_id_sequence` ON `ticket_deliveries` (`organization_id`, `ticket_id`, `sequence`);
+-- create index "ticketdelivery_ticket_id_id" to table: "ticket_deliveries"
+CREATE INDEX `ticketdelivery_ticket_id_id` ON `ticket_deliveries` (`ticket_id`, `id`);
 -- create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
 CREATE INDEX `ticketdelivery_provider_id_state_id` ON `ticket_deliveries` (`provider_id`, `state`, `id`);
--- create index "ticket_deliveries_ticket_id" to table: "ticket_deliveries"
-CREATE INDEX `ticket_deliveries_ticket_id` ON `ticket_deliveries` (`ticket_id`);
+-- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
+CREATE INDEX `ticket_delivery_sent_again` ON `ticket_deliveries` (`attempted_at`) WHERE attempts >= 2;
 -- create "ticketing_alert_configurations" table
 CREATE TABLE `ticketing_alert_configurations` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `alert_type` text NOT NULL, `should_create_tickets` bool NOT NULL DEFAULT (false), `due_days` integer NULL, `settings` json NULL, `provider_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_alert_configurations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations__f7944885d4ae7c5eb9e8660686cfe396` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
@@ -287,10 +289,12 @@ DROP INDEX `ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a`;
 DROP INDEX `ticketingalertconfiguration_provider_id_id`;
 -- reverse: create "ticketing_alert_configurations" table
 DROP TABLE `ticketing_alert_configurations`;
--- reverse: create index "ticket_deliveries_ticket_id" to table: "ticket_deliveries"
-DROP INDEX `ticket_deliveries_ticket_id`;
+-- reverse: create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
+DROP INDEX `ticket_delivery_sent_again`;
 -- reverse: create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
 DROP INDEX `ticketdelivery_provider_id_state_id`;
+-- reverse: create index "ticketdelivery_ticket_id_id" to table: "ticket_deliveries"
+DROP INDEX `ticketdelivery_ticket_id_id`;
 -- reverse: create index "ticketdelivery_organization_id_ticket_id_sequence" to table: "ticket_deliveries"
 DROP INDEX `ticketdelivery_organization_id_ticket_id_sequence`;
 -- reverse: create index "ticketdelivery_provider_id_id" to table: "ticket_deliveries"
@@ -299,8 +303,6 @@ DROP INDEX `ticketdelivery_provider_id_id`;
 DROP INDEX `ticketdelivery_organization_id_id`;
 -- reverse: create "ticket_deliveries" table
 DROP TABLE `ticket_deliveries`;
--- reverse: create index "tickets_alert_id" to table: "tickets"
-DROP INDEX `tickets_alert_id`;
 -- reverse: create index "tickets_integration_id" to table: "tickets"
 DROP INDEX `tickets_integration_id`;
 -- reverse: create index "ticket_due" to table: "tickets"
@@ -309,6 +311,8 @@ DROP INDEX `ticket_due`;
 DROP INDEX `ticket_provider_id_status_id`;
 -- reverse: create index "ticket_provider_id_integration_id_id" to table: "tickets"
 DROP INDEX `ticket_provider_id_integration_id_id`;
+-- reverse: create index "ticket_alert_id_id" to table: "tickets"
+DROP INDEX `ticket_alert_id_id`;
 -- reverse: create index "ticket_organization_id_alert_id" to table: "tickets"
 DROP INDEX `ticket_organization_id_alert_id`;
 -- reverse: create index "ticket_organization_id_integration_id_marker" to table: "tickets"
@@ -427,8 +431,8 @@ DROP INDEX `apikey_prefix`;
 DROP INDEX `apikey_provider_id_id`;
 -- reverse: create "api_keys" table
 DROP TABLE `api_keys`;
--- reverse: create index "alert_occurrences_alert_id" to table: "alert_occurrences"
-DROP INDEX `alert_occurrences_alert_id`;
+-- reverse: create index "alertoccurrence_alert_id_id" to table: "alert_occurrences"
+DROP INDEX `alertoccurrence_alert_id_id`;
 -- reverse: create index "alertoccurrence_organization_id_alert_id_id" to table: "alert_occurrences"
 DROP INDEX `alertoccurrence_organization_id_alert_id_id`;
 -- reverse: create index "alertoccurrence_provider_id_id" to table: "alert_occurrences"
@@ -439,10 +443,10 @@ DROP INDEX `alertoccurrence_organization_id_id`;
 DROP TABLE `alert_occurrences`;
 -- reverse: create index "alerts_user_id" to table: "alerts"
 DROP INDEX `alerts_user_id`;
--- reverse: create index "alerts_device_id" to table: "alerts"
-DROP INDEX `alerts_device_id`;
 -- reverse: create index "alert_organization_id_user_id" to table: "alerts"
 DROP INDEX `alert_organization_id_user_id`;
+-- reverse: create index "alert_device_id_last_occurred_at_id" to table: "alerts"
+DROP INDEX `alert_device_id_last_occurred_at_id`;
 -- reverse: create index "alert_organization_id_device_id" to table: "alerts"
 DROP INDEX `alert_organization_id_device_id`;
 -- reverse: create index "alert_organization_id_status_last_occurred_at_id" to table: "alerts"

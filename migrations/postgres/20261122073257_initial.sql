@@ -97,6 +97,8 @@ CREATE INDEX "device_provider_id_serial_number" ON "devices" ("provider_id", "se
 CREATE INDEX "devices_user_id" ON "devices" ("user_id");
 -- create "alerts" table
 CREATE TABLE "alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "type" character varying NOT NULL, "severity" character varying NOT NULL, "status" character varying NOT NULL DEFAULT 'OPEN', "title" character varying NOT NULL, "description" character varying NULL, "dedupe_key" character varying NOT NULL, "incident" bigint NOT NULL DEFAULT 1, "source_type" character varying NULL, "source_name" character varying NULL, "reference" character varying NULL, "remark" character varying NULL, "occurrence_count" bigint NOT NULL DEFAULT 1, "first_occurred_at" timestamptz NOT NULL, "last_occurred_at" timestamptz NOT NULL, "acknowledged_at" timestamptz NULL, "resolved_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "alerts_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "alerts_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "alert_device_id_last_occurred_at_id" to table: "alerts"
+CREATE INDEX "alert_device_id_last_occurred_at_id" ON "alerts" ("device_id", "last_occurred_at", "id");
 -- create index "alert_one_open_per_condition" to table: "alerts"
 CREATE UNIQUE INDEX "alert_one_open_per_condition" ON "alerts" ("organization_id", "type", "dedupe_key") WHERE (resolved_at IS NULL);
 -- create index "alert_open_of_organization" to table: "alerts"
@@ -117,14 +119,12 @@ CREATE INDEX "alert_organization_id_user_id" ON "alerts" ("organization_id", "us
 CREATE INDEX "alert_provider_id_id" ON "alerts" ("provider_id", "id");
 -- create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
 CREATE INDEX "alert_provider_id_status_last_occurred_at_id" ON "alerts" ("provider_id", "status", "last_occurred_at", "id");
--- create index "alerts_device_id" to table: "alerts"
-CREATE INDEX "alerts_device_id" ON "alerts" ("device_id");
 -- create index "alerts_user_id" to table: "alerts"
 CREATE INDEX "alerts_user_id" ON "alerts" ("user_id");
 -- create "alert_occurrences" table
 CREATE TABLE "alert_occurrences" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "occurred_at" timestamptz NOT NULL, "details" character varying NULL, "raised_by" character varying NOT NULL, "organization_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "alert_occurrences_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "alert_occurrences_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
--- create index "alert_occurrences_alert_id" to table: "alert_occurrences"
-CREATE INDEX "alert_occurrences_alert_id" ON "alert_occurrences" ("alert_id");
+-- create index "alertoccurrence_alert_id_id" to table: "alert_occurrences"
+CREATE INDEX "alertoccurrence_alert_id_id" ON "alert_occurrences" ("alert_id", "id");
 -- create index "alertoccurrence_organization_id_alert_id_id" to table: "alert_occurrences"
 CREATE INDEX "alertoccurrence_organization_id_alert_id_id" ON "alert_occurrences" ("organization_id", "alert_id", "id");
 -- create index "alertoccurrence_organization_id_id" to table: "alert_occurrences"
@@ -195,6 +195,8 @@ CREATE UNIQUE INDEX "ticketingintegration_provider_id_id" ON "ticketing_integrat
 CREATE UNIQUE INDEX "ticketingintegration_provider_id_kind_account" ON "ticketing_integrations" ("provider_id", "kind", "account");
 -- create "tickets" table
 CREATE TABLE "tickets" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "marker" character varying NOT NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "external_id" character varying NULL, "external_number" character varying NULL, "external_company_id" character varying NULL, "due_at" timestamptz NULL, "last_error" character varying NULL, "attempts" bigint NOT NULL DEFAULT 0, "next_attempt_at" timestamptz NULL, "lease" character varying NULL, "lease_until" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "tickets_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_alert_id_id" to table: "tickets"
+CREATE INDEX "ticket_alert_id_id" ON "tickets" ("alert_id", "id");
 -- create index "ticket_due" to table: "tickets"
 CREATE INDEX "ticket_due" ON "tickets" ("next_attempt_at") WHERE (next_attempt_at IS NOT NULL);
 -- create index "ticket_organization_id_alert_id" to table: "tickets"
@@ -209,14 +211,12 @@ CREATE INDEX "ticket_provider_id_id" ON "tickets" ("provider_id", "id");
 CREATE INDEX "ticket_provider_id_integration_id_id" ON "tickets" ("provider_id", "integration_id", "id");
 -- create index "ticket_provider_id_status_id" to table: "tickets"
 CREATE INDEX "ticket_provider_id_status_id" ON "tickets" ("provider_id", "status", "id");
--- create index "tickets_alert_id" to table: "tickets"
-CREATE INDEX "tickets_alert_id" ON "tickets" ("alert_id");
 -- create index "tickets_integration_id" to table: "tickets"
 CREATE INDEX "tickets_integration_id" ON "tickets" ("integration_id");
 -- create "ticket_deliveries" table
 CREATE TABLE "ticket_deliveries" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "sequence" bigint NOT NULL, "action" character varying NOT NULL, "state" character varying NOT NULL DEFAULT 'PENDING', "content" jsonb NOT NULL, "marker" character varying NOT NULL, "attempts" bigint NOT NULL DEFAULT 0, "lookups" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL, "attempted_at" timestamptz NULL, "delivered_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_deliveries_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_deliveries_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
--- create index "ticket_deliveries_ticket_id" to table: "ticket_deliveries"
-CREATE INDEX "ticket_deliveries_ticket_id" ON "ticket_deliveries" ("ticket_id");
+-- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
+CREATE INDEX "ticket_delivery_sent_again" ON "ticket_deliveries" ("attempted_at") WHERE (attempts >= 2);
 -- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
 CREATE UNIQUE INDEX "ticketdelivery_organization_id_id" ON "ticket_deliveries" ("organization_id", "id");
 -- create index "ticketdelivery_organization_id_ticket_id_sequence" to table: "ticket_deliveries"
@@ -225,6 +225,8 @@ CREATE UNIQUE INDEX "ticketdelivery_organization_id_ticket_id_sequence" ON "tick
 CREATE INDEX "ticketdelivery_provider_id_id" ON "ticket_deliveries" ("provider_id", "id");
 -- create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
 CREATE INDEX "ticketdelivery_provider_id_state_id" ON "ticket_deliveries" ("provider_id", "state", "id");
+-- create index "ticketdelivery_ticket_id_id" to table: "ticket_deliveries"
+CREATE INDEX "ticketdelivery_ticket_id_id" ON "ticket_deliveries" ("ticket_id", "id");
 -- create "ticketing_alert_configurations" table
 CREATE TABLE "ticketing_alert_configurations" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "alert_type" character varying NOT NULL, "should_create_tickets" boolean NOT NULL DEFAULT false, "due_days" bigint NULL, "settings" jsonb NULL, "provider_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_alert_configurations_f7944885d4ae7c5eb9e8660686cfe396" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_alert_configurations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "ticketing_alert_configurations_integration_id" to table: "ticketing_alert_configurations"
@@ -267,6 +269,8 @@ DROP INDEX "ticketingalertconfiguration_pr_d6aa09667b71ae05abd54826a12fae4a";
 DROP INDEX "ticketing_alert_configurations_integration_id";
 -- reverse: create "ticketing_alert_configurations" table
 DROP TABLE "ticketing_alert_configurations";
+-- reverse: create index "ticketdelivery_ticket_id_id" to table: "ticket_deliveries"
+DROP INDEX "ticketdelivery_ticket_id_id";
 -- reverse: create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
 DROP INDEX "ticketdelivery_provider_id_state_id";
 -- reverse: create index "ticketdelivery_provider_id_id" to table: "ticket_deliveries"
@@ -275,14 +279,12 @@ DROP INDEX "ticketdelivery_provider_id_id";
 DROP INDEX "ticketdelivery_organization_id_ticket_id_sequence";
 -- reverse: create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
 DROP INDEX "ticketdelivery_organization_id_id";
--- reverse: create index "ticket_deliveries_ticket_id" to table: "ticket_deliveries"
-DROP INDEX "ticket_deliveries_ticket_id";
+-- reverse: create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
+DROP INDEX "ticket_delivery_sent_again";
 -- reverse: create "ticket_deliveries" table
 DROP TABLE "ticket_deliveries";
 -- reverse: create index "tickets_integration_id" to table: "tickets"
 DROP INDEX "tickets_integration_id";
--- reverse: create index "tickets_alert_id" to table: "tickets"
-DROP INDEX "tickets_alert_id";
 -- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
 DROP INDEX "ticket_provider_id_status_id";
 -- reverse: create index "ticket_provider_id_integration_id_id" to table: "tickets"
@@ -297,6 +299,8 @@ DROP INDEX "ticket_organization_id_id";
 DROP INDEX "ticket_organization_id_alert_id";
 -- reverse: create index "ticket_due" to table: "tickets"
 DROP INDEX "ticket_due";
+-- reverse: create index "ticket_alert_id_id" to table: "tickets"
+DROP INDEX "ticket_alert_id_id";
 -- reverse: create "tickets" table
 DROP TABLE "tickets";
 -- reverse: create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
@@ -367,14 +371,12 @@ DROP INDEX "alertoccurrence_provider_id_id";
 DROP INDEX "alertoccurrence_organization_id_id";
 -- reverse: create index "alertoccurrence_organization_id_alert_id_id" to table: "alert_occurrences"
 DROP INDEX "alertoccurrence_organization_id_alert_id_id";
--- reverse: create index "alert_occurrences_alert_id" to table: "alert_occurrences"
-DROP INDEX "alert_occurrences_alert_id";
+-- reverse: create index "alertoccurrence_alert_id_id" to table: "alert_occurrences"
+DROP INDEX "alertoccurrence_alert_id_id";
 -- reverse: create "alert_occurrences" table
 DROP TABLE "alert_occurrences";
 -- reverse: create index "alerts_user_id" to table: "alerts"
 DROP INDEX "alerts_user_id";
--- reverse: create index "alerts_device_id" to table: "alerts"
-DROP INDEX "alerts_device_id";
 -- reverse: create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
 DROP INDEX "alert_provider_id_status_last_occurred_at_id";
 -- reverse: create index "alert_provider_id_id" to table: "alerts"
@@ -395,6 +397,8 @@ DROP INDEX "alert_open_of_provider";
 DROP INDEX "alert_open_of_organization";
 -- reverse: create index "alert_one_open_per_condition" to table: "alerts"
 DROP INDEX "alert_one_open_per_condition";
+-- reverse: create index "alert_device_id_last_occurred_at_id" to table: "alerts"
+DROP INDEX "alert_device_id_last_occurred_at_id";
 -- reverse: create "alerts" table
 DROP TABLE "alerts";
 -- reverse: create index "devices_user_id" to table: "devices"
