@@ -27,8 +27,8 @@ var loose = map[string]string{
 
 // key is a foreign key of the live database.
 type key struct {
-	table, target           string
-	columns, target_columns []string
+	table, target          string
+	columns, targetColumns []string
 }
 
 // keysOf reads every foreign key between the schema's tables from the
@@ -66,7 +66,7 @@ func keysOf(t *testing.T, w *world) []key {
 			last = this
 		}
 		k1 := &keys[len(keys)-1]
-		k1.columns, k1.target_columns = append(k1.columns, own), append(k1.target_columns, far)
+		k1.columns, k1.targetColumns = append(k1.columns, own), append(k1.targetColumns, far)
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
@@ -92,8 +92,8 @@ func TestForeignKeys(t *testing.T) {
 				t.Errorf("%s(%v) → %s is held to no tenant", k.table, k.columns, k.target)
 			}
 			column := k.columns[len(k.columns)-1]
-			if k.target_columns[len(k.columns)-1] != "id" {
-				t.Errorf("%s(%v) → %s(%v): the id does not come last", k.table, k.columns, k.target, k.target_columns)
+			if k.targetColumns[len(k.columns)-1] != "id" {
+				t.Errorf("%s(%v) → %s(%v): the id does not come last", k.table, k.columns, k.target, k.targetColumns)
 			}
 			for _, mine := range w.rows {
 				if mine.table != k.table || w.class[k.target] == database.RootProvider && !hangs(w, mine) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -168,7 +169,7 @@ func (w *walk) documents(t *testing.T, kind string, f *ast.FieldDefinition) stri
 		a := w.post(t, &caller{}, nil, text, fill{schema: w.schema, ids: map[string]string{}, text: "x"}.arguments(f))
 		if !slices.Contains(a.codes, string(fault.QueryTooComplex)) {
 			w.known[f.Name] = text
-			w.depths[fmt.Sprint(depth)]++
+			w.depths[strconv.Itoa(depth)]++
 		}
 	}
 	return w.known[f.Name]

@@ -112,13 +112,15 @@ func (s *served) enlist(t testing.TB, boss string) {
 		map[string]any{"in": map[string]any{"token": made.CreateAdministrator.ActivationToken, "password": password}}, nil)
 
 	key := func(name string, organizations []string, scope tenancy.Scope) *caller {
-		var created struct{ CreateApiKey struct{ Key string } }
+		var created struct {
+			Created struct{ Key string } `json:"createApiKey"`
+		}
 		in := map[string]any{"name": name}
 		if organizations != nil {
 			in["organizationIds"] = organizations
 		}
 		s.must(t, unrestricted, `mutation($in: CreateApiKeyInput!) { createApiKey(input: $in) { key } }`, map[string]any{"in": in}, &created)
-		return &caller{name: name, header: http.Header{"X-Api-Key": {created.CreateApiKey.Key}}, scope: scope}
+		return &caller{name: name, header: http.Header{"X-Api-Key": {created.Created.Key}}, scope: scope}
 	}
 	s.callers = []*caller{
 		unrestricted,

@@ -47,7 +47,7 @@ func TestSubscriptions(t *testing.T) {
 // listen runs the server, so that events travel as they do in the product.
 func (s *served) listen(t *testing.T) (url string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func (s *served) watch(t *testing.T, url string, api *ast.Schema, f *ast.FieldDe
 	if organization != "" {
 		r.Header.Set("x-org-id", organization)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := (&http.Client{Timeout: streamTimeout}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,12 +100,12 @@ func (s *served) watch(t *testing.T, url string, api *ast.Schema, f *ast.FieldDe
 		}
 		s.mustIn(t, s.callers[0], s.acme.organizations[0], raise, "canary-acme-1-raised")
 	}
-	seen, all := false, ""
+	seen, all := false, []string(nil)
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		text := lines.Text()
-		all += text + "\n"
+		all = append(all, text)
 		if leaked := s.leaks(c.scope, text); len(leaked) > 0 || strings.Contains(text, "canary-bolt") {
 			t.Fatalf("shows %v: %s", leaked, text)
 		}

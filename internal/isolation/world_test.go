@@ -290,20 +290,20 @@ func (w *world) snapshot(t testing.TB) map[string]string {
 			if err := rows.Scan(targets...); err != nil {
 				t.Fatal(err)
 			}
-			text := ""
+			var text strings.Builder
 			for i, v := range values {
 				if b, ok := v.([]byte); ok {
 					v = string(b)
 				}
-				text += fmt.Sprintf("%s=%v\n", columns[i], v)
+				fmt.Fprintf(&text, "%s=%v\n", columns[i], v)
 				values[i] = v
 			}
-			content[name+"/"+fmt.Sprint(values[slices.Index(columns, "id")])] = text
+			content[name+"/"+fmt.Sprint(values[slices.Index(columns, "id")])] = text.String()
 		}
 		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
-		if err := rows.Close(); err != nil {
+		if err := rows.Close(); err != nil { //nolint:sqlclosecheck // the next table waits for the connection
 			t.Fatal(err)
 		}
 	}
