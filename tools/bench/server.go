@@ -47,8 +47,8 @@ type site struct {
 
 // site starts both servers. They may find the database at different
 // addresses, since a proxy may stand before it.
-func (p programs) site(ctx context.Context, oursURL, limitURL, key string, size data.Size, sample data.Sample) (s *site, err error) {
-	s = &site{world: world{size: size, sample: sample, key: key}}
+func (p programs) site(ctx context.Context, oursURL, limitURL, key string, size data.Size, sample data.Sample) (_ *site, err error) {
+	s := &site{world: world{size: size, sample: sample, key: key}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
