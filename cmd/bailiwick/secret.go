@@ -54,16 +54,17 @@ func (r *secretRotate) Run(ctx context.Context, c console) (err error) {
 
 // meter shows how far a rotation is: a bar to a person, lines to a file.
 type meter struct {
-	console console
-	bar     *progressbar.ProgressBar // nil without a terminal
-	last    secret.Progress
+	console  console
+	bar      *progressbar.ProgressBar // nil without a terminal
+	keysets  secret.Progress
+	resealed map[string]int // rows re-encrypted, by column
 }
 
 // linesEvery is after how many steps a line is written where there is no bar.
 const linesEvery = 1000
 
 func newMeter(c console) *meter {
-	m := &meter{console: c}
+	m := &meter{console: c, resealed: map[string]int{}}
 	if c.terminal() {
 		m.bar = progressbar.NewOptions(-1, progressbar.OptionSetWriter(c.err), progressbar.OptionShowCount(),
 			progressbar.OptionSetDescription("keysets"), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
@@ -72,7 +73,11 @@ func newMeter(c console) *meter {
 }
 
 func (m *meter) step(p secret.Progress) {
-	m.last = p
+	if p.Stage == "keysets" {
+		m.keysets = p
+	} else {
+		m.resealed[p.Stage] = p.Changed
+	}
 	switch {
 	case m.bar != nil:
 		m.bar.Describe(p.Stage)
@@ -88,5 +93,9 @@ func (m *meter) end() error {
 			return err
 		}
 	}
-	return m.console.printf("rotated: %d keysets looked at, %d changed\n", m.last.Done, m.last.Changed)
+	secrets := 0
+	for _, n := range m.resealed {
+		secrets += n
+	}
+	return m.console.printf("rotated: %d keysets looked at, %d changed; %d secrets re-encrypted\n", m.keysets.Done, m.keysets.Changed, secrets)
 }
