@@ -57,7 +57,7 @@ func (v *verdict) scale(ctx context.Context, o options, pg *postgres, programs p
 			targets[i] = s.oursTarget(pairs)
 		}
 		fmt.Fprintf(os.Stderr, "scale of %s\n", letter)
-		_, rounds, err := compare(ctx, pg, o.pace, targets)
+		medians, rounds, err := compare(ctx, pg, o.pace, targets)
 		if err != nil {
 			return err
 		}
@@ -66,8 +66,9 @@ func (v *verdict) scale(ctx context.Context, o options, pg *postgres, programs p
 			growth = append(growth, rounds[1][i].CPU()/rounds[0][i].CPU())
 		}
 		f := median(growth)
-		v.say(f <= mostGrowth, "%s: from %d to %d organizations a request's cost grows %.2f times, at most %.2f",
-			letter, fewOrganizations, o.size.Organizations, f, mostGrowth)
+		v.say(f <= mostGrowth, "%s: from %d to %d organizations a request's cost grows %.2f times, at most %.2f (server %.3f to %.3f ms, PostgreSQL %.3f to %.3f)",
+			letter, fewOrganizations, o.size.Organizations, f, mostGrowth,
+			medians[0].ServerCPU, medians[1].ServerCPU, medians[0].PostgresCPU, medians[1].PostgresCPU)
 	}
 	return nil
 }
