@@ -1,0 +1,87 @@
+package standin
+
+import (
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+)
+
+// readBody takes the body of a call, or says what is wrong with it.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answer) {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, &answer{http.StatusRequestEntityTooLarge, object{"Message": "The request entity is too large."}}
+	}
+	if r.Method != http.MethodPost && r.Method != http.MethodPatch {
+		return nil, nil
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, &answer{http.StatusUnsupportedMediaType, object{"Message": "The request contains an entity body but no supported Content-Type header."}}
+	}
+	if !json.Valid(raw) {
+		wrong := refuse("Unable to parse the request body as JSON.")
+		return nil, &wrong
+	}
+	return raw, nil
+}
+
+// decode fills a request's struct, whose fields are all that the API knows, to
+// the letter; further names in ignored are accepted and of no consequence.
+func decode(raw []byte, into any, ignored ...string) *answer {
+	var sent map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &sent); err != nil {
+		wrong := refuse("The request body is not an object.")
+		return &wrong
+	}
+	known := map[string]bool{}
+	for _, name := range ignored {
+		known[name] = true
+	}
+	for i, t := 0, reflect.TypeOf(into).Elem(); i < t.NumField(); i++ {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		known[name] = true
+	}
+	for name := range sent {
+		if !known[name] {
+			wrong := refuse("Could not find member '" + name + "' on the object.")
+			return &wrong
+		}
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		wrong := refuse("Could not convert a value: " + err.Error())
+		return &wrong
+	}
+	return nil
+}
+
+// set copies a field that was sent.
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// units is a length as Autotask's database counts it.
+func units(s string) int { return len(utf16.Encode([]rune(s))) }
+
+func idOf(r *http.Request) int64 {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return id
+}
+
+// orNull shows an empty value as Autotask does.
+func orNull[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
