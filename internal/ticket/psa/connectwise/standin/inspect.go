@@ -1,0 +1,129 @@
+package standin
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Request is one call that arrived.
+type Request struct {
+	Method    string
+	Path      string // below /{codebase}/apis/3.0, or whole beside it
+	PublicKey string // of the account; empty if the call was not authenticated
+}
+
+// maxLog bounds the log of requests, which a long demonstration fills.
+const maxLog = 100_000
+
+func (s *Server) record(r Request) {
+	if len(s.log) >= maxLog {
+		s.log = slices.Delete(s.log, 0, maxLog/2)
+	}
+	s.log = append(s.log, r)
+}
+
+// Requests lists the calls of a method to a path, oldest first, whether they
+// were answered or not. Empty means any; the path is a pattern as in
+// path.Match.
+func (s *Server) Requests(method, pattern string) []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var matching []Request
+	for _, r := range s.log {
+		ok := pattern == ""
+		if !ok {
+			ok, _ = path.Match(pattern, r.Path) // a malformed pattern matches nothing
+		}
+		if ok && (method == "" || method == r.Method) {
+			matching = append(matching, r)
+		}
+	}
+	return matching
+}
+
+// of calls do with the account of a public key, under the lock, and reports
+// whether there is one.
+func (s *Server) of(publicKey string, do func(*account)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := find(s.accounts, func(a *account) bool { return a.PublicKey == publicKey })
+	if ok {
+		do(a)
+	}
+	return ok
+}
+
+// Tickets lists an account's tickets, oldest first, each with its notes in the
+// order of their arrival.
+func (s *Server) Tickets(publicKey string) []Ticket {
+	var all []Ticket
+	s.of(publicKey, func(a *account) {
+		for _, t := range a.tickets {
+			all = append(all, t.clone())
+		}
+	})
+	return all
+}
+
+// Account is an account with all its ids.
+func (s *Server) Account(publicKey string) Account {
+	var copied Account
+	s.of(publicKey, func(a *account) {
+		copied = a.Account
+		copied.Companies, copied.Boards = slices.Clone(a.Companies), slices.Clone(a.Boards)
+		copied.Priorities, copied.Sources, copied.Members = slices.Clone(a.Priorities), slices.Clone(a.Sources), slices.Clone(a.Members)
+		for i := range copied.Boards {
+			copied.Boards[i].Statuses = slices.Clone(copied.Boards[i].Statuses)
+		}
+	})
+	return copied
+}
+
+// Revoke makes an account's keys invalid, or valid again.
+func (s *Server) Revoke(publicKey string, revoked bool) {
+	s.of(publicKey, func(a *account) { a.revoked = revoked })
+}
+
+// Upgrade moves a company's API to another code base, where it is at once and
+// only.
+func (s *Server) Upgrade(companyID, codeBase string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		if strings.EqualFold(a.CompanyID, companyID) {
+			a.CodeBase = strings.TrimSuffix(codeBase, "/") + "/"
+		}
+	}
+}
+
+// Edit changes a ticket as a technician may, and reports whether it is there.
+func (s *Server) Edit(publicKey string, ticketID int64, change func(*Ticket)) bool {
+	edited := false
+	s.of(publicKey, func(a *account) {
+		t, ok := a.ticket(ticketID)
+		if !ok {
+			return
+		}
+		change(t)
+		if b, ok := a.board(t.BoardID); ok {
+			status, _ := b.status(t.StatusID)
+			t.Closed = status.Closed
+		}
+		t.UpdatedAt = s.config.Clock()
+		edited = true
+	})
+	return edited
+}
+
+// Delete removes a ticket, as a technician may, and reports whether it was
+// there.
+func (s *Server) Delete(publicKey string, ticketID int64) bool {
+	deleted := false
+	s.of(publicKey, func(a *account) {
+		before := len(a.tickets)
+		a.tickets = slices.DeleteFunc(a.tickets, func(t *Ticket) bool { return t.ID == ticketID })
+		deleted = len(a.tickets) < before
+	})
+	return deleted
+}
