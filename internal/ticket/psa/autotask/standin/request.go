@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"mime"
@@ -24,8 +25,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answer) {
 		return nil, &answer{http.StatusUnsupportedMediaType, object{"Message": "The request contains an entity body but no supported Content-Type header."}}
 	}
 	if !json.Valid(raw) {
-		wrong := refuse("Unable to parse the request body as JSON.")
-		return nil, &wrong
+		return nil, refused("Unable to parse the request body as JSON.")
 	}
 	return raw, nil
 }
@@ -35,28 +35,36 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answer) {
 func decode(raw []byte, into any, ignored ...string) *answer {
 	var sent map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &sent); err != nil {
-		wrong := refuse("The request body is not an object.")
-		return &wrong
+		return refused("The request body is not an object.")
+	}
+	for _, name := range ignored {
+		delete(sent, name)
 	}
 	known := map[string]bool{}
-	for _, name := range ignored {
-		known[name] = true
-	}
 	for i, t := 0, reflect.TypeOf(into).Elem(); i < t.NumField(); i++ {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		known[name] = true
 	}
 	for name := range sent {
 		if !known[name] {
-			wrong := refuse("Could not find member '" + name + "' on the object.")
-			return &wrong
+			return refused("Could not find member '" + name + "' on the object.")
 		}
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		wrong := refuse("Could not convert a value: " + err.Error())
-		return &wrong
+	rest, err := json.Marshal(sent)
+	if err != nil {
+		return refused("The request body cannot be read.")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(rest))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return refused("Could not convert a value: " + err.Error())
 	}
 	return nil
+}
+
+func refused(message string) *answer {
+	wrong := refuse(message)
+	return &wrong
 }
 
 // set copies a field that was sent.

@@ -48,13 +48,13 @@ type Account struct {
 	ReadOnly        bool // the security level does not let the user write tickets
 
 	// Of the database; read from the first account that names it.
-	Companies []Company
-	Resources []Resource
-	Roles     []Role
-	Statuses  []Pick
+	Companies  []Company
+	Resources  []Resource
+	Roles      []Role
+	Statuses   []Pick
 	Priorities []Pick
-	Queues    []Pick
-	Sources   []Pick
+	Queues     []Pick
+	Sources    []Pick
 }
 
 // Company is a customer of the MSP. A zero ID is assigned; company 0, the MSP
