@@ -6,8 +6,17 @@ import (
 	"context"
 
 	"entgo.io/ent/dialect/sql"
+	"github.com/bailiwick/bailiwick/ent/administratororganizationlink"
 	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/systemlogevent"
+	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/guard"
 )
 
@@ -190,6 +199,108 @@ func (c *UserClient) Detach(ctx context.Context, id string) error {
 		return err
 	}
 	return nil
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *AdministratorOrganizationLinkMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().AdministratorOrganizationLink.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(administratororganizationlink.ID(id))
+	}
+	return q.GroupBy(administratororganizationlink.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *AlertMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().Alert.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(alert.ID(id))
+	}
+	return q.GroupBy(alert.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *AlertOccurrenceMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().AlertOccurrence.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(alertoccurrence.ID(id))
+	}
+	return q.GroupBy(alertoccurrence.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().Device.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(device.ID(id))
+	}
+	return q.GroupBy(device.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *JobMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().Job.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(job.ID(id))
+	}
+	q.Where(job.OrganizationIDNotNil())
+	return q.GroupBy(job.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *RoleMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().Role.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(role.ID(id))
+	}
+	q.Where(role.OrganizationIDNotNil())
+	return q.GroupBy(role.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *SystemLogEventMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().SystemLogEvent.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(systemlogevent.ID(id))
+	}
+	q.Where(systemlogevent.OrganizationIDNotNil())
+	return q.GroupBy(systemlogevent.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().Ticket.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticket.ID(id))
+	}
+	return q.GroupBy(ticket.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketDeliveryMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketDelivery.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketdelivery.ID(id))
+	}
+	return q.GroupBy(ticketdelivery.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingCompanyMappingMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingCompanyMapping.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingcompanymapping.ID(id))
+	}
+	return q.GroupBy(ticketingcompanymapping.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *UserMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().User.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(user.ID(id))
+	}
+	return q.GroupBy(user.FieldOrganizationID).Strings(ctx)
 }
 
 // TypeOf returns the table of an id by its TypeID prefix.

@@ -89,6 +89,7 @@ func (g *Gate) mutate(ctx context.Context, caller *access.Caller, fc *graphql.Fi
 	entry := func(outcome systemlogevent.Outcome, err error) audit.Entry {
 		e := audit.Entry{EventType: fc.Field.Name, Outcome: outcome, Actor: caller.Principal(), Reason: string(fault.CodeOf(err))}
 		if outcome == systemlogevent.OutcomeSuccess {
+			e.OrganizationID, _ = trail.Organization()
 			e.Targets = audit.Targets(trail.Touched())
 		} else {
 			e.Targets = named(id)

@@ -29,8 +29,8 @@ func Global() map[string]string {
 	}
 }
 
-// AppendOnly lists the tables whose rows the application may add and read,
-// and never change.
+// AppendOnly lists the tables of the entities that are InLog, which the
+// application may add to and read, and never change.
 func AppendOnly() []string { return []string{"system_log_events"} }
 
 // TypeID is the annotation that carries an entity's id prefix.
@@ -141,6 +141,11 @@ type OfShared struct{ tenant }
 // InShared is the mixin of entities that belong to one organization or, with
 // none named, to the whole provider.
 func InShared() OfShared { return OfShared{tenant{class: guard.Shared}} }
+
+// InLog is the mixin of entities that record what happened in an organization
+// or in the provider as a whole: they are only ever added to, and what concerns
+// the whole provider is read only by whoever reaches all of it.
+func InLog() OfShared { return OfShared{tenant{class: guard.Log}} }
 
 // Fields name the provider and, where there is one, the organization.
 func (OfShared) Fields() []ent.Field {

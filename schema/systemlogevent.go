@@ -23,7 +23,7 @@ type SystemLogEvent struct{ ent.Schema }
 
 // Mixin of SystemLogEvent.
 func (SystemLogEvent) Mixin() []ent.Mixin {
-	return []ent.Mixin{InShared(), Base{prefix: "evt"}}
+	return []ent.Mixin{InLog(), Base{prefix: "evt"}}
 }
 
 // Fields of SystemLogEvent.

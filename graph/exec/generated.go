@@ -9022,7 +9022,7 @@ extend type Mutation {
     input: VerifyTicketingIntegrationInput!
   ): VerifyTicketingIntegrationPayload! @requires(permission: "ticketing.change_integration", transaction: false)
   """
-  Deletes an integration with its mappings, configurations and records of tickets; the tickets at the vendor stay (JCX-03).
+  Deletes an integration with its mappings, configurations and records of tickets, in every organization; the tickets at the vendor stay (JCX-03).
   """
   deleteTicketingIntegration(
     """

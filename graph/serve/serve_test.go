@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,9 @@ import (
 	"github.com/bailiwick/bailiwick/graph/serve"
 	"github.com/bailiwick/bailiwick/graph/serve/internal/sample"
 )
+
+// patience bounds an exchange; every test's takes a fraction of it.
+const patience = time.Minute
 
 // log is a concurrency-safe record of what was logged.
 type log struct {
@@ -79,7 +83,7 @@ func (r reply) extension(name string) string {
 
 func do(t testing.TB, r *http.Request) reply {
 	t.Helper()
-	response, err := http.DefaultClient.Do(r)
+	response, err := (&http.Client{Timeout: patience}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,8 +107,8 @@ func request(t testing.TB, method, url, body string, headers ...string) *http.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+	for header := range slices.Chunk(headers, 2) {
+		r.Header.Set(header[0], header[1])
 	}
 	return r
 }
@@ -123,12 +127,15 @@ func ask(t testing.TB, server *httptest.Server, query string, variables map[stri
 // eventually polls a condition until it holds, for at most five seconds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.After(5 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	for !holds() {
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-deadline:
 			t.Fatalf("never happened: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -188,7 +188,7 @@ func (c *socket) authorize(ctx context.Context, payload map[string]any) (context
 		c.close(closeForbidden, e.Message)
 		return nil, false
 	}
-	c.s.config.Log.ErrorContext(ctx, "websocket connect failed", "error", err, "requestId", c.s.config.RequestID(ctx))
+	c.s.config.Log.ErrorContext(ctx, "websocket connect failed", "error", err, "request_id", c.s.config.RequestID(ctx))
 	c.close(closeInternalError, "Internal error")
 	return nil, false
 }

@@ -14,16 +14,25 @@ import (
 	"github.com/bailiwick/bailiwick/graph/serve"
 )
 
-// events opens a stream and returns its response; the caller reads the body.
-func events(t *testing.T, server *httptest.Server, body string) *http.Response {
+// stream is an answer while it arrives.
+type stream struct {
+	status      int
+	contentType string
+	lines       *bufio.Scanner
+	close       func()
+}
+
+// events opens a stream, which is closed with the test at the latest.
+func events(t *testing.T, server *httptest.Server, body string) stream {
 	t.Helper()
 	r := request(t, http.MethodPost, server.URL, body, "Content-Type", "application/json", "Accept", "text/event-stream")
-	response, err := http.DefaultClient.Do(r)
+	response, err := (&http.Client{Timeout: patience}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = response.Body.Close() })
-	return response
+	hangUp := func() { _ = response.Body.Close() }
+	t.Cleanup(hangUp)
+	return stream{response.StatusCode, response.Header.Get("Content-Type"), bufio.NewScanner(response.Body), hangUp}
 }
 
 // await reads lines until one contains text, and returns what it read. It
@@ -53,17 +62,17 @@ func TestEventStream(t *testing.T) {
 		{"refused", `{"query":"subscription{refused}"}`, `"code":"FORBIDDEN"`},
 		{"too complex", `{"query":"{items(first:500){nodes{items{nodes{id}}}}}"}`, `"limit":"cost"`},
 	} {
-		response := events(t, server, c.body)
-		if got := response.Header.Get("Content-Type"); response.StatusCode != 200 || !strings.HasPrefix(got, "text/event-stream") {
-			t.Errorf("%s: %d %s", c.name, response.StatusCode, got)
+		answer := events(t, server, c.body)
+		if answer.status != http.StatusOK || !strings.HasPrefix(answer.contentType, "text/event-stream") {
+			t.Errorf("%s: %d %s", c.name, answer.status, answer.contentType)
 		}
-		got := await(t, bufio.NewScanner(response.Body), "")
+		got := await(t, answer.lines, "")
 		if !strings.Contains(got, c.want) || !strings.HasSuffix(got, "event: complete\ndata: \n\n") {
 			t.Errorf("%s: %s", c.name, got)
 		}
 	}
-	if response := events(t, server, `[]`); response.StatusCode != 400 {
-		t.Errorf("a batch: %d", response.StatusCode)
+	if answer := events(t, server, `[]`); answer.status != http.StatusBadRequest {
+		t.Errorf("a batch: %d", answer.status)
 	}
 	get := func(query string) reply {
 		return do(t, request(t, http.MethodGet, server.URL+"?query="+url.QueryEscape(query), "", "Accept", "text/event-stream"))
@@ -86,7 +95,7 @@ func TestEventStreamIsKeptAliveAndOutlivesTheTimeouts(t *testing.T) {
 	httpServer.Config.ReadTimeout, httpServer.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 	httpServer.Start()
 	t.Cleanup(httpServer.Close)
-	lines := bufio.NewScanner(events(t, httpServer, `{"query":"subscription{open}"}`).Body)
+	lines := events(t, httpServer, `{"query":"subscription{open}"}`).lines
 	await(t, lines, `"open":"open"`)
 	for range 15 { // 300 ms
 		if got := await(t, lines, ":"); strings.Contains(got, "event:") {
@@ -97,7 +106,7 @@ func TestEventStreamIsKeptAliveAndOutlivesTheTimeouts(t *testing.T) {
 
 func TestEventStreamTimesOutAQuery(t *testing.T) {
 	server, _, _ := newServer(t, func(c *serve.Config) { c.Timeout = 30 * time.Millisecond })
-	got := await(t, bufio.NewScanner(events(t, server, `{"query":"{wait}"}`).Body), "")
+	got := await(t, events(t, server, `{"query":"{wait}"}`).lines, "")
 	if !strings.Contains(got, `"code":"UNAVAILABLE"`) || !strings.Contains(got, "event: complete") || strings.Contains(got, "pq:") {
 		t.Error(got)
 	}
@@ -108,7 +117,7 @@ func TestEventStreamEndsWithItsCredential(t *testing.T) {
 	server, _, _ := newServer(t, func(c *serve.Config) {
 		c.Stream.Revoked = func(context.Context) <-chan struct{} { return revoked }
 	})
-	lines := bufio.NewScanner(events(t, server, `{"query":"subscription{open}"}`).Body)
+	lines := events(t, server, `{"query":"subscription{open}"}`).lines
 	await(t, lines, `"open":"open"`)
 	close(revoked)
 	if got := await(t, lines, ""); !strings.Contains(got, `"code":"UNAUTHENTICATED"`) || !strings.Contains(got, "event: complete") {
@@ -121,15 +130,15 @@ func TestEventStreamEndsWithItsClient(t *testing.T) {
 	server, _, _ := newServer(t, func(c *serve.Config) {
 		c.Observe = func(context.Context, serve.Observation) { ended.Add(1) }
 	})
-	response := events(t, server, `{"query":"subscription{open}"}`)
-	await(t, bufio.NewScanner(response.Body), `"open":"open"`)
-	_ = response.Body.Close()
+	answer := events(t, server, `{"query":"subscription{open}"}`)
+	await(t, answer.lines, `"open":"open"`)
+	answer.close()
 	eventually(t, "the subscription ends", func() bool { return ended.Load() == 1 })
 }
 
 func TestShutdownEndsStreams(t *testing.T) {
 	httpServer, _, server := newServer(t, nil)
-	lines := bufio.NewScanner(events(t, httpServer, `{"query":"subscription{open}"}`).Body)
+	lines := events(t, httpServer, `{"query":"subscription{open}"}`).lines
 	await(t, lines, `"open":"open"`)
 	socket := dial(t, httpServer)
 	socket.init()
@@ -145,8 +154,8 @@ func TestShutdownEndsStreams(t *testing.T) {
 		t.Errorf("a client that is told complete does not come back: %s", got)
 	}
 	socket.wantClose(1001)
-	if response := events(t, httpServer, `{"query":"subscription{open}"}`); response.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("after shutdown: %d", response.StatusCode)
+	if answer := events(t, httpServer, `{"query":"subscription{open}"}`); answer.status != http.StatusServiceUnavailable {
+		t.Errorf("after shutdown: %d", answer.status)
 	}
 	if got := ask(t, httpServer, "{hello}", nil); got.Status != 200 {
 		t.Errorf("a query after shutdown: %d", got.Status)

@@ -124,7 +124,7 @@ func (c *socket) run(ctx context.Context, id string, self *running, params *grap
 	defer func() {
 		if p := recover(); p != nil {
 			c.s.config.Log.ErrorContext(ctx, "websocket operation panicked",
-				"panic", p, "stack", string(debug.Stack()), "requestId", c.s.config.RequestID(ctx))
+				"panic", p, "stack", string(debug.Stack()), "request_id", c.s.config.RequestID(ctx))
 			c.refuse(ctx, id, panicked{})
 		}
 	}()

@@ -156,23 +156,14 @@ func names(columns []*schema.Column) []string {
 	return list
 }
 
-// collate makes ids compare byte by byte, which is faster than by a language's
-// rules and orders TypeIDs by their time.
+// collate makes text compare byte by byte, on PostgreSQL as on SQLite: it is
+// faster than by a language's rules, orders TypeIDs by their time, and is what
+// a filter by a text's begin and a page's cursor rely on.
 func collate(tables []*schema.Table) {
 	for _, t := range tables {
 		for _, c := range t.Columns {
-			if c.Type != field.TypeString {
-				continue
-			}
-			if c.Name == idColumn || c.Name == providerColumn || c.Name == organizationColumn {
+			if c.Type == field.TypeString {
 				c.Collation = "C"
-			}
-		}
-		for _, fk := range t.ForeignKeys {
-			for _, c := range fk.Columns {
-				if c.Type == field.TypeString {
-					c.Collation = "C"
-				}
 			}
 		}
 	}

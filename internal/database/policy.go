@@ -45,6 +45,16 @@ func tablePolicies(name string, class Class, rules Rules) []string {
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON " + table + " TO " + SystemRole,
 	}
 	grants, condition := "SELECT, INSERT, UPDATE, DELETE", condition(class)
+	if slices.Contains(rules.AppendOnly, name) && class == Shared {
+		// What concerns the whole provider anyone may add to, and only whoever
+		// reaches all of it reads.
+		return append(statements,
+			"DROP POLICY IF EXISTS tenant_addition ON "+table,
+			"CREATE POLICY tenant_addition ON "+table+" FOR INSERT TO "+AppRole+" WITH CHECK ("+condition+")",
+			"CREATE POLICY tenant_access ON "+table+" FOR SELECT TO "+AppRole+
+				" USING ("+reachCase(providerColumn+" = "+nonEmpty(settingProvider), "", organizationColumn)+")",
+			"GRANT SELECT, INSERT ON "+table+" TO "+AppRole)
+	}
 	switch {
 	case class == Global && slices.Contains(rules.AppReads, name):
 		grants = "SELECT"
@@ -80,14 +90,15 @@ func condition(class Class) string {
 }
 
 // reachCase is the condition on the organization. The list is an init-plan, so
-// that it is parsed once for a statement and not for a row.
+// that it is parsed once for a statement and not for a row; a parallel plan
+// parses it even where its branch is not taken, so it must always parse.
 func reachCase(provider, more, organization string) string {
 	return fmt.Sprintf("CASE WHEN current_setting('%s', true) = '%s' THEN %s%s"+
 		" WHEN %s IS NOT NULL THEN %s = %s"+
-		" ELSE %s = ANY ((SELECT %s::text[])::text[]) END",
+		" ELSE %s = ANY ((SELECT NULLIF(%s, '%s')::text[])::text[]) END",
 		settingOrganizations, reachAll, provider, more,
 		nonEmpty(settingOrganization), organization, nonEmpty(settingOrganization),
-		organization, nonEmpty(settingOrganizations))
+		organization, nonEmpty(settingOrganizations), reachAll)
 }
 
 func nonEmpty(setting string) string {

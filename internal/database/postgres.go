@@ -27,8 +27,8 @@ const (
 	ownerConns      = 4 // migrations only
 )
 
-// errPrepared refuses statements that would outlive the scope they were
-// prepared under.
+// errPrepared refuses statements that callers prepare: database/sql would run
+// them past the setting of the scope. The connection prepares on its own.
 var errPrepared = errors.New("database: prepared statements are refused: they would outlive their scope")
 
 func (db *DB) openPostgres(c Config) error {
@@ -109,7 +109,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		}
 	}
 	if c.role == AppRole {
-		return &tenantConn{jsonConn: jsonConn{inner}}, nil
+		plans, err := newPlans(inner)
+		if err != nil {
+			return nil, errors.Join(err, inner.Close())
+		}
+		return &tenantConn{jsonConn: jsonConn{inner}, plans: plans}, nil
 	}
 	return jsonConn{inner}, nil
 }
@@ -151,6 +155,7 @@ func (c jsonConn) CheckNamedValue(v *driver.NamedValue) error {
 // database/sql uses a connection from one goroutine at a time.
 type tenantConn struct {
 	jsonConn
+	plans *plans
 	reach reach // what the session is set to
 	stale bool  // an error occurred: set it again
 	inTx  bool
@@ -197,9 +202,23 @@ func (c *tenantConn) QueryContext(ctx context.Context, query string, args []driv
 	if err := c.adopt(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := c.jsonConn.QueryContext(ctx, query, args)
+	rows, err := c.query(ctx, query, args)
+	if err != nil && c.plans.stale(query, err) && !c.inTx {
+		rows, err = c.query(ctx, query, args)
+	}
 	c.note(err)
 	return rows, err
+}
+
+func (c *tenantConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	stmt, err := c.plans.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if prepared, ok := stmt.(driver.StmtQueryContext); ok {
+		return prepared.QueryContext(ctx, args)
+	}
+	return c.jsonConn.QueryContext(ctx, query, args)
 }
 
 // ExecContext implements driver.ExecerContext.
@@ -207,9 +226,26 @@ func (c *tenantConn) ExecContext(ctx context.Context, query string, args []drive
 	if err := c.adopt(ctx); err != nil {
 		return nil, err
 	}
-	result, err := c.jsonConn.ExecContext(ctx, query, args)
+	result, err := c.exec(ctx, query, args)
+	if err != nil && c.plans.stale(query, err) && !c.inTx {
+		result, err = c.exec(ctx, query, args)
+	}
 	c.note(err)
 	return result, err
+}
+
+func (c *tenantConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) == 0 { // may be several statements, which cannot be prepared
+		return c.jsonConn.ExecContext(ctx, query, args)
+	}
+	stmt, err := c.plans.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if prepared, ok := stmt.(driver.StmtExecContext); ok {
+		return prepared.ExecContext(ctx, args)
+	}
+	return c.jsonConn.ExecContext(ctx, query, args)
 }
 
 // BeginTx implements driver.ConnBeginTx.

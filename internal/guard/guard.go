@@ -32,6 +32,7 @@ type Class int
 const (
 	Organization     Class = iota + 1 // each row belongs to one organization
 	Shared                            // to one organization, or to the provider as a whole
+	Log                               // as Shared, but only ever added to; what concerns the whole provider is for whoever reaches all of it
 	Provider                          // to one provider
 	RootOrganization                  // the organizations themselves
 	RootProvider                      // the providers themselves
@@ -65,7 +66,7 @@ func Interceptor(c Class) ent.Interceptor {
 func Filter(c Class, scope tenancy.Scope) func(*sql.Selector) {
 	return func(s *sql.Selector) {
 		switch c {
-		case Organization:
+		case Organization, Log:
 			s.Where(reach(s, scope, OrganizationColumn, ProviderColumn))
 		case RootOrganization:
 			s.Where(reach(s, scope, idColumn, ProviderColumn))
@@ -89,7 +90,7 @@ func reach(s *sql.Selector, scope tenancy.Scope, organization, provider string) 
 		return sql.EQ(s.C(provider), scope.Provider())
 	}
 	if id, one := scope.Organization(); one {
-		return sql.EQ(s.C(organization), id)
+		return sql.And(sql.EQ(s.C(organization), id), sql.EQ(s.C(provider), scope.Provider()))
 	}
 	ids := scope.Organizations()
 	if len(ids) == 0 {
@@ -99,7 +100,7 @@ func reach(s *sql.Selector, scope tenancy.Scope, organization, provider string) 
 	for i, id := range ids {
 		args[i] = id
 	}
-	return sql.In(s.C(organization), args...)
+	return sql.And(sql.In(s.C(organization), args...), sql.EQ(s.C(provider), scope.Provider()))
 }
 
 // Hook stamps creations with the scope's tenant and confines updates and
@@ -124,6 +125,9 @@ func Hook(c Class) ent.Hook {
 func confine(c Class, scope tenancy.Scope, m ent.Mutation) error {
 	if m.Op().Is(ent.OpCreate) {
 		return stamp(c, scope, m)
+	}
+	if c == Log {
+		return fault.New(fault.Forbidden, "%s is only ever added to", m.Type())
 	}
 	p, ok := m.(Predicator)
 	if !ok {
@@ -155,7 +159,7 @@ func stamp(c Class, scope tenancy.Scope, m ent.Mutation) error {
 			return fault.Missing(id)
 		}
 		return nil
-	case c == Shared:
+	case c == Shared || c == Log:
 		return nil
 	}
 	id, one := scope.Organization()

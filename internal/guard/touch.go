@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"reflect"
 	"sync"
 
 	"entgo.io/ent"
@@ -14,10 +15,22 @@ type Touched struct {
 	Op   string // CREATE, UPDATE or DELETE
 }
 
+// mutation is what generated mutations offer beyond ent's own interface.
+type mutation interface {
+	ID() (string, bool)
+	IDs(context.Context) ([]string, error)
+}
+
+// placed is a mutation of an entity that has an organization.
+type placed interface {
+	Places(context.Context) ([]string, error)
+}
+
 // Trail collects what a mutation changes, for its system-log event.
 type Trail struct {
-	mu      sync.Mutex
-	touched []Touched
+	mu            sync.Mutex
+	touched       []Touched
+	organizations map[string]bool
 }
 
 // Touched lists the changed entities in order, each once.
@@ -27,9 +40,28 @@ func (t *Trail) Touched() []Touched {
 	return append([]Touched(nil), t.touched...)
 }
 
-func (t *Trail) add(e Touched) {
+// Organization is the one organization whose entities were changed, if it was
+// exactly one.
+func (t *Trail) Organization() (id string, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(t.organizations) != 1 {
+		return "", false
+	}
+	for id = range t.organizations {
+	}
+	return id, true
+}
+
+func (t *Trail) add(e Touched, organizations ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range organizations {
+		if t.organizations == nil {
+			t.organizations = map[string]bool{}
+		}
+		t.organizations[id] = true
+	}
 	for _, known := range t.touched {
 		if known.Type == e.Type && known.ID == e.ID {
 			return
@@ -56,37 +88,69 @@ func WithoutTrail(ctx context.Context) context.Context {
 func Record(next ent.Mutator) ent.Mutator {
 	return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
 		trail, _ := ctx.Value(trailKey{}).(*Trail)
-		if trail == nil {
+		generated, ok := m.(mutation)
+		if trail == nil || !ok {
 			return next.Mutate(ctx, m)
 		}
-		var deleted []string
-		lister, canList := m.(interface {
-			IDs(context.Context) ([]string, error)
-		})
-		if canList && !m.Op().Is(ent.OpCreate) {
-			// Listed beforehand: afterwards the rows may be gone or match no longer.
-			ids, err := lister.IDs(ctx)
-			if err != nil {
+		if m.Op().Is(ent.OpCreate) {
+			value, err := next.Mutate(ctx, m)
+			if id, exists := generated.ID(); err == nil && exists {
+				trail.add(Touched{Type: m.Type(), ID: id, Op: "CREATE"}, organizationOf(value, m)...)
+			}
+			return value, err
+		}
+		// Listed beforehand: afterwards the rows may be gone or match no longer.
+		ids, err := generated.IDs(ctx)
+		if err != nil {
+			return nil, err
+		}
+		op, organizations := "UPDATE", []string(nil)
+		if m.Op().Is(ent.OpDelete | ent.OpDeleteOne) {
+			op = "DELETE"
+		}
+		if in, ok := m.(placed); ok && !m.Op().Is(ent.OpUpdateOne) {
+			if organizations, err = in.Places(ctx); err != nil {
 				return nil, err
 			}
-			deleted = ids
 		}
 		value, err := next.Mutate(ctx, m)
 		if err != nil {
 			return nil, err
 		}
-		if one, ok := m.(interface{ ID() (string, bool) }); ok && m.Op().Is(ent.OpCreate) {
-			if id, exists := one.ID(); exists {
-				trail.add(Touched{Type: m.Type(), ID: id, Op: "CREATE"})
+		if m.Op().Is(ent.OpUpdateOne) {
+			organizations = organizationOf(value, m)
+		}
+		for _, id := range ids {
+			if m.Type() == "Organization" {
+				organizations = []string{id}
 			}
-		}
-		op := "UPDATE"
-		if m.Op().Is(ent.OpDelete | ent.OpDeleteOne) {
-			op = "DELETE"
-		}
-		for _, id := range deleted {
-			trail.add(Touched{Type: m.Type(), ID: id, Op: op})
+			trail.add(Touched{Type: m.Type(), ID: id, Op: op}, organizations...)
 		}
 		return value, nil
 	})
+}
+
+// organizationOf is where an entity is that was created or updated, read off
+// what was returned or set, so that it costs no statement.
+func organizationOf(value ent.Value, m ent.Mutation) []string {
+	if id, ok := m.Field(OrganizationColumn); ok {
+		if text, ok := id.(string); ok {
+			return []string{text}
+		}
+	}
+	v := reflect.Indirect(reflect.ValueOf(value))
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	if m.Type() == "Organization" {
+		return []string{v.FieldByName("ID").String()}
+	}
+	f := v.FieldByName("OrganizationID")
+	if f.Kind() == reflect.Pointer {
+		f = f.Elem()
+	}
+	if f.Kind() != reflect.String || f.Len() == 0 {
+		return nil
+	}
+	return []string{f.String()}
 }

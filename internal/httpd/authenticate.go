@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -21,7 +22,7 @@ const (
 
 // authenticate turns the credential into the caller. A request without one
 // goes on: some operations are public, and the gate refuses the rest.
-func authenticate(service *access.Service, next http.Handler) http.Handler {
+func authenticate(service *access.Service, logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := audit.WithClient(r.Context(), audit.Client{
 			Address:   telemetry.ClientAddress(r.Context()).String(),
@@ -30,6 +31,9 @@ func authenticate(service *access.Service, next http.Handler) http.Handler {
 		})
 		ctx, err := identify(ctx, service, r.Header.Get)
 		if err != nil {
+			if code := status(err); code >= http.StatusInternalServerError {
+				logger.ErrorContext(r.Context(), "authenticate", "error", err)
+			}
 			serve.WriteError(w, r, status(err), shown(err))
 			return
 		}

@@ -38,7 +38,7 @@ func New(c config.Config, p Parts) http.Handler {
 	route := func(pattern string, h http.Handler) {
 		mux.Handle(pattern, p.Metrics.HTTP(pattern, p.Tracing.HTTP(pattern, h)))
 	}
-	route("/graphql", crossOrigin(c.CORSOrigins, authenticate(p.Access, p.GraphQL)))
+	route("/graphql", crossOrigin(c.CORSOrigins, authenticate(p.Access, p.Logger, p.GraphQL)))
 	route("GET /.well-known/jwks.json", p.JWKS)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
 	mux.Handle("GET /readyz", ready(p.Ready))
