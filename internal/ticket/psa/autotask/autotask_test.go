@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func TestRevoked(t *testing.T) {
 
 // TestZoneIsTheVendors: the secret goes nowhere else, whatever the look-up says.
 func TestZoneIsTheVendors(t *testing.T) {
-	for _, url := range []string{
+	for _, address := range []string{
 		"https://evil.example/atservicesrest/", "https://autotask.net.evil.example/", "https://evilautotask.net/", "http://webservices5.autotask.net/",
 		"https://user@webservices5.autotask.net/", "https://webservices5.autotask.net:8443/", "//webservices5.autotask.net/", "ftp://webservices5.autotask.net/",
 		"https://10.0.0.1/", "https://webservices5.autotask.net/?x=y", "", "null",
@@ -94,12 +95,12 @@ func TestZoneIsTheVendors(t *testing.T) {
 				secrets++
 			}
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(map[string]string{"url": url, "webUrl": "https://ww5.autotask.net/"})
+			_ = json.NewEncoder(w).Encode(map[string]string{"url": address, "webUrl": "https://ww5.autotask.net/"})
 		}))
 		c := bench{url: server.URL}.acme(t)
 		_, err := c.Create(t.Context(), psa.Draft{Marker: "bw:1", CompanyID: "0", Title: "x", Settings: bench{}.settings()})
 		if psa.ClassOf(err) != psa.NotSent || secrets != 0 {
-			t.Errorf("zone %q: %v, and %d secrets sent", url, err, secrets)
+			t.Errorf("zone %q: %v, and %d secrets sent", address, err, secrets)
 		}
 		server.Close()
 	}
@@ -108,7 +109,7 @@ func TestZoneIsTheVendors(t *testing.T) {
 // TestNextPageStays: the list goes on in the account's zone or not at all.
 func TestNextPageStays(t *testing.T) {
 	for _, next := range []string{
-		"https://evil.example/5/ATServicesRest/V1.0/Companies/query/next?paging=1", "HOST/5/ATServicesRest/V1.0/Tickets/query/next?paging=1",
+		"http://evil.example/5/ATServicesRest/V1.0/Companies/query/next?paging=1", "https://HOST/5/ATServicesRest/V1.0/Companies/query/next?paging=1", "HOST/5/ATServicesRest/V1.0/Tickets/query/next?paging=1",
 		"HOST/6/ATServicesRest/V1.0/Companies/query/next?paging=1", "HOST/5/ATServicesRest/V1.0/Companies/query/next", "/5/ATServicesRest/V1.0/Companies/query/next?paging=1", ":",
 	} {
 		var mine string
@@ -119,12 +120,102 @@ func TestNextPageStays(t *testing.T) {
 					return
 				}
 				w.Header().Set("Content-Type", "application/json")
-				_ = json.NewEncoder(w).Encode(map[string]any{"items": []any{}, "pageDetails": map[string]any{"nextPageUrl": strings.Replace(next, "HOST", mine, 1)}})
+				_ = json.NewEncoder(w).Encode(map[string]any{"items": []any{}, "pageDetails": map[string]any{"nextPageUrl": place(next, mine)}})
 			})
 		})
 		mine = b.url
 		if page, err := b.acme(t).Companies(t.Context(), psa.CompanyQuery{}); psa.ClassOf(err) != psa.Uncertain || page.Next != "" {
 			t.Errorf("next page at %s: %+v, %v", next, page, err)
+		}
+	}
+}
+
+// place puts an address, with its scheme unless there is one, for HOST.
+func place(template, address string) string {
+	if strings.HasPrefix(template, "https://HOST") {
+		address = strings.TrimPrefix(address, "http://")
+	}
+	return strings.Replace(template, "HOST", address, 1)
+}
+
+// TestZoneIsGone: a zone that nobody answers at is looked up again.
+func TestZoneIsGone(t *testing.T) {
+	b := newBench(t, nil, nil)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	root := gone.URL
+	discovery := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]string{"url": root + "/ATServicesRest/"})
+	}))
+	defer discovery.Close()
+	c := bench{url: discovery.URL}.acme(t)
+	if _, err := c.Create(t.Context(), b.draft("a")); psa.ClassOf(err) != psa.NotSent {
+		t.Fatal(err)
+	}
+	root = b.url + "/5"
+	if _, err := c.Create(t.Context(), b.draft("a")); err != nil || len(b.server.Tickets(user)) != 1 {
+		t.Error(err)
+	}
+}
+
+// TestFindBelievesTheTicket: a query that returns more than was asked for finds
+// no more than was asked for.
+func TestFindBelievesTheTicket(t *testing.T) {
+	b := newBench(t, nil, func(server http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/Tickets/query") {
+				r.URL.RawQuery = url.Values{"search": {`{"filter":[{"op":"exist","field":"id"}]}`}}.Encode()
+			}
+			server.ServeHTTP(w, r)
+		})
+	})
+	c, d := b.acme(t), b.draft("b")
+	for _, key := range []string{"a", "b", "c"} {
+		if _, err := c.Create(t.Context(), b.draft(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.CompanyID = b.company(2)
+	if _, err := c.Create(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	found, err := c.Find(t.Context(), d.Marker, b.company(1), time.Now())
+	if err != nil || len(found) != 1 || found[0].CompanyID != b.company(1) {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if _, err := c.Find(t.Context(), "", b.company(1), time.Now()); psa.ClassOf(err) != psa.Permanent {
+		t.Errorf("no marker: %v", err)
+	}
+}
+
+// TestNotesStayInside: a note for technicians is read by nobody else, however
+// an account numbers its audiences, or is not sent.
+func TestNotesStayInside(t *testing.T) {
+	everyone, shared := standin.Pick{Value: 1, Label: "All Autotask Users"}, standin.Pick{Value: 4, Label: "Internal & Co-Managed"}
+	for name, c := range map[string]struct {
+		publishing []standin.Pick
+		publish    int // 0: not sent
+	}{
+		"as usual":              {nil, 2},
+		"another number":        {[]standin.Pick{everyone, shared, {Value: 6, Label: "Internal Users Only"}}, 6},
+		"2 is something else":   {[]standin.Pick{everyone, {Value: 2, Label: "Everyone"}}, 0},
+		"only co-managed":       {[]standin.Pick{everyone, shared}, 0},
+		"internal, but retired": {[]standin.Pick{everyone, {Value: 2, Label: "Internal Users Only", Inactive: true}}, 0},
+	} {
+		b := newBench(t, func(config *standin.Config) { config.Accounts[0].Publishing = c.publishing }, nil)
+		v := b.acme(t)
+		made, err := v.Create(t.Context(), b.draft("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = v.AddNote(t.Context(), made.ID, psa.Note{Marker: "bwn:1", Body: "x"})
+		notes := b.server.Tickets(user)[0].Notes
+		switch {
+		case c.publish == 0 && (psa.ClassOf(err) != psa.Permanent || len(notes) != 0):
+			t.Errorf("%s: %v, notes %+v", name, err, notes)
+		case c.publish != 0 && (err != nil || len(notes) != 1 || notes[0].Publish != c.publish):
+			t.Errorf("%s: %v, notes %+v", name, err, notes)
 		}
 	}
 }

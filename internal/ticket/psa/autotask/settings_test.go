@@ -46,7 +46,7 @@ func TestDriver(t *testing.T) {
 	if _, err := driver.Settings([]byte(toQueue)); err != nil {
 		t.Error(err)
 	}
-	replace := func(in, old, new string) string { return strings.Replace(in, old, new, 1) }
+	replace := func(in, old, by string) string { return strings.Replace(in, old, by, 1) }
 	for raw, field := range map[string]string{
 		``: "settings", `{}`: "dueDays", `null`: "dueDays",
 		replace(toQueue, `"dueDays":0,`, ``):                                     "dueDays",

@@ -94,21 +94,16 @@ func ticketFieldsOf(c *call) answer {
 	}})
 }
 
-func noteFieldsOf(*call) answer {
+func noteFieldsOf(c *call) answer {
 	return ok(object{"fields": []object{
 		textField("title", maxNoteTitle, false), textField("description", maxNote, true),
-		pickField("noteType", true, noteTypes), pickField("publish", true, publishings),
+		pickField("noteType", true, noteTypes), pickField("publish", true, c.base.publishing),
 	}})
 }
 
 const workflowNote = "Workflow Rule Note"
 
-var (
-	noteTypes = []Pick{{13, workflowNote, false}, {1, "Task Detail", false}, {3, "Task Summary", false}}
-	// Co-managed notes come before internal ones, to catch whoever takes the
-	// first that sounds internal.
-	publishings = []Pick{{publishShared, "Internal & Co-Managed", false}, {publishAll, "All Autotask Users", false}, {publishInternal, "Internal Users Only", false}}
-)
+var noteTypes = []Pick{{13, workflowNote, false}, {1, "Task Detail", false}, {3, "Task Summary", false}}
 
 // visible are the tickets that a query finds.
 func (c *call) visible() []*Ticket {

@@ -55,6 +55,7 @@ type Account struct {
 	Priorities []Pick
 	Queues     []Pick
 	Sources    []Pick
+	Publishing []Pick // who may read a note
 }
 
 // Company is a customer of the MSP. A zero ID is assigned; company 0, the MSP

@@ -18,6 +18,7 @@ type database struct {
 	priorities []Pick
 	queues     []Pick
 	sources    []Pick
+	publishing []Pick
 	tickets    []*Ticket // in the order of their making, so that ids ascend
 
 	hour time.Time // when the hour that is counted began
@@ -109,6 +110,10 @@ func (s *Server) fill(from Account) *database {
 		queues: orElse(from.Queues,
 			Pick{5, "Client Portal", false}, Pick{8, "Monitoring Alert", false}, Pick{29682833, "Level I Support", false}, Pick{29682900, "Abandoned", true}),
 		sources: orElse(from.Sources, Pick{-1, "Client Portal", false}, Pick{2, "Phone", false}, Pick{4, "Email", false}, Pick{8, "Monitoring Alert", false}),
+		// Co-managed notes come before internal ones, to catch whoever takes the
+		// first that sounds internal.
+		publishing: orElse(from.Publishing,
+			Pick{publishShared, "Internal & Co-Managed", false}, Pick{publishAll, "All Autotask Users", false}, Pick{publishInternal, "Internal Users Only", false}),
 	}
 	if len(b.roles) == 0 && len(b.resources) == 0 {
 		b.roles = []Role{{ID: 29682834, Name: "Technician"}}

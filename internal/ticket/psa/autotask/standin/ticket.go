@@ -230,7 +230,7 @@ func createNote(c *call) answer {
 	if f.NoteType == nil || !picked(noteTypes, *f.NoteType) || *f.NoteType == noteTypes[0].Value {
 		problems = append(problems, "The noteType is missing or cannot be used.")
 	}
-	if f.Publish == nil || !picked(publishings, *f.Publish) {
+	if f.Publish == nil || !picked(c.base.publishing, *f.Publish) {
 		problems = append(problems, "The publish value is missing or not an active picklist value.")
 	}
 	if len(problems) > 0 {
