@@ -106,6 +106,7 @@ func (Alert) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "status", "last_occurred_at", "id"),
 		index.Fields(guard.OrganizationColumn, "device_id"),
 		index.Fields("device_id", "last_occurred_at", "id"),
+		index.Fields(guard.ProviderColumn, "updated_at"),
 		index.Fields(guard.OrganizationColumn, "user_id"),
 	}
 }

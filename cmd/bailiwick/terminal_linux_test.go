@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -45,6 +46,8 @@ func ask(t *testing.T, passwords ...string) (int, string) {
 		}
 		shown.WriteByte(b)
 		if len(passwords) > 0 && (strings.HasSuffix(shown.String(), "characters): ") || strings.HasSuffix(shown.String(), "same again: ")) {
+			// The echo goes off just after the question: nobody types that fast.
+			require.Eventually(t, func() bool { return !echoes(t, keyboard) }, 10*time.Second, time.Millisecond)
 			_, err := keyboard.WriteString(passwords[0] + "\n")
 			require.NoError(t, err)
 			passwords = passwords[1:]
@@ -52,6 +55,14 @@ func ask(t *testing.T, passwords ...string) (int, string) {
 	}
 	_ = c.Wait() // the exit code says it
 	return c.ProcessState.ExitCode(), shown.String()
+}
+
+// echoes reports whether a terminal shows what is typed.
+func echoes(t *testing.T, keyboard *os.File) bool {
+	t.Helper()
+	settings, err := unix.IoctlGetTermios(int(keyboard.Fd()), unix.TCGETS)
+	require.NoError(t, err)
+	return settings.Lflag&unix.ECHO != 0
 }
 
 func TestPasswordIsAskedForTwice(t *testing.T) {

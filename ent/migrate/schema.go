@@ -254,6 +254,11 @@ var (
 				Columns: []*schema.Column{AlertsColumns[21], AlertsColumns[17], AlertsColumns[0]},
 			},
 			{
+				Name:    "alert_provider_id_updated_at",
+				Unique:  false,
+				Columns: []*schema.Column{AlertsColumns[1], AlertsColumns[3]},
+			},
+			{
 				Name:    "alert_organization_id_user_id",
 				Unique:  false,
 				Columns: []*schema.Column{AlertsColumns[20], AlertsColumns[22]},

@@ -76,6 +76,8 @@ type operation struct {
 	refused *graphql.Response // why it will not run
 	started time.Time
 	codes   []fault.Code
+
+	responses graphql.ResponseHandler // once it has begun
 }
 
 // prepare parses, validates and checks.
@@ -113,6 +115,14 @@ func (o *operation) once() *graphql.Response {
 	return response
 }
 
+// begin has a subscription subscribed; a query runs when its response is asked
+// for.
+func (o *operation) begin() {
+	if o.refused == nil && o.responses == nil {
+		o.responses, o.ctx = o.s.exec.DispatchOperation(o.ctx, o.op)
+	}
+}
+
 // each yields responses until there are no more, or yield returns false.
 func (o *operation) each(yield func(*graphql.Response) bool) {
 	if o.refused != nil {
@@ -120,9 +130,9 @@ func (o *operation) each(yield func(*graphql.Response) bool) {
 		yield(o.refused)
 		return
 	}
-	responses, ctx := o.s.exec.DispatchOperation(o.ctx, o.op)
+	o.begin()
 	for {
-		response := responses(ctx)
+		response := o.responses(o.ctx)
 		if response == nil {
 			return
 		}

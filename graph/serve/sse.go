@@ -39,6 +39,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, params *gra
 		s.refuseMutation(w, r)
 		return
 	}
+	// Begun before the answer: a client that reads the status has subscribed.
+	op.begin()
 	events := &eventWriter{w: w, control: http.NewResponseController(w), timeout: s.config.Stream.WriteTimeout}
 	if !events.open() {
 		op.observe()

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
@@ -14,9 +15,9 @@ import (
 // later state.
 //
 // The reach is asked for anew at every event, so that what is taken away from
-// the subscriber stops at once, and what is granted begins. When it is refused,
-// or when events may have been missed, the channel is closed: the subscriber
-// subscribes again and then reads the alerts as they are.
+// the subscriber stops at once, and what is granted begins; when it is refused,
+// the channel is closed. When events may have been missed, the alerts that have
+// changed since the last one are sent instead, some perhaps again.
 func (s *Service) Watch(ctx context.Context, reach func(context.Context) (tenancy.Scope, error)) (<-chan *ent.Alert, error) {
 	scope, err := reach(ctx)
 	if err != nil {
@@ -29,47 +30,50 @@ func (s *Service) Watch(ctx context.Context, reach func(context.Context) (tenanc
 	go func() {
 		defer close(changed)
 		defer stop()
+		last := s.now()
 		for e := range events {
-			a, more := s.seen(ctx, e, reach)
-			if !more {
+			alerts, err := s.since(ctx, e, last, reach)
+			if err != nil {
+				if ctx.Err() == nil {
+					s.logger.WarnContext(ctx, "end a subscription to alerts", "error", err)
+				}
 				return
 			}
-			if a == nil {
-				continue
-			}
-			select {
-			case changed <- a:
-			case <-ctx.Done():
-				return
+			last = s.now()
+			for _, a := range alerts {
+				select {
+				case changed <- a:
+				case <-ctx.Done():
+					return
+				}
 			}
 		}
 	}()
 	return changed, nil
 }
 
-// seen reads the alert that an event is about: nil if it is out of reach. It
-// reports whether the subscription goes on.
-func (s *Service) seen(ctx context.Context, e event.Event, reach func(context.Context) (tenancy.Scope, error)) (a *ent.Alert, more bool) {
-	if e.Resync {
-		return nil, false
-	}
+// overlap covers what was being committed when the last event was sent, and
+// clocks that differ between replicas.
+const overlap = 10 * time.Second
+
+// maxMissed bounds how many alerts are sent to make up for missed events.
+const maxMissed = 500
+
+// since reads the alert that an event is about, if it is in reach; or, when
+// events may have been missed, the alerts in reach that have changed since.
+func (s *Service) since(ctx context.Context, e event.Event, last time.Time, reach func(context.Context) (tenancy.Scope, error)) ([]*ent.Alert, error) {
 	scope, err := reach(ctx)
 	if err != nil {
-		s.logger.DebugContext(ctx, "end a subscription to alerts", "error", err)
-		return nil, false
+		return nil, err
 	}
-	if !scope.All() && !scope.Reaches(e.Organization) {
-		return nil, true
-	}
-	a, err = s.client.Alert.Query().Where(alert.ID(e.ID)).Only(tenancy.With(ctx, scope))
+	q := s.client.Alert.Query()
 	switch {
-	case ent.IsNotFound(err):
-		return nil, true
-	case err != nil:
-		if ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "read a changed alert", "alert", e.ID, "error", err)
-		}
-		return nil, false
+	case e.Resync:
+		q.Where(alert.UpdatedAtGTE(last.Add(-overlap))).Order(alert.ByUpdatedAt()).Limit(maxMissed)
+	case !scope.All() && !scope.Reaches(e.Organization):
+		return nil, nil
+	default:
+		q.Where(alert.ID(e.ID))
 	}
-	return a, true
+	return q.All(tenancy.With(ctx, scope))
 }

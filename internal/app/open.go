@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -94,6 +95,12 @@ func (a *App) openEvents(context.Context) (err error) {
 		url = a.config.Database()
 	}
 	a.listener, err = event.NewListener(a.Bus, event.ListenerConfig{URL: url.Reveal(), Logger: a.config.Logger})
+	a.checks = append(a.checks, httpd.Check{Name: "events", Run: func(context.Context) error {
+		if !a.listener.Healthy() {
+			return errors.New("what other replicas change is not heard of")
+		}
+		return nil
+	}})
 	return err
 }
 

@@ -88,6 +88,16 @@ func TestAlertChangedIsConfinedToTheSubscriber(t *testing.T) {
 	})
 }
 
+// listens reports whether the replica hears of what others change.
+func (s *server) listens() bool {
+	response, err := client.Get(strings.TrimSuffix(s.url, "/graphql") + "/readyz")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }()
+	return response.StatusCode == http.StatusOK
+}
+
 func TestAlertChangedCrossesReplicas(t *testing.T) {
 	testdb.OnPostgres(t, func(t *testing.T) {
 		url, master := testdb.URL(t, "postgres"), secret.NewMasterKey()
@@ -95,6 +105,7 @@ func TestAlertChangedCrossesReplicas(t *testing.T) {
 		a := here.provider(t, "North", "a@north.example")
 		b := here.provider(t, "South", "b@south.example")
 		one, foreign := here.organization(t, a, "One"), here.organization(t, b, "Foreign")
+		require.Eventually(t, there.listens, 10*time.Second, 10*time.Millisecond)
 		seen := there.watch(t, a, "")
 		here.must(t, b, foreign, raiseTitled, map[string]any{"t": "theirs"}, nil)
 		here.must(t, a, one, raiseTitled, map[string]any{"t": "ours"}, nil)

@@ -51,6 +51,8 @@ CREATE INDEX `alert_organization_id_status_last_occurred_at_id` ON `alerts` (`or
 CREATE INDEX `alert_organization_id_device_id` ON `alerts` (`organization_id`, `device_id`);
 -- create index "alert_device_id_last_occurred_at_id" to table: "alerts"
 CREATE INDEX `alert_device_id_last_occurred_at_id` ON `alerts` (`device_id`, `last_occurred_at`, `id`);
+-- create index "alert_provider_id_updated_at" to table: "alerts"
+CREATE INDEX `alert_provider_id_updated_at` ON `alerts` (`provider_id`, `updated_at`);
 -- create index "alert_organization_id_user_id" to table: "alerts"
 CREATE INDEX `alert_organization_id_user_id` ON `alerts` (`organization_id`, `user_id`);
 -- create index "alerts_user_id" to table: "alerts"
@@ -445,6 +447,8 @@ DROP TABLE `alert_occurrences`;
 DROP INDEX `alerts_user_id`;
 -- reverse: create index "alert_organization_id_user_id" to table: "alerts"
 DROP INDEX `alert_organization_id_user_id`;
+-- reverse: create index "alert_provider_id_updated_at" to table: "alerts"
+DROP INDEX `alert_provider_id_updated_at`;
 -- reverse: create index "alert_device_id_last_occurred_at_id" to table: "alerts"
 DROP INDEX `alert_device_id_last_occurred_at_id`;
 -- reverse: create index "alert_organization_id_device_id" to table: "alerts"

@@ -119,6 +119,8 @@ CREATE INDEX "alert_organization_id_user_id" ON "alerts" ("organization_id", "us
 CREATE INDEX "alert_provider_id_id" ON "alerts" ("provider_id", "id");
 -- create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
 CREATE INDEX "alert_provider_id_status_last_occurred_at_id" ON "alerts" ("provider_id", "status", "last_occurred_at", "id");
+-- create index "alert_provider_id_updated_at" to table: "alerts"
+CREATE INDEX "alert_provider_id_updated_at" ON "alerts" ("provider_id", "updated_at");
 -- create index "alerts_user_id" to table: "alerts"
 CREATE INDEX "alerts_user_id" ON "alerts" ("user_id");
 -- create "alert_occurrences" table
@@ -377,6 +379,8 @@ DROP INDEX "alertoccurrence_alert_id_id";
 DROP TABLE "alert_occurrences";
 -- reverse: create index "alerts_user_id" to table: "alerts"
 DROP INDEX "alerts_user_id";
+-- reverse: create index "alert_provider_id_updated_at" to table: "alerts"
+DROP INDEX "alert_provider_id_updated_at";
 -- reverse: create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
 DROP INDEX "alert_provider_id_status_last_occurred_at_id";
 -- reverse: create index "alert_provider_id_id" to table: "alerts"
