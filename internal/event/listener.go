@@ -78,7 +78,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	defer func() {
 		_ = source.Close()
 		go func() { // its goroutine may be about to send
-			for range source.Notify { //nolint:revive // drained
+			for range source.Notify { // drained
 			}
 		}()
 	}()

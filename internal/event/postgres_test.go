@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bailiwick/bailiwick/internal/event"
+	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 )
 
 // transaction is what a caller carries in the context: the statement runner
@@ -35,18 +36,11 @@ type replica struct {
 	reconnected atomic.Int32
 }
 
-func postgresURL(t *testing.T) string {
+// onPostgres runs a test with the URL of a server. Only notifications pass
+// through it, so that the server's own database will do.
+func onPostgres(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
-	url := os.Getenv("BAILIWICK_TEST_POSTGRES")
-	switch {
-	case url != "":
-		return url
-	case os.Getenv("CI") == "true":
-		t.Fatal("BAILIWICK_TEST_POSTGRES is not set, and CI must not pass without PostgreSQL")
-	default:
-		t.Skip("BAILIWICK_TEST_POSTGRES is not set")
-	}
-	return ""
+	testdb.OnPostgres(t, func(t *testing.T) { test(t, os.Getenv("BAILIWICK_TEST_POSTGRES")) })
 }
 
 // named adds an application name, by which the listener's backend is found.
@@ -64,7 +58,8 @@ func named(t *testing.T, url, name string) string {
 
 func applicationName(t *testing.T, replica int) string {
 	t.Helper()
-	return fmt.Sprintf("%s_%d_%d", strings.ToLower(t.Name()), os.Getpid(), replica)
+	test, _, _ := strings.Cut(strings.ToLower(t.Name()), "/") // PostgreSQL keeps 63 bytes
+	return fmt.Sprintf("%s_%d_%d", test, os.Getpid(), replica)
 }
 
 func newReplica(t *testing.T, url string, number int) *replica {
@@ -147,8 +142,9 @@ func requireOnly(t *testing.T, other *replica, events <-chan event.Event, ids ..
 	require.Equal(t, ids, got)
 }
 
-func TestTwoReplicasHearEachOther(t *testing.T) {
-	url := postgresURL(t)
+func TestTwoReplicasHearEachOther(t *testing.T) { onPostgres(t, hearEachOther) }
+
+func hearEachOther(t *testing.T, url string) {
 	one, two := newReplica(t, url, 1), newReplica(t, url, 2)
 	atOne := one.bus.Subscribe(t.Context(), event.AlertChanged, nil)
 	atTwo := two.bus.Subscribe(t.Context(), event.AlertChanged, nil)
@@ -175,8 +171,9 @@ func TestTwoReplicasHearEachOther(t *testing.T) {
 	require.Equal(t, largest, next(t, atTwo))
 }
 
-func TestListenerComesBackAndTellsEveryoneToResync(t *testing.T) {
-	url := postgresURL(t)
+func TestListenerComesBackAndTellsEveryoneToResync(t *testing.T) { onPostgres(t, comeBackAndResync) }
+
+func comeBackAndResync(t *testing.T, url string) {
 	one, two := newReplica(t, url, 1), newReplica(t, url, 2)
 	atTwo := two.bus.Subscribe(t.Context(), event.AlertChanged, nil)
 	var flushed atomic.Int32
@@ -226,9 +223,9 @@ func TestListenerStopsWhileTheDatabaseIsDown(t *testing.T) {
 func TestListenerConfigIsChecked(t *testing.T) {
 	for _, config := range []event.ListenerConfig{
 		{URL: "postgres://localhost/x"},
-		{Logger: slog.Default()},
-		{Logger: slog.Default(), URL: "postgres://u:hunter2@ho st:no/x"},
-		{Logger: slog.Default(), URL: "postgres://localhost/x", MinReconnect: -1},
+		{Logger: slog.New(slog.DiscardHandler)},
+		{Logger: slog.New(slog.DiscardHandler), URL: "postgres://u:hunter2@ho st:no/x"},
+		{Logger: slog.New(slog.DiscardHandler), URL: "postgres://localhost/x", MinReconnect: -1},
 	} {
 		_, err := event.NewListener(newBus(t), config)
 		require.Error(t, err)

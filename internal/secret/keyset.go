@@ -47,7 +47,7 @@ func parseKeyset(stored []byte) (wrappedKeyset, error) {
 		return wrappedKeyset{}, fmt.Errorf("%w: truncated", ErrMaster)
 	}
 	return wrappedKeyset{
-		made:   time.Unix(0, int64(binary.BigEndian.Uint64(stored[1:9]))), //nolint:gosec // authenticated below
+		made:   time.Unix(0, int64(binary.BigEndian.Uint64(stored[1:9]))), // authenticated below
 		master: string(stored[keysetHeaderSize:end]),
 		header: stored[:end],
 		sealed: stored[end:],
@@ -71,7 +71,7 @@ func (m masterAEAD) DecryptWithContext(ctx context.Context, wrapped, ad []byte) 
 
 func wrapKeyset(ctx context.Context, master Wrapper, tenant string, handle *keyset.Handle, made time.Time) ([]byte, error) {
 	id := master.ID()
-	header := binary.BigEndian.AppendUint64([]byte{keysetFormat}, uint64(made.UnixNano())) //nolint:gosec // round trip
+	header := binary.BigEndian.AppendUint64([]byte{keysetFormat}, uint64(made.UnixNano()))
 	header = append(header, byte(len(id)))
 	header = append(header, id...)
 	out := bytes.NewBuffer(bytes.Clone(header))

@@ -132,7 +132,7 @@ func ReadMasterKey(path string) (Wrapper, error) {
 	if !info.Mode().IsRegular() || info.Size() > 4096 {
 		return nil, fmt.Errorf("secret: %s is not a master key file", path)
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("secret: master key file: %w", err)
 	}

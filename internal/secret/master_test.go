@@ -31,7 +31,7 @@ func TestMasterKeyFile(t *testing.T) {
 	require.False(t, created)
 	require.Equal(t, first.ID(), again.ID())
 
-	require.NoError(t, os.Chmod(path, 0o644)) //nolint:gosec // the case under test
+	require.NoError(t, os.Chmod(path, 0o644))
 	_, _, err = secret.ReadOrCreateMasterKey(path)
 	require.ErrorContains(t, err, "chmod")
 }

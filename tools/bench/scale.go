@@ -28,12 +28,18 @@ func (v *verdict) scale(ctx context.Context, o options, pg *postgres, programs p
 	}
 	defer func() { err = errors.Join(err, few.drop()) }()
 	var sites [2]*site
+	defer func() {
+		for _, s := range sites {
+			if s != nil {
+				err = errors.Join(err, s.Close())
+			}
+		}
+	}()
 	for i, g := range []ground{few, many} {
 		s, err := programs.site(ctx, g.url, g.url, g.key, g.size, g.sample)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, s.Close()) }()
 		sites[i] = s
 	}
 	for _, letter := range o.letters {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/bailiwick/bailiwick/tools/bench/data"
@@ -19,7 +20,7 @@ type count struct {
 }
 
 func (c count) String() string {
-	text := fmt.Sprint(c.Statements)
+	text := strconv.Itoa(c.Statements)
 	if c.Settings > 0 {
 		text += fmt.Sprintf(" +%d set", c.Settings)
 	}

@@ -2,6 +2,8 @@ package psa_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -129,7 +131,7 @@ func TestAnswers(t *testing.T) {
 		if got := psa.ClassOf(err); got != c.class {
 			t.Errorf("%s: class %q (%v), want %q", name, got, err, c.class)
 		}
-		if e, ok := err.(*psa.Error); ok && (e.Vendor != c.vendor || e.Op != c.call.Op) {
+		if e, ok := errors.AsType[*psa.Error](err); ok && (e.Vendor != c.vendor || e.Op != c.call.Op) {
 			t.Errorf("%s: vendor says %q, want %q", name, e.Vendor, c.vendor)
 		}
 		if calls.Load() != 1 {
@@ -151,7 +153,7 @@ func TestRedirectWithinHost(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"auth":"` + r.Header.Get("Authorization") + `"}`))
+		_ = json.NewEncoder(w).Encode(map[string]string{"auth": r.Header.Get("Authorization")})
 	}))
 	defer server.Close()
 	var out struct{ Auth string }
@@ -204,7 +206,7 @@ func TestRetryAfter(t *testing.T) {
 		c.Clock = func() time.Time { return now }
 		err := caller(t, c).Do(t.Context(), post, nil)
 		server.Close()
-		if e, ok := err.(*psa.Error); !ok || e.Class != psa.Throttled || e.RetryAfter != want {
+		if e, ok := errors.AsType[*psa.Error](err); !ok || e.Class != psa.Throttled || e.RetryAfter != want {
 			t.Errorf("Retry-After %q: %+v, want %s", header, err, want)
 		}
 	}

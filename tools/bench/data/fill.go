@@ -5,8 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
-	"github.com/lib/pq"
+	_ "github.com/lib/pq" // the driver "postgres"
 )
 
 // seed of the measured provider's rows; the neighbour's follow from the next.
@@ -98,17 +99,18 @@ func write(ctx context.Context, db *sql.DB, t *tenant, name string, progress Pro
 	return tx.Commit()
 }
 
-func copyRows(ctx context.Context, tx *sql.Tx, table string, columns []string, rows func(func(...any) error) error) error {
-	stmt, err := tx.PrepareContext(ctx, pq.CopyIn(table, columns...))
+func copyRows(ctx context.Context, tx *sql.Tx, table string, columns []string, rows func(func(...any) error) error) (err error) {
+	stmt, err := tx.PrepareContext(ctx, `COPY "`+table+`" ("`+strings.Join(columns, `", "`)+`") FROM STDIN`)
 	if err != nil {
 		return err
 	}
-	err = rows(func(values ...any) error {
+	defer func() { err = errors.Join(err, stmt.Close()) }()
+	if err := rows(func(values ...any) error {
 		_, err := stmt.ExecContext(ctx, values...)
 		return err
-	})
-	if err == nil {
-		_, err = stmt.ExecContext(ctx) // flushes
+	}); err != nil {
+		return err
 	}
-	return errors.Join(err, stmt.Close())
+	_, err = stmt.ExecContext(ctx) // flushes
+	return err
 }

@@ -87,7 +87,7 @@ func open(ctx context.Context, database, provider string, conns int) (*server, e
 		{&s.organizationsWithDevices, organizationsWithDevices}, {&s.search, search},
 		{&s.updateDevice, updateDevice}, {&s.openAlerts, openAlerts},
 	} {
-		if *prepare.into, err = db.PrepareContext(ctx, prepare.text); err != nil {
+		if *prepare.into, err = db.PrepareContext(ctx, prepare.text); err != nil { //nolint:sqlclosecheck // the database's Close closes them
 			return nil, errors.Join(fmt.Errorf("%s: %w", prepare.text, err), db.Close())
 		}
 	}

@@ -23,7 +23,7 @@ func TestPool(t *testing.T) {
 	mux.HandleFunc("GET /chunked", func(w http.ResponseWriter, _ *http.Request) {
 		for range 3 {
 			fmt.Fprint(w, strings.Repeat("x", 1000))
-			http.NewResponseController(w).Flush() //nolint:errcheck // a test's answer
+			_ = http.NewResponseController(w).Flush()
 		}
 	})
 	mux.HandleFunc("POST /echo", func(w http.ResponseWriter, r *http.Request) {

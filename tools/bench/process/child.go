@@ -55,7 +55,7 @@ func Start(ctx context.Context, dir, path, probe string, env []string, arguments
 		return nil, err
 	}
 	defer logFile.Close()                          //nolint:errcheck // the child holds its own descriptor
-	c.cmd = exec.Command(path, arguments(addr)...) //nolint:noctx // it is stopped by Stop, gently
+	c.cmd = exec.Command(path, arguments(addr)...) // it is stopped by Stop, gently
 	c.cmd.Env = append(os.Environ(), env...)
 	c.cmd.Stdout, c.cmd.Stderr = logFile, logFile
 	if err := c.cmd.Start(); err != nil {

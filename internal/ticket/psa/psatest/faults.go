@@ -40,7 +40,7 @@ func createFaults(t *testing.T, b Bench) {
 		sent := b.Server.Creates()
 		b.Server.Inject(OnCreate, w.fault, 1)
 		_, err := b.Vendor.Create(ctx, d)
-		e := wantClass(t, err, w.class)
+		e := failure(t, err, w.class)
 		if n := b.Server.Creates() - sent; n != 1 {
 			t.Errorf("%s: %d requests were sent, want 1", w.fault, n)
 		}

@@ -2,6 +2,7 @@ package psatest
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -70,12 +71,18 @@ func (b Bench) found(t *testing.T, d psa.Draft) []psa.Remote {
 	return r
 }
 
-func wantClass(t *testing.T, err error, want psa.Class) *psa.Error {
+func wantClass(t *testing.T, err error, want psa.Class) {
+	t.Helper()
+	_ = failure(t, err, want)
+}
+
+// failure is wantClass for who looks closer.
+func failure(t *testing.T, err error, want psa.Class) *psa.Error {
 	t.Helper()
 	if got := psa.ClassOf(err); got != want {
 		t.Fatalf("class = %q (%v), want %q", got, err, want)
 	}
-	e, ok := err.(*psa.Error)
+	e, ok := errors.AsType[*psa.Error](err)
 	if !ok {
 		t.Fatalf("error is a %T, want *psa.Error", err)
 	}
@@ -95,7 +102,7 @@ func verify(t *testing.T, b Bench) {
 	wantClass(t, err, psa.Auth)
 	if b.Limited != nil {
 		_, err = b.Limited.Verify(ctx)
-		if e := wantClass(t, err, psa.Auth); e.Vendor == "" {
+		if e := failure(t, err, psa.Auth); e.Vendor == "" {
 			t.Error("a missing permission is not named")
 		}
 		_, err = b.Limited.Create(ctx, b.draft("limited"))
@@ -232,7 +239,7 @@ func refused(t *testing.T, b Bench) {
 		d := b.draft(name)
 		change(&d)
 		_, err := b.Vendor.Create(ctx, d)
-		if e := wantClass(t, err, psa.Permanent); e.Vendor == "" {
+		if e := failure(t, err, psa.Permanent); e.Vendor == "" {
 			t.Errorf("%s: the vendor's words are missing from %v", name, err)
 		}
 	}

@@ -3,6 +3,7 @@ package psatest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -62,7 +63,7 @@ func notes(t *testing.T, b Bench) {
 	r := b.made(t, "a")
 	marker := b.draft("a").Marker
 	for i := range b.NotesMany {
-		n := psa.Note{Marker: psa.NoteMarker(marker, fmt.Sprint(i)), Title: "Update", Body: fmt.Sprintf("event %d", i), Public: i == 1}
+		n := psa.Note{Marker: psa.NoteMarker(marker, strconv.Itoa(i)), Title: "Update", Body: fmt.Sprintf("event %d", i), Public: i == 1}
 		if err := b.Vendor.AddNote(ctx, r.ID, n); err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +76,7 @@ func notes(t *testing.T, b Bench) {
 	held := b.Server.Tickets()[0]
 	for i, n := range listed {
 		want := fmt.Sprintf("event %d", i)
-		if !strings.HasPrefix(n.Body, want) || !psa.Marked(n.Body, psa.NoteMarker(marker, fmt.Sprint(i))) || n.Public != (i == 1) || n.ID == "" {
+		if !strings.HasPrefix(n.Body, want) || !psa.Marked(n.Body, psa.NoteMarker(marker, strconv.Itoa(i))) || n.Public != (i == 1) || n.ID == "" {
 			t.Fatalf("note %d = %+v", i, n)
 		}
 		if held.Notes[i].Body != n.Body || held.Notes[i].Public != n.Public {

@@ -129,18 +129,18 @@ func (c *Client) Options(ctx context.Context) ([]psa.Option, error) {
 		path  string
 		out   any
 		empty func() bool
-		says  func() string
+		says  *failed
 	}{
-		{"/settings", &settings, func() bool { return settings.Ticket.ProblemTypes == nil }, func() string { return settings.text() }},
-		{"/tickets/settings", &tickets, func() bool { return tickets.Statuses == nil }, func() string { return tickets.text() }},
-		{"/users", &users, func() bool { return users.Users == nil }, func() string { return users.text() }},
+		{"/settings", &settings, func() bool { return settings.Ticket.ProblemTypes == nil }, &settings.failed},
+		{"/tickets/settings", &tickets, func() bool { return tickets.Statuses == nil }, &tickets.failed},
+		{"/users", &users, func() bool { return users.Users == nil }, &users.failed},
 	} {
 		call := psa.Call{Op: "read ticket options", Method: http.MethodGet, Path: read.path}
 		if err := c.http.Do(ctx, call, read.out); err != nil {
 			return nil, err
 		}
 		if read.empty() {
-			return nil, c.http.Meaningless(call, read.says(), errors.New("answer holds no list of choices"))
+			return nil, c.http.Meaningless(call, read.says.text(), errors.New("answer holds no list of choices"))
 		}
 	}
 	technicians := psa.Option{Name: OptionUser}

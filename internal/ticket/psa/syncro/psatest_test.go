@@ -2,7 +2,6 @@ package syncro_test
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,7 +30,7 @@ func (foreign) Kind() psa.Kind           { return psa.Autotask }
 func (foreign) Validate() error          { return nil }
 func (foreign) Check([]psa.Option) error { return nil }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // bench is a stand-in over HTTP, with two accounts and a third that cannot write.
 type bench struct {

@@ -144,7 +144,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	s.mu.Lock()
 	reply, fault := s.handle(r, h, body, problem)
 	s.mu.Unlock()
-	s.config.Logger.Debug("stand-in call", "method", r.Method, "path", r.URL.Path, "status", reply.status)
+	s.config.Logger.DebugContext(r.Context(), "stand-in call", "method", r.Method, "path", r.URL.Path, "status", reply.status)
 	raw, err := json.Marshal(reply.body)
 	if err != nil {
 		http.Error(w, "encode answer", http.StatusInternalServerError)
