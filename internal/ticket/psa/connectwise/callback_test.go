@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/connectwise"
 )
 
@@ -146,6 +147,32 @@ func TestForgedCallback(t *testing.T) {
 	}
 	if _, err := c.client.Callback(t.Context(), body, signature); err != nil {
 		t.Errorf("a genuine callback during the flood: %v", err)
+	}
+}
+
+// TestNeighboursCallback: another customer of the same cloud signs with a key
+// that is as valid, about a ticket of its own.
+func TestNeighboursCallback(t *testing.T) {
+	c := newCalled(t)
+	neighbour := c.credentials()
+	neighbour.CompanyID, neighbour.PublicKey = "globex", otherPub
+	a := c.server.Account(otherPub)
+	made, err := open(t, config(), neighbour).Create(t.Context(), psa.Draft{
+		Marker: psa.Marker("o", "i", "n", 1), CompanyID: strconv.FormatInt(a.Companies[0].ID, 10), Title: "x", Body: "y", Settings: connectwise.Settings{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := strconv.ParseInt(made.ID, 10, 64)
+	body, signature, ok := c.server.Callback(otherPub, c.url, "updated", id)
+	if !ok {
+		t.Fatal("no such ticket")
+	}
+	if got, err := c.client.Callback(t.Context(), body, signature); fault.CodeOf(err) != fault.Unauthenticated {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := open(t, config(), neighbour).Callback(t.Context(), body, signature); err != nil || got.ID != made.ID {
+		t.Errorf("to the neighbour itself: %+v, %v", got, err)
 	}
 }
 

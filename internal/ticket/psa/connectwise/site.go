@@ -82,9 +82,9 @@ func (c *Client) discover(ctx context.Context, op string) (place, error) {
 // apiRoot is where the credentials are sent: the address that the tenant
 // configured, or a host of ConnectWise's cloud, never another that a site names.
 func (c *Client) apiRoot(cloud bool, siteURL string) string {
-	scheme, host, _ := strings.Cut(c.site, "://")
+	_, host, _ := strings.Cut(c.site, "://")
 	switch {
-	case !cloud || scheme != "https":
+	case !cloud:
 		return c.site
 	case hostForm.MatchString(siteURL) && vendorHost(siteURL):
 		return "https://" + strings.ToLower(siteURL)
