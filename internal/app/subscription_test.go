@@ -29,7 +29,7 @@ func (s *server) watch(t *testing.T, credential, organization string) <-chan str
 	if organization != "" {
 		r.Header.Set("x-org-id", organization)
 	}
-	response, err := (&http.Client{}).Do(r) // the context bounds it
+	response, err := (&http.Client{}).Do(r) //nolint:bodyclose // its reader closes it; the context bounds it
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	seen := make(chan string, 64)

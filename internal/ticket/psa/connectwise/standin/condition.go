@@ -170,7 +170,8 @@ func compare[T any](column func(T) any, op string, literal token) (func(T) bool,
 		}
 		want := strings.ToLower(literal.text)
 		return func(v T) bool {
-			have := strings.ToLower(column(v).(string))
+			text, _ := column(v).(string)
+			have := strings.ToLower(text)
 			switch op {
 			case "contains":
 				return strings.Contains(have, want)
@@ -184,7 +185,10 @@ func compare[T any](column func(T) any, op string, literal token) (func(T) bool,
 		if err != nil || literal.quoted || op == "contains" || op == "like" {
 			return nil, fmt.Errorf("%q is not a number to compare with", literal.text)
 		}
-		return func(v T) bool { return holds(cmp.Compare(column(v).(int64), want), op) }, nil
+		return func(v T) bool {
+			have, _ := column(v).(int64)
+			return holds(cmp.Compare(have, want), op)
+		}, nil
 	default:
 		want := strings.EqualFold(literal.text, "true")
 		if literal.quoted || (!want && !strings.EqualFold(literal.text, "false")) || (op != "=" && op != "!=") {

@@ -42,16 +42,14 @@ func (s *Server) Requests(method, pattern string) []Request {
 	return matching
 }
 
-// of calls do with the account of a public key, under the lock, and reports
-// whether there is one.
-func (s *Server) of(publicKey string, do func(*account)) bool {
+// of calls do with the account of a public key, under the lock, if there is one.
+func (s *Server) of(publicKey string, do func(*account)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, ok := find(s.accounts, func(a *account) bool { return a.PublicKey == publicKey })
 	if ok {
 		do(a)
 	}
-	return ok
 }
 
 // Tickets lists an account's tickets, oldest first, each with its notes in the

@@ -77,9 +77,11 @@ func order[T any](items []T, text string, c columns[T]) error {
 		var by int
 		switch v := column(a).(type) {
 		case string:
-			by = cmp.Compare(strings.ToLower(v), strings.ToLower(column(b).(string)))
+			other, _ := column(b).(string)
+			by = cmp.Compare(strings.ToLower(v), strings.ToLower(other))
 		case int64:
-			by = cmp.Compare(v, column(b).(int64))
+			other, _ := column(b).(int64)
+			by = cmp.Compare(v, other)
 		}
 		if direction == "desc" {
 			return -by

@@ -179,7 +179,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	s.mu.Lock()
 	reply, fault := s.handle(r, h, body, problem)
 	s.mu.Unlock()
-	s.config.Logger.Debug("stand-in call", "method", r.Method, "path", r.URL.Path, "status", reply.status)
+	s.config.Logger.DebugContext(r.Context(), "stand-in call", "method", r.Method, "path", r.URL.Path, "status", reply.status)
 	if fault != nil {
 		fault.write(w, r, reply)
 		return
@@ -263,7 +263,7 @@ func (a answer) write(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	}
 	w.WriteHeader(a.status)
-	_, _ = w.Write(raw) // the client may have gone; there is nobody left to tell
+	_, _ = w.Write(raw) //nolint:gosec // JSON, or a template's page; the client may have gone
 }
 
 func (a answer) bytes() (raw []byte, html bool) {

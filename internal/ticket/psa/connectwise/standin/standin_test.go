@@ -72,7 +72,7 @@ func request(t *testing.T, target, method, user, body string) *http.Request {
 
 func send(t *testing.T, r *http.Request) (int, string, http.Header) {
 	t.Helper()
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := (&http.Client{Timeout: 30 * time.Second}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
