@@ -5346,7 +5346,7 @@ extend type Role {
   """
   Whether it is a custom role, and can be changed.
   """
-  isCustom: Boolean!
+  isCustom: Boolean! @goField(forceResolver: true)
 }
 `, BuiltIn: false},
 	{Name: "../alert.graphql", Input: `"""
@@ -5618,7 +5618,7 @@ extend type Alert {
   """
   What the type means.
   """
-  alertType: AlertType!
+  alertType: AlertType! @goField(forceResolver: true)
   """
   The reports that folded into this alert, oldest first.
   """
@@ -9097,7 +9097,7 @@ extend type TicketingAlertConfiguration {
   """
   What is particular to Syncro; null for the other vendors.
   """
-  syncro: SyncroTicketSettings
+  syncro: SyncroTicketSettings @goField(forceResolver: true)
 }
 `, BuiltIn: false},
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -14,6 +15,9 @@ import (
 
 // snapshot is the whole SDL, as clients see it.
 const snapshot = "docs/schema.graphql"
+
+// generatorOnly is what the SDL says to the generator, and nothing to clients.
+var generatorOnly = regexp.MustCompile(`(?m) @go(Field|Tag|Model)\([^)]*\)|(?:^"""\n[^"]*"""\n)?^directive @go\w+ ?\((?s:.*?)\) on [A-Z_ |]+\n`)
 
 // expand writes out what the SDL by hand leaves to convention: the arguments
 // of a @page field, and the descriptions of inputs and payloads.
@@ -51,10 +55,11 @@ func expand(sources []*ast.Source) error {
 		sources[i].Input = text.String()
 		whole.Write(text.Bytes())
 	}
+	public := generatorOnly.ReplaceAll(whole.Bytes(), nil)
 	if err := os.MkdirAll(filepath.Dir(snapshot), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(snapshot, whole.Bytes(), 0o644)
+	return os.WriteFile(snapshot, public, 0o644)
 }
 
 func describeDefinition(def *ast.Definition) {
