@@ -19,6 +19,7 @@ import (
 	entschema "entgo.io/ent/dialect/sql/schema"
 
 	"github.com/bailiwick/bailiwick/internal/database"
+	"github.com/bailiwick/bailiwick/schema"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
@@ -241,7 +242,9 @@ func (w *world) visible(s tenancy.Scope, r row) bool {
 	case database.Organization, database.RootOrganization:
 		return r.provider == s.Provider() && reached
 	case database.Shared:
-		return r.provider == s.Provider() && (r.organization == "" || reached)
+		// What a log holds of the whole provider is for whoever reaches all of it.
+		ofProvider := r.organization == "" && !slices.Contains(schema.AppendOnly(), r.table)
+		return r.provider == s.Provider() && (ofProvider || reached)
 	case database.Provider, database.RootProvider:
 		return r.provider == s.Provider()
 	default:
