@@ -11,8 +11,6 @@ package psa
 import (
 	"context"
 	"time"
-
-	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
 // Kind names a PSA product.
@@ -100,29 +98,6 @@ type Mover interface {
 	// Reopen puts a closed ticket back to work. An empty status means the
 	// vendor's status of a new ticket.
 	Reopen(ctx context.Context, ticketID, status string) error
-}
-
-// Driver opens accounts of one kind of PSA. Its functions take what is stored
-// as JSON and refuse unknown fields.
-type Driver struct {
-	// Open returns a client for an integration's credentials. It sends nothing.
-	// The error is a *fault.Error when a credential is malformed.
-	Open func(credentials []byte) (Vendor, error)
-	// Settings decodes and validates an alert configuration's settings. The
-	// error is a *fault.Error that names the field.
-	Settings func(raw []byte) (Settings, error)
-}
-
-// Drivers holds the drivers of a deployment; the composition root fills it.
-type Drivers map[Kind]Driver
-
-// For returns the driver of a kind, or a *fault.Error if this deployment has
-// none.
-func (d Drivers) For(kind Kind) (Driver, error) {
-	if driver, ok := d[kind]; ok {
-		return driver, nil
-	}
-	return Driver{}, fault.New(fault.PreconditionFailed, "this deployment has no driver for %s", kind)
 }
 
 // Account is who credentials belong to at the PSA.

@@ -11,11 +11,8 @@
 package autotask
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -155,38 +152,7 @@ func (c *Client) authorize(h http.Header) {
 
 // Driver opens Autotask accounts from stored JSON.
 func Driver(config Config) psa.Driver {
-	return psa.Driver{
-		Open: func(raw []byte) (psa.Vendor, error) {
-			var credentials Credentials
-			if err := strict(raw, &credentials); err != nil {
-				return nil, fault.Invalid("credentials", "credentials are not those of Autotask").Wrap(err)
-			}
-			client, err := New(config, credentials)
-			if err != nil {
-				return nil, err
-			}
-			return client, nil
-		},
-		Settings: func(raw []byte) (psa.Settings, error) {
-			s, err := ReadSettings(raw)
-			if err != nil {
-				return nil, err
-			}
-			return s, nil
-		},
-	}
-}
-
-func strict(raw []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one JSON value")
-	}
-	return nil
+	return psa.NewDriver("Autotask", func(c Credentials) (*Client, error) { return New(config, c) }, ReadSettings)
 }
 
 // Verify implements psa.Verifier with two calls. The account's name is that of

@@ -54,7 +54,7 @@ const (
 // *fault.Error names the field.
 func ReadSettings(raw []byte) (Settings, error) {
 	var s Settings
-	if err := strict(raw, &s); err != nil {
+	if err := psa.Decode(raw, &s); err != nil {
 		return Settings{}, fault.Invalid("settings", "settings are not those of Autotask").Wrap(err)
 	}
 	// Neither has a value that stands for "not given".

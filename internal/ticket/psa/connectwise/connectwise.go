@@ -8,12 +8,9 @@
 package connectwise
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -178,39 +175,13 @@ func Driver(config Config) psa.Driver {
 	if config.Sites == nil {
 		config.Sites = NewSites()
 	}
-	return psa.Driver{
-		Open: func(raw []byte) (psa.Vendor, error) {
-			var credentials Credentials
-			if err := strict(raw, &credentials); err != nil {
-				return nil, fault.Invalid("credentials", "credentials are not those of ConnectWise").Wrap(err)
-			}
-			client, err := New(config, credentials)
-			if err != nil {
-				return nil, err
-			}
-			return client, nil
-		},
-		Settings: func(raw []byte) (psa.Settings, error) {
-			var s Settings
-			if err := strict(raw, &s); err != nil {
-				return nil, fault.Invalid("settings", "settings are not those of ConnectWise").Wrap(err)
-			}
-			if err := s.Validate(); err != nil {
-				return nil, err
-			}
-			return s, nil
-		},
-	}
+	return psa.NewDriver("ConnectWise", func(c Credentials) (*Client, error) { return New(config, c) }, readSettings)
 }
 
-func strict(raw []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
+func readSettings(raw []byte) (Settings, error) {
+	var s Settings
+	if err := psa.Decode(raw, &s); err != nil {
+		return Settings{}, fault.Invalid("settings", "settings are not those of ConnectWise").Wrap(err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one JSON value")
-	}
-	return nil
+	return s, s.Validate()
 }

@@ -1,45 +1,18 @@
 package standin
 
 import (
-	"path"
 	"slices"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
 
-// Request is one API call that arrived.
-type Request struct {
-	Method   string
-	Path     string // below /v1.0
-	Username string // of the account; empty if the call was not authenticated
-}
-
-// maxLog bounds the log of requests, which a long demonstration fills.
-const maxLog = 100_000
-
-func (s *Server) record(r Request) {
-	if len(s.log) >= maxLog {
-		s.log = slices.Delete(s.log, 0, maxLog/2)
-	}
-	s.log = append(s.log, r)
-}
+// Request is one call that arrived. Its path is below /v1.0, and the account is its user name.
+type Request = desk.Request
 
 // Requests lists the calls of a method to a path, oldest first, whether they
 // were answered or not. Empty means any; the path is a pattern as in
 // path.Match.
-func (s *Server) Requests(method, pattern string) []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var matching []Request
-	for _, r := range s.log {
-		fits := pattern == ""
-		if !fits {
-			fits, _ = path.Match(pattern, r.Path) // a malformed pattern matches nothing
-		}
-		if fits && (method == "" || method == r.Method) {
-			matching = append(matching, r)
-		}
-	}
-	return matching
-}
+func (s *Server) Requests(method, pattern string) []Request { return s.log.Requests(method, pattern) }
 
 // Tickets lists the tickets of an account's database, oldest first.
 func (s *Server) Tickets(username string) []Ticket {

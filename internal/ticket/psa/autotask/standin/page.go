@@ -1,31 +1,14 @@
 package standin
 
 import (
-	"bytes"
-	_ "embed"
-	"html/template"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
-
-//go:embed page.html
-var pageHTML string
-
-// maxShown bounds the page: the newest tickets of each database.
-const maxShown = 200
-
-type pageBase struct {
-	Name    string
-	Zone    string
-	Total   int
-	Tickets []pageTicket
-}
-
-type pageTicket struct {
-	Ticket
-	Company, Label string
-}
 
 // page shows a person what has arrived: all tickets, or the one that a link of
 // the API's users leads to.
@@ -38,44 +21,51 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	var bases []pageBase
+	shown := desk.Page{Vendor: "Autotask"}
 	s.mu.Lock()
 	for _, b := range s.bases {
-		shown := pageBase{Name: b.name, Total: len(b.tickets)}
+		zone := ""
 		for _, a := range s.accounts {
 			if a.base == b {
-				shown.Zone = a.Zone
+				zone = a.Zone
 			}
 		}
-		for _, t := range slices.Backward(b.tickets) {
-			if (only != 0 && t.ID != only) || len(shown.Tickets) == maxShown {
-				continue
-			}
-			company, _ := b.company(t.CompanyID)
-			label := strconv.Itoa(t.Status)
-			if i := slices.IndexFunc(b.statuses, func(p Pick) bool { return p.Value == t.Status }); i >= 0 {
-				label = b.statuses[i].Label
-			}
-			shown.Tickets = append(shown.Tickets, pageTicket{Ticket: t.clone(), Company: company.Name, Label: label})
-		}
-		bases = append(bases, shown)
+		base := desk.Show(b.name, b.tickets, only, func(t *Ticket) desk.Ticket { return b.view(t, zone) })
+		base.About = "zone " + zone
+		shown.Accounts = append(shown.Accounts, base)
 	}
 	s.mu.Unlock()
+	shown.Write(w)
+}
 
-	view, err := template.New("page").Parse(pageHTML)
-	if err != nil {
-		http.Error(w, "page template", http.StatusInternalServerError)
-		return
+func (b *database) view(t *Ticket, zone string) desk.Ticket {
+	company, _ := b.company(t.CompanyID)
+	status := strconv.Itoa(t.Status)
+	if i := slices.IndexFunc(b.statuses, func(p Pick) bool { return p.Value == t.Status }); i >= 0 {
+		status = b.statuses[i].Label
 	}
-	var out bytes.Buffer
-	if err := view.Execute(&out, bases); err != nil {
-		http.Error(w, "page template", http.StatusInternalServerError)
-		return
+	due := ""
+	if !t.Due.IsZero() {
+		due = t.Due.UTC().Format(time.DateOnly)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(out.Bytes()) // the browser may have gone
+	v := desk.Ticket{
+		ID: t.ID, Label: t.Number, Link: fmt.Sprintf("/%s/Autotask/AutotaskExtend/ExecuteCommand.aspx?Code=OpenTicketDetail&TicketID=%d", zone, t.ID),
+		Title: t.Title, Status: status, CreatedAt: t.CreatedAt, Text: t.Description,
+		About: []string{company.Name, numbered("priority", int64(t.Priority)), numbered("queue", int64(t.QueueID)), numbered("resource", t.ResourceID), desk.Due(due), t.ExternalID},
+	}
+	for _, n := range t.Notes {
+		v.Notes = append(v.Notes, desk.Note{Title: n.Title, Text: n.Description, Internal: n.Internal(), CreatedAt: n.CreatedAt})
+	}
+	if t.Resolution != "" {
+		v.Notes = append(v.Notes, desk.Note{Title: "Resolution", Text: t.Resolution})
+	}
+	return v
+}
+
+// numbered names what Autotask knows by its number, or nothing if that is 0.
+func numbered(what string, id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return what + " " + strconv.FormatInt(id, 10)
 }

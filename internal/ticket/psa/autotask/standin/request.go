@@ -1,33 +1,29 @@
 package standin
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
-	"mime"
 	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
 
 // readBody takes the body of a call, or says what is wrong with it.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answer) {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return nil, &answer{http.StatusRequestEntityTooLarge, object{"Message": "The request entity is too large."}}
-	}
-	if r.Method != http.MethodPost && r.Method != http.MethodPatch {
-		return nil, nil
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, &answer{http.StatusUnsupportedMediaType, object{"Message": "The request contains an entity body but no supported Content-Type header."}}
-	}
-	if !json.Valid(raw) {
+	raw, status := desk.Body(w, r)
+	switch status {
+	case 0:
+		return raw, nil
+	case http.StatusRequestEntityTooLarge:
+		return nil, &answer{status, object{"Message": "The request entity is too large."}}
+	case http.StatusUnsupportedMediaType:
+		return nil, &answer{status, object{"Message": "The request contains an entity body but no supported Content-Type header."}}
+	default:
 		return nil, refused("Unable to parse the request body as JSON.")
 	}
-	return raw, nil
 }
 
 // decode fills a request's struct, whose fields are all that the API knows, to
@@ -54,9 +50,7 @@ func decode(raw []byte, into any, ignored ...string) *answer {
 	if err != nil {
 		return refused("The request body cannot be read.")
 	}
-	decoder := json.NewDecoder(bytes.NewReader(rest))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	if _, err := desk.Decode(rest, into); err != nil {
 		return refused("Could not convert a value: " + err.Error())
 	}
 	return nil

@@ -7,13 +7,14 @@
 package standin
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
 
 // Config says what the server holds at the start, and which limits it keeps.
@@ -121,8 +122,8 @@ type Server struct {
 	bases    []*database
 	lastID   int64
 	number   int64
-	faults   []*armed
-	log      []Request
+	faults   desk.Faults
+	log      desk.Log
 }
 
 // account is an Account, where it lives now, and what it is doing.
@@ -151,6 +152,8 @@ type answer struct {
 	body   any
 }
 
+func (a answer) reply() desk.Reply { return desk.JSON(a.status, a.body) }
+
 type object = map[string]any
 
 func ok(body any) answer { return answer{http.StatusOK, body} }
@@ -163,7 +166,6 @@ func refuse(messages ...string) answer {
 const (
 	servicePath = "/atservicesrest"
 	versionPath = "/v1.0"
-	maxBody     = 1 << 20
 )
 
 // New returns a server.
@@ -227,12 +229,12 @@ func noSuchPath(c *call) answer {
 
 // zone tells anyone who names a user where that user lives.
 func (s *Server) zone(w http.ResponseWriter, r *http.Request) {
-	entry := Request{Method: r.Method, Path: "/zoneInformation", Username: r.URL.Query().Get("user")}
+	entry := Request{Method: r.Method, Path: "/zoneInformation", Account: r.URL.Query().Get("user")}
 	s.mu.Lock()
 	reply := refuse("Zone information could not be determined for the user.")
-	fault := s.strike(entry)
-	s.record(entry)
-	if a := s.named(entry.Username); a != nil {
+	fault := s.faults.Strike(entry)
+	s.log.Add(entry)
+	if a := s.named(entry.Account); a != nil {
 		root := "http://" + r.Host + "/" + a.Zone
 		reply = ok(object{"zoneName": "Zone " + a.Zone, "url": root + "/ATServicesRest/", "webUrl": root + "/", "ci": len(a.base.tickets)})
 	}
@@ -244,20 +246,20 @@ func (s *Server) zone(w http.ResponseWriter, r *http.Request) {
 // handler.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	_, path, _ := strings.Cut(r.URL.Path, servicePath+versionPath)
-	entry := Request{Method: r.Method, Path: path, Username: r.Header.Get("UserName")}
+	entry := Request{Method: r.Method, Path: path, Account: r.Header.Get("UserName"), Search: strings.HasPrefix(path, "/Tickets/query")}
 	kind := objectOf(path)
 	body, problem := readBody(w, r)
 
 	s.mu.Lock()
 	a := s.authenticate(r)
 	if a == nil {
-		entry.Username = ""
-		s.record(entry)
+		entry.Account = ""
+		s.log.Add(entry)
 		s.mu.Unlock()
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	s.record(entry)
+	s.log.Add(entry)
 	refusal := s.admit(a, kind)
 	latency := s.latency(a)
 	s.mu.Unlock()
@@ -274,15 +276,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	s.answer(w, r, reply, fault)
 }
 
-func (s *Server) execute(c *call, entry Request, h handler, problem *answer) (answer, *Fault) {
-	fault := s.strike(entry)
+func (s *Server) execute(c *call, entry Request, h handler, problem *answer) (answer, *desk.Struck) {
+	fault := s.faults.Strike(entry)
 	c.newest = s.lastID
 	if fault != nil {
-		if !fault.Action.commits() {
+		if !fault.Action.Commits() {
 			return answer{}, fault
 		}
 		if fault.Action == StaleQuery {
-			c.newest = fault.newest
+			c.newest = fault.Newest
 		}
 	}
 	if problem != nil {
@@ -291,18 +293,13 @@ func (s *Server) execute(c *call, entry Request, h handler, problem *answer) (an
 	return h(c), fault
 }
 
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, reply answer, fault *Fault) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, reply answer, fault *desk.Struck) {
 	s.config.Logger.DebugContext(r.Context(), "stand-in call", "method", r.Method, "path", r.URL.Path, "status", reply.status)
-	raw, err := json.Marshal(reply.body)
-	if err != nil {
-		http.Error(w, "encode answer", http.StatusInternalServerError)
-		return
-	}
 	if fault != nil {
-		fault.write(w, r, s.config.LimitStatus, reply.status, raw)
+		fault.Write(w, r, reply.reply(), s.own)
 		return
 	}
-	writeJSON(w, reply.status, raw)
+	reply.reply().Write(w)
 }
 
 // authenticate wants all three headers, and the account in this zone.
@@ -321,10 +318,4 @@ func (s *Server) named(username string) *account {
 		}
 	}
 	return nil
-}
-
-func writeJSON(w http.ResponseWriter, status int, raw []byte) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(raw) // the client may have gone; there is nobody left to tell
 }

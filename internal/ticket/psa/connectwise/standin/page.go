@@ -1,30 +1,12 @@
 package standin
 
 import (
-	"bytes"
-	_ "embed"
-	"html/template"
+	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
-
-//go:embed page.html
-var pageHTML string
-
-// maxShown bounds the page: the newest tickets of each account.
-const maxShown = 200
-
-type pageAccount struct {
-	CompanyID string
-	Total     int
-	Tickets   []pageTicket
-}
-
-type pageTicket struct {
-	Ticket
-	Company, Board, Status, Priority, Source string
-}
 
 // page shows a person what has arrived: all tickets, or one.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
@@ -36,39 +18,28 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	var accounts []pageAccount
+	shown := desk.Page{Vendor: "ConnectWise"}
 	s.mu.Lock()
 	for _, a := range s.accounts {
-		shown := pageAccount{CompanyID: a.CompanyID, Total: len(a.tickets)}
-		for _, t := range slices.Backward(a.tickets) {
-			if (only != 0 && t.ID != only) || len(shown.Tickets) == maxShown {
-				continue
-			}
-			c, _ := a.company(t.CompanyID)
-			b, _ := a.board(t.BoardID)
-			status, _ := b.status(t.StatusID)
-			priority, _ := choice(a.Priorities, t.PriorityID)
-			source, _ := choice(a.Sources, t.SourceID)
-			shown.Tickets = append(shown.Tickets, pageTicket{t.clone(), c.Name, b.Name, status.Name, priority.Name, source.Name})
-		}
-		accounts = append(accounts, shown)
+		shown.Accounts = append(shown.Accounts, desk.Show(a.CompanyID, a.tickets, only, a.view))
 	}
 	s.mu.Unlock()
+	shown.Write(w)
+}
 
-	view, err := template.New("page").Parse(pageHTML)
-	if err != nil {
-		http.Error(w, "page template", http.StatusInternalServerError)
-		return
+func (a *account) view(t *Ticket) desk.Ticket {
+	company, _ := a.company(t.CompanyID)
+	board, _ := a.board(t.BoardID)
+	status, _ := board.status(t.StatusID)
+	priority, _ := choice(a.Priorities, t.PriorityID)
+	source, _ := choice(a.Sources, t.SourceID)
+	v := desk.Ticket{
+		ID: t.ID, Label: fmt.Sprintf("#%d", t.ID), Link: fmt.Sprintf("/v4_6_release/services/system_io/Service/fv_sr100_request.rails?service_recid=%d", t.ID),
+		Title: t.Summary, Status: status.Name, CreatedAt: t.CreatedAt,
+		About: []string{company.Name, board.Name, priority.Name, source.Name, desk.Due(t.RequiredDate), t.ExternalXRef},
 	}
-	var out bytes.Buffer
-	if err := view.Execute(&out, accounts); err != nil {
-		http.Error(w, "page template", http.StatusInternalServerError)
-		return
+	for _, n := range t.Notes {
+		v.Notes = append(v.Notes, desk.Note{Text: n.Text, Internal: n.Internal, CreatedAt: n.CreatedAt})
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(out.Bytes()) // the browser may have gone
+	return v
 }

@@ -1,10 +1,6 @@
 package standin
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"path"
@@ -12,40 +8,30 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
 
 // readBody takes the body of a call, or says what is wrong with it.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answer) {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		problem := refused(http.StatusRequestEntityTooLarge, "TooLarge", "Request too large.")
-		return nil, &problem
+	raw, status := desk.Body(w, r)
+	if status == 0 {
+		return raw, nil
 	}
-	if r.Method != http.MethodPost && r.Method != http.MethodPatch {
-		return nil, nil
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		problem := refused(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "Content-Type must be application/json.")
-		return nil, &problem
-	}
-	if !json.Valid(raw) {
-		problem := refused(http.StatusBadRequest, "InvalidJson", "The request body is not JSON.")
-		return nil, &problem
-	}
-	return raw, nil
+	text := map[int][2]string{
+		http.StatusRequestEntityTooLarge: {"TooLarge", "Request too large."},
+		http.StatusUnsupportedMediaType:  {"UnsupportedMediaType", "Content-Type must be application/json."},
+		http.StatusBadRequest:            {"InvalidJson", "The request body is not JSON."},
+	}[status]
+	problem := refused(status, text[0], text[1])
+	return nil, &problem
 }
 
 // decode fills a request's struct, whose fields are all that is known here.
 func decode(raw []byte, into any, resource string) *answer {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
+	field, err := desk.Decode(raw, into)
 	if err == nil {
 		return nil
-	}
-	field := ""
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field = wrong.Field
 	}
 	refusal := invalid(resource, problem{"InvalidField", err.Error(), field})
 	return &refusal

@@ -9,14 +9,16 @@
 package standin
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
 
 // Config says what the server holds at the start.
@@ -102,10 +104,10 @@ type Server struct {
 	mu       sync.Mutex // guards all that follows
 	accounts []*account
 	lastID   int64
-	faults   []*armed
-	log      []Request
-	windows  map[string]window // by company
-	key      string            // that callbacks are signed with
+	faults   desk.Faults
+	log      desk.Log
+	limit    desk.Limit
+	key      string // that callbacks are signed with
 }
 
 // handler answers one API call. It runs under the server's lock.
@@ -125,7 +127,6 @@ type object = map[string]any
 
 const (
 	prefix      = "/{codebase}/apis/3.0"
-	maxBody     = 1 << 20
 	maxURL      = 2000 // characters
 	vendorMedia = "application/vnd.connectwise.com+json"
 )
@@ -138,7 +139,7 @@ func New(config Config) (*Server, error) {
 	if len(config.Versions) == 0 {
 		config.Versions = []string{"2025.1"}
 	}
-	s := &Server{config: config, mux: http.NewServeMux(), windows: map[string]window{}}
+	s := &Server{config: config, mux: http.NewServeMux()}
 	s.RotateKey()
 	for _, a := range config.Accounts {
 		s.accounts = append(s.accounts, s.seed(a))
@@ -181,28 +182,29 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	s.mu.Unlock()
 	s.config.Logger.DebugContext(r.Context(), "stand-in call", "method", r.Method, "path", r.URL.Path, "status", reply.status)
 	if fault != nil {
-		fault.write(w, r, reply)
+		fault.Write(w, r, reply.reply(), own)
 		return
 	}
-	reply.write(w)
+	reply.reply().Write(w)
 }
 
-func (s *Server) handle(r *http.Request, h handler, body []byte, problem *answer) (answer, *Fault) {
+func (s *Server) handle(r *http.Request, h handler, body []byte, problem *answer) (answer, *desk.Struck) {
 	a := s.accountOf(r)
 	entry := Request{Method: r.Method, Path: strings.TrimPrefix(r.URL.Path, "/"+r.PathValue("codebase")+"/apis/3.0")}
+	entry.Search = entry.Path == "/service/tickets/search" || (entry.Method == http.MethodGet && entry.Path == "/service/tickets")
 	if a != nil {
-		entry.PublicKey = a.PublicKey
+		entry.Account = a.PublicKey
 	}
-	s.record(entry)
-	fault := s.strike(entry)
-	if fault != nil && !fault.Action.commits() {
+	s.log.Add(entry)
+	fault := s.faults.Strike(entry)
+	if fault != nil && !fault.Action.Commits() {
 		return answer{}, fault
 	}
 	if problem != nil {
 		return *problem, fault
 	}
 	if fault != nil && fault.Action == StaleList && a != nil {
-		a.newest = fault.newest
+		a.newest = fault.Newest
 		defer func() { a.newest = 0 }()
 	}
 	return h(s, a, r, body), fault
@@ -221,7 +223,7 @@ func (s *Server) guarded(h handler) handler {
 		if a.CodeBase != codeBase {
 			return notHere()
 		}
-		if wait, ok := s.allow(a.CompanyID); !ok {
+		if wait, ok := s.limit.Allow(a.CompanyID, s.config.PerMinute, s.config.Clock()); !ok {
 			return tooMany(wait)
 		}
 		if problem := s.checkHeader(r.Header); problem != nil {
@@ -253,26 +255,14 @@ func (s *Server) stranger(r *http.Request) answer {
 	return refused(http.StatusNotFound, "NotFound", "Resource not found.")
 }
 
-func (a answer) write(w http.ResponseWriter) {
-	raw, html := a.bytes()
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Content-Type", vendorMedia+"; version=2025.1; charset=utf-8")
-	if html {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(raw) //nolint:gosec // JSON, or a template's page; the client may have gone
-}
-
-func (a answer) bytes() (raw []byte, html bool) {
+func (a answer) reply() desk.Reply {
 	if text, ok := a.body.(page); ok {
-		return []byte(text), true
+		reply := desk.Text(string(text))
+		reply.Status = a.status
+		return reply
 	}
-	raw, err := json.Marshal(a.body)
-	if err != nil {
-		return []byte(`{"code":"Internal","message":"encode answer"}`), false
-	}
-	return raw, false
+	reply := desk.JSON(a.status, a.body)
+	maps.Copy(reply.Header, a.header)
+	reply.Header.Set("Content-Type", vendorMedia+"; version=2025.1; charset=utf-8")
+	return reply
 }

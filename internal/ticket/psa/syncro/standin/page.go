@@ -1,29 +1,11 @@
 package standin
 
 import (
-	"bytes"
-	_ "embed"
-	"html/template"
+	"fmt"
 	"net/http"
-	"slices"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
-
-//go:embed page.html
-var pageHTML string
-
-// maxShown bounds the page: the newest tickets of each account.
-const maxShown = 200
-
-type pageAccount struct {
-	Subdomain string
-	Total     int
-	Tickets   []pageTicket
-}
-
-type pageTicket struct {
-	Ticket
-	Customer string
-}
 
 // page shows a person what has arrived: all tickets, or one.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
@@ -32,35 +14,24 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	var accounts []pageAccount
+	shown := desk.Page{Vendor: "Syncro"}
 	s.mu.Lock()
 	for _, a := range s.accounts {
-		shown := pageAccount{Subdomain: a.Subdomain, Total: len(a.tickets)}
-		for _, t := range slices.Backward(a.tickets) {
-			if (only != 0 && t.ID != only) || len(shown.Tickets) == maxShown {
-				continue
-			}
-			c, _ := a.customer(t.CustomerID)
-			shown.Tickets = append(shown.Tickets, pageTicket{Ticket: t.clone(), Customer: c.BusinessName})
-		}
-		accounts = append(accounts, shown)
+		shown.Accounts = append(shown.Accounts, desk.Show(a.Subdomain, a.tickets, only, a.view))
 	}
 	s.mu.Unlock()
+	shown.Write(w)
+}
 
-	view, err := template.New("page").Parse(pageHTML)
-	if err != nil {
-		http.Error(w, "page template", http.StatusInternalServerError)
-		return
+func (a *account) view(t *Ticket) desk.Ticket {
+	customer, _ := a.customer(t.CustomerID)
+	v := desk.Ticket{
+		ID: t.ID, Label: fmt.Sprintf("#%d", t.Number), Link: fmt.Sprintf("/tickets/%d", t.ID),
+		Title: t.Subject, Status: t.Status, CreatedAt: t.CreatedAt,
+		About: append([]string{customer.BusinessName, t.ProblemType, t.Priority, desk.Due(t.DueDate)}, t.Tags...),
 	}
-	var out bytes.Buffer
-	if err := view.Execute(&out, accounts); err != nil {
-		http.Error(w, "page template", http.StatusInternalServerError)
-		return
+	for _, c := range t.Comments {
+		v.Notes = append(v.Notes, desk.Note{Title: c.Subject, Text: c.Body, Internal: c.Hidden, CreatedAt: c.CreatedAt})
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(out.Bytes()) // the browser may have gone
+	return v
 }

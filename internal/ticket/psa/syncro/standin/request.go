@@ -1,49 +1,41 @@
 package standin
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
-	"mime"
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
 
 // readBody takes the body of a call, or says what is wrong with it.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answer) {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return nil, &answer{http.StatusRequestEntityTooLarge, object{"error": "Request too large"}}
+	raw, status := desk.Body(w, r)
+	if status == 0 {
+		return raw, nil
 	}
-	if r.Method != http.MethodPost && r.Method != http.MethodPut {
-		return nil, nil
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, &answer{http.StatusUnsupportedMediaType, object{"error": "Content-Type must be application/json"}}
-	}
-	if !json.Valid(raw) {
-		return nil, &answer{http.StatusBadRequest, object{"error": "There was a problem in the JSON you submitted"}}
-	}
-	return raw, nil
+	text := map[int]string{
+		http.StatusRequestEntityTooLarge: "Request too large",
+		http.StatusUnsupportedMediaType:  "Content-Type must be application/json",
+		http.StatusBadRequest:            "There was a problem in the JSON you submitted",
+	}[status]
+	return nil, &answer{status, object{"error": text}}
 }
 
-// decode fills a request's struct, whose fields are all that the API knows.
-// The refusal has Syncro's third shape, errors by field.
+// decode fills a request's struct. The refusal has Syncro's third shape, errors
+// by field.
 func decode(raw []byte, into any) *answer {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
+	field, err := desk.Decode(raw, into)
 	if err == nil {
 		return nil
 	}
-	field := "base"
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field = wrong.Field
-	}
-	return &answer{http.StatusUnprocessableEntity, object{"errors": object{field: []string{err.Error()}}}}
+	return &answer{http.StatusUnprocessableEntity, object{"errors": object{cmp.Or(field, "base"): []string{err.Error()}}}}
+}
+
+func unauthorized() answer {
+	return answer{http.StatusUnauthorized, object{"error": "Unauthorized"}}
 }
 
 // refuse is Syncro's answer to values that a record cannot have.

@@ -8,13 +8,14 @@
 package standin
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 )
 
 // Config says what the server holds at the start.
@@ -75,9 +76,9 @@ type Server struct {
 	accounts []*account
 	lastID   int64
 	number   int64
-	faults   []*armed
-	log      []Request
-	windows  map[string]window
+	faults   desk.Faults
+	log      desk.Log
+	limit    desk.Limit
 }
 
 // handler answers one API call. It runs under the server's lock.
@@ -89,6 +90,8 @@ type answer struct {
 	body   any
 }
 
+func (a answer) reply() desk.Reply { return desk.JSON(a.status, a.body) }
+
 type object = map[string]any
 
 // New returns a server.
@@ -96,7 +99,7 @@ func New(config Config) (*Server, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, mux: http.NewServeMux(), windows: map[string]window{}, number: 1000}
+	s := &Server{config: config, mux: http.NewServeMux(), number: 1000}
 	for _, a := range config.Accounts {
 		s.accounts = append(s.accounts, s.seed(a))
 	}
@@ -126,7 +129,6 @@ func New(config Config) (*Server, error) {
 
 const (
 	base    = "/api/v1"
-	maxBody = 1 << 20
 	perPage = 25
 )
 
@@ -145,41 +147,37 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	reply, fault := s.handle(r, h, body, problem)
 	s.mu.Unlock()
 	s.config.Logger.DebugContext(r.Context(), "stand-in call", "method", r.Method, "path", r.URL.Path, "status", reply.status)
-	raw, err := json.Marshal(reply.body)
-	if err != nil {
-		http.Error(w, "encode answer", http.StatusInternalServerError)
-		return
-	}
 	if fault != nil {
-		fault.write(w, r, reply.status, raw)
+		fault.Write(w, r, reply.reply(), own)
 		return
 	}
-	writeJSON(w, reply.status, raw)
+	reply.reply().Write(w)
 }
 
-func (s *Server) handle(r *http.Request, h handler, body []byte, problem *answer) (answer, *Fault) {
+func (s *Server) handle(r *http.Request, h handler, body []byte, problem *answer) (answer, *desk.Struck) {
 	a := s.accountOf(r.Header)
 	entry := Request{Method: r.Method, Path: strings.TrimPrefix(r.URL.Path, base)}
+	entry.Search = entry.Method == http.MethodGet && entry.Path == "/tickets"
 	if a != nil {
-		entry.Token = a.Token
+		entry.Account = a.Token
 	}
-	defer func() { s.record(entry) }()
+	defer func() { s.log.Add(entry) }()
 
 	if !s.allow(r.RemoteAddr) {
-		return answer{http.StatusTooManyRequests, object{"error": "Rate limit exceeded"}}, nil
+		return tooMany(), nil
 	}
 	if a == nil {
-		return answer{http.StatusUnauthorized, object{"error": "Unauthorized"}}, nil
+		return unauthorized(), nil
 	}
-	fault := s.strike(entry)
-	if fault != nil && !fault.Action.commits() {
+	fault := s.faults.Strike(entry)
+	if fault != nil && !fault.Action.Commits() {
 		return answer{}, fault
 	}
 	if problem != nil {
 		return *problem, fault
 	}
 	if fault != nil && fault.Action == StaleList {
-		return listTicketsTo(s, a, r, fault.newest), nil
+		return listTicketsTo(s, a, r, fault.Newest), nil
 	}
 	if a.ReadOnly && r.Method != http.MethodGet {
 		return answer{http.StatusForbidden, object{"error": "You do not have permission"}}, fault
@@ -199,10 +197,4 @@ func (s *Server) accountOf(h http.Header) *account {
 		}
 	}
 	return nil
-}
-
-func writeJSON(w http.ResponseWriter, status int, raw []byte) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(raw) // the client may have gone; there is nobody left to tell
 }
