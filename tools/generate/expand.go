@@ -17,7 +17,7 @@ import (
 const snapshot = "docs/schema.graphql"
 
 // generatorOnly is what the SDL says to the generator, and nothing to clients.
-var generatorOnly = regexp.MustCompile(`(?m) @go(Field|Tag|Model)\([^)]*\)|(?:^"""\n[^"]*"""\n)?^directive @go\w+ ?\((?s:.*?)\) on [A-Z_ |]+\n`)
+var generatorOnly = regexp.MustCompile(` @go(Field|Tag|Model)\([^)]*\)|("""\n[^"]*"""\n)?directive @go\w+ ?\((?s:.*?)\) on [A-Z_ |]+\n`)
 
 // expand writes out what the SDL by hand leaves to convention: the arguments
 // of a @page field, and the descriptions of inputs and payloads.
