@@ -7,6 +7,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/bailiwick/bailiwick/ent/predicate"
+	"github.com/bailiwick/bailiwick/internal/database/lateral"
 )
 
 // ID filters vertices based on their ID field.
@@ -26,7 +27,7 @@ func IDNEQ(id string) predicate.SigningKey {
 
 // IDIn applies the In predicate on the ID field.
 func IDIn(ids ...string) predicate.SigningKey {
-	return predicate.SigningKey(sql.FieldIn(FieldID, ids...))
+	return predicate.SigningKey(lateral.IDs(FieldID, ids...))
 }
 
 // IDNotIn applies the NotIn predicate on the ID field.

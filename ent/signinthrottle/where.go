@@ -7,6 +7,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/bailiwick/bailiwick/ent/predicate"
+	"github.com/bailiwick/bailiwick/internal/database/lateral"
 )
 
 // ID filters vertices based on their ID field.
@@ -26,7 +27,7 @@ func IDNEQ(id string) predicate.SignInThrottle {
 
 // IDIn applies the In predicate on the ID field.
 func IDIn(ids ...string) predicate.SignInThrottle {
-	return predicate.SignInThrottle(sql.FieldIn(FieldID, ids...))
+	return predicate.SignInThrottle(lateral.IDs(FieldID, ids...))
 }
 
 // IDNotIn applies the NotIn predicate on the ID field.

@@ -8,6 +8,7 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"github.com/bailiwick/bailiwick/ent/predicate"
+	"github.com/bailiwick/bailiwick/internal/database/lateral"
 )
 
 // ID filters vertices based on their ID field.
@@ -27,7 +28,7 @@ func IDNEQ(id string) predicate.TicketingCompanyMapping {
 
 // IDIn applies the In predicate on the ID field.
 func IDIn(ids ...string) predicate.TicketingCompanyMapping {
-	return predicate.TicketingCompanyMapping(sql.FieldIn(FieldID, ids...))
+	return predicate.TicketingCompanyMapping(lateral.IDs(FieldID, ids...))
 }
 
 // IDNotIn applies the NotIn predicate on the ID field.

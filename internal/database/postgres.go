@@ -108,14 +108,18 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 				"the login cannot take the role %s: run the migrations, or grant it: %w", c.role, err), inner.Close())
 		}
 	}
-	if c.role == AppRole {
-		plans, err := newPlans(inner)
-		if err != nil {
-			return nil, errors.Join(err, inner.Close())
-		}
-		return &tenantConn{jsonConn: jsonConn{inner}, plans: plans}, nil
+	if c.role == "" {
+		return jsonConn{inner}, nil
 	}
-	return jsonConn{inner}, nil
+	plans, err := newPlans(inner)
+	if err != nil {
+		return nil, errors.Join(err, inner.Close())
+	}
+	planned := plannedConn{jsonConn: jsonConn{inner}, plans: plans}
+	if c.role == AppRole {
+		return &tenantConn{plannedConn: planned}, nil
+	}
+	return &planned, nil
 }
 
 // pqConn is what lib/pq's connection offers, and what database/sql asks for.
@@ -148,17 +152,90 @@ func (c jsonConn) CheckNamedValue(v *driver.NamedValue) error {
 	return c.pqConn.CheckNamedValue(v)
 }
 
+// plannedConn prepares the statements that it is sent again.
+type plannedConn struct {
+	jsonConn
+	plans *plans
+	inTx  bool
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c *plannedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := c.query(ctx, query, args)
+	if err != nil && c.plans.stale(query, err) && !c.inTx {
+		return c.query(ctx, query, args)
+	}
+	return rows, err
+}
+
+func (c *plannedConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	stmt, err := c.plans.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if prepared, ok := stmt.(driver.StmtQueryContext); ok {
+		return prepared.QueryContext(ctx, args)
+	}
+	return c.jsonConn.QueryContext(ctx, query, args)
+}
+
+// ExecContext implements driver.ExecerContext.
+func (c *plannedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	result, err := c.exec(ctx, query, args)
+	if err != nil && c.plans.stale(query, err) && !c.inTx {
+		return c.exec(ctx, query, args)
+	}
+	return result, err
+}
+
+func (c *plannedConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) == 0 { // may be several statements, which cannot be prepared
+		return c.jsonConn.ExecContext(ctx, query, args)
+	}
+	stmt, err := c.plans.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if prepared, ok := stmt.(driver.StmtExecContext); ok {
+		return prepared.ExecContext(ctx, args)
+	}
+	return c.jsonConn.ExecContext(ctx, query, args)
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *plannedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.jsonConn.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.inTx = true
+	return plannedTx{c, tx}, nil
+}
+
+type plannedTx struct {
+	conn *plannedConn
+	tx   driver.Tx
+}
+
+func (t plannedTx) Commit() error {
+	t.conn.inTx = false
+	return t.tx.Commit()
+}
+
+func (t plannedTx) Rollback() error {
+	t.conn.inTx = false
+	return t.tx.Rollback()
+}
+
 // tenantConn gives each statement the scope of its context. The scope is set
 // for the session, and only when it differs from the connection's; it is set
 // before BEGIN, so that a rollback cannot undo it.
 //
 // database/sql uses a connection from one goroutine at a time.
 type tenantConn struct {
-	jsonConn
-	plans *plans
+	plannedConn
 	reach reach // what the session is set to
 	stale bool  // an error occurred: set it again
-	inTx  bool
 }
 
 func (c *tenantConn) adopt(ctx context.Context) error {
@@ -202,23 +279,9 @@ func (c *tenantConn) QueryContext(ctx context.Context, query string, args []driv
 	if err := c.adopt(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := c.query(ctx, query, args)
-	if err != nil && c.plans.stale(query, err) && !c.inTx {
-		rows, err = c.query(ctx, query, args)
-	}
+	rows, err := c.plannedConn.QueryContext(ctx, query, args)
 	c.note(err)
 	return rows, err
-}
-
-func (c *tenantConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	stmt, err := c.plans.statement(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if prepared, ok := stmt.(driver.StmtQueryContext); ok {
-		return prepared.QueryContext(ctx, args)
-	}
-	return c.jsonConn.QueryContext(ctx, query, args)
 }
 
 // ExecContext implements driver.ExecerContext.
@@ -226,26 +289,9 @@ func (c *tenantConn) ExecContext(ctx context.Context, query string, args []drive
 	if err := c.adopt(ctx); err != nil {
 		return nil, err
 	}
-	result, err := c.exec(ctx, query, args)
-	if err != nil && c.plans.stale(query, err) && !c.inTx {
-		result, err = c.exec(ctx, query, args)
-	}
+	result, err := c.plannedConn.ExecContext(ctx, query, args)
 	c.note(err)
 	return result, err
-}
-
-func (c *tenantConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if len(args) == 0 { // may be several statements, which cannot be prepared
-		return c.jsonConn.ExecContext(ctx, query, args)
-	}
-	stmt, err := c.plans.statement(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if prepared, ok := stmt.(driver.StmtExecContext); ok {
-		return prepared.ExecContext(ctx, args)
-	}
-	return c.jsonConn.ExecContext(ctx, query, args)
 }
 
 // BeginTx implements driver.ConnBeginTx.
@@ -253,12 +299,11 @@ func (c *tenantConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	if err := c.adopt(ctx); err != nil {
 		return nil, err
 	}
-	tx, err := c.jsonConn.BeginTx(ctx, opts)
+	tx, err := c.plannedConn.BeginTx(ctx, opts)
 	if err != nil {
 		c.note(err)
 		return nil, err
 	}
-	c.inTx = true
 	return tenantTx{c, tx}, nil
 }
 
@@ -282,14 +327,12 @@ type tenantTx struct {
 
 func (t tenantTx) Commit() error {
 	err := t.tx.Commit()
-	t.conn.inTx = false
 	t.conn.note(err)
 	return err
 }
 
 func (t tenantTx) Rollback() error {
 	err := t.tx.Rollback()
-	t.conn.inTx = false
 	t.conn.note(err)
 	return err
 }

@@ -12,13 +12,7 @@ import (
 )
 
 // In keeps the rows of the parents.
-func In(column string, parents []string) func(*sql.Selector) {
-	args := make([]any, len(parents))
-	for i, p := range parents {
-		args[i] = p
-	}
-	return func(s *sql.Selector) { s.Where(sql.In(s.C(column), args...)) }
-}
+func In(column string, parents []string) func(*sql.Selector) { return IDs(column, parents...) }
 
 // First keeps the first limit rows of each parent. Shape adds the inner
 // query's predicates and order. Parents are TypeIDs, and so without commas.
@@ -54,6 +48,21 @@ func First(table, column string, parents []string, limit int, shape func(*sql.Se
 				b.WriteString(")")
 			}
 			b.WriteString(")")
+		}))
+	}
+}
+
+// IDs keeps the rows with one of the ids. On PostgreSQL they travel as one
+// parameter, so that the statement has one text, and one plan, however many
+// there are. TypeIDs have no commas.
+func IDs(column string, ids ...string) func(*sql.Selector) {
+	return func(s *sql.Selector) {
+		if s.Dialect() != dialect.Postgres {
+			sql.FieldIn(column, ids...)(s)
+			return
+		}
+		s.Where(sql.P(func(b *sql.Builder) {
+			b.Ident(s.C(column)).WriteString(" = ANY(string_to_array(").Arg(strings.Join(ids, ",")).WriteString(", ','))")
 		}))
 	}
 }
