@@ -5,6 +5,7 @@
 package lateral
 
 import (
+	"slices"
 	"strings"
 
 	"entgo.io/ent/dialect"
@@ -54,8 +55,10 @@ func First(table, column string, parents []string, limit int, shape func(*sql.Se
 
 // IDs keeps the rows with one of the ids. On PostgreSQL they travel as one
 // parameter, so that the statement has one text, and one plan, however many
-// there are. TypeIDs have no commas.
+// there are. A text with a comma is no TypeID: it matches nothing, and must not
+// become two.
 func IDs(column string, ids ...string) func(*sql.Selector) {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return strings.Contains(id, ",") })
 	return func(s *sql.Selector) {
 		if s.Dialect() != dialect.Postgres {
 			sql.FieldIn(column, ids...)(s)
