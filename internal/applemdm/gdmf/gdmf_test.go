@@ -154,8 +154,8 @@ func TestCompareVersions(t *testing.T) {
 func TestConfig(t *testing.T) {
 	for _, c := range []gdmf.Config{
 		{},
-		{Clock: time.Now, Client: http.DefaultClient, URL: "http://gdmf.apple.com/v2/pmv"},
-		{Clock: time.Now, Client: http.DefaultClient, Timeout: -1},
+		{Clock: time.Now, Client: &http.Client{}, URL: "http://gdmf.apple.com/v2/pmv"},
+		{Clock: time.Now, Client: &http.Client{}, Timeout: -1},
 	} {
 		_, err := gdmf.New(c)
 		assert.Error(t, err)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/sideshow/apns2"
-	"golang.org/x/net/http2"
 )
 
 // maxAnswer bounds the body of an answer, in bytes. APNs sends one short object.
@@ -30,29 +29,33 @@ const (
 type client struct {
 	id        identity
 	apns      *apns2.Client
-	transport *http2.Transport
+	transport *http.Transport
+	streams   chan struct{} // holds one for each notification on its way
 
 	// The cache's lock guards these.
 	users   int
 	used    uint64
 	retired bool
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
 }
 
 func newClient(config Config, id identity, certificate tls.Certificate) *client {
-	c := &client{id: id, conns: map[net.Conn]struct{}{}}
-	c.transport = &http2.Transport{
+	c := &client{id: id, conns: map[net.Conn]struct{}{}, streams: make(chan struct{}, config.Streams)}
+	c.transport = &http.Transport{
+		Protocols: new(http.Protocols),
 		TLSClientConfig: &tls.Config{
 			Certificates: []tls.Certificate{certificate}, RootCAs: config.Roots, MinVersion: tls.VersionTLS12, Time: config.Clock,
 		},
-		DialTLSContext: c.dial,
-		// A notification too many waits for a stream instead of a second connection.
-		StrictMaxConcurrentStreams: true,
-		ReadIdleTimeout:            pingAfter,
-		IdleConnTimeout:            idleAfter,
+		DialContext:         c.dial,
+		TLSHandshakeTimeout: config.Timeout,
+		IdleConnTimeout:     idleAfter,
+		MaxConnsPerHost:     1,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter},
 	}
+	c.transport.Protocols.SetHTTP2(true)
 	c.apns = &apns2.Client{Host: config.Host, HTTPClient: &http.Client{
 		Transport:     witness{next: c.transport, clock: config.Clock},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -61,39 +64,44 @@ func newClient(config Config, id identity, certificate tls.Certificate) *client 
 }
 
 // dial connects and remembers the connection, so that it can be closed for
-// certain: http2 closes none on which a stream is still being tidied up.
-func (c *client) dial(ctx context.Context, network, addr string, config *tls.Config) (net.Conn, error) {
-	dialer := tls.Dialer{NetDialer: &net.Dialer{KeepAlive: keepAlive}, Config: config}
-	conn, err := dialer.DialContext(ctx, network, addr)
+// certain: net/http closes none on which a stream is still being tidied up,
+// and finishes dialling for a request that has gone.
+func (c *client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	known := &trackedConn{Conn: conn, client: c}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		_ = conn.Close() // nobody waits for it
+		return nil, net.ErrClosed
+	}
 	c.conns[known] = struct{}{}
 	return known, nil
 }
 
-// close ends the connection. Nothing may be on its way.
+// close ends the connection for good. Nothing may be on its way.
 func (c *client) close() {
 	c.transport.CloseIdleConnections()
 	c.mu.Lock()
 	conns := c.conns
-	c.conns = map[net.Conn]struct{}{}
+	c.conns, c.closed = map[net.Conn]struct{}{}, true
 	c.mu.Unlock()
 	for conn := range conns {
 		_ = conn.Close() // it is of no use to anyone any more
 	}
 }
 
-// trackedConn forgets itself when http2 closes it.
+// trackedConn forgets itself when it is closed.
 type trackedConn struct {
 	net.Conn
 
 	client *client
 }
 
+// Close closes the connection.
 func (t *trackedConn) Close() error {
 	t.client.mu.Lock()
 	delete(t.client.conns, t)
@@ -111,6 +119,12 @@ func (c *client) push(ctx context.Context, n Notification, now time.Time) Outcom
 	}{n.Magic})
 	if err != nil {
 		return Outcome{Status: Rejected, Err: err}
+	}
+	select {
+	case c.streams <- struct{}{}:
+		defer func() { <-c.streams }()
+	case <-ctx.Done():
+		return unreached(ctx.Err(), answer{})
 	}
 	var seen answer
 	response, err := c.apns.PushWithContext(context.WithValue(ctx, answerKey{}, &seen), &apns2.Notification{

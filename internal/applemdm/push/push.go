@@ -21,7 +21,7 @@ const ProductionHost = "https://api.push.apple.com"
 // What a Config leaves open.
 const (
 	defaultClients     = 512
-	defaultStreams     = 50
+	defaultStreams     = maxStreams
 	defaultConcurrency = 256
 	defaultTimeout     = 20 * time.Second
 )
@@ -29,12 +29,17 @@ const (
 // lifetime is how long APNs keeps a notification for a device that is off.
 const lifetime = 7 * 24 * time.Hour
 
+// maxStreams is half of what every HTTP/2 server is expected to take on a
+// connection (RFC 9113, 6.5.2): a stream counts a little longer than its answer
+// takes, and one too many would open a second connection. Apple takes 1,000.
+const maxStreams = 50
+
 // Config says how APNs is reached. Zero values mean the defaults named.
 type Config struct {
 	Host        string         // https URL without a path; Apple's production host
 	Roots       *x509.CertPool // who may certify the host; the system's
 	Clients     int            // certificates whose connection is kept; 512
-	Streams     int            // notifications of one batch on their way at once; 50
+	Streams     int            // notifications of one certificate on their way at once, at most 50; 50
 	Concurrency int            // notifications of one SendMany on their way at once; 256
 	Timeout     time.Duration  // for one notification, connecting included; 20 s
 	Clock       func() time.Time
@@ -47,6 +52,9 @@ func (c Config) Validate() error {
 	}
 	if c.Clients < 0 || c.Streams < 0 || c.Concurrency < 0 || c.Timeout < 0 {
 		return errors.New("push: a limit is negative")
+	}
+	if c.Streams > maxStreams {
+		return fmt.Errorf("push: more than %d streams", maxStreams)
 	}
 	if c.Host == "" {
 		return nil

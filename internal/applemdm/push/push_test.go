@@ -29,7 +29,12 @@ type bundle struct {
 
 func setup(t *testing.T, config push.Config) bundle {
 	t.Helper()
-	apns, err := standin.Start(t.Context(), "127.0.0.1:0", standin.Config{Logger: slog.New(slog.DiscardHandler), Clock: time.Now})
+	return setupStreams(t, config, 0)
+}
+
+func setupStreams(t *testing.T, config push.Config, streams int) bundle {
+	t.Helper()
+	apns, err := standin.Start(t.Context(), "127.0.0.1:0", standin.Config{Logger: slog.New(slog.DiscardHandler), Clock: time.Now, Streams: streams})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, apns.Close()) })
 	config.Host, config.Roots, config.Clock = apns.URL(), apns.Roots(), time.Now
@@ -283,6 +288,38 @@ func TestEvictedInUse(t *testing.T) {
 	b.connections(t, 1)
 }
 
+// TestFullConnection: what the connection has no room for waits, and opens no
+// second one.
+func TestFullConnection(t *testing.T) {
+	b := setupStreams(t, push.Config{}, 100)
+	certificate := b.certificate(t, "a", year())
+	var senders sync.WaitGroup
+	for n := range 400 {
+		senders.Go(func() {
+			got := b.sender.Send(t.Context(), certificate, note("a", n))
+			assert.Equal(t, push.Accepted, got.Status, "%+v", got)
+		})
+	}
+	senders.Wait()
+	opened, _ := b.apns.Connections()
+	assert.Equal(t, 1, opened)
+}
+
+// TestNarrowServer: one that takes less than any server should costs more
+// connections, and no notification.
+func TestNarrowServer(t *testing.T) {
+	b := setupStreams(t, push.Config{}, 5)
+	batch := push.Batch{Certificate: b.certificate(t, "a", year())}
+	for n := range 100 {
+		batch.Notifications = append(batch.Notifications, note("a", n))
+	}
+	for _, o := range b.sender.SendMany(t.Context(), []push.Batch{batch})[0] {
+		assert.Equal(t, push.Accepted, o.Status, "%+v", o)
+	}
+	b.sender.Close()
+	b.connections(t, 0)
+}
+
 // TestSameCertificate: two organizations never share a connection.
 func TestSameCertificate(t *testing.T) {
 	b := setup(t, push.Config{})
@@ -363,6 +400,7 @@ func TestConfig(t *testing.T) {
 		{Clock: time.Now, Host: "http://api.push.apple.com"},
 		{Clock: time.Now, Host: "https://api.push.apple.com/3"},
 		{Clock: time.Now, Clients: -1},
+		{Clock: time.Now, Streams: 51},
 	} {
 		_, err := push.New(c)
 		assert.Error(t, err, "%+v", c.Host)

@@ -130,7 +130,7 @@ func New(config Config) (*Device, error) {
 	d := &Device{
 		config: config,
 		plain:  &http.Client{Transport: config.Transport, CheckRedirect: stay},
-		random: mathrand.New(mathrand.NewChaCha8(seed)),
+		random: mathrand.New(mathrand.NewChaCha8(seed)), //nolint:gosec // nothing secret: the same device makes up the same
 	}
 	d.state = State{OSVersion: config.Hardware.OSVersion, BuildVersion: config.Hardware.BuildVersion, HasPasscode: true}
 	d.updates = nextUpdates(config.Hardware)

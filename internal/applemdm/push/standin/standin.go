@@ -5,6 +5,7 @@
 package standin
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/tls"
@@ -30,7 +31,7 @@ type Config struct {
 	Clients []*x509.Certificate
 	// Streams is how many notifications a connection carries at once; 0 means
 	// 1000, as Apple's.
-	Streams uint32
+	Streams int
 	// OnPush is told of each accepted notification, by the goroutine that
 	// answers it. Optional.
 	OnPush func(Push)
@@ -104,7 +105,7 @@ func Start(ctx context.Context, addr string, config Config) (*Server, error) {
 		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(config.Logger.Handler(), slog.LevelDebug),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: int(streams(config))},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: cmp.Or(config.Streams, 1000)},
 		TLSConfig: &tls.Config{
 			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, Time: config.Clock,
 			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients, NextProtos: []string{"h2"},
@@ -115,17 +116,10 @@ func Start(ctx context.Context, addr string, config Config) (*Server, error) {
 	go func() {
 		defer close(s.served)
 		if err := s.http.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
-			config.Logger.Error("the apns stand-in ended", "error", err)
+			config.Logger.ErrorContext(ctx, "the apns stand-in ended", "error", err)
 		}
 	}()
 	return s, nil
-}
-
-func streams(c Config) uint32 {
-	if c.Streams == 0 {
-		return 1000
-	}
-	return c.Streams
 }
 
 type connKey struct{}
