@@ -113,15 +113,19 @@ func Generate(seed uint64, kind Kind) Hardware {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// serial ends in the seed, so that no two seeds below 28⁶ share one.
+// serial ends in the seed, so that no two seeds below 28⁶ share one. The factor
+// has none in common with 28, and scatters neighbours.
 func serial(r *rand.Rand, seed uint64) string {
 	var b [9]byte
 	for i := range b {
 		b[i] = serialLetters[r.IntN(len(serialLetters))]
 	}
+	const letters = uint64(len(serialLetters))
+	const all = letters * letters * letters * letters * letters * letters
+	seed = seed % all * 314_159_261 % all
 	for i := 8; i > 2; i-- {
-		b[i] = serialLetters[seed%uint64(len(serialLetters))]
-		seed /= uint64(len(serialLetters))
+		b[i] = serialLetters[seed%letters]
+		seed /= letters
 	}
 	return string(b[:])
 }
