@@ -1,6 +1,7 @@
 package push_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -38,6 +39,7 @@ func setupStreams(t *testing.T, config push.Config, streams int) bundle {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, apns.Close()) })
 	config.Host, config.Roots, config.Clock = apns.URL(), apns.Roots(), time.Now
+	config.Timeout = cmp.Or(config.Timeout, 5*time.Minute) // a busy machine is no fault
 	sender, err := push.New(config)
 	require.NoError(t, err)
 	t.Cleanup(sender.Close)

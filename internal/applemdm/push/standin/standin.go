@@ -103,7 +103,7 @@ func Start(ctx context.Context, addr string, config Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: 5 * time.Minute, // of the handshake, too: the machine may be busy
 		ErrorLog:          slog.NewLogLogger(config.Logger.Handler(), slog.LevelDebug),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: cmp.Or(config.Streams, 1000)},
 		TLSConfig: &tls.Config{
