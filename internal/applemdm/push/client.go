@@ -30,6 +30,7 @@ type client struct {
 	id        identity
 	apns      *apns2.Client
 	transport *http.Transport
+	timeout   time.Duration // of connecting
 	streams   chan struct{} // holds one for each notification on its way
 
 	// The cache's lock guards these.
@@ -43,7 +44,7 @@ type client struct {
 }
 
 func newClient(config Config, id identity, certificate tls.Certificate) *client {
-	c := &client{id: id, conns: map[net.Conn]struct{}{}, streams: make(chan struct{}, config.Streams)}
+	c := &client{id: id, conns: map[net.Conn]struct{}{}, timeout: config.Timeout, streams: make(chan struct{}, config.Streams)}
 	c.transport = &http.Transport{
 		Protocols: new(http.Protocols),
 		TLSClientConfig: &tls.Config{
@@ -67,7 +68,7 @@ func newClient(config Config, id identity, certificate tls.Certificate) *client 
 // certain: net/http closes none on which a stream is still being tidied up,
 // and finishes dialling for a request that has gone.
 func (c *client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, network, addr)
+	conn, err := (&net.Dialer{KeepAlive: keepAlive, Timeout: c.timeout}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ func (k Kind) Mac() bool { return k == MacAppleSilicon || k == MacIntel }
 type Hardware struct {
 	Kind                   Kind
 	UDID                   string // a UUID, or 00008020-000915083C80012E in newer iPhones and iPads
+	ProvisioningUDID       string // Apple silicon Macs only
 	SerialNumber           string
 	DeviceName             string
 	ModelName              string // as in "MacBook Air"
@@ -104,6 +105,9 @@ func Generate(seed uint64, kind Kind) Hardware {
 		h.EthernetMAC = mac(r)
 	} else {
 		h.UDID = fmt.Sprintf("%s-%016X", m.chip, r.Uint64()>>12)
+	}
+	if kind == MacAppleSilicon {
+		h.ProvisioningUDID = fmt.Sprintf("00008112-%016X", r.Uint64()>>12)
 	}
 	if kind == IPhone {
 		h.IMEI = imei(r)

@@ -44,9 +44,12 @@ func (d *Device) information() dict {
 		"iTunesStoreAccountIsActive": true, "BatteryLevel": 0.83, "AwaitingConfiguration": false,
 		"MDMOptions": dict{"ActivationLockAllowedWhileSupervised": false, "BootstrapTokenAllowed": mac},
 	})
+	if h.ProvisioningUDID != "" {
+		all["ProvisioningUDID"] = h.ProvisioningUDID
+	}
 	if mac {
 		return merge(all, dict{
-			"ProvisioningUDID": h.UDID, "IsAppleSilicon": h.Kind == MacAppleSilicon, "EthernetMAC": h.EthernetMAC,
+			"IsAppleSilicon": h.Kind == MacAppleSilicon, "EthernetMAC": h.EthernetMAC,
 			"HostName": h.SerialNumber + ".local", "LocalHostName": h.SerialNumber, "SystemIntegrityProtectionEnabled": true,
 			"SupportsiOSAppInstalls": h.Kind == MacAppleSilicon, "HasBattery": h.ModelName != "Mac mini" && h.ModelName != "iMac",
 			"OSUpdateSettings": dict{"AutoCheckEnabled": true, "BackgroundDownloadEnabled": true, "AutomaticOSInstallationEnabled": false},
