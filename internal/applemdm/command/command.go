@@ -73,7 +73,7 @@ func Encode(c Command, uuid string) ([]byte, error) {
 		if !field.IsExported() || strings.Contains(field.Tag.Get("plist"), "omitempty") && empty(content) {
 			continue
 		}
-		keys[field.Name] = content.Interface()
+		keys[field.Name] = reflect.Indirect(content).Interface()
 	}
 	return plist.Encode(map[string]any{"Command": keys, "CommandUUID": uuid})
 }
