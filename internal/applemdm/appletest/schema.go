@@ -19,7 +19,8 @@ type Schema struct {
 		DeclarationType string        `yaml:"declarationtype"`
 		SupportedOS     map[string]OS `yaml:"supportedOS"`
 	} `yaml:"payload"`
-	PayloadKeys []Key `yaml:"payloadkeys"`
+	PayloadKeys  []Key `yaml:"payloadkeys"`
+	ResponseKeys []Key `yaml:"responsekeys"` // of a command's answer
 }
 
 // OS is how one operating system supports something.
@@ -65,6 +66,16 @@ func Dir(t testing.TB) string {
 func Commands(t testing.TB) map[string]Schema {
 	t.Helper()
 	return read(t, "mdm/commands", func(s Schema) string { return s.Payload.RequestType })
+}
+
+// Responses returns the keys of every command's answer, by its RequestType.
+func Responses(t testing.TB) map[string][]Key {
+	t.Helper()
+	keys := map[string][]Key{}
+	for requestType, s := range Commands(t) {
+		keys[requestType] = s.ResponseKeys
+	}
+	return keys
 }
 
 // Profiles reads the schemas of all profile payloads, by their PayloadType.

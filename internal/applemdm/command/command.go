@@ -63,8 +63,8 @@ func Sensitive(c Command) bool { return holdsSecret(reflect.TypeOf(c)) }
 // Encode writes the property list that a device is sent. The UUID is the
 // queue's id of the command, and comes back in the device's reports.
 func Encode(c Command, uuid string) ([]byte, error) {
-	if uuid == "" {
-		return nil, fmt.Errorf("encode %s: no command UUID", RequestType(c))
+	if _, known := catalogue()[RequestType(c)]; !known || uuid == "" {
+		return nil, fmt.Errorf("encode %T: not in the catalogue, or no command UUID", c)
 	}
 	keys := map[string]any{"RequestType": RequestType(c)}
 	value := reflect.ValueOf(c)
