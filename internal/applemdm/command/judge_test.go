@@ -3,6 +3,8 @@ package command_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,16 +97,27 @@ func TestJudgeSupport(t *testing.T) {
 	}
 }
 
-// versions are those at which support can change, and one of today.
+// versions are those around which support changes, and one of today.
 func versions(support appletest.OS) []string {
 	all := []string{"1.0", "26.1"}
 	if support.Introduced != "" && support.Introduced != "n/a" {
-		all = append(all, support.Introduced)
+		all = append(all, support.Introduced, before(support.Introduced))
 	}
 	if support.Removed != "" {
-		all = append(all, support.Removed)
+		all = append(all, support.Removed, before(support.Removed))
 	}
 	return all
+}
+
+// before returns the last version before one such as 10.14.4.
+func before(version string) string {
+	parts := strings.Split(version, ".")
+	for i := len(parts) - 1; i >= 0; i-- {
+		if n, _ := strconv.Atoi(parts[i]); n > 0 {
+			return strings.Join(append(parts[:i:i], strconv.Itoa(n-1), "99"), ".")
+		}
+	}
+	return "0"
 }
 
 func setting(t *testing.T, schema appletest.Schema, name string) appletest.Key {
