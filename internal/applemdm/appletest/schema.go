@@ -56,7 +56,7 @@ func Dir(t testing.TB) string {
 	if dir == "" {
 		dir = filepath.Join(root(t), "..", "device-management")
 	}
-	if _, err := os.Stat(filepath.Join(dir, "mdm", "commands")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "mdm", "commands")); err != nil { //nolint:gosec // whoever runs the tests names the directory
 		t.Skipf("apple/device-management is not beside the project: no %s", filepath.Join(dir, "mdm", "commands"))
 	}
 	return dir

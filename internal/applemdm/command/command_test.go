@@ -101,6 +101,27 @@ func TestNewPIN(t *testing.T) {
 	require.Greater(t, len(seen), 40)
 }
 
+// A text that is accepted reaches the device as it is.
+func FuzzText(f *testing.F) {
+	f.Add("Lost & found <here>\n\tBitte zurück 🙏", "012345")
+	f.Add("\r\n", "1")
+	f.Add("\ufffe\u0085\u2028", "]]>")
+	f.Fuzz(func(t *testing.T, message, pin string) {
+		c := command.DeviceLock{Message: message, PIN: command.Secret(pin)}
+		if command.Validate(c, mac) != nil {
+			return
+		}
+		body, err := command.Encode(c, "1")
+		require.NoError(t, err)
+		var got struct {
+			Command struct{ Message, PIN string }
+		}
+		require.NoError(t, plist.Decode(body, &got))
+		require.Equal(t, message, got.Command.Message)
+		require.Equal(t, pin, got.Command.PIN)
+	})
+}
+
 func TestValidate(t *testing.T) {
 	old := func(t command.Target, version string) command.Target {
 		t.OSVersion = version

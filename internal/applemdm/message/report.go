@@ -39,7 +39,7 @@ func DecodeReport(body []byte) (*Report, error) {
 	if err := plist.Decode(body, &r); err != nil {
 		return nil, err
 	}
-	if err := r.Enrollment.check(); err != nil {
+	if err := r.check(); err != nil {
 		return nil, err
 	}
 	switch r.Status {

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,23 @@ func TestSigner(t *testing.T) {
 	for cut := range len(whole) {
 		_, err := signature.Signer(header(whole[:cut]), body)
 		require.Error(t, err, "cut at %d", cut)
+	}
+}
+
+// Signatures that openssl cms -sign made, with lengths and without, are read.
+func TestSignerOpenSSL(t *testing.T) {
+	signed, err := os.ReadFile("testdata/body.plist")
+	require.NoError(t, err)
+	for name, subject := range map[string]string{"rsa": "device", "rsa-indefinite": "device", "rsa-sha1": "device", "ecdsa": "ecdevice"} {
+		t.Run(name, func(t *testing.T) {
+			header, err := os.ReadFile("testdata/" + name + ".header")
+			require.NoError(t, err)
+			cert, err := signature.Signer(string(header), signed)
+			require.NoError(t, err)
+			require.Equal(t, subject, cert.Subject.CommonName)
+			_, err = signature.Signer(string(header), append(signed, '\n'))
+			require.ErrorIs(t, err, signature.ErrMismatch)
+		})
 	}
 }
 
