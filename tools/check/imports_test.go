@@ -68,6 +68,14 @@ var architecture = []check.ImportRule{
 		Why: "it orders routes and middleware, and is composed by internal/app",
 	},
 	{
+		Who: []string{
+			"internal/applemdm/command", "internal/applemdm/message", "internal/applemdm/plist", "internal/applemdm/result",
+			"internal/applemdm/signature",
+		},
+		May: []string{"internal/fault", "internal/applemdm/command", "internal/applemdm/plist"}, Outside: []string{"*"},
+		Why: "the protocol is pure: it knows neither tenants nor a database",
+	},
+	{
 		Who: []string{"internal/keystore"},
 		May: append([]string{"internal/access/token"}, core...), Outside: []string{"*"},
 		Why: "it stores what secret and token declare",

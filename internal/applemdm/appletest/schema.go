@@ -11,13 +11,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Schema is Apple's description of one command, profile payload or declaration.
+// Schema is Apple's description of one command.
 type Schema struct {
 	Payload struct {
-		RequestType     string        `yaml:"requesttype"`
-		PayloadType     string        `yaml:"payloadtype"`
-		DeclarationType string        `yaml:"declarationtype"`
-		SupportedOS     map[string]OS `yaml:"supportedOS"`
+		RequestType string        `yaml:"requesttype"`
+		SupportedOS map[string]OS `yaml:"supportedOS"`
 	} `yaml:"payload"`
 	PayloadKeys  []Key `yaml:"payloadkeys"`
 	ResponseKeys []Key `yaml:"responsekeys"` // of a command's answer
@@ -65,36 +63,9 @@ func Dir(t testing.TB) string {
 // Commands reads the schemas of all commands, by their RequestType.
 func Commands(t testing.TB) map[string]Schema {
 	t.Helper()
-	return read(t, "mdm/commands", func(s Schema) string { return s.Payload.RequestType })
-}
-
-// Responses returns the keys of every command's answer, by its RequestType.
-func Responses(t testing.TB) map[string][]Key {
-	t.Helper()
-	keys := map[string][]Key{}
-	for requestType, s := range Commands(t) {
-		keys[requestType] = s.ResponseKeys
-	}
-	return keys
-}
-
-// Profiles reads the schemas of all profile payloads, by their PayloadType.
-func Profiles(t testing.TB) map[string]Schema {
-	t.Helper()
-	return read(t, "mdm/profiles", func(s Schema) string { return s.Payload.PayloadType })
-}
-
-// Configurations reads the schemas of all declared configurations, by their type.
-func Configurations(t testing.TB) map[string]Schema {
-	t.Helper()
-	return read(t, "declarative/declarations/configurations", func(s Schema) string { return s.Payload.DeclarationType })
-}
-
-func read(t testing.TB, folder string, name func(Schema) string) map[string]Schema {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(Dir(t), filepath.FromSlash(folder), "*.yaml"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no schemas in %s: %v", folder, err)
+	files, err := filepath.Glob(filepath.Join(Dir(t), "mdm", "commands", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	schemas := map[string]Schema{}
 	for _, file := range files {
@@ -106,11 +77,22 @@ func read(t testing.TB, folder string, name func(Schema) string) map[string]Sche
 		if err := yaml.Unmarshal(text, &s); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		if name(s) != "" {
-			schemas[name(s)] = s
-		}
+		schemas[s.Payload.RequestType] = s
+	}
+	if len(schemas) == 0 {
+		t.Fatalf("no schemas in %s", Dir(t))
 	}
 	return schemas
+}
+
+// Responses returns the keys of every command's answer, by its RequestType.
+func Responses(t testing.TB) map[string][]Key {
+	t.Helper()
+	keys := map[string][]Key{}
+	for requestType, s := range Commands(t) {
+		keys[requestType] = s.ResponseKeys
+	}
+	return keys
 }
 
 func root(t testing.TB) string {

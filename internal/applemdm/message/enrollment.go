@@ -11,7 +11,7 @@ const (
 	maxPushMagic  = 128      // characters; devices send a UUID
 	maxTopic      = 255      // characters
 	maxEscrow     = 16 << 10 // bytes of an unlock or bootstrap token; devices send at most a few hundred
-	maxCommand    = 128      // characters of a CommandUUID
+	maxCommand    = 64       // characters of a CommandUUID or RequestType
 	maxErrorChain = 16       // errors
 	maxEndpoint   = 512      // characters
 	topicPrefix   = "com.apple.mgmt."

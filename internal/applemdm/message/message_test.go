@@ -212,9 +212,9 @@ func TestReport(t *testing.T) {
 		"an unknown status":       idle.with("Status", "Done"),
 		"idle about a command":    idle.with("CommandUUID", userID),
 		"about no command":        idle.with("Status", "Acknowledged"),
-		"about a long command":    idle.with("Status", "NotNow").with("CommandUUID", strings.Repeat("x", 129)),
+		"about a long command":    idle.with("Status", "NotNow").with("CommandUUID", strings.Repeat("x", 65)),
 		"about a strange command": idle.with("Status", "NotNow").with("CommandUUID", "a b"),
-		"of a long type":          idle.with("RequestType", strings.Repeat("x", 129)),
+		"of a long type":          idle.with("RequestType", strings.Repeat("x", 65)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := message.DecodeReport(in.body(t))

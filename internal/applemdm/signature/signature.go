@@ -7,6 +7,7 @@ package signature
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
@@ -24,10 +25,14 @@ const Header = "Mdm-Signature"
 // A device's signature takes 2 kB, with a chain 6.
 const maxHeader = 16 << 10
 
+// maxKeyBits bounds the RSA key that a stranger makes the server verify with:
+// a header has room for one that takes the better part of a second.
+const maxKeyBits = 4096
+
 // Why an identity is refused. An error wraps one of these.
 var (
 	ErrAbsent    = errors.New("signature: no certificate and no signature")
-	ErrTooLarge  = errors.New("signature: header larger than 16 KiB")
+	ErrTooLarge  = errors.New("signature: too large") // a header over 16 KiB, or a key
 	ErrMalformed = errors.New("signature: malformed")
 	ErrMismatch  = errors.New("signature: not a signature of this body")
 	ErrConflict  = errors.New("signature: two certificates in one request")
@@ -64,6 +69,9 @@ func verify(der, body []byte) (cert *x509.Certificate, err error) {
 	signer := message.GetOnlySigner()
 	if signer == nil {
 		return nil, malformed("not one signer with a certificate")
+	}
+	if key, ok := signer.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
+		return nil, fmt.Errorf("%w: an RSA key of more than %d bits", ErrTooLarge, maxKeyBits)
 	}
 	var digest []byte
 	if err := message.UnmarshalSignedAttribute(pkcs7.OIDAttributeMessageDigest, &digest); err != nil {

@@ -137,6 +137,10 @@ func TestSigner(t *testing.T) {
 	lateDER, err := late.Finish()
 	require.NoError(t, err)
 
+	huge := identity{key: device.key}
+	huge.cert = sign(t, &x509.Certificate{SerialNumber: big.NewInt(7), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}, ca.cert,
+		&rsa.PublicKey{N: new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 60_000), big.NewInt(1)), E: 1<<31 - 1}, ca.key)
+
 	for name, c := range map[string]struct {
 		header string
 		body   []byte
@@ -157,6 +161,7 @@ func TestSigner(t *testing.T) {
 		"empty":                           {"", body, signature.ErrMalformed},
 		"not base64":                      {"<plist/>", body, signature.ErrMalformed},
 		"not CMS":                         {header([]byte("hello")), body, signature.ErrMalformed},
+		"a key of 60,000 bits":            {header(huge.cms(t, body)), body, signature.ErrTooLarge},
 		"nested without end":              {header([]byte(strings.Repeat("\x30\x80", 6000))), body, signature.ErrMalformed},
 		"a header of 16 KiB and a byte":   {strings.Repeat("A", 16<<10+1), body, signature.ErrTooLarge},
 		"a length of many gigabytes":      {header([]byte("\x30\x84\xff\xff\xff\xff")), body, signature.ErrMalformed},
