@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
 	"github.com/bailiwick/bailiwick/internal/applemdm/result"
 )
@@ -42,6 +44,24 @@ func TestDeviceInformation(t *testing.T) {
 		ServiceSubscriptions: []result.Subscription{{Slot: "CTSubscriptionSlotOne", IsRoaming: ptr(false)}},
 		OSUpdateSettings:     &result.UpdateSettings{PreviousScanDate: &scanned, CatalogURL: strings.Repeat("u", 1000)},
 	}, device)
+}
+
+// What the inventory asks is what it reads.
+func TestQueries(t *testing.T) {
+	asked, read := map[string]bool{}, map[string]bool{}
+	for _, platform := range []command.Platform{command.MacOS, command.IOS, command.IPadOS, command.TVOS, command.VisionOS, command.WatchOS} {
+		for _, query := range command.Queries(command.Target{Platform: platform, OSVersion: "26.1", Supervised: true}) {
+			asked[query] = true
+		}
+	}
+	for field := range reflect.TypeFor[result.Device]().Fields() {
+		name := field.Tag.Get("key")
+		if name == "" {
+			name = field.Name
+		}
+		read[name] = true
+	}
+	require.Equal(t, read, asked)
 }
 
 // A value of another type than documented is as if it were missing.
