@@ -57,4 +57,3 @@ func TestIndefiniteLengths(t *testing.T) {
 func pemOf(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
-
