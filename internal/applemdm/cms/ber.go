@@ -9,8 +9,9 @@ import (
 // nests about a dozen levels deep.
 const (
 	// MaxSize is the largest message in bytes that is read.
-	MaxSize  = 256 << 10
-	maxDepth = 32
+	MaxSize    = 256 << 10
+	maxDepth   = 32
+	maxKeyBits = 8192
 )
 
 var errEncoding = errors.New("cms: not a BER encoding")

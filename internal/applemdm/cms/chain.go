@@ -50,6 +50,9 @@ func issuerOf(c *x509.Certificate, among []*x509.Certificate, at time.Time) *x50
 		if issuer.KeyUsage != 0 && issuer.KeyUsage&x509.KeyUsageCertSign == 0 {
 			continue
 		}
+		if checkKey(issuer) != nil {
+			continue
+		}
 		if issuer.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil {
 			return issuer
 		}

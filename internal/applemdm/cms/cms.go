@@ -50,6 +50,9 @@ func verify(message, detached []byte) (signed *Signed, err error) {
 	if signer == nil {
 		return nil, errors.New("cms: not signed by exactly one certificate that the message carries")
 	}
+	if err := checkKey(signer); err != nil {
+		return nil, err
+	}
 	if err := parsed.Verify(); err != nil {
 		return nil, fmt.Errorf("cms: %w", err)
 	}
@@ -133,6 +136,15 @@ func normalize(message []byte) ([]byte, error) {
 		return nil, errors.New("cms: bytes after the message")
 	}
 	return der, nil
+}
+
+// checkKey refuses a key so long that verifying with it would take the better
+// part of a second.
+func checkKey(c *x509.Certificate) error {
+	if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
+		return fmt.Errorf("cms: an RSA key of more than %d bits", maxKeyBits)
+	}
+	return nil
 }
 
 // surviveParser makes a parser's panic an error: the library slices and

@@ -31,6 +31,7 @@ func issue(t testing.TB, name string, issuer *identity, ca bool, from, to time.T
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: from, NotAfter: to, IsCA: ca, BasicConstraintsValid: true,
+		SignatureAlgorithm: x509.SHA1WithRSA, // as Apple's device CA signs
 	}
 	if ca {
 		template.KeyUsage = x509.KeyUsageCertSign
@@ -68,6 +69,23 @@ func TestSignAndVerify(t *testing.T) {
 	require.Error(t, err)
 	_, err = cms.Verify(bytes.Repeat([]byte{0x30, 0x80}, cms.MaxSize/2))
 	require.ErrorContains(t, err, "deep")
+}
+
+// TestLongKey: verifying with a key of 60,000 bits would keep a core busy, for
+// a message that anyone can send.
+func TestLongKey(t *testing.T) {
+	root := issue(t, "root", nil, true, year(2020), year(2040))
+	long := new(big.Int).SetBit(big.NewInt(1), 60_000, 1)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: year(2020), NotAfter: year(2040),
+	}, root.certificate, &rsa.PublicKey{N: long, E: 65537}, root.key)
+	require.NoError(t, err)
+	c, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	message, err := cms.Sign([]byte("x"), c, root.key, nil)
+	require.NoError(t, err)
+	_, err = cms.Verify(message)
+	require.ErrorContains(t, err, "8192 bits")
 }
 
 func TestEnvelope(t *testing.T) {
@@ -136,6 +154,7 @@ func TestVerifyChain(t *testing.T) {
 		return signed.VerifyChain(trusted, at)
 	}
 	never := time.Time{}
+	require.Error(t, plain.certificate.CheckSignatureFrom(root.certificate), "what crypto/x509 refuses")
 	require.NoError(t, verify(device, roots(middle), roots(root), never), "an expired issuer, dates left alone")
 	require.ErrorIs(t, verify(device, roots(middle), roots(root), noon), cms.ErrChain, "dates judged")
 	require.NoError(t, verify(plain, nil, roots(stranger, root), noon))

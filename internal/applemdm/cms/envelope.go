@@ -152,8 +152,8 @@ type implicitRejection struct {
 func (k implicitRejection) Public() crypto.PublicKey { return k.key.Public() }
 
 func (k implicitRejection) Decrypt(random io.Reader, wrapped []byte, opts crypto.DecrypterOpts) ([]byte, error) {
-	if _, v15 := opts.(*rsa.PKCS1v15DecryptOptions); v15 {
-		opts = &rsa.PKCS1v15DecryptOptions{SessionKeyLen: k.size}
+	if _, v15 := opts.(*rsa.PKCS1v15DecryptOptions); v15 { //nolint:staticcheck // the one key transport that SCEP clients write
+		opts = &rsa.PKCS1v15DecryptOptions{SessionKeyLen: k.size} //nolint:staticcheck // likewise, and made harmless here
 	}
 	return k.key.Decrypt(random, wrapped, opts)
 }

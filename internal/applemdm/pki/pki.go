@@ -9,7 +9,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -35,9 +34,6 @@ var (
 	ErrSignature = errors.New("pki: the request is not signed by its own key")
 	// ErrExpired is returned when the authority's own life is over or not begun.
 	ErrExpired = errors.New("pki: the certificate authority is not valid now")
-	// ErrIdentity is returned for a certificate that is no identity of this
-	// authority at the time asked for.
-	ErrIdentity = errors.New("pki: not an identity of this certificate authority")
 )
 
 // Authority is a certificate authority and its key. It is safe for concurrent
@@ -45,6 +41,7 @@ var (
 type Authority struct {
 	certificate *x509.Certificate
 	key         *rsa.PrivateKey
+	trust       *Trust
 	clock       func() time.Time
 }
 
@@ -70,7 +67,7 @@ func New(subject pkix.Name, clock func() time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Authority{certificate: certificate, key: key, clock: clock}, nil
+	return &Authority{certificate: certificate, key: key, trust: NewTrust(certificate), clock: clock}, nil
 }
 
 // Open restores an authority from its certificate (DER) and its key as
@@ -87,7 +84,7 @@ func Open(certificate, key []byte, clock func() time.Time) (*Authority, error) {
 	if !k.PublicKey.Equal(c.PublicKey) {
 		return nil, errors.New("pki: key and certificate of the authority do not belong together")
 	}
-	return &Authority{certificate: c, key: k, clock: clock}, nil
+	return &Authority{certificate: c, key: k, trust: NewTrust(c), clock: clock}, nil
 }
 
 // Certificate returns the authority's own certificate; Raw is its DER.
@@ -158,22 +155,8 @@ func (a *Authority) issue(template *x509.Certificate, public any, validity time.
 	return sign(template, a.certificate, public, a.key)
 }
 
-// Verify checks that a certificate is a device identity of this authority,
-// valid at the time given. The error is ErrIdentity with the reason.
-func (a *Authority) Verify(certificate *x509.Certificate, at time.Time) error {
-	roots := x509.NewCertPool()
-	roots.AddCert(a.certificate)
-	_, err := certificate.Verify(x509.VerifyOptions{
-		Roots: roots, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrIdentity, err)
-	}
-	if certificate.IsCA { // the authority itself is no device
-		return ErrIdentity
-	}
-	return nil
-}
+// Trust returns the trust in this authority's certificate.
+func (a *Authority) Trust() *Trust { return a.trust }
 
 // CheckRequest checks the key and the signature of a certificate request. The
 // errors are ErrKey and ErrSignature.
@@ -186,46 +169,6 @@ func CheckRequest(request *x509.CertificateRequest) error {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
-}
-
-// NewKey makes an RSA key.
-func NewKey() (*rsa.PrivateKey, error) {
-	key, err := rsa.GenerateKey(rand.Reader, KeyBits)
-	if err != nil {
-		return nil, fmt.Errorf("pki: make a key: %w", err)
-	}
-	return key, nil
-}
-
-// MarshalKey returns a key as PKCS#8 DER, in the clear: the caller seals it.
-func MarshalKey(key *rsa.PrivateKey) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("pki: encode a key: %w", err)
-	}
-	return der, nil
-}
-
-// ParseKey reads what MarshalKey wrote.
-func ParseKey(der []byte) (*rsa.PrivateKey, error) {
-	parsed, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil, fmt.Errorf("pki: read a key: %w", err)
-	}
-	key, ok := parsed.(*rsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("pki: read a key: it is %T, not RSA", parsed)
-	}
-	return key, nil
-}
-
-// PEM encodes certificates, one after the other.
-func PEM(certificates ...*x509.Certificate) []byte {
-	var out []byte
-	for _, c := range certificates {
-		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	return out
 }
 
 func sign(template, parent *x509.Certificate, public any, key *rsa.PrivateKey) (*x509.Certificate, error) {

@@ -82,11 +82,14 @@ func TestDevice(t *testing.T) {
 	assert.Equal(t, noon.Add(24*time.Hour), c.NotAfter)
 	assert.Equal(t, a.Certificate().SubjectKeyId, c.AuthorityKeyId)
 
-	require.NoError(t, a.Verify(c, noon))
-	require.ErrorIs(t, a.Verify(c, noon.Add(25*time.Hour)), pki.ErrIdentity)
-	require.ErrorIs(t, a.Verify(c, noon.Add(-2*time.Hour)), pki.ErrIdentity)
-	require.ErrorIs(t, b.Verify(c, noon), pki.ErrIdentity, "an authority of the same name")
-	require.ErrorIs(t, a.Verify(a.Certificate(), noon), pki.ErrIdentity)
+	require.NoError(t, a.Trust().Verify(c, noon))
+	require.ErrorIs(t, a.Trust().Verify(c, noon.Add(25*time.Hour)), pki.ErrIdentity)
+	require.ErrorIs(t, a.Trust().Verify(c, noon.Add(-2*time.Hour)), pki.ErrIdentity)
+	require.ErrorIs(t, b.Trust().Verify(c, noon), pki.ErrIdentity, "an authority of the same name")
+	require.ErrorIs(t, a.Trust().Verify(a.Certificate(), noon), pki.ErrIdentity)
+
+	require.NoError(t, pki.NewTrust(b.Certificate(), a.Certificate()).Verify(c, noon), "while one authority follows another")
+	require.ErrorIs(t, pki.NewTrust().Verify(c, noon), pki.ErrIdentity)
 
 	again, err := a.IssueDevice(request(t, key), pkix.Name{CommonName: "enrolment"}, 20*pki.Lifetime)
 	require.NoError(t, err)
@@ -97,7 +100,7 @@ func TestDevice(t *testing.T) {
 func TestRequestsRefused(t *testing.T) {
 	a := newAuthority(t)
 	subject := pkix.Name{CommonName: "enrolment"}
-	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // the weak key that is refused
 	require.NoError(t, err)
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -130,5 +133,5 @@ func TestSigner(t *testing.T) {
 	require.NoError(t, s.Certificate.CheckSignatureFrom(a.Certificate()))
 	assert.True(t, s.Key.PublicKey.Equal(s.Certificate.PublicKey))
 	assert.Equal(t, []*x509.Certificate{a.Certificate()}, s.Issuers)
-	require.ErrorIs(t, a.Verify(s.Certificate, noon), pki.ErrIdentity, "it is no device")
+	require.ErrorIs(t, a.Trust().Verify(s.Certificate, noon), pki.ErrIdentity, "it is no device")
 }

@@ -217,7 +217,7 @@ func assertFault(t testing.TB, err error, field, says string) {
 func TestReadRefuses(t *testing.T) {
 	p := newPortal(t)
 	key, other := newKey(t), newKey(t)
-	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // the weak key that is refused
 	require.NoError(t, err)
 	good := pki.PEM(p.push(t, key, topic, noon))
 	of := func(topic string) []byte { return pki.PEM(p.push(t, key, topic, noon)) }

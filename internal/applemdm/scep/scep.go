@@ -165,7 +165,7 @@ func (s *server) enrol(ctx context.Context, ca *pki.Authority, m *message) ([]by
 	switch m.kind {
 	case scep.PKCSReq:
 	case scep.RenewalReq:
-		if err := ca.Verify(m.signer, s.Clock()); err != nil {
+		if err := ca.Trust().Verify(m.signer, s.Clock()); err != nil {
 			return nil, refuse(scep.BadCertID, err)
 		}
 		current = m.signer
@@ -230,5 +230,6 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 func write(w http.ResponseWriter, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
-	w.Write(body)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write(body) //nolint:gosec // DER and plain text, never read as HTML
 }

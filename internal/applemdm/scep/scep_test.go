@@ -219,8 +219,8 @@ func TestEnrolAndRenew(t *testing.T) {
 	require.Equal(t, 200, status)
 	identity := issuedBy(t, answer, signer, key)
 	assert.Equal(t, "device-A", identity.Subject.CommonName, "the subject is the server's")
-	require.NoError(t, e.a.ca.Verify(identity, now()))
-	require.ErrorIs(t, e.b.ca.Verify(identity, now()), pki.ErrIdentity)
+	require.NoError(t, e.a.ca.Trust().Verify(identity, now()))
+	require.ErrorIs(t, e.b.ca.Trust().Verify(identity, now()), pki.ErrIdentity)
 	require.Equal(t, []*x509.Certificate{identity}, e.a.issued)
 
 	t.Run("renewal by the identity, over GET", func(t *testing.T) {

@@ -26,7 +26,7 @@ func Open(t testing.TB) Schema {
 	if root == "" {
 		root = filepath.Join(moduleRoot(t), "..", "device-management")
 	}
-	if _, err := os.Stat(filepath.Join(root, "mdm")); err != nil {
+	if _, err := os.Stat(filepath.Join(root, "mdm")); err != nil { //nolint:gosec // whoever runs the tests says where
 		t.Skip("apple/device-management does not lie beside the project, nor where APPLE_DEVICE_MANAGEMENT says")
 	}
 	return Schema{root}
