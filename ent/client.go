@@ -24,18 +24,27 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
+	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
+	"github.com/bailiwick/bailiwick/ent/ticketingwebhookreceipt"
 	"github.com/bailiwick/bailiwick/ent/user"
 )
 
@@ -62,10 +71,18 @@ type Client struct {
 	IdempotencyRecord *IdempotencyRecordClient
 	// Job is the client for interacting with the Job builders.
 	Job *JobClient
+	// MaintenanceWindow is the client for interacting with the MaintenanceWindow builders.
+	MaintenanceWindow *MaintenanceWindowClient
 	// Organization is the client for interacting with the Organization builders.
 	Organization *OrganizationClient
 	// Provider is the client for interacting with the Provider builders.
 	Provider *ProviderClient
+	// RateLimit is the client for interacting with the RateLimit builders.
+	RateLimit *RateLimitClient
+	// RateShare is the client for interacting with the RateShare builders.
+	RateShare *RateShareClient
+	// RateSlot is the client for interacting with the RateSlot builders.
+	RateSlot *RateSlotClient
 	// Role is the client for interacting with the Role builders.
 	Role *RoleClient
 	// Session is the client for interacting with the Session builders.
@@ -78,14 +95,24 @@ type Client struct {
 	SystemLogEvent *SystemLogEventClient
 	// Ticket is the client for interacting with the Ticket builders.
 	Ticket *TicketClient
+	// TicketAlert is the client for interacting with the TicketAlert builders.
+	TicketAlert *TicketAlertClient
 	// TicketDelivery is the client for interacting with the TicketDelivery builders.
 	TicketDelivery *TicketDeliveryClient
 	// TicketingAlertConfiguration is the client for interacting with the TicketingAlertConfiguration builders.
 	TicketingAlertConfiguration *TicketingAlertConfigurationClient
+	// TicketingBillingMapping is the client for interacting with the TicketingBillingMapping builders.
+	TicketingBillingMapping *TicketingBillingMappingClient
 	// TicketingCompanyMapping is the client for interacting with the TicketingCompanyMapping builders.
 	TicketingCompanyMapping *TicketingCompanyMappingClient
+	// TicketingError is the client for interacting with the TicketingError builders.
+	TicketingError *TicketingErrorClient
 	// TicketingIntegration is the client for interacting with the TicketingIntegration builders.
 	TicketingIntegration *TicketingIntegrationClient
+	// TicketingUsageRecord is the client for interacting with the TicketingUsageRecord builders.
+	TicketingUsageRecord *TicketingUsageRecordClient
+	// TicketingWebhookReceipt is the client for interacting with the TicketingWebhookReceipt builders.
+	TicketingWebhookReceipt *TicketingWebhookReceiptClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
 }
@@ -108,18 +135,27 @@ func (c *Client) init() {
 	c.Device = NewDeviceClient(c.config)
 	c.IdempotencyRecord = NewIdempotencyRecordClient(c.config)
 	c.Job = NewJobClient(c.config)
+	c.MaintenanceWindow = NewMaintenanceWindowClient(c.config)
 	c.Organization = NewOrganizationClient(c.config)
 	c.Provider = NewProviderClient(c.config)
+	c.RateLimit = NewRateLimitClient(c.config)
+	c.RateShare = NewRateShareClient(c.config)
+	c.RateSlot = NewRateSlotClient(c.config)
 	c.Role = NewRoleClient(c.config)
 	c.Session = NewSessionClient(c.config)
 	c.SignInThrottle = NewSignInThrottleClient(c.config)
 	c.SigningKey = NewSigningKeyClient(c.config)
 	c.SystemLogEvent = NewSystemLogEventClient(c.config)
 	c.Ticket = NewTicketClient(c.config)
+	c.TicketAlert = NewTicketAlertClient(c.config)
 	c.TicketDelivery = NewTicketDeliveryClient(c.config)
 	c.TicketingAlertConfiguration = NewTicketingAlertConfigurationClient(c.config)
+	c.TicketingBillingMapping = NewTicketingBillingMappingClient(c.config)
 	c.TicketingCompanyMapping = NewTicketingCompanyMappingClient(c.config)
+	c.TicketingError = NewTicketingErrorClient(c.config)
 	c.TicketingIntegration = NewTicketingIntegrationClient(c.config)
+	c.TicketingUsageRecord = NewTicketingUsageRecordClient(c.config)
+	c.TicketingWebhookReceipt = NewTicketingWebhookReceiptClient(c.config)
 	c.User = NewUserClient(c.config)
 }
 
@@ -222,18 +258,27 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Device:                        NewDeviceClient(cfg),
 		IdempotencyRecord:             NewIdempotencyRecordClient(cfg),
 		Job:                           NewJobClient(cfg),
+		MaintenanceWindow:             NewMaintenanceWindowClient(cfg),
 		Organization:                  NewOrganizationClient(cfg),
 		Provider:                      NewProviderClient(cfg),
+		RateLimit:                     NewRateLimitClient(cfg),
+		RateShare:                     NewRateShareClient(cfg),
+		RateSlot:                      NewRateSlotClient(cfg),
 		Role:                          NewRoleClient(cfg),
 		Session:                       NewSessionClient(cfg),
 		SignInThrottle:                NewSignInThrottleClient(cfg),
 		SigningKey:                    NewSigningKeyClient(cfg),
 		SystemLogEvent:                NewSystemLogEventClient(cfg),
 		Ticket:                        NewTicketClient(cfg),
+		TicketAlert:                   NewTicketAlertClient(cfg),
 		TicketDelivery:                NewTicketDeliveryClient(cfg),
 		TicketingAlertConfiguration:   NewTicketingAlertConfigurationClient(cfg),
+		TicketingBillingMapping:       NewTicketingBillingMappingClient(cfg),
 		TicketingCompanyMapping:       NewTicketingCompanyMappingClient(cfg),
+		TicketingError:                NewTicketingErrorClient(cfg),
 		TicketingIntegration:          NewTicketingIntegrationClient(cfg),
+		TicketingUsageRecord:          NewTicketingUsageRecordClient(cfg),
+		TicketingWebhookReceipt:       NewTicketingWebhookReceiptClient(cfg),
 		User:                          NewUserClient(cfg),
 	}, nil
 }
@@ -263,18 +308,27 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Device:                        NewDeviceClient(cfg),
 		IdempotencyRecord:             NewIdempotencyRecordClient(cfg),
 		Job:                           NewJobClient(cfg),
+		MaintenanceWindow:             NewMaintenanceWindowClient(cfg),
 		Organization:                  NewOrganizationClient(cfg),
 		Provider:                      NewProviderClient(cfg),
+		RateLimit:                     NewRateLimitClient(cfg),
+		RateShare:                     NewRateShareClient(cfg),
+		RateSlot:                      NewRateSlotClient(cfg),
 		Role:                          NewRoleClient(cfg),
 		Session:                       NewSessionClient(cfg),
 		SignInThrottle:                NewSignInThrottleClient(cfg),
 		SigningKey:                    NewSigningKeyClient(cfg),
 		SystemLogEvent:                NewSystemLogEventClient(cfg),
 		Ticket:                        NewTicketClient(cfg),
+		TicketAlert:                   NewTicketAlertClient(cfg),
 		TicketDelivery:                NewTicketDeliveryClient(cfg),
 		TicketingAlertConfiguration:   NewTicketingAlertConfigurationClient(cfg),
+		TicketingBillingMapping:       NewTicketingBillingMappingClient(cfg),
 		TicketingCompanyMapping:       NewTicketingCompanyMappingClient(cfg),
+		TicketingError:                NewTicketingErrorClient(cfg),
 		TicketingIntegration:          NewTicketingIntegrationClient(cfg),
+		TicketingUsageRecord:          NewTicketingUsageRecordClient(cfg),
+		TicketingWebhookReceipt:       NewTicketingWebhookReceiptClient(cfg),
 		User:                          NewUserClient(cfg),
 	}, nil
 }
@@ -306,10 +360,13 @@ func (c *Client) Close() error {
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Administrator, c.AdministratorOrganizationLink, c.Alert, c.AlertOccurrence,
-		c.ApiKey, c.DataKey, c.Device, c.IdempotencyRecord, c.Job, c.Organization,
-		c.Provider, c.Role, c.Session, c.SignInThrottle, c.SigningKey,
-		c.SystemLogEvent, c.Ticket, c.TicketDelivery, c.TicketingAlertConfiguration,
-		c.TicketingCompanyMapping, c.TicketingIntegration, c.User,
+		c.ApiKey, c.DataKey, c.Device, c.IdempotencyRecord, c.Job, c.MaintenanceWindow,
+		c.Organization, c.Provider, c.RateLimit, c.RateShare, c.RateSlot, c.Role,
+		c.Session, c.SignInThrottle, c.SigningKey, c.SystemLogEvent, c.Ticket,
+		c.TicketAlert, c.TicketDelivery, c.TicketingAlertConfiguration,
+		c.TicketingBillingMapping, c.TicketingCompanyMapping, c.TicketingError,
+		c.TicketingIntegration, c.TicketingUsageRecord, c.TicketingWebhookReceipt,
+		c.User,
 	} {
 		n.Use(hooks...)
 	}
@@ -320,10 +377,13 @@ func (c *Client) Use(hooks ...Hook) {
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Administrator, c.AdministratorOrganizationLink, c.Alert, c.AlertOccurrence,
-		c.ApiKey, c.DataKey, c.Device, c.IdempotencyRecord, c.Job, c.Organization,
-		c.Provider, c.Role, c.Session, c.SignInThrottle, c.SigningKey,
-		c.SystemLogEvent, c.Ticket, c.TicketDelivery, c.TicketingAlertConfiguration,
-		c.TicketingCompanyMapping, c.TicketingIntegration, c.User,
+		c.ApiKey, c.DataKey, c.Device, c.IdempotencyRecord, c.Job, c.MaintenanceWindow,
+		c.Organization, c.Provider, c.RateLimit, c.RateShare, c.RateSlot, c.Role,
+		c.Session, c.SignInThrottle, c.SigningKey, c.SystemLogEvent, c.Ticket,
+		c.TicketAlert, c.TicketDelivery, c.TicketingAlertConfiguration,
+		c.TicketingBillingMapping, c.TicketingCompanyMapping, c.TicketingError,
+		c.TicketingIntegration, c.TicketingUsageRecord, c.TicketingWebhookReceipt,
+		c.User,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -350,10 +410,18 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.IdempotencyRecord.mutate(ctx, m)
 	case *JobMutation:
 		return c.Job.mutate(ctx, m)
+	case *MaintenanceWindowMutation:
+		return c.MaintenanceWindow.mutate(ctx, m)
 	case *OrganizationMutation:
 		return c.Organization.mutate(ctx, m)
 	case *ProviderMutation:
 		return c.Provider.mutate(ctx, m)
+	case *RateLimitMutation:
+		return c.RateLimit.mutate(ctx, m)
+	case *RateShareMutation:
+		return c.RateShare.mutate(ctx, m)
+	case *RateSlotMutation:
+		return c.RateSlot.mutate(ctx, m)
 	case *RoleMutation:
 		return c.Role.mutate(ctx, m)
 	case *SessionMutation:
@@ -366,14 +434,24 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.SystemLogEvent.mutate(ctx, m)
 	case *TicketMutation:
 		return c.Ticket.mutate(ctx, m)
+	case *TicketAlertMutation:
+		return c.TicketAlert.mutate(ctx, m)
 	case *TicketDeliveryMutation:
 		return c.TicketDelivery.mutate(ctx, m)
 	case *TicketingAlertConfigurationMutation:
 		return c.TicketingAlertConfiguration.mutate(ctx, m)
+	case *TicketingBillingMappingMutation:
+		return c.TicketingBillingMapping.mutate(ctx, m)
 	case *TicketingCompanyMappingMutation:
 		return c.TicketingCompanyMapping.mutate(ctx, m)
+	case *TicketingErrorMutation:
+		return c.TicketingError.mutate(ctx, m)
 	case *TicketingIntegrationMutation:
 		return c.TicketingIntegration.mutate(ctx, m)
+	case *TicketingUsageRecordMutation:
+		return c.TicketingUsageRecord.mutate(ctx, m)
+	case *TicketingWebhookReceiptMutation:
+		return c.TicketingWebhookReceipt.mutate(ctx, m)
 	case *UserMutation:
 		return c.User.mutate(ctx, m)
 	default:
@@ -1851,6 +1929,157 @@ func (c *JobClient) mutate(ctx context.Context, m *JobMutation) (Value, error) {
 	}
 }
 
+// MaintenanceWindowClient is a client for the MaintenanceWindow schema.
+type MaintenanceWindowClient struct {
+	config
+}
+
+// NewMaintenanceWindowClient returns a client for the MaintenanceWindow from the given config.
+func NewMaintenanceWindowClient(c config) *MaintenanceWindowClient {
+	return &MaintenanceWindowClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `maintenancewindow.Hooks(f(g(h())))`.
+func (c *MaintenanceWindowClient) Use(hooks ...Hook) {
+	c.hooks.MaintenanceWindow = append(c.hooks.MaintenanceWindow, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `maintenancewindow.Intercept(f(g(h())))`.
+func (c *MaintenanceWindowClient) Intercept(interceptors ...Interceptor) {
+	c.inters.MaintenanceWindow = append(c.inters.MaintenanceWindow, interceptors...)
+}
+
+// Create returns a builder for creating a MaintenanceWindow entity.
+func (c *MaintenanceWindowClient) Create() *MaintenanceWindowCreate {
+	mutation := newMaintenanceWindowMutation(c.config, OpCreate)
+	return &MaintenanceWindowCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of MaintenanceWindow entities.
+func (c *MaintenanceWindowClient) CreateBulk(builders ...*MaintenanceWindowCreate) *MaintenanceWindowCreateBulk {
+	return &MaintenanceWindowCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *MaintenanceWindowClient) MapCreateBulk(slice any, setFunc func(*MaintenanceWindowCreate, int)) *MaintenanceWindowCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &MaintenanceWindowCreateBulk{err: fmt.Errorf("calling to MaintenanceWindowClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*MaintenanceWindowCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &MaintenanceWindowCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for MaintenanceWindow.
+func (c *MaintenanceWindowClient) Update() *MaintenanceWindowUpdate {
+	mutation := newMaintenanceWindowMutation(c.config, OpUpdate)
+	return &MaintenanceWindowUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *MaintenanceWindowClient) UpdateOne(_m *MaintenanceWindow) *MaintenanceWindowUpdateOne {
+	mutation := newMaintenanceWindowMutation(c.config, OpUpdateOne, withMaintenanceWindow(_m))
+	return &MaintenanceWindowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *MaintenanceWindowClient) UpdateOneID(id string) *MaintenanceWindowUpdateOne {
+	mutation := newMaintenanceWindowMutation(c.config, OpUpdateOne, withMaintenanceWindowID(id))
+	return &MaintenanceWindowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for MaintenanceWindow.
+func (c *MaintenanceWindowClient) Delete() *MaintenanceWindowDelete {
+	mutation := newMaintenanceWindowMutation(c.config, OpDelete)
+	return &MaintenanceWindowDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *MaintenanceWindowClient) DeleteOne(_m *MaintenanceWindow) *MaintenanceWindowDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *MaintenanceWindowClient) DeleteOneID(id string) *MaintenanceWindowDeleteOne {
+	builder := c.Delete().Where(maintenancewindow.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &MaintenanceWindowDeleteOne{builder}
+}
+
+// Query returns a query builder for MaintenanceWindow.
+func (c *MaintenanceWindowClient) Query() *MaintenanceWindowQuery {
+	return &MaintenanceWindowQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeMaintenanceWindow},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a MaintenanceWindow entity by its id.
+func (c *MaintenanceWindowClient) Get(ctx context.Context, id string) (*MaintenanceWindow, error) {
+	return c.Query().Where(maintenancewindow.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *MaintenanceWindowClient) GetX(ctx context.Context, id string) *MaintenanceWindow {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a MaintenanceWindow.
+func (c *MaintenanceWindowClient) QueryOrganization(_m *MaintenanceWindow) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(maintenancewindow.Table, maintenancewindow.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, maintenancewindow.OrganizationTable, maintenancewindow.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *MaintenanceWindowClient) Hooks() []Hook {
+	hooks := c.hooks.MaintenanceWindow
+	return append(hooks[:len(hooks):len(hooks)], maintenancewindow.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *MaintenanceWindowClient) Interceptors() []Interceptor {
+	inters := c.inters.MaintenanceWindow
+	return append(inters[:len(inters):len(inters)], maintenancewindow.Interceptors[:]...)
+}
+
+func (c *MaintenanceWindowClient) mutate(ctx context.Context, m *MaintenanceWindowMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&MaintenanceWindowCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&MaintenanceWindowUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&MaintenanceWindowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&MaintenanceWindowDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown MaintenanceWindow mutation op: %q", m.Op())
+	}
+}
+
 // OrganizationClient is a client for the Organization schema.
 type OrganizationClient struct {
 	config
@@ -2134,6 +2363,408 @@ func (c *ProviderClient) mutate(ctx context.Context, m *ProviderMutation) (Value
 		return (&ProviderDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Provider mutation op: %q", m.Op())
+	}
+}
+
+// RateLimitClient is a client for the RateLimit schema.
+type RateLimitClient struct {
+	config
+}
+
+// NewRateLimitClient returns a client for the RateLimit from the given config.
+func NewRateLimitClient(c config) *RateLimitClient {
+	return &RateLimitClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ratelimit.Hooks(f(g(h())))`.
+func (c *RateLimitClient) Use(hooks ...Hook) {
+	c.hooks.RateLimit = append(c.hooks.RateLimit, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ratelimit.Intercept(f(g(h())))`.
+func (c *RateLimitClient) Intercept(interceptors ...Interceptor) {
+	c.inters.RateLimit = append(c.inters.RateLimit, interceptors...)
+}
+
+// Create returns a builder for creating a RateLimit entity.
+func (c *RateLimitClient) Create() *RateLimitCreate {
+	mutation := newRateLimitMutation(c.config, OpCreate)
+	return &RateLimitCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of RateLimit entities.
+func (c *RateLimitClient) CreateBulk(builders ...*RateLimitCreate) *RateLimitCreateBulk {
+	return &RateLimitCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RateLimitClient) MapCreateBulk(slice any, setFunc func(*RateLimitCreate, int)) *RateLimitCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RateLimitCreateBulk{err: fmt.Errorf("calling to RateLimitClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RateLimitCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RateLimitCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for RateLimit.
+func (c *RateLimitClient) Update() *RateLimitUpdate {
+	mutation := newRateLimitMutation(c.config, OpUpdate)
+	return &RateLimitUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RateLimitClient) UpdateOne(_m *RateLimit) *RateLimitUpdateOne {
+	mutation := newRateLimitMutation(c.config, OpUpdateOne, withRateLimit(_m))
+	return &RateLimitUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RateLimitClient) UpdateOneID(id string) *RateLimitUpdateOne {
+	mutation := newRateLimitMutation(c.config, OpUpdateOne, withRateLimitID(id))
+	return &RateLimitUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for RateLimit.
+func (c *RateLimitClient) Delete() *RateLimitDelete {
+	mutation := newRateLimitMutation(c.config, OpDelete)
+	return &RateLimitDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RateLimitClient) DeleteOne(_m *RateLimit) *RateLimitDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RateLimitClient) DeleteOneID(id string) *RateLimitDeleteOne {
+	builder := c.Delete().Where(ratelimit.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RateLimitDeleteOne{builder}
+}
+
+// Query returns a query builder for RateLimit.
+func (c *RateLimitClient) Query() *RateLimitQuery {
+	return &RateLimitQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRateLimit},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a RateLimit entity by its id.
+func (c *RateLimitClient) Get(ctx context.Context, id string) (*RateLimit, error) {
+	return c.Query().Where(ratelimit.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RateLimitClient) GetX(ctx context.Context, id string) *RateLimit {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *RateLimitClient) Hooks() []Hook {
+	hooks := c.hooks.RateLimit
+	return append(hooks[:len(hooks):len(hooks)], ratelimit.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *RateLimitClient) Interceptors() []Interceptor {
+	return c.inters.RateLimit
+}
+
+func (c *RateLimitClient) mutate(ctx context.Context, m *RateLimitMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RateLimitCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RateLimitUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RateLimitUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RateLimitDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown RateLimit mutation op: %q", m.Op())
+	}
+}
+
+// RateShareClient is a client for the RateShare schema.
+type RateShareClient struct {
+	config
+}
+
+// NewRateShareClient returns a client for the RateShare from the given config.
+func NewRateShareClient(c config) *RateShareClient {
+	return &RateShareClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `rateshare.Hooks(f(g(h())))`.
+func (c *RateShareClient) Use(hooks ...Hook) {
+	c.hooks.RateShare = append(c.hooks.RateShare, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `rateshare.Intercept(f(g(h())))`.
+func (c *RateShareClient) Intercept(interceptors ...Interceptor) {
+	c.inters.RateShare = append(c.inters.RateShare, interceptors...)
+}
+
+// Create returns a builder for creating a RateShare entity.
+func (c *RateShareClient) Create() *RateShareCreate {
+	mutation := newRateShareMutation(c.config, OpCreate)
+	return &RateShareCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of RateShare entities.
+func (c *RateShareClient) CreateBulk(builders ...*RateShareCreate) *RateShareCreateBulk {
+	return &RateShareCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RateShareClient) MapCreateBulk(slice any, setFunc func(*RateShareCreate, int)) *RateShareCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RateShareCreateBulk{err: fmt.Errorf("calling to RateShareClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RateShareCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RateShareCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for RateShare.
+func (c *RateShareClient) Update() *RateShareUpdate {
+	mutation := newRateShareMutation(c.config, OpUpdate)
+	return &RateShareUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RateShareClient) UpdateOne(_m *RateShare) *RateShareUpdateOne {
+	mutation := newRateShareMutation(c.config, OpUpdateOne, withRateShare(_m))
+	return &RateShareUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RateShareClient) UpdateOneID(id string) *RateShareUpdateOne {
+	mutation := newRateShareMutation(c.config, OpUpdateOne, withRateShareID(id))
+	return &RateShareUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for RateShare.
+func (c *RateShareClient) Delete() *RateShareDelete {
+	mutation := newRateShareMutation(c.config, OpDelete)
+	return &RateShareDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RateShareClient) DeleteOne(_m *RateShare) *RateShareDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RateShareClient) DeleteOneID(id string) *RateShareDeleteOne {
+	builder := c.Delete().Where(rateshare.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RateShareDeleteOne{builder}
+}
+
+// Query returns a query builder for RateShare.
+func (c *RateShareClient) Query() *RateShareQuery {
+	return &RateShareQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRateShare},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a RateShare entity by its id.
+func (c *RateShareClient) Get(ctx context.Context, id string) (*RateShare, error) {
+	return c.Query().Where(rateshare.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RateShareClient) GetX(ctx context.Context, id string) *RateShare {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *RateShareClient) Hooks() []Hook {
+	hooks := c.hooks.RateShare
+	return append(hooks[:len(hooks):len(hooks)], rateshare.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *RateShareClient) Interceptors() []Interceptor {
+	return c.inters.RateShare
+}
+
+func (c *RateShareClient) mutate(ctx context.Context, m *RateShareMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RateShareCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RateShareUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RateShareUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RateShareDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown RateShare mutation op: %q", m.Op())
+	}
+}
+
+// RateSlotClient is a client for the RateSlot schema.
+type RateSlotClient struct {
+	config
+}
+
+// NewRateSlotClient returns a client for the RateSlot from the given config.
+func NewRateSlotClient(c config) *RateSlotClient {
+	return &RateSlotClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `rateslot.Hooks(f(g(h())))`.
+func (c *RateSlotClient) Use(hooks ...Hook) {
+	c.hooks.RateSlot = append(c.hooks.RateSlot, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `rateslot.Intercept(f(g(h())))`.
+func (c *RateSlotClient) Intercept(interceptors ...Interceptor) {
+	c.inters.RateSlot = append(c.inters.RateSlot, interceptors...)
+}
+
+// Create returns a builder for creating a RateSlot entity.
+func (c *RateSlotClient) Create() *RateSlotCreate {
+	mutation := newRateSlotMutation(c.config, OpCreate)
+	return &RateSlotCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of RateSlot entities.
+func (c *RateSlotClient) CreateBulk(builders ...*RateSlotCreate) *RateSlotCreateBulk {
+	return &RateSlotCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RateSlotClient) MapCreateBulk(slice any, setFunc func(*RateSlotCreate, int)) *RateSlotCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RateSlotCreateBulk{err: fmt.Errorf("calling to RateSlotClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RateSlotCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RateSlotCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for RateSlot.
+func (c *RateSlotClient) Update() *RateSlotUpdate {
+	mutation := newRateSlotMutation(c.config, OpUpdate)
+	return &RateSlotUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RateSlotClient) UpdateOne(_m *RateSlot) *RateSlotUpdateOne {
+	mutation := newRateSlotMutation(c.config, OpUpdateOne, withRateSlot(_m))
+	return &RateSlotUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RateSlotClient) UpdateOneID(id string) *RateSlotUpdateOne {
+	mutation := newRateSlotMutation(c.config, OpUpdateOne, withRateSlotID(id))
+	return &RateSlotUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for RateSlot.
+func (c *RateSlotClient) Delete() *RateSlotDelete {
+	mutation := newRateSlotMutation(c.config, OpDelete)
+	return &RateSlotDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RateSlotClient) DeleteOne(_m *RateSlot) *RateSlotDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RateSlotClient) DeleteOneID(id string) *RateSlotDeleteOne {
+	builder := c.Delete().Where(rateslot.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RateSlotDeleteOne{builder}
+}
+
+// Query returns a query builder for RateSlot.
+func (c *RateSlotClient) Query() *RateSlotQuery {
+	return &RateSlotQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRateSlot},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a RateSlot entity by its id.
+func (c *RateSlotClient) Get(ctx context.Context, id string) (*RateSlot, error) {
+	return c.Query().Where(rateslot.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RateSlotClient) GetX(ctx context.Context, id string) *RateSlot {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *RateSlotClient) Hooks() []Hook {
+	hooks := c.hooks.RateSlot
+	return append(hooks[:len(hooks):len(hooks)], rateslot.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *RateSlotClient) Interceptors() []Interceptor {
+	return c.inters.RateSlot
+}
+
+func (c *RateSlotClient) mutate(ctx context.Context, m *RateSlotMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RateSlotCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RateSlotUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RateSlotUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RateSlotDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown RateSlot mutation op: %q", m.Op())
 	}
 }
 
@@ -3057,6 +3688,189 @@ func (c *TicketClient) mutate(ctx context.Context, m *TicketMutation) (Value, er
 	}
 }
 
+// TicketAlertClient is a client for the TicketAlert schema.
+type TicketAlertClient struct {
+	config
+}
+
+// NewTicketAlertClient returns a client for the TicketAlert from the given config.
+func NewTicketAlertClient(c config) *TicketAlertClient {
+	return &TicketAlertClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketalert.Hooks(f(g(h())))`.
+func (c *TicketAlertClient) Use(hooks ...Hook) {
+	c.hooks.TicketAlert = append(c.hooks.TicketAlert, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketalert.Intercept(f(g(h())))`.
+func (c *TicketAlertClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketAlert = append(c.inters.TicketAlert, interceptors...)
+}
+
+// Create returns a builder for creating a TicketAlert entity.
+func (c *TicketAlertClient) Create() *TicketAlertCreate {
+	mutation := newTicketAlertMutation(c.config, OpCreate)
+	return &TicketAlertCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketAlert entities.
+func (c *TicketAlertClient) CreateBulk(builders ...*TicketAlertCreate) *TicketAlertCreateBulk {
+	return &TicketAlertCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketAlertClient) MapCreateBulk(slice any, setFunc func(*TicketAlertCreate, int)) *TicketAlertCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketAlertCreateBulk{err: fmt.Errorf("calling to TicketAlertClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketAlertCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketAlertCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketAlert.
+func (c *TicketAlertClient) Update() *TicketAlertUpdate {
+	mutation := newTicketAlertMutation(c.config, OpUpdate)
+	return &TicketAlertUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketAlertClient) UpdateOne(_m *TicketAlert) *TicketAlertUpdateOne {
+	mutation := newTicketAlertMutation(c.config, OpUpdateOne, withTicketAlert(_m))
+	return &TicketAlertUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketAlertClient) UpdateOneID(id string) *TicketAlertUpdateOne {
+	mutation := newTicketAlertMutation(c.config, OpUpdateOne, withTicketAlertID(id))
+	return &TicketAlertUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketAlert.
+func (c *TicketAlertClient) Delete() *TicketAlertDelete {
+	mutation := newTicketAlertMutation(c.config, OpDelete)
+	return &TicketAlertDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketAlertClient) DeleteOne(_m *TicketAlert) *TicketAlertDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketAlertClient) DeleteOneID(id string) *TicketAlertDeleteOne {
+	builder := c.Delete().Where(ticketalert.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketAlertDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketAlert.
+func (c *TicketAlertClient) Query() *TicketAlertQuery {
+	return &TicketAlertQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketAlert},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketAlert entity by its id.
+func (c *TicketAlertClient) Get(ctx context.Context, id string) (*TicketAlert, error) {
+	return c.Query().Where(ticketalert.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketAlertClient) GetX(ctx context.Context, id string) *TicketAlert {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a TicketAlert.
+func (c *TicketAlertClient) QueryOrganization(_m *TicketAlert) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketalert.Table, ticketalert.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketalert.OrganizationTable, ticketalert.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryTicket queries the ticket edge of a TicketAlert.
+func (c *TicketAlertClient) QueryTicket(_m *TicketAlert) *TicketQuery {
+	query := (&TicketClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketalert.Table, ticketalert.FieldID, id),
+			sqlgraph.To(ticket.Table, ticket.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketalert.TicketTable, ticketalert.TicketColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryAlert queries the alert edge of a TicketAlert.
+func (c *TicketAlertClient) QueryAlert(_m *TicketAlert) *AlertQuery {
+	query := (&AlertClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketalert.Table, ticketalert.FieldID, id),
+			sqlgraph.To(alert.Table, alert.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketalert.AlertTable, ticketalert.AlertColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketAlertClient) Hooks() []Hook {
+	hooks := c.hooks.TicketAlert
+	return append(hooks[:len(hooks):len(hooks)], ticketalert.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketAlertClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketAlert
+	return append(inters[:len(inters):len(inters)], ticketalert.Interceptors[:]...)
+}
+
+func (c *TicketAlertClient) mutate(ctx context.Context, m *TicketAlertMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketAlertCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketAlertUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketAlertUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketAlertDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketAlert mutation op: %q", m.Op())
+	}
+}
+
 // TicketDeliveryClient is a client for the TicketDelivery schema.
 type TicketDeliveryClient struct {
 	config
@@ -3332,15 +4146,15 @@ func (c *TicketingAlertConfigurationClient) GetX(ctx context.Context, id string)
 	return obj
 }
 
-// QueryProvider queries the provider edge of a TicketingAlertConfiguration.
-func (c *TicketingAlertConfigurationClient) QueryProvider(_m *TicketingAlertConfiguration) *ProviderQuery {
-	query := (&ProviderClient{config: c.config}).Query()
+// QueryOrganization queries the organization edge of a TicketingAlertConfiguration.
+func (c *TicketingAlertConfigurationClient) QueryOrganization(_m *TicketingAlertConfiguration) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
 	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
 		id := _m.ID
 		step := sqlgraph.NewStep(
 			sqlgraph.From(ticketingalertconfiguration.Table, ticketingalertconfiguration.FieldID, id),
-			sqlgraph.To(provider.Table, provider.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, false, ticketingalertconfiguration.ProviderTable, ticketingalertconfiguration.ProviderColumn),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingalertconfiguration.OrganizationTable, ticketingalertconfiguration.OrganizationColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil
@@ -3388,6 +4202,173 @@ func (c *TicketingAlertConfigurationClient) mutate(ctx context.Context, m *Ticke
 		return (&TicketingAlertConfigurationDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown TicketingAlertConfiguration mutation op: %q", m.Op())
+	}
+}
+
+// TicketingBillingMappingClient is a client for the TicketingBillingMapping schema.
+type TicketingBillingMappingClient struct {
+	config
+}
+
+// NewTicketingBillingMappingClient returns a client for the TicketingBillingMapping from the given config.
+func NewTicketingBillingMappingClient(c config) *TicketingBillingMappingClient {
+	return &TicketingBillingMappingClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketingbillingmapping.Hooks(f(g(h())))`.
+func (c *TicketingBillingMappingClient) Use(hooks ...Hook) {
+	c.hooks.TicketingBillingMapping = append(c.hooks.TicketingBillingMapping, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketingbillingmapping.Intercept(f(g(h())))`.
+func (c *TicketingBillingMappingClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketingBillingMapping = append(c.inters.TicketingBillingMapping, interceptors...)
+}
+
+// Create returns a builder for creating a TicketingBillingMapping entity.
+func (c *TicketingBillingMappingClient) Create() *TicketingBillingMappingCreate {
+	mutation := newTicketingBillingMappingMutation(c.config, OpCreate)
+	return &TicketingBillingMappingCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketingBillingMapping entities.
+func (c *TicketingBillingMappingClient) CreateBulk(builders ...*TicketingBillingMappingCreate) *TicketingBillingMappingCreateBulk {
+	return &TicketingBillingMappingCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketingBillingMappingClient) MapCreateBulk(slice any, setFunc func(*TicketingBillingMappingCreate, int)) *TicketingBillingMappingCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketingBillingMappingCreateBulk{err: fmt.Errorf("calling to TicketingBillingMappingClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketingBillingMappingCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketingBillingMappingCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) Update() *TicketingBillingMappingUpdate {
+	mutation := newTicketingBillingMappingMutation(c.config, OpUpdate)
+	return &TicketingBillingMappingUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketingBillingMappingClient) UpdateOne(_m *TicketingBillingMapping) *TicketingBillingMappingUpdateOne {
+	mutation := newTicketingBillingMappingMutation(c.config, OpUpdateOne, withTicketingBillingMapping(_m))
+	return &TicketingBillingMappingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketingBillingMappingClient) UpdateOneID(id string) *TicketingBillingMappingUpdateOne {
+	mutation := newTicketingBillingMappingMutation(c.config, OpUpdateOne, withTicketingBillingMappingID(id))
+	return &TicketingBillingMappingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) Delete() *TicketingBillingMappingDelete {
+	mutation := newTicketingBillingMappingMutation(c.config, OpDelete)
+	return &TicketingBillingMappingDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketingBillingMappingClient) DeleteOne(_m *TicketingBillingMapping) *TicketingBillingMappingDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketingBillingMappingClient) DeleteOneID(id string) *TicketingBillingMappingDeleteOne {
+	builder := c.Delete().Where(ticketingbillingmapping.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketingBillingMappingDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) Query() *TicketingBillingMappingQuery {
+	return &TicketingBillingMappingQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketingBillingMapping},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketingBillingMapping entity by its id.
+func (c *TicketingBillingMappingClient) Get(ctx context.Context, id string) (*TicketingBillingMapping, error) {
+	return c.Query().Where(ticketingbillingmapping.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketingBillingMappingClient) GetX(ctx context.Context, id string) *TicketingBillingMapping {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) QueryOrganization(_m *TicketingBillingMapping) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingbillingmapping.Table, ticketingbillingmapping.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingbillingmapping.OrganizationTable, ticketingbillingmapping.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryIntegration queries the integration edge of a TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) QueryIntegration(_m *TicketingBillingMapping) *TicketingIntegrationQuery {
+	query := (&TicketingIntegrationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingbillingmapping.Table, ticketingbillingmapping.FieldID, id),
+			sqlgraph.To(ticketingintegration.Table, ticketingintegration.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingbillingmapping.IntegrationTable, ticketingbillingmapping.IntegrationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketingBillingMappingClient) Hooks() []Hook {
+	hooks := c.hooks.TicketingBillingMapping
+	return append(hooks[:len(hooks):len(hooks)], ticketingbillingmapping.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketingBillingMappingClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketingBillingMapping
+	return append(inters[:len(inters):len(inters)], ticketingbillingmapping.Interceptors[:]...)
+}
+
+func (c *TicketingBillingMappingClient) mutate(ctx context.Context, m *TicketingBillingMappingMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketingBillingMappingCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketingBillingMappingUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketingBillingMappingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketingBillingMappingDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketingBillingMapping mutation op: %q", m.Op())
 	}
 }
 
@@ -3558,6 +4539,173 @@ func (c *TicketingCompanyMappingClient) mutate(ctx context.Context, m *Ticketing
 	}
 }
 
+// TicketingErrorClient is a client for the TicketingError schema.
+type TicketingErrorClient struct {
+	config
+}
+
+// NewTicketingErrorClient returns a client for the TicketingError from the given config.
+func NewTicketingErrorClient(c config) *TicketingErrorClient {
+	return &TicketingErrorClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketingerror.Hooks(f(g(h())))`.
+func (c *TicketingErrorClient) Use(hooks ...Hook) {
+	c.hooks.TicketingError = append(c.hooks.TicketingError, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketingerror.Intercept(f(g(h())))`.
+func (c *TicketingErrorClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketingError = append(c.inters.TicketingError, interceptors...)
+}
+
+// Create returns a builder for creating a TicketingError entity.
+func (c *TicketingErrorClient) Create() *TicketingErrorCreate {
+	mutation := newTicketingErrorMutation(c.config, OpCreate)
+	return &TicketingErrorCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketingError entities.
+func (c *TicketingErrorClient) CreateBulk(builders ...*TicketingErrorCreate) *TicketingErrorCreateBulk {
+	return &TicketingErrorCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketingErrorClient) MapCreateBulk(slice any, setFunc func(*TicketingErrorCreate, int)) *TicketingErrorCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketingErrorCreateBulk{err: fmt.Errorf("calling to TicketingErrorClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketingErrorCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketingErrorCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketingError.
+func (c *TicketingErrorClient) Update() *TicketingErrorUpdate {
+	mutation := newTicketingErrorMutation(c.config, OpUpdate)
+	return &TicketingErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketingErrorClient) UpdateOne(_m *TicketingError) *TicketingErrorUpdateOne {
+	mutation := newTicketingErrorMutation(c.config, OpUpdateOne, withTicketingError(_m))
+	return &TicketingErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketingErrorClient) UpdateOneID(id string) *TicketingErrorUpdateOne {
+	mutation := newTicketingErrorMutation(c.config, OpUpdateOne, withTicketingErrorID(id))
+	return &TicketingErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketingError.
+func (c *TicketingErrorClient) Delete() *TicketingErrorDelete {
+	mutation := newTicketingErrorMutation(c.config, OpDelete)
+	return &TicketingErrorDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketingErrorClient) DeleteOne(_m *TicketingError) *TicketingErrorDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketingErrorClient) DeleteOneID(id string) *TicketingErrorDeleteOne {
+	builder := c.Delete().Where(ticketingerror.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketingErrorDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketingError.
+func (c *TicketingErrorClient) Query() *TicketingErrorQuery {
+	return &TicketingErrorQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketingError},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketingError entity by its id.
+func (c *TicketingErrorClient) Get(ctx context.Context, id string) (*TicketingError, error) {
+	return c.Query().Where(ticketingerror.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketingErrorClient) GetX(ctx context.Context, id string) *TicketingError {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a TicketingError.
+func (c *TicketingErrorClient) QueryOrganization(_m *TicketingError) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingerror.Table, ticketingerror.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingerror.OrganizationTable, ticketingerror.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryIntegration queries the integration edge of a TicketingError.
+func (c *TicketingErrorClient) QueryIntegration(_m *TicketingError) *TicketingIntegrationQuery {
+	query := (&TicketingIntegrationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingerror.Table, ticketingerror.FieldID, id),
+			sqlgraph.To(ticketingintegration.Table, ticketingintegration.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingerror.IntegrationTable, ticketingerror.IntegrationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketingErrorClient) Hooks() []Hook {
+	hooks := c.hooks.TicketingError
+	return append(hooks[:len(hooks):len(hooks)], ticketingerror.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketingErrorClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketingError
+	return append(inters[:len(inters):len(inters)], ticketingerror.Interceptors[:]...)
+}
+
+func (c *TicketingErrorClient) mutate(ctx context.Context, m *TicketingErrorMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketingErrorCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketingErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketingErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketingErrorDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketingError mutation op: %q", m.Op())
+	}
+}
+
 // TicketingIntegrationClient is a client for the TicketingIntegration schema.
 type TicketingIntegrationClient struct {
 	config
@@ -3706,6 +4854,340 @@ func (c *TicketingIntegrationClient) mutate(ctx context.Context, m *TicketingInt
 		return (&TicketingIntegrationDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown TicketingIntegration mutation op: %q", m.Op())
+	}
+}
+
+// TicketingUsageRecordClient is a client for the TicketingUsageRecord schema.
+type TicketingUsageRecordClient struct {
+	config
+}
+
+// NewTicketingUsageRecordClient returns a client for the TicketingUsageRecord from the given config.
+func NewTicketingUsageRecordClient(c config) *TicketingUsageRecordClient {
+	return &TicketingUsageRecordClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketingusagerecord.Hooks(f(g(h())))`.
+func (c *TicketingUsageRecordClient) Use(hooks ...Hook) {
+	c.hooks.TicketingUsageRecord = append(c.hooks.TicketingUsageRecord, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketingusagerecord.Intercept(f(g(h())))`.
+func (c *TicketingUsageRecordClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketingUsageRecord = append(c.inters.TicketingUsageRecord, interceptors...)
+}
+
+// Create returns a builder for creating a TicketingUsageRecord entity.
+func (c *TicketingUsageRecordClient) Create() *TicketingUsageRecordCreate {
+	mutation := newTicketingUsageRecordMutation(c.config, OpCreate)
+	return &TicketingUsageRecordCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketingUsageRecord entities.
+func (c *TicketingUsageRecordClient) CreateBulk(builders ...*TicketingUsageRecordCreate) *TicketingUsageRecordCreateBulk {
+	return &TicketingUsageRecordCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketingUsageRecordClient) MapCreateBulk(slice any, setFunc func(*TicketingUsageRecordCreate, int)) *TicketingUsageRecordCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketingUsageRecordCreateBulk{err: fmt.Errorf("calling to TicketingUsageRecordClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketingUsageRecordCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketingUsageRecordCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) Update() *TicketingUsageRecordUpdate {
+	mutation := newTicketingUsageRecordMutation(c.config, OpUpdate)
+	return &TicketingUsageRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketingUsageRecordClient) UpdateOne(_m *TicketingUsageRecord) *TicketingUsageRecordUpdateOne {
+	mutation := newTicketingUsageRecordMutation(c.config, OpUpdateOne, withTicketingUsageRecord(_m))
+	return &TicketingUsageRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketingUsageRecordClient) UpdateOneID(id string) *TicketingUsageRecordUpdateOne {
+	mutation := newTicketingUsageRecordMutation(c.config, OpUpdateOne, withTicketingUsageRecordID(id))
+	return &TicketingUsageRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) Delete() *TicketingUsageRecordDelete {
+	mutation := newTicketingUsageRecordMutation(c.config, OpDelete)
+	return &TicketingUsageRecordDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketingUsageRecordClient) DeleteOne(_m *TicketingUsageRecord) *TicketingUsageRecordDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketingUsageRecordClient) DeleteOneID(id string) *TicketingUsageRecordDeleteOne {
+	builder := c.Delete().Where(ticketingusagerecord.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketingUsageRecordDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) Query() *TicketingUsageRecordQuery {
+	return &TicketingUsageRecordQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketingUsageRecord},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketingUsageRecord entity by its id.
+func (c *TicketingUsageRecordClient) Get(ctx context.Context, id string) (*TicketingUsageRecord, error) {
+	return c.Query().Where(ticketingusagerecord.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketingUsageRecordClient) GetX(ctx context.Context, id string) *TicketingUsageRecord {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) QueryOrganization(_m *TicketingUsageRecord) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingusagerecord.Table, ticketingusagerecord.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingusagerecord.OrganizationTable, ticketingusagerecord.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryIntegration queries the integration edge of a TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) QueryIntegration(_m *TicketingUsageRecord) *TicketingIntegrationQuery {
+	query := (&TicketingIntegrationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingusagerecord.Table, ticketingusagerecord.FieldID, id),
+			sqlgraph.To(ticketingintegration.Table, ticketingintegration.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingusagerecord.IntegrationTable, ticketingusagerecord.IntegrationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketingUsageRecordClient) Hooks() []Hook {
+	hooks := c.hooks.TicketingUsageRecord
+	return append(hooks[:len(hooks):len(hooks)], ticketingusagerecord.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketingUsageRecordClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketingUsageRecord
+	return append(inters[:len(inters):len(inters)], ticketingusagerecord.Interceptors[:]...)
+}
+
+func (c *TicketingUsageRecordClient) mutate(ctx context.Context, m *TicketingUsageRecordMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketingUsageRecordCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketingUsageRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketingUsageRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketingUsageRecordDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketingUsageRecord mutation op: %q", m.Op())
+	}
+}
+
+// TicketingWebhookReceiptClient is a client for the TicketingWebhookReceipt schema.
+type TicketingWebhookReceiptClient struct {
+	config
+}
+
+// NewTicketingWebhookReceiptClient returns a client for the TicketingWebhookReceipt from the given config.
+func NewTicketingWebhookReceiptClient(c config) *TicketingWebhookReceiptClient {
+	return &TicketingWebhookReceiptClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketingwebhookreceipt.Hooks(f(g(h())))`.
+func (c *TicketingWebhookReceiptClient) Use(hooks ...Hook) {
+	c.hooks.TicketingWebhookReceipt = append(c.hooks.TicketingWebhookReceipt, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketingwebhookreceipt.Intercept(f(g(h())))`.
+func (c *TicketingWebhookReceiptClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketingWebhookReceipt = append(c.inters.TicketingWebhookReceipt, interceptors...)
+}
+
+// Create returns a builder for creating a TicketingWebhookReceipt entity.
+func (c *TicketingWebhookReceiptClient) Create() *TicketingWebhookReceiptCreate {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpCreate)
+	return &TicketingWebhookReceiptCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketingWebhookReceipt entities.
+func (c *TicketingWebhookReceiptClient) CreateBulk(builders ...*TicketingWebhookReceiptCreate) *TicketingWebhookReceiptCreateBulk {
+	return &TicketingWebhookReceiptCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketingWebhookReceiptClient) MapCreateBulk(slice any, setFunc func(*TicketingWebhookReceiptCreate, int)) *TicketingWebhookReceiptCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketingWebhookReceiptCreateBulk{err: fmt.Errorf("calling to TicketingWebhookReceiptClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketingWebhookReceiptCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketingWebhookReceiptCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) Update() *TicketingWebhookReceiptUpdate {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpUpdate)
+	return &TicketingWebhookReceiptUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketingWebhookReceiptClient) UpdateOne(_m *TicketingWebhookReceipt) *TicketingWebhookReceiptUpdateOne {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpUpdateOne, withTicketingWebhookReceipt(_m))
+	return &TicketingWebhookReceiptUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketingWebhookReceiptClient) UpdateOneID(id string) *TicketingWebhookReceiptUpdateOne {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpUpdateOne, withTicketingWebhookReceiptID(id))
+	return &TicketingWebhookReceiptUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) Delete() *TicketingWebhookReceiptDelete {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpDelete)
+	return &TicketingWebhookReceiptDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketingWebhookReceiptClient) DeleteOne(_m *TicketingWebhookReceipt) *TicketingWebhookReceiptDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketingWebhookReceiptClient) DeleteOneID(id string) *TicketingWebhookReceiptDeleteOne {
+	builder := c.Delete().Where(ticketingwebhookreceipt.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketingWebhookReceiptDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) Query() *TicketingWebhookReceiptQuery {
+	return &TicketingWebhookReceiptQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketingWebhookReceipt},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketingWebhookReceipt entity by its id.
+func (c *TicketingWebhookReceiptClient) Get(ctx context.Context, id string) (*TicketingWebhookReceipt, error) {
+	return c.Query().Where(ticketingwebhookreceipt.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketingWebhookReceiptClient) GetX(ctx context.Context, id string) *TicketingWebhookReceipt {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryProvider queries the provider edge of a TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) QueryProvider(_m *TicketingWebhookReceipt) *ProviderQuery {
+	query := (&ProviderClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingwebhookreceipt.Table, ticketingwebhookreceipt.FieldID, id),
+			sqlgraph.To(provider.Table, provider.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingwebhookreceipt.ProviderTable, ticketingwebhookreceipt.ProviderColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryIntegration queries the integration edge of a TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) QueryIntegration(_m *TicketingWebhookReceipt) *TicketingIntegrationQuery {
+	query := (&TicketingIntegrationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingwebhookreceipt.Table, ticketingwebhookreceipt.FieldID, id),
+			sqlgraph.To(ticketingintegration.Table, ticketingintegration.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingwebhookreceipt.IntegrationTable, ticketingwebhookreceipt.IntegrationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketingWebhookReceiptClient) Hooks() []Hook {
+	hooks := c.hooks.TicketingWebhookReceipt
+	return append(hooks[:len(hooks):len(hooks)], ticketingwebhookreceipt.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketingWebhookReceiptClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketingWebhookReceipt
+	return append(inters[:len(inters):len(inters)], ticketingwebhookreceipt.Interceptors[:]...)
+}
+
+func (c *TicketingWebhookReceiptClient) mutate(ctx context.Context, m *TicketingWebhookReceiptMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketingWebhookReceiptCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketingWebhookReceiptUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketingWebhookReceiptUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketingWebhookReceiptDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketingWebhookReceipt mutation op: %q", m.Op())
 	}
 }
 
@@ -3864,16 +5346,20 @@ func (c *UserClient) mutate(ctx context.Context, m *UserMutation) (Value, error)
 type (
 	hooks struct {
 		Administrator, AdministratorOrganizationLink, Alert, AlertOccurrence, ApiKey,
-		DataKey, Device, IdempotencyRecord, Job, Organization, Provider, Role, Session,
-		SignInThrottle, SigningKey, SystemLogEvent, Ticket, TicketDelivery,
-		TicketingAlertConfiguration, TicketingCompanyMapping, TicketingIntegration,
-		User []ent.Hook
+		DataKey, Device, IdempotencyRecord, Job, MaintenanceWindow, Organization,
+		Provider, RateLimit, RateShare, RateSlot, Role, Session, SignInThrottle,
+		SigningKey, SystemLogEvent, Ticket, TicketAlert, TicketDelivery,
+		TicketingAlertConfiguration, TicketingBillingMapping, TicketingCompanyMapping,
+		TicketingError, TicketingIntegration, TicketingUsageRecord,
+		TicketingWebhookReceipt, User []ent.Hook
 	}
 	inters struct {
 		Administrator, AdministratorOrganizationLink, Alert, AlertOccurrence, ApiKey,
-		DataKey, Device, IdempotencyRecord, Job, Organization, Provider, Role, Session,
-		SignInThrottle, SigningKey, SystemLogEvent, Ticket, TicketDelivery,
-		TicketingAlertConfiguration, TicketingCompanyMapping, TicketingIntegration,
-		User []ent.Interceptor
+		DataKey, Device, IdempotencyRecord, Job, MaintenanceWindow, Organization,
+		Provider, RateLimit, RateShare, RateSlot, Role, Session, SignInThrottle,
+		SigningKey, SystemLogEvent, Ticket, TicketAlert, TicketDelivery,
+		TicketingAlertConfiguration, TicketingBillingMapping, TicketingCompanyMapping,
+		TicketingError, TicketingIntegration, TicketingUsageRecord,
+		TicketingWebhookReceipt, User []ent.Interceptor
 	}
 )

@@ -21,18 +21,27 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
+	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
+	"github.com/bailiwick/bailiwick/ent/ticketingwebhookreceipt"
 	"github.com/bailiwick/bailiwick/ent/user"
 )
 
@@ -103,18 +112,27 @@ func checkColumn(t, c string) error {
 			device.Table:                        device.ValidColumn,
 			idempotencyrecord.Table:             idempotencyrecord.ValidColumn,
 			job.Table:                           job.ValidColumn,
+			maintenancewindow.Table:             maintenancewindow.ValidColumn,
 			organization.Table:                  organization.ValidColumn,
 			provider.Table:                      provider.ValidColumn,
+			ratelimit.Table:                     ratelimit.ValidColumn,
+			rateshare.Table:                     rateshare.ValidColumn,
+			rateslot.Table:                      rateslot.ValidColumn,
 			role.Table:                          role.ValidColumn,
 			session.Table:                       session.ValidColumn,
 			signinthrottle.Table:                signinthrottle.ValidColumn,
 			signingkey.Table:                    signingkey.ValidColumn,
 			systemlogevent.Table:                systemlogevent.ValidColumn,
 			ticket.Table:                        ticket.ValidColumn,
+			ticketalert.Table:                   ticketalert.ValidColumn,
 			ticketdelivery.Table:                ticketdelivery.ValidColumn,
 			ticketingalertconfiguration.Table:   ticketingalertconfiguration.ValidColumn,
+			ticketingbillingmapping.Table:       ticketingbillingmapping.ValidColumn,
 			ticketingcompanymapping.Table:       ticketingcompanymapping.ValidColumn,
+			ticketingerror.Table:                ticketingerror.ValidColumn,
 			ticketingintegration.Table:          ticketingintegration.ValidColumn,
+			ticketingusagerecord.Table:          ticketingusagerecord.ValidColumn,
+			ticketingwebhookreceipt.Table:       ticketingwebhookreceipt.ValidColumn,
 			user.Table:                          user.ValidColumn,
 		})
 	})

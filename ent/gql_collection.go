@@ -14,15 +14,20 @@ import (
 	"github.com/bailiwick/bailiwick/ent/apikey"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 )
 
@@ -1036,6 +1041,105 @@ func newJobPaginateArgs(rv map[string]any) *jobPaginateArgs {
 }
 
 // CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *MaintenanceWindowQuery) CollectFields(ctx context.Context, satisfies ...string) (*MaintenanceWindowQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *MaintenanceWindowQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(maintenancewindow.Columns))
+		selectedFields = []string{maintenancewindow.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[maintenancewindow.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, maintenancewindow.FieldOrganizationID)
+				fieldSeen[maintenancewindow.FieldOrganizationID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[maintenancewindow.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, maintenancewindow.FieldCreatedAt)
+				fieldSeen[maintenancewindow.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[maintenancewindow.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, maintenancewindow.FieldUpdatedAt)
+				fieldSeen[maintenancewindow.FieldUpdatedAt] = struct{}{}
+			}
+		case "name":
+			if _, ok := fieldSeen[maintenancewindow.FieldName]; !ok {
+				selectedFields = append(selectedFields, maintenancewindow.FieldName)
+				fieldSeen[maintenancewindow.FieldName] = struct{}{}
+			}
+		case "startsAt":
+			if _, ok := fieldSeen[maintenancewindow.FieldStartsAt]; !ok {
+				selectedFields = append(selectedFields, maintenancewindow.FieldStartsAt)
+				fieldSeen[maintenancewindow.FieldStartsAt] = struct{}{}
+			}
+		case "endsAt":
+			if _, ok := fieldSeen[maintenancewindow.FieldEndsAt]; !ok {
+				selectedFields = append(selectedFields, maintenancewindow.FieldEndsAt)
+				fieldSeen[maintenancewindow.FieldEndsAt] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type maintenancewindowPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []MaintenanceWindowPaginateOption
+}
+
+func newMaintenanceWindowPaginateArgs(rv map[string]any) *maintenancewindowPaginateArgs {
+	args := &maintenancewindowPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
 func (_q *OrganizationQuery) CollectFields(ctx context.Context, satisfies ...string) (*OrganizationQuery, error) {
 	fc := graphql.GetFieldContext(ctx)
 	if fc == nil {
@@ -1628,6 +1732,11 @@ func (_q *TicketQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 				selectedFields = append(selectedFields, ticket.FieldUpdatedAt)
 				fieldSeen[ticket.FieldUpdatedAt] = struct{}{}
 			}
+		case "storm":
+			if _, ok := fieldSeen[ticket.FieldStorm]; !ok {
+				selectedFields = append(selectedFields, ticket.FieldStorm)
+				fieldSeen[ticket.FieldStorm] = struct{}{}
+			}
 		case "marker":
 			if _, ok := fieldSeen[ticket.FieldMarker]; !ok {
 				selectedFields = append(selectedFields, ticket.FieldMarker)
@@ -1647,6 +1756,36 @@ func (_q *TicketQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 			if _, ok := fieldSeen[ticket.FieldExternalNumber]; !ok {
 				selectedFields = append(selectedFields, ticket.FieldExternalNumber)
 				fieldSeen[ticket.FieldExternalNumber] = struct{}{}
+			}
+		case "externalURL":
+			if _, ok := fieldSeen[ticket.FieldExternalURL]; !ok {
+				selectedFields = append(selectedFields, ticket.FieldExternalURL)
+				fieldSeen[ticket.FieldExternalURL] = struct{}{}
+			}
+		case "externalStatus":
+			if _, ok := fieldSeen[ticket.FieldExternalStatus]; !ok {
+				selectedFields = append(selectedFields, ticket.FieldExternalStatus)
+				fieldSeen[ticket.FieldExternalStatus] = struct{}{}
+			}
+		case "externalAssignee":
+			if _, ok := fieldSeen[ticket.FieldExternalAssignee]; !ok {
+				selectedFields = append(selectedFields, ticket.FieldExternalAssignee)
+				fieldSeen[ticket.FieldExternalAssignee] = struct{}{}
+			}
+		case "started":
+			if _, ok := fieldSeen[ticket.FieldStarted]; !ok {
+				selectedFields = append(selectedFields, ticket.FieldStarted)
+				fieldSeen[ticket.FieldStarted] = struct{}{}
+			}
+		case "closedAt":
+			if _, ok := fieldSeen[ticket.FieldClosedAt]; !ok {
+				selectedFields = append(selectedFields, ticket.FieldClosedAt)
+				fieldSeen[ticket.FieldClosedAt] = struct{}{}
+			}
+		case "closedByTechnician":
+			if _, ok := fieldSeen[ticket.FieldClosedByTechnician]; !ok {
+				selectedFields = append(selectedFields, ticket.FieldClosedByTechnician)
+				fieldSeen[ticket.FieldClosedByTechnician] = struct{}{}
 			}
 		case "externalCompanyID":
 			if _, ok := fieldSeen[ticket.FieldExternalCompanyID]; !ok {
@@ -1693,6 +1832,125 @@ type ticketPaginateArgs struct {
 
 func newTicketPaginateArgs(rv map[string]any) *ticketPaginateArgs {
 	args := &ticketPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *TicketAlertQuery) CollectFields(ctx context.Context, satisfies ...string) (*TicketAlertQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *TicketAlertQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(ticketalert.Columns))
+		selectedFields = []string{ticketalert.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[ticketalert.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, ticketalert.FieldOrganizationID)
+				fieldSeen[ticketalert.FieldOrganizationID] = struct{}{}
+			}
+
+		case "ticket":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&TicketClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, ticketImplementors)...); err != nil {
+				return err
+			}
+			_q.withTicket = query
+			if _, ok := fieldSeen[ticketalert.FieldTicketID]; !ok {
+				selectedFields = append(selectedFields, ticketalert.FieldTicketID)
+				fieldSeen[ticketalert.FieldTicketID] = struct{}{}
+			}
+
+		case "alert":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&AlertClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, alertImplementors)...); err != nil {
+				return err
+			}
+			_q.withAlert = query
+			if _, ok := fieldSeen[ticketalert.FieldAlertID]; !ok {
+				selectedFields = append(selectedFields, ticketalert.FieldAlertID)
+				fieldSeen[ticketalert.FieldAlertID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[ticketalert.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, ticketalert.FieldCreatedAt)
+				fieldSeen[ticketalert.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[ticketalert.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, ticketalert.FieldUpdatedAt)
+				fieldSeen[ticketalert.FieldUpdatedAt] = struct{}{}
+			}
+		case "notedAt":
+			if _, ok := fieldSeen[ticketalert.FieldNotedAt]; !ok {
+				selectedFields = append(selectedFields, ticketalert.FieldNotedAt)
+				fieldSeen[ticketalert.FieldNotedAt] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type ticketalertPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []TicketAlertPaginateOption
+}
+
+func newTicketAlertPaginateArgs(rv map[string]any) *ticketalertPaginateArgs {
+	args := &ticketalertPaginateArgs{}
 	if rv == nil {
 		return args
 	}
@@ -1807,6 +2065,11 @@ func (_q *TicketDeliveryQuery) collectField(ctx context.Context, oneNode bool, o
 				selectedFields = append(selectedFields, ticketdelivery.FieldLastError)
 				fieldSeen[ticketdelivery.FieldLastError] = struct{}{}
 			}
+		case "notBefore":
+			if _, ok := fieldSeen[ticketdelivery.FieldNotBefore]; !ok {
+				selectedFields = append(selectedFields, ticketdelivery.FieldNotBefore)
+				fieldSeen[ticketdelivery.FieldNotBefore] = struct{}{}
+			}
 		case "attemptedAt":
 			if _, ok := fieldSeen[ticketdelivery.FieldAttemptedAt]; !ok {
 				selectedFields = append(selectedFields, ticketdelivery.FieldAttemptedAt)
@@ -1877,6 +2140,21 @@ func (_q *TicketingAlertConfigurationQuery) collectField(ctx context.Context, on
 	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
 		switch field.Name {
 
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[ticketingalertconfiguration.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, ticketingalertconfiguration.FieldOrganizationID)
+				fieldSeen[ticketingalertconfiguration.FieldOrganizationID] = struct{}{}
+			}
+
 		case "integration":
 			var (
 				alias = field.Alias
@@ -1936,6 +2214,135 @@ type ticketingalertconfigurationPaginateArgs struct {
 
 func newTicketingAlertConfigurationPaginateArgs(rv map[string]any) *ticketingalertconfigurationPaginateArgs {
 	args := &ticketingalertconfigurationPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *TicketingBillingMappingQuery) CollectFields(ctx context.Context, satisfies ...string) (*TicketingBillingMappingQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *TicketingBillingMappingQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(ticketingbillingmapping.Columns))
+		selectedFields = []string{ticketingbillingmapping.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldOrganizationID)
+				fieldSeen[ticketingbillingmapping.FieldOrganizationID] = struct{}{}
+			}
+
+		case "integration":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&TicketingIntegrationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, ticketingintegrationImplementors)...); err != nil {
+				return err
+			}
+			_q.withIntegration = query
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldIntegrationID]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldIntegrationID)
+				fieldSeen[ticketingbillingmapping.FieldIntegrationID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldCreatedAt)
+				fieldSeen[ticketingbillingmapping.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldUpdatedAt)
+				fieldSeen[ticketingbillingmapping.FieldUpdatedAt] = struct{}{}
+			}
+		case "externalAgreementID":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldExternalAgreementID]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalAgreementID)
+				fieldSeen[ticketingbillingmapping.FieldExternalAgreementID] = struct{}{}
+			}
+		case "externalAgreementName":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldExternalAgreementName]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalAgreementName)
+				fieldSeen[ticketingbillingmapping.FieldExternalAgreementName] = struct{}{}
+			}
+		case "externalLineID":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldExternalLineID]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalLineID)
+				fieldSeen[ticketingbillingmapping.FieldExternalLineID] = struct{}{}
+			}
+		case "externalLineName":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldExternalLineName]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalLineName)
+				fieldSeen[ticketingbillingmapping.FieldExternalLineName] = struct{}{}
+			}
+		case "nonBillableUsers":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldNonBillableUsers]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldNonBillableUsers)
+				fieldSeen[ticketingbillingmapping.FieldNonBillableUsers] = struct{}{}
+			}
+		case "enabled":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldEnabled]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldEnabled)
+				fieldSeen[ticketingbillingmapping.FieldEnabled] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type ticketingbillingmappingPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []TicketingBillingMappingPaginateOption
+}
+
+func newTicketingBillingMappingPaginateArgs(rv map[string]any) *ticketingbillingmappingPaginateArgs {
+	args := &ticketingbillingmappingPaginateArgs{}
 	if rv == nil {
 		return args
 	}
@@ -2064,6 +2471,140 @@ func newTicketingCompanyMappingPaginateArgs(rv map[string]any) *ticketingcompany
 }
 
 // CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *TicketingErrorQuery) CollectFields(ctx context.Context, satisfies ...string) (*TicketingErrorQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *TicketingErrorQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(ticketingerror.Columns))
+		selectedFields = []string{ticketingerror.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[ticketingerror.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldOrganizationID)
+				fieldSeen[ticketingerror.FieldOrganizationID] = struct{}{}
+			}
+
+		case "integration":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&TicketingIntegrationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, ticketingintegrationImplementors)...); err != nil {
+				return err
+			}
+			_q.withIntegration = query
+			if _, ok := fieldSeen[ticketingerror.FieldIntegrationID]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldIntegrationID)
+				fieldSeen[ticketingerror.FieldIntegrationID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[ticketingerror.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldCreatedAt)
+				fieldSeen[ticketingerror.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[ticketingerror.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldUpdatedAt)
+				fieldSeen[ticketingerror.FieldUpdatedAt] = struct{}{}
+			}
+		case "ticketID":
+			if _, ok := fieldSeen[ticketingerror.FieldTicketID]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldTicketID)
+				fieldSeen[ticketingerror.FieldTicketID] = struct{}{}
+			}
+		case "operation":
+			if _, ok := fieldSeen[ticketingerror.FieldOperation]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldOperation)
+				fieldSeen[ticketingerror.FieldOperation] = struct{}{}
+			}
+		case "errorType":
+			if _, ok := fieldSeen[ticketingerror.FieldErrorType]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldErrorType)
+				fieldSeen[ticketingerror.FieldErrorType] = struct{}{}
+			}
+		case "message":
+			if _, ok := fieldSeen[ticketingerror.FieldMessage]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldMessage)
+				fieldSeen[ticketingerror.FieldMessage] = struct{}{}
+			}
+		case "advice":
+			if _, ok := fieldSeen[ticketingerror.FieldAdvice]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldAdvice)
+				fieldSeen[ticketingerror.FieldAdvice] = struct{}{}
+			}
+		case "occurrenceCount":
+			if _, ok := fieldSeen[ticketingerror.FieldOccurrenceCount]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldOccurrenceCount)
+				fieldSeen[ticketingerror.FieldOccurrenceCount] = struct{}{}
+			}
+		case "lastOccurredAt":
+			if _, ok := fieldSeen[ticketingerror.FieldLastOccurredAt]; !ok {
+				selectedFields = append(selectedFields, ticketingerror.FieldLastOccurredAt)
+				fieldSeen[ticketingerror.FieldLastOccurredAt] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type ticketingerrorPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []TicketingErrorPaginateOption
+}
+
+func newTicketingErrorPaginateArgs(rv map[string]any) *ticketingerrorPaginateArgs {
+	args := &ticketingerrorPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
 func (_q *TicketingIntegrationQuery) CollectFields(ctx context.Context, satisfies ...string) (*TicketingIntegrationQuery, error) {
 	fc := graphql.GetFieldContext(ctx)
 	if fc == nil {
@@ -2124,6 +2665,41 @@ func (_q *TicketingIntegrationQuery) collectField(ctx context.Context, oneNode b
 				selectedFields = append(selectedFields, ticketingintegration.FieldAutomaticTicketing)
 				fieldSeen[ticketingintegration.FieldAutomaticTicketing] = struct{}{}
 			}
+		case "companyTypeIds":
+			if _, ok := fieldSeen[ticketingintegration.FieldCompanyTypeIds]; !ok {
+				selectedFields = append(selectedFields, ticketingintegration.FieldCompanyTypeIds)
+				fieldSeen[ticketingintegration.FieldCompanyTypeIds] = struct{}{}
+			}
+		case "catchAllCompanyID":
+			if _, ok := fieldSeen[ticketingintegration.FieldCatchAllCompanyID]; !ok {
+				selectedFields = append(selectedFields, ticketingintegration.FieldCatchAllCompanyID)
+				fieldSeen[ticketingintegration.FieldCatchAllCompanyID] = struct{}{}
+			}
+		case "catchAllCompanyName":
+			if _, ok := fieldSeen[ticketingintegration.FieldCatchAllCompanyName]; !ok {
+				selectedFields = append(selectedFields, ticketingintegration.FieldCatchAllCompanyName)
+				fieldSeen[ticketingintegration.FieldCatchAllCompanyName] = struct{}{}
+			}
+		case "stormThreshold":
+			if _, ok := fieldSeen[ticketingintegration.FieldStormThreshold]; !ok {
+				selectedFields = append(selectedFields, ticketingintegration.FieldStormThreshold)
+				fieldSeen[ticketingintegration.FieldStormThreshold] = struct{}{}
+			}
+		case "stormMinutes":
+			if _, ok := fieldSeen[ticketingintegration.FieldStormMinutes]; !ok {
+				selectedFields = append(selectedFields, ticketingintegration.FieldStormMinutes)
+				fieldSeen[ticketingintegration.FieldStormMinutes] = struct{}{}
+			}
+		case "webhookExternalID":
+			if _, ok := fieldSeen[ticketingintegration.FieldWebhookExternalID]; !ok {
+				selectedFields = append(selectedFields, ticketingintegration.FieldWebhookExternalID)
+				fieldSeen[ticketingintegration.FieldWebhookExternalID] = struct{}{}
+			}
+		case "polledUntil":
+			if _, ok := fieldSeen[ticketingintegration.FieldPolledUntil]; !ok {
+				selectedFields = append(selectedFields, ticketingintegration.FieldPolledUntil)
+				fieldSeen[ticketingintegration.FieldPolledUntil] = struct{}{}
+			}
 		case "verifiedAt":
 			if _, ok := fieldSeen[ticketingintegration.FieldVerifiedAt]; !ok {
 				selectedFields = append(selectedFields, ticketingintegration.FieldVerifiedAt)
@@ -2159,6 +2735,145 @@ type ticketingintegrationPaginateArgs struct {
 
 func newTicketingIntegrationPaginateArgs(rv map[string]any) *ticketingintegrationPaginateArgs {
 	args := &ticketingintegrationPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *TicketingUsageRecordQuery) CollectFields(ctx context.Context, satisfies ...string) (*TicketingUsageRecordQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *TicketingUsageRecordQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(ticketingusagerecord.Columns))
+		selectedFields = []string{ticketingusagerecord.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[ticketingusagerecord.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldOrganizationID)
+				fieldSeen[ticketingusagerecord.FieldOrganizationID] = struct{}{}
+			}
+
+		case "integration":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&TicketingIntegrationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, ticketingintegrationImplementors)...); err != nil {
+				return err
+			}
+			_q.withIntegration = query
+			if _, ok := fieldSeen[ticketingusagerecord.FieldIntegrationID]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldIntegrationID)
+				fieldSeen[ticketingusagerecord.FieldIntegrationID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldCreatedAt)
+				fieldSeen[ticketingusagerecord.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldUpdatedAt)
+				fieldSeen[ticketingusagerecord.FieldUpdatedAt] = struct{}{}
+			}
+		case "day":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldDay]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldDay)
+				fieldSeen[ticketingusagerecord.FieldDay] = struct{}{}
+			}
+		case "users":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldUsers]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldUsers)
+				fieldSeen[ticketingusagerecord.FieldUsers] = struct{}{}
+			}
+		case "highWater":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldHighWater]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldHighWater)
+				fieldSeen[ticketingusagerecord.FieldHighWater] = struct{}{}
+			}
+		case "quantity":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldQuantity]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldQuantity)
+				fieldSeen[ticketingusagerecord.FieldQuantity] = struct{}{}
+			}
+		case "status":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldStatus]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldStatus)
+				fieldSeen[ticketingusagerecord.FieldStatus] = struct{}{}
+			}
+		case "attempts":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldAttempts]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldAttempts)
+				fieldSeen[ticketingusagerecord.FieldAttempts] = struct{}{}
+			}
+		case "lastError":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldLastError]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldLastError)
+				fieldSeen[ticketingusagerecord.FieldLastError] = struct{}{}
+			}
+		case "writtenAt":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldWrittenAt]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldWrittenAt)
+				fieldSeen[ticketingusagerecord.FieldWrittenAt] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type ticketingusagerecordPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []TicketingUsageRecordPaginateOption
+}
+
+func newTicketingUsageRecordPaginateArgs(rv map[string]any) *ticketingusagerecordPaginateArgs {
+	args := &ticketingusagerecordPaginateArgs{}
 	if rv == nil {
 		return args
 	}

@@ -15,15 +15,20 @@ import (
 	"github.com/bailiwick/bailiwick/ent/apikey"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/hashicorp/go-multierror"
 )
@@ -68,6 +73,11 @@ var jobImplementors = []string{"Job", "Node"}
 // IsNode implements the Node interface check for GQLGen.
 func (*Job) IsNode() {}
 
+var maintenancewindowImplementors = []string{"MaintenanceWindow", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*MaintenanceWindow) IsNode() {}
+
 var organizationImplementors = []string{"Organization", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
@@ -93,6 +103,11 @@ var ticketImplementors = []string{"Ticket", "Node"}
 // IsNode implements the Node interface check for GQLGen.
 func (*Ticket) IsNode() {}
 
+var ticketalertImplementors = []string{"TicketAlert", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*TicketAlert) IsNode() {}
+
 var ticketdeliveryImplementors = []string{"TicketDelivery", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
@@ -103,15 +118,30 @@ var ticketingalertconfigurationImplementors = []string{"TicketingAlertConfigurat
 // IsNode implements the Node interface check for GQLGen.
 func (*TicketingAlertConfiguration) IsNode() {}
 
+var ticketingbillingmappingImplementors = []string{"TicketingBillingMapping", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*TicketingBillingMapping) IsNode() {}
+
 var ticketingcompanymappingImplementors = []string{"TicketingCompanyMapping", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*TicketingCompanyMapping) IsNode() {}
 
+var ticketingerrorImplementors = []string{"TicketingError", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*TicketingError) IsNode() {}
+
 var ticketingintegrationImplementors = []string{"TicketingIntegration", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*TicketingIntegration) IsNode() {}
+
+var ticketingusagerecordImplementors = []string{"TicketingUsageRecord", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*TicketingUsageRecord) IsNode() {}
 
 var userImplementors = []string{"User", "Node"}
 
@@ -239,6 +269,15 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case maintenancewindow.Table:
+		query := c.MaintenanceWindow.Query().
+			Where(maintenancewindow.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, maintenancewindowImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case organization.Table:
 		query := c.Organization.Query().
 			Where(organization.ID(id))
@@ -284,6 +323,15 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case ticketalert.Table:
+		query := c.TicketAlert.Query().
+			Where(ticketalert.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketalertImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case ticketdelivery.Table:
 		query := c.TicketDelivery.Query().
 			Where(ticketdelivery.ID(id))
@@ -302,6 +350,15 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case ticketingbillingmapping.Table:
+		query := c.TicketingBillingMapping.Query().
+			Where(ticketingbillingmapping.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketingbillingmappingImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case ticketingcompanymapping.Table:
 		query := c.TicketingCompanyMapping.Query().
 			Where(ticketingcompanymapping.ID(id))
@@ -311,11 +368,29 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case ticketingerror.Table:
+		query := c.TicketingError.Query().
+			Where(ticketingerror.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketingerrorImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case ticketingintegration.Table:
 		query := c.TicketingIntegration.Query().
 			Where(ticketingintegration.ID(id))
 		if fc := graphql.GetFieldContext(ctx); fc != nil {
 			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketingintegrationImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case ticketingusagerecord.Table:
+		query := c.TicketingUsageRecord.Query().
+			Where(ticketingusagerecord.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketingusagerecordImplementors...); err != nil {
 				return nil, err
 			}
 		}
@@ -514,6 +589,22 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case maintenancewindow.Table:
+		query := c.MaintenanceWindow.Query().
+			Where(maintenancewindow.IDIn(ids...))
+		query, err := query.CollectFields(ctx, maintenancewindowImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case organization.Table:
 		query := c.Organization.Query().
 			Where(organization.IDIn(ids...))
@@ -594,6 +685,22 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case ticketalert.Table:
+		query := c.TicketAlert.Query().
+			Where(ticketalert.IDIn(ids...))
+		query, err := query.CollectFields(ctx, ticketalertImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case ticketdelivery.Table:
 		query := c.TicketDelivery.Query().
 			Where(ticketdelivery.IDIn(ids...))
@@ -626,6 +733,22 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case ticketingbillingmapping.Table:
+		query := c.TicketingBillingMapping.Query().
+			Where(ticketingbillingmapping.IDIn(ids...))
+		query, err := query.CollectFields(ctx, ticketingbillingmappingImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case ticketingcompanymapping.Table:
 		query := c.TicketingCompanyMapping.Query().
 			Where(ticketingcompanymapping.IDIn(ids...))
@@ -642,10 +765,42 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case ticketingerror.Table:
+		query := c.TicketingError.Query().
+			Where(ticketingerror.IDIn(ids...))
+		query, err := query.CollectFields(ctx, ticketingerrorImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case ticketingintegration.Table:
 		query := c.TicketingIntegration.Query().
 			Where(ticketingintegration.IDIn(ids...))
 		query, err := query.CollectFields(ctx, ticketingintegrationImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case ticketingusagerecord.Table:
+		query := c.TicketingUsageRecord.Query().
+			Where(ticketingusagerecord.IDIn(ids...))
+		query, err := query.CollectFields(ctx, ticketingusagerecordImplementors...)
 		if err != nil {
 			return nil, err
 		}

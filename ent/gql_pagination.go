@@ -21,15 +21,20 @@ import (
 	"github.com/bailiwick/bailiwick/ent/apikey"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -1984,6 +1989,253 @@ func (_m *Job) ToEdge(order *JobOrder) *JobEdge {
 	}
 }
 
+// MaintenanceWindowEdge is the edge representation of MaintenanceWindow.
+type MaintenanceWindowEdge struct {
+	Node   *MaintenanceWindow `json:"node"`
+	Cursor Cursor             `json:"cursor"`
+}
+
+// MaintenanceWindowConnection is the connection containing edges to MaintenanceWindow.
+type MaintenanceWindowConnection struct {
+	Edges      []*MaintenanceWindowEdge `json:"edges"`
+	PageInfo   PageInfo                 `json:"pageInfo"`
+	TotalCount int                      `json:"totalCount"`
+}
+
+func (c *MaintenanceWindowConnection) build(nodes []*MaintenanceWindow, pager *maintenancewindowPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *MaintenanceWindow
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *MaintenanceWindow {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *MaintenanceWindow {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*MaintenanceWindowEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &MaintenanceWindowEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// MaintenanceWindowPaginateOption enables pagination customization.
+type MaintenanceWindowPaginateOption func(*maintenancewindowPager) error
+
+// WithMaintenanceWindowOrder configures pagination ordering.
+func WithMaintenanceWindowOrder(order *MaintenanceWindowOrder) MaintenanceWindowPaginateOption {
+	if order == nil {
+		order = DefaultMaintenanceWindowOrder
+	}
+	o := *order
+	return func(pager *maintenancewindowPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultMaintenanceWindowOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithMaintenanceWindowFilter configures pagination filter.
+func WithMaintenanceWindowFilter(filter func(*MaintenanceWindowQuery) (*MaintenanceWindowQuery, error)) MaintenanceWindowPaginateOption {
+	return func(pager *maintenancewindowPager) error {
+		if filter == nil {
+			return errors.New("MaintenanceWindowQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type maintenancewindowPager struct {
+	reverse bool
+	order   *MaintenanceWindowOrder
+	filter  func(*MaintenanceWindowQuery) (*MaintenanceWindowQuery, error)
+}
+
+func newMaintenanceWindowPager(opts []MaintenanceWindowPaginateOption, reverse bool) (*maintenancewindowPager, error) {
+	pager := &maintenancewindowPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultMaintenanceWindowOrder
+	}
+	return pager, nil
+}
+
+func (p *maintenancewindowPager) applyFilter(query *MaintenanceWindowQuery) (*MaintenanceWindowQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *maintenancewindowPager) toCursor(_m *MaintenanceWindow) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *maintenancewindowPager) applyCursors(query *MaintenanceWindowQuery, after, before *Cursor) (*MaintenanceWindowQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultMaintenanceWindowOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *maintenancewindowPager) applyOrder(query *MaintenanceWindowQuery) *MaintenanceWindowQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultMaintenanceWindowOrder.Field {
+		query = query.Order(DefaultMaintenanceWindowOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *maintenancewindowPager) orderExpr(query *MaintenanceWindowQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultMaintenanceWindowOrder.Field {
+			b.Comma().Ident(DefaultMaintenanceWindowOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to MaintenanceWindow.
+func (_m *MaintenanceWindowQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...MaintenanceWindowPaginateOption,
+) (*MaintenanceWindowConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newMaintenanceWindowPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &MaintenanceWindowConnection{Edges: []*MaintenanceWindowEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// MaintenanceWindowOrderField defines the ordering field of MaintenanceWindow.
+type MaintenanceWindowOrderField struct {
+	// Value extracts the ordering value from the given MaintenanceWindow.
+	Value    func(*MaintenanceWindow) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) maintenancewindow.OrderOption
+	toCursor func(*MaintenanceWindow) Cursor
+}
+
+// MaintenanceWindowOrder defines the ordering of MaintenanceWindow.
+type MaintenanceWindowOrder struct {
+	Direction OrderDirection               `json:"direction"`
+	Field     *MaintenanceWindowOrderField `json:"field"`
+}
+
+// DefaultMaintenanceWindowOrder is the default ordering of MaintenanceWindow.
+var DefaultMaintenanceWindowOrder = &MaintenanceWindowOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &MaintenanceWindowOrderField{
+		Value: func(_m *MaintenanceWindow) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: maintenancewindow.FieldID,
+		toTerm: maintenancewindow.ByID,
+		toCursor: func(_m *MaintenanceWindow) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts MaintenanceWindow into MaintenanceWindowEdge.
+func (_m *MaintenanceWindow) ToEdge(order *MaintenanceWindowOrder) *MaintenanceWindowEdge {
+	if order == nil {
+		order = DefaultMaintenanceWindowOrder
+	}
+	return &MaintenanceWindowEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
 // OrganizationEdge is the edge representation of Organization.
 type OrganizationEdge struct {
 	Node   *Organization `json:"node"`
@@ -3360,6 +3612,253 @@ func (_m *Ticket) ToEdge(order *TicketOrder) *TicketEdge {
 	}
 }
 
+// TicketAlertEdge is the edge representation of TicketAlert.
+type TicketAlertEdge struct {
+	Node   *TicketAlert `json:"node"`
+	Cursor Cursor       `json:"cursor"`
+}
+
+// TicketAlertConnection is the connection containing edges to TicketAlert.
+type TicketAlertConnection struct {
+	Edges      []*TicketAlertEdge `json:"edges"`
+	PageInfo   PageInfo           `json:"pageInfo"`
+	TotalCount int                `json:"totalCount"`
+}
+
+func (c *TicketAlertConnection) build(nodes []*TicketAlert, pager *ticketalertPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *TicketAlert
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *TicketAlert {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *TicketAlert {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*TicketAlertEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &TicketAlertEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// TicketAlertPaginateOption enables pagination customization.
+type TicketAlertPaginateOption func(*ticketalertPager) error
+
+// WithTicketAlertOrder configures pagination ordering.
+func WithTicketAlertOrder(order *TicketAlertOrder) TicketAlertPaginateOption {
+	if order == nil {
+		order = DefaultTicketAlertOrder
+	}
+	o := *order
+	return func(pager *ticketalertPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultTicketAlertOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithTicketAlertFilter configures pagination filter.
+func WithTicketAlertFilter(filter func(*TicketAlertQuery) (*TicketAlertQuery, error)) TicketAlertPaginateOption {
+	return func(pager *ticketalertPager) error {
+		if filter == nil {
+			return errors.New("TicketAlertQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type ticketalertPager struct {
+	reverse bool
+	order   *TicketAlertOrder
+	filter  func(*TicketAlertQuery) (*TicketAlertQuery, error)
+}
+
+func newTicketAlertPager(opts []TicketAlertPaginateOption, reverse bool) (*ticketalertPager, error) {
+	pager := &ticketalertPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultTicketAlertOrder
+	}
+	return pager, nil
+}
+
+func (p *ticketalertPager) applyFilter(query *TicketAlertQuery) (*TicketAlertQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *ticketalertPager) toCursor(_m *TicketAlert) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *ticketalertPager) applyCursors(query *TicketAlertQuery, after, before *Cursor) (*TicketAlertQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultTicketAlertOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *ticketalertPager) applyOrder(query *TicketAlertQuery) *TicketAlertQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultTicketAlertOrder.Field {
+		query = query.Order(DefaultTicketAlertOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *ticketalertPager) orderExpr(query *TicketAlertQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultTicketAlertOrder.Field {
+			b.Comma().Ident(DefaultTicketAlertOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to TicketAlert.
+func (_m *TicketAlertQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...TicketAlertPaginateOption,
+) (*TicketAlertConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketAlertPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &TicketAlertConnection{Edges: []*TicketAlertEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// TicketAlertOrderField defines the ordering field of TicketAlert.
+type TicketAlertOrderField struct {
+	// Value extracts the ordering value from the given TicketAlert.
+	Value    func(*TicketAlert) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) ticketalert.OrderOption
+	toCursor func(*TicketAlert) Cursor
+}
+
+// TicketAlertOrder defines the ordering of TicketAlert.
+type TicketAlertOrder struct {
+	Direction OrderDirection         `json:"direction"`
+	Field     *TicketAlertOrderField `json:"field"`
+}
+
+// DefaultTicketAlertOrder is the default ordering of TicketAlert.
+var DefaultTicketAlertOrder = &TicketAlertOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &TicketAlertOrderField{
+		Value: func(_m *TicketAlert) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: ticketalert.FieldID,
+		toTerm: ticketalert.ByID,
+		toCursor: func(_m *TicketAlert) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts TicketAlert into TicketAlertEdge.
+func (_m *TicketAlert) ToEdge(order *TicketAlertOrder) *TicketAlertEdge {
+	if order == nil {
+		order = DefaultTicketAlertOrder
+	}
+	return &TicketAlertEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
 // TicketDeliveryEdge is the edge representation of TicketDelivery.
 type TicketDeliveryEdge struct {
 	Node   *TicketDelivery `json:"node"`
@@ -3854,6 +4353,253 @@ func (_m *TicketingAlertConfiguration) ToEdge(order *TicketingAlertConfiguration
 	}
 }
 
+// TicketingBillingMappingEdge is the edge representation of TicketingBillingMapping.
+type TicketingBillingMappingEdge struct {
+	Node   *TicketingBillingMapping `json:"node"`
+	Cursor Cursor                   `json:"cursor"`
+}
+
+// TicketingBillingMappingConnection is the connection containing edges to TicketingBillingMapping.
+type TicketingBillingMappingConnection struct {
+	Edges      []*TicketingBillingMappingEdge `json:"edges"`
+	PageInfo   PageInfo                       `json:"pageInfo"`
+	TotalCount int                            `json:"totalCount"`
+}
+
+func (c *TicketingBillingMappingConnection) build(nodes []*TicketingBillingMapping, pager *ticketingbillingmappingPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *TicketingBillingMapping
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *TicketingBillingMapping {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *TicketingBillingMapping {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*TicketingBillingMappingEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &TicketingBillingMappingEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// TicketingBillingMappingPaginateOption enables pagination customization.
+type TicketingBillingMappingPaginateOption func(*ticketingbillingmappingPager) error
+
+// WithTicketingBillingMappingOrder configures pagination ordering.
+func WithTicketingBillingMappingOrder(order *TicketingBillingMappingOrder) TicketingBillingMappingPaginateOption {
+	if order == nil {
+		order = DefaultTicketingBillingMappingOrder
+	}
+	o := *order
+	return func(pager *ticketingbillingmappingPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultTicketingBillingMappingOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithTicketingBillingMappingFilter configures pagination filter.
+func WithTicketingBillingMappingFilter(filter func(*TicketingBillingMappingQuery) (*TicketingBillingMappingQuery, error)) TicketingBillingMappingPaginateOption {
+	return func(pager *ticketingbillingmappingPager) error {
+		if filter == nil {
+			return errors.New("TicketingBillingMappingQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type ticketingbillingmappingPager struct {
+	reverse bool
+	order   *TicketingBillingMappingOrder
+	filter  func(*TicketingBillingMappingQuery) (*TicketingBillingMappingQuery, error)
+}
+
+func newTicketingBillingMappingPager(opts []TicketingBillingMappingPaginateOption, reverse bool) (*ticketingbillingmappingPager, error) {
+	pager := &ticketingbillingmappingPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultTicketingBillingMappingOrder
+	}
+	return pager, nil
+}
+
+func (p *ticketingbillingmappingPager) applyFilter(query *TicketingBillingMappingQuery) (*TicketingBillingMappingQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *ticketingbillingmappingPager) toCursor(_m *TicketingBillingMapping) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *ticketingbillingmappingPager) applyCursors(query *TicketingBillingMappingQuery, after, before *Cursor) (*TicketingBillingMappingQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultTicketingBillingMappingOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *ticketingbillingmappingPager) applyOrder(query *TicketingBillingMappingQuery) *TicketingBillingMappingQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultTicketingBillingMappingOrder.Field {
+		query = query.Order(DefaultTicketingBillingMappingOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *ticketingbillingmappingPager) orderExpr(query *TicketingBillingMappingQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultTicketingBillingMappingOrder.Field {
+			b.Comma().Ident(DefaultTicketingBillingMappingOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to TicketingBillingMapping.
+func (_m *TicketingBillingMappingQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...TicketingBillingMappingPaginateOption,
+) (*TicketingBillingMappingConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingBillingMappingPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &TicketingBillingMappingConnection{Edges: []*TicketingBillingMappingEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// TicketingBillingMappingOrderField defines the ordering field of TicketingBillingMapping.
+type TicketingBillingMappingOrderField struct {
+	// Value extracts the ordering value from the given TicketingBillingMapping.
+	Value    func(*TicketingBillingMapping) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) ticketingbillingmapping.OrderOption
+	toCursor func(*TicketingBillingMapping) Cursor
+}
+
+// TicketingBillingMappingOrder defines the ordering of TicketingBillingMapping.
+type TicketingBillingMappingOrder struct {
+	Direction OrderDirection                     `json:"direction"`
+	Field     *TicketingBillingMappingOrderField `json:"field"`
+}
+
+// DefaultTicketingBillingMappingOrder is the default ordering of TicketingBillingMapping.
+var DefaultTicketingBillingMappingOrder = &TicketingBillingMappingOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &TicketingBillingMappingOrderField{
+		Value: func(_m *TicketingBillingMapping) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: ticketingbillingmapping.FieldID,
+		toTerm: ticketingbillingmapping.ByID,
+		toCursor: func(_m *TicketingBillingMapping) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts TicketingBillingMapping into TicketingBillingMappingEdge.
+func (_m *TicketingBillingMapping) ToEdge(order *TicketingBillingMappingOrder) *TicketingBillingMappingEdge {
+	if order == nil {
+		order = DefaultTicketingBillingMappingOrder
+	}
+	return &TicketingBillingMappingEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
 // TicketingCompanyMappingEdge is the edge representation of TicketingCompanyMapping.
 type TicketingCompanyMappingEdge struct {
 	Node   *TicketingCompanyMapping `json:"node"`
@@ -4101,6 +4847,253 @@ func (_m *TicketingCompanyMapping) ToEdge(order *TicketingCompanyMappingOrder) *
 	}
 }
 
+// TicketingErrorEdge is the edge representation of TicketingError.
+type TicketingErrorEdge struct {
+	Node   *TicketingError `json:"node"`
+	Cursor Cursor          `json:"cursor"`
+}
+
+// TicketingErrorConnection is the connection containing edges to TicketingError.
+type TicketingErrorConnection struct {
+	Edges      []*TicketingErrorEdge `json:"edges"`
+	PageInfo   PageInfo              `json:"pageInfo"`
+	TotalCount int                   `json:"totalCount"`
+}
+
+func (c *TicketingErrorConnection) build(nodes []*TicketingError, pager *ticketingerrorPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *TicketingError
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *TicketingError {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *TicketingError {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*TicketingErrorEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &TicketingErrorEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// TicketingErrorPaginateOption enables pagination customization.
+type TicketingErrorPaginateOption func(*ticketingerrorPager) error
+
+// WithTicketingErrorOrder configures pagination ordering.
+func WithTicketingErrorOrder(order *TicketingErrorOrder) TicketingErrorPaginateOption {
+	if order == nil {
+		order = DefaultTicketingErrorOrder
+	}
+	o := *order
+	return func(pager *ticketingerrorPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultTicketingErrorOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithTicketingErrorFilter configures pagination filter.
+func WithTicketingErrorFilter(filter func(*TicketingErrorQuery) (*TicketingErrorQuery, error)) TicketingErrorPaginateOption {
+	return func(pager *ticketingerrorPager) error {
+		if filter == nil {
+			return errors.New("TicketingErrorQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type ticketingerrorPager struct {
+	reverse bool
+	order   *TicketingErrorOrder
+	filter  func(*TicketingErrorQuery) (*TicketingErrorQuery, error)
+}
+
+func newTicketingErrorPager(opts []TicketingErrorPaginateOption, reverse bool) (*ticketingerrorPager, error) {
+	pager := &ticketingerrorPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultTicketingErrorOrder
+	}
+	return pager, nil
+}
+
+func (p *ticketingerrorPager) applyFilter(query *TicketingErrorQuery) (*TicketingErrorQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *ticketingerrorPager) toCursor(_m *TicketingError) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *ticketingerrorPager) applyCursors(query *TicketingErrorQuery, after, before *Cursor) (*TicketingErrorQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultTicketingErrorOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *ticketingerrorPager) applyOrder(query *TicketingErrorQuery) *TicketingErrorQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultTicketingErrorOrder.Field {
+		query = query.Order(DefaultTicketingErrorOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *ticketingerrorPager) orderExpr(query *TicketingErrorQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultTicketingErrorOrder.Field {
+			b.Comma().Ident(DefaultTicketingErrorOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to TicketingError.
+func (_m *TicketingErrorQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...TicketingErrorPaginateOption,
+) (*TicketingErrorConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingErrorPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &TicketingErrorConnection{Edges: []*TicketingErrorEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// TicketingErrorOrderField defines the ordering field of TicketingError.
+type TicketingErrorOrderField struct {
+	// Value extracts the ordering value from the given TicketingError.
+	Value    func(*TicketingError) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) ticketingerror.OrderOption
+	toCursor func(*TicketingError) Cursor
+}
+
+// TicketingErrorOrder defines the ordering of TicketingError.
+type TicketingErrorOrder struct {
+	Direction OrderDirection            `json:"direction"`
+	Field     *TicketingErrorOrderField `json:"field"`
+}
+
+// DefaultTicketingErrorOrder is the default ordering of TicketingError.
+var DefaultTicketingErrorOrder = &TicketingErrorOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &TicketingErrorOrderField{
+		Value: func(_m *TicketingError) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: ticketingerror.FieldID,
+		toTerm: ticketingerror.ByID,
+		toCursor: func(_m *TicketingError) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts TicketingError into TicketingErrorEdge.
+func (_m *TicketingError) ToEdge(order *TicketingErrorOrder) *TicketingErrorEdge {
+	if order == nil {
+		order = DefaultTicketingErrorOrder
+	}
+	return &TicketingErrorEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
 // TicketingIntegrationEdge is the edge representation of TicketingIntegration.
 type TicketingIntegrationEdge struct {
 	Node   *TicketingIntegration `json:"node"`
@@ -4343,6 +5336,253 @@ func (_m *TicketingIntegration) ToEdge(order *TicketingIntegrationOrder) *Ticket
 		order = DefaultTicketingIntegrationOrder
 	}
 	return &TicketingIntegrationEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// TicketingUsageRecordEdge is the edge representation of TicketingUsageRecord.
+type TicketingUsageRecordEdge struct {
+	Node   *TicketingUsageRecord `json:"node"`
+	Cursor Cursor                `json:"cursor"`
+}
+
+// TicketingUsageRecordConnection is the connection containing edges to TicketingUsageRecord.
+type TicketingUsageRecordConnection struct {
+	Edges      []*TicketingUsageRecordEdge `json:"edges"`
+	PageInfo   PageInfo                    `json:"pageInfo"`
+	TotalCount int                         `json:"totalCount"`
+}
+
+func (c *TicketingUsageRecordConnection) build(nodes []*TicketingUsageRecord, pager *ticketingusagerecordPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *TicketingUsageRecord
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *TicketingUsageRecord {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *TicketingUsageRecord {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*TicketingUsageRecordEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &TicketingUsageRecordEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// TicketingUsageRecordPaginateOption enables pagination customization.
+type TicketingUsageRecordPaginateOption func(*ticketingusagerecordPager) error
+
+// WithTicketingUsageRecordOrder configures pagination ordering.
+func WithTicketingUsageRecordOrder(order *TicketingUsageRecordOrder) TicketingUsageRecordPaginateOption {
+	if order == nil {
+		order = DefaultTicketingUsageRecordOrder
+	}
+	o := *order
+	return func(pager *ticketingusagerecordPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultTicketingUsageRecordOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithTicketingUsageRecordFilter configures pagination filter.
+func WithTicketingUsageRecordFilter(filter func(*TicketingUsageRecordQuery) (*TicketingUsageRecordQuery, error)) TicketingUsageRecordPaginateOption {
+	return func(pager *ticketingusagerecordPager) error {
+		if filter == nil {
+			return errors.New("TicketingUsageRecordQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type ticketingusagerecordPager struct {
+	reverse bool
+	order   *TicketingUsageRecordOrder
+	filter  func(*TicketingUsageRecordQuery) (*TicketingUsageRecordQuery, error)
+}
+
+func newTicketingUsageRecordPager(opts []TicketingUsageRecordPaginateOption, reverse bool) (*ticketingusagerecordPager, error) {
+	pager := &ticketingusagerecordPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultTicketingUsageRecordOrder
+	}
+	return pager, nil
+}
+
+func (p *ticketingusagerecordPager) applyFilter(query *TicketingUsageRecordQuery) (*TicketingUsageRecordQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *ticketingusagerecordPager) toCursor(_m *TicketingUsageRecord) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *ticketingusagerecordPager) applyCursors(query *TicketingUsageRecordQuery, after, before *Cursor) (*TicketingUsageRecordQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultTicketingUsageRecordOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *ticketingusagerecordPager) applyOrder(query *TicketingUsageRecordQuery) *TicketingUsageRecordQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultTicketingUsageRecordOrder.Field {
+		query = query.Order(DefaultTicketingUsageRecordOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *ticketingusagerecordPager) orderExpr(query *TicketingUsageRecordQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultTicketingUsageRecordOrder.Field {
+			b.Comma().Ident(DefaultTicketingUsageRecordOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to TicketingUsageRecord.
+func (_m *TicketingUsageRecordQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...TicketingUsageRecordPaginateOption,
+) (*TicketingUsageRecordConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingUsageRecordPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &TicketingUsageRecordConnection{Edges: []*TicketingUsageRecordEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// TicketingUsageRecordOrderField defines the ordering field of TicketingUsageRecord.
+type TicketingUsageRecordOrderField struct {
+	// Value extracts the ordering value from the given TicketingUsageRecord.
+	Value    func(*TicketingUsageRecord) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) ticketingusagerecord.OrderOption
+	toCursor func(*TicketingUsageRecord) Cursor
+}
+
+// TicketingUsageRecordOrder defines the ordering of TicketingUsageRecord.
+type TicketingUsageRecordOrder struct {
+	Direction OrderDirection                  `json:"direction"`
+	Field     *TicketingUsageRecordOrderField `json:"field"`
+}
+
+// DefaultTicketingUsageRecordOrder is the default ordering of TicketingUsageRecord.
+var DefaultTicketingUsageRecordOrder = &TicketingUsageRecordOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &TicketingUsageRecordOrderField{
+		Value: func(_m *TicketingUsageRecord) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: ticketingusagerecord.FieldID,
+		toTerm: ticketingusagerecord.ByID,
+		toCursor: func(_m *TicketingUsageRecord) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts TicketingUsageRecord into TicketingUsageRecordEdge.
+func (_m *TicketingUsageRecord) ToEdge(order *TicketingUsageRecordOrder) *TicketingUsageRecordEdge {
+	if order == nil {
+		order = DefaultTicketingUsageRecordOrder
+	}
+	return &TicketingUsageRecordEdge{
 		Node:   _m,
 		Cursor: order.Field.toCursor(_m),
 	}

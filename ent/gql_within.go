@@ -14,16 +14,21 @@ import (
 	"github.com/bailiwick/bailiwick/ent/apikey"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/database/lateral"
 	"github.com/bailiwick/bailiwick/internal/fault"
@@ -715,6 +720,104 @@ func (_q *JobQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the MaintenanceWindow with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *MaintenanceWindowClient) Fetch(ctx context.Context, id string) (*MaintenanceWindow, error) {
+	q := c.Query().Where(maintenancewindow.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the MaintenanceWindow rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *MaintenanceWindowQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*MaintenanceWindow) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...MaintenanceWindowPaginateOption,
+) (map[string]*MaintenanceWindowConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newMaintenanceWindowPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*MaintenanceWindowConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &MaintenanceWindowConnection{Edges: []*MaintenanceWindowEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.MaintenanceWindow(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]maintenancewindow.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(maintenancewindow.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*MaintenanceWindow, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the Organization with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *OrganizationClient) Fetch(ctx context.Context, id string) (*Organization, error) {
@@ -1205,6 +1308,104 @@ func (_q *TicketQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketAlert with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketAlertClient) Fetch(ctx context.Context, id string) (*TicketAlert, error) {
+	q := c.Query().Where(ticketalert.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the TicketAlert rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *TicketAlertQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*TicketAlert) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...TicketAlertPaginateOption,
+) (map[string]*TicketAlertConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketAlertPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*TicketAlertConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &TicketAlertConnection{Edges: []*TicketAlertEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.TicketAlert(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]ticketalert.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(ticketalert.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*TicketAlert, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the TicketDelivery with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketDeliveryClient) Fetch(ctx context.Context, id string) (*TicketDelivery, error) {
@@ -1401,6 +1602,104 @@ func (_q *TicketingAlertConfigurationQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketingBillingMapping with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingBillingMappingClient) Fetch(ctx context.Context, id string) (*TicketingBillingMapping, error) {
+	q := c.Query().Where(ticketingbillingmapping.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the TicketingBillingMapping rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *TicketingBillingMappingQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*TicketingBillingMapping) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...TicketingBillingMappingPaginateOption,
+) (map[string]*TicketingBillingMappingConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingBillingMappingPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*TicketingBillingMappingConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &TicketingBillingMappingConnection{Edges: []*TicketingBillingMappingEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.TicketingBillingMapping(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]ticketingbillingmapping.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(ticketingbillingmapping.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*TicketingBillingMapping, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the TicketingCompanyMapping with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingCompanyMappingClient) Fetch(ctx context.Context, id string) (*TicketingCompanyMapping, error) {
@@ -1499,6 +1798,104 @@ func (_q *TicketingCompanyMappingQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketingError with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingErrorClient) Fetch(ctx context.Context, id string) (*TicketingError, error) {
+	q := c.Query().Where(ticketingerror.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the TicketingError rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *TicketingErrorQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*TicketingError) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...TicketingErrorPaginateOption,
+) (map[string]*TicketingErrorConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingErrorPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*TicketingErrorConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &TicketingErrorConnection{Edges: []*TicketingErrorEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.TicketingError(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]ticketingerror.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(ticketingerror.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*TicketingError, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the TicketingIntegration with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingIntegrationClient) Fetch(ctx context.Context, id string) (*TicketingIntegration, error) {
@@ -1586,6 +1983,104 @@ func (_q *TicketingIntegrationQuery) PaginateWithin(
 		return nil, err
 	}
 	byParent := make(map[string][]*TicketingIntegration, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the TicketingUsageRecord with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingUsageRecordClient) Fetch(ctx context.Context, id string) (*TicketingUsageRecord, error) {
+	q := c.Query().Where(ticketingusagerecord.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the TicketingUsageRecord rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *TicketingUsageRecordQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*TicketingUsageRecord) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...TicketingUsageRecordPaginateOption,
+) (map[string]*TicketingUsageRecordConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingUsageRecordPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*TicketingUsageRecordConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &TicketingUsageRecordConnection{Edges: []*TicketingUsageRecordEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.TicketingUsageRecord(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]ticketingusagerecord.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(ticketingusagerecord.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*TicketingUsageRecord, len(parents))
 	for _, n := range nodes {
 		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
 	}

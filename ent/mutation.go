@@ -21,19 +21,28 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/provider"
+	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
+	"github.com/bailiwick/bailiwick/ent/ticketingwebhookreceipt"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -56,18 +65,27 @@ const (
 	TypeDevice                        = "Device"
 	TypeIdempotencyRecord             = "IdempotencyRecord"
 	TypeJob                           = "Job"
+	TypeMaintenanceWindow             = "MaintenanceWindow"
 	TypeOrganization                  = "Organization"
 	TypeProvider                      = "Provider"
+	TypeRateLimit                     = "RateLimit"
+	TypeRateShare                     = "RateShare"
+	TypeRateSlot                      = "RateSlot"
 	TypeRole                          = "Role"
 	TypeSession                       = "Session"
 	TypeSignInThrottle                = "SignInThrottle"
 	TypeSigningKey                    = "SigningKey"
 	TypeSystemLogEvent                = "SystemLogEvent"
 	TypeTicket                        = "Ticket"
+	TypeTicketAlert                   = "TicketAlert"
 	TypeTicketDelivery                = "TicketDelivery"
 	TypeTicketingAlertConfiguration   = "TicketingAlertConfiguration"
+	TypeTicketingBillingMapping       = "TicketingBillingMapping"
 	TypeTicketingCompanyMapping       = "TicketingCompanyMapping"
+	TypeTicketingError                = "TicketingError"
 	TypeTicketingIntegration          = "TicketingIntegration"
+	TypeTicketingUsageRecord          = "TicketingUsageRecord"
+	TypeTicketingWebhookReceipt       = "TicketingWebhookReceipt"
 	TypeUser                          = "User"
 )
 
@@ -10153,6 +10171,716 @@ func (m *JobMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Job edge %s", name)
 }
 
+// MaintenanceWindowMutation represents an operation that mutates the MaintenanceWindow nodes in the graph.
+type MaintenanceWindowMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	name                *string
+	starts_at           *time.Time
+	ends_at             *time.Time
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	done                bool
+	oldValue            func(context.Context) (*MaintenanceWindow, error)
+	predicates          []predicate.MaintenanceWindow
+}
+
+var _ ent.Mutation = (*MaintenanceWindowMutation)(nil)
+
+// maintenancewindowOption allows management of the mutation configuration using functional options.
+type maintenancewindowOption func(*MaintenanceWindowMutation)
+
+// newMaintenanceWindowMutation creates new mutation for the MaintenanceWindow entity.
+func newMaintenanceWindowMutation(c config, op Op, opts ...maintenancewindowOption) *MaintenanceWindowMutation {
+	m := &MaintenanceWindowMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeMaintenanceWindow,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withMaintenanceWindowID sets the ID field of the mutation.
+func withMaintenanceWindowID(id string) maintenancewindowOption {
+	return func(m *MaintenanceWindowMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *MaintenanceWindow
+		)
+		m.oldValue = func(ctx context.Context) (*MaintenanceWindow, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().MaintenanceWindow.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withMaintenanceWindow sets the old MaintenanceWindow of the mutation.
+func withMaintenanceWindow(node *MaintenanceWindow) maintenancewindowOption {
+	return func(m *MaintenanceWindowMutation) {
+		m.oldValue = func(context.Context) (*MaintenanceWindow, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m MaintenanceWindowMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m MaintenanceWindowMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of MaintenanceWindow entities.
+func (m *MaintenanceWindowMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *MaintenanceWindowMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *MaintenanceWindowMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().MaintenanceWindow.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *MaintenanceWindowMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *MaintenanceWindowMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the MaintenanceWindow entity.
+// If the MaintenanceWindow object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaintenanceWindowMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *MaintenanceWindowMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *MaintenanceWindowMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *MaintenanceWindowMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the MaintenanceWindow entity.
+// If the MaintenanceWindow object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaintenanceWindowMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *MaintenanceWindowMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *MaintenanceWindowMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *MaintenanceWindowMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the MaintenanceWindow entity.
+// If the MaintenanceWindow object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaintenanceWindowMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *MaintenanceWindowMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *MaintenanceWindowMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *MaintenanceWindowMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the MaintenanceWindow entity.
+// If the MaintenanceWindow object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaintenanceWindowMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *MaintenanceWindowMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetName sets the "name" field.
+func (m *MaintenanceWindowMutation) SetName(s string) {
+	m.name = &s
+}
+
+// Name returns the value of the "name" field in the mutation.
+func (m *MaintenanceWindowMutation) Name() (r string, exists bool) {
+	v := m.name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldName returns the old "name" field's value of the MaintenanceWindow entity.
+// If the MaintenanceWindow object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaintenanceWindowMutation) OldName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldName: %w", err)
+	}
+	return oldValue.Name, nil
+}
+
+// ResetName resets all changes to the "name" field.
+func (m *MaintenanceWindowMutation) ResetName() {
+	m.name = nil
+}
+
+// SetStartsAt sets the "starts_at" field.
+func (m *MaintenanceWindowMutation) SetStartsAt(t time.Time) {
+	m.starts_at = &t
+}
+
+// StartsAt returns the value of the "starts_at" field in the mutation.
+func (m *MaintenanceWindowMutation) StartsAt() (r time.Time, exists bool) {
+	v := m.starts_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStartsAt returns the old "starts_at" field's value of the MaintenanceWindow entity.
+// If the MaintenanceWindow object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaintenanceWindowMutation) OldStartsAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStartsAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStartsAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStartsAt: %w", err)
+	}
+	return oldValue.StartsAt, nil
+}
+
+// ResetStartsAt resets all changes to the "starts_at" field.
+func (m *MaintenanceWindowMutation) ResetStartsAt() {
+	m.starts_at = nil
+}
+
+// SetEndsAt sets the "ends_at" field.
+func (m *MaintenanceWindowMutation) SetEndsAt(t time.Time) {
+	m.ends_at = &t
+}
+
+// EndsAt returns the value of the "ends_at" field in the mutation.
+func (m *MaintenanceWindowMutation) EndsAt() (r time.Time, exists bool) {
+	v := m.ends_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEndsAt returns the old "ends_at" field's value of the MaintenanceWindow entity.
+// If the MaintenanceWindow object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaintenanceWindowMutation) OldEndsAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEndsAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEndsAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEndsAt: %w", err)
+	}
+	return oldValue.EndsAt, nil
+}
+
+// ResetEndsAt resets all changes to the "ends_at" field.
+func (m *MaintenanceWindowMutation) ResetEndsAt() {
+	m.ends_at = nil
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *MaintenanceWindowMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[maintenancewindow.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *MaintenanceWindowMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *MaintenanceWindowMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *MaintenanceWindowMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// Where appends a list predicates to the MaintenanceWindowMutation builder.
+func (m *MaintenanceWindowMutation) Where(ps ...predicate.MaintenanceWindow) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the MaintenanceWindowMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *MaintenanceWindowMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.MaintenanceWindow, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *MaintenanceWindowMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *MaintenanceWindowMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (MaintenanceWindow).
+func (m *MaintenanceWindowMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *MaintenanceWindowMutation) Fields() []string {
+	fields := make([]string, 0, 7)
+	if m.organization != nil {
+		fields = append(fields, maintenancewindow.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, maintenancewindow.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, maintenancewindow.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, maintenancewindow.FieldUpdatedAt)
+	}
+	if m.name != nil {
+		fields = append(fields, maintenancewindow.FieldName)
+	}
+	if m.starts_at != nil {
+		fields = append(fields, maintenancewindow.FieldStartsAt)
+	}
+	if m.ends_at != nil {
+		fields = append(fields, maintenancewindow.FieldEndsAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *MaintenanceWindowMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case maintenancewindow.FieldOrganizationID:
+		return m.OrganizationID()
+	case maintenancewindow.FieldProviderID:
+		return m.ProviderID()
+	case maintenancewindow.FieldCreatedAt:
+		return m.CreatedAt()
+	case maintenancewindow.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case maintenancewindow.FieldName:
+		return m.Name()
+	case maintenancewindow.FieldStartsAt:
+		return m.StartsAt()
+	case maintenancewindow.FieldEndsAt:
+		return m.EndsAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *MaintenanceWindowMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case maintenancewindow.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case maintenancewindow.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case maintenancewindow.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case maintenancewindow.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case maintenancewindow.FieldName:
+		return m.OldName(ctx)
+	case maintenancewindow.FieldStartsAt:
+		return m.OldStartsAt(ctx)
+	case maintenancewindow.FieldEndsAt:
+		return m.OldEndsAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown MaintenanceWindow field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *MaintenanceWindowMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case maintenancewindow.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case maintenancewindow.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case maintenancewindow.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case maintenancewindow.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case maintenancewindow.FieldName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetName(v)
+		return nil
+	case maintenancewindow.FieldStartsAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStartsAt(v)
+		return nil
+	case maintenancewindow.FieldEndsAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEndsAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown MaintenanceWindow field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *MaintenanceWindowMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *MaintenanceWindowMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *MaintenanceWindowMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown MaintenanceWindow numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *MaintenanceWindowMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *MaintenanceWindowMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *MaintenanceWindowMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown MaintenanceWindow nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *MaintenanceWindowMutation) ResetField(name string) error {
+	switch name {
+	case maintenancewindow.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case maintenancewindow.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case maintenancewindow.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case maintenancewindow.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case maintenancewindow.FieldName:
+		m.ResetName()
+		return nil
+	case maintenancewindow.FieldStartsAt:
+		m.ResetStartsAt()
+		return nil
+	case maintenancewindow.FieldEndsAt:
+		m.ResetEndsAt()
+		return nil
+	}
+	return fmt.Errorf("unknown MaintenanceWindow field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *MaintenanceWindowMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.organization != nil {
+		edges = append(edges, maintenancewindow.EdgeOrganization)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *MaintenanceWindowMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case maintenancewindow.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *MaintenanceWindowMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *MaintenanceWindowMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *MaintenanceWindowMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedorganization {
+		edges = append(edges, maintenancewindow.EdgeOrganization)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *MaintenanceWindowMutation) EdgeCleared(name string) bool {
+	switch name {
+	case maintenancewindow.EdgeOrganization:
+		return m.clearedorganization
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *MaintenanceWindowMutation) ClearEdge(name string) error {
+	switch name {
+	case maintenancewindow.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	}
+	return fmt.Errorf("unknown MaintenanceWindow unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *MaintenanceWindowMutation) ResetEdge(name string) error {
+	switch name {
+	case maintenancewindow.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	}
+	return fmt.Errorf("unknown MaintenanceWindow edge %s", name)
+}
+
 // OrganizationMutation represents an operation that mutates the Organization nodes in the graph.
 type OrganizationMutation struct {
 	config
@@ -11669,6 +12397,1983 @@ func (m *ProviderMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *ProviderMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Provider edge %s", name)
+}
+
+// RateLimitMutation represents an operation that mutates the RateLimit nodes in the graph.
+type RateLimitMutation struct {
+	config
+	op                Op
+	typ               string
+	id                *string
+	created_at        *time.Time
+	updated_at        *time.Time
+	key               *string
+	window_started_at *time.Time
+	used              *int
+	addused           *int
+	paused_until      *time.Time
+	clearedFields     map[string]struct{}
+	done              bool
+	oldValue          func(context.Context) (*RateLimit, error)
+	predicates        []predicate.RateLimit
+}
+
+var _ ent.Mutation = (*RateLimitMutation)(nil)
+
+// ratelimitOption allows management of the mutation configuration using functional options.
+type ratelimitOption func(*RateLimitMutation)
+
+// newRateLimitMutation creates new mutation for the RateLimit entity.
+func newRateLimitMutation(c config, op Op, opts ...ratelimitOption) *RateLimitMutation {
+	m := &RateLimitMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeRateLimit,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withRateLimitID sets the ID field of the mutation.
+func withRateLimitID(id string) ratelimitOption {
+	return func(m *RateLimitMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *RateLimit
+		)
+		m.oldValue = func(ctx context.Context) (*RateLimit, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().RateLimit.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withRateLimit sets the old RateLimit of the mutation.
+func withRateLimit(node *RateLimit) ratelimitOption {
+	return func(m *RateLimitMutation) {
+		m.oldValue = func(context.Context) (*RateLimit, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m RateLimitMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m RateLimitMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of RateLimit entities.
+func (m *RateLimitMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *RateLimitMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *RateLimitMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().RateLimit.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *RateLimitMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *RateLimitMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *RateLimitMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *RateLimitMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *RateLimitMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *RateLimitMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetKey sets the "key" field.
+func (m *RateLimitMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *RateLimitMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *RateLimitMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetWindowStartedAt sets the "window_started_at" field.
+func (m *RateLimitMutation) SetWindowStartedAt(t time.Time) {
+	m.window_started_at = &t
+}
+
+// WindowStartedAt returns the value of the "window_started_at" field in the mutation.
+func (m *RateLimitMutation) WindowStartedAt() (r time.Time, exists bool) {
+	v := m.window_started_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWindowStartedAt returns the old "window_started_at" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldWindowStartedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWindowStartedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWindowStartedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWindowStartedAt: %w", err)
+	}
+	return oldValue.WindowStartedAt, nil
+}
+
+// ResetWindowStartedAt resets all changes to the "window_started_at" field.
+func (m *RateLimitMutation) ResetWindowStartedAt() {
+	m.window_started_at = nil
+}
+
+// SetUsed sets the "used" field.
+func (m *RateLimitMutation) SetUsed(i int) {
+	m.used = &i
+	m.addused = nil
+}
+
+// Used returns the value of the "used" field in the mutation.
+func (m *RateLimitMutation) Used() (r int, exists bool) {
+	v := m.used
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUsed returns the old "used" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldUsed(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUsed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUsed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUsed: %w", err)
+	}
+	return oldValue.Used, nil
+}
+
+// AddUsed adds i to the "used" field.
+func (m *RateLimitMutation) AddUsed(i int) {
+	if m.addused != nil {
+		*m.addused += i
+	} else {
+		m.addused = &i
+	}
+}
+
+// AddedUsed returns the value that was added to the "used" field in this mutation.
+func (m *RateLimitMutation) AddedUsed() (r int, exists bool) {
+	v := m.addused
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUsed resets all changes to the "used" field.
+func (m *RateLimitMutation) ResetUsed() {
+	m.used = nil
+	m.addused = nil
+}
+
+// SetPausedUntil sets the "paused_until" field.
+func (m *RateLimitMutation) SetPausedUntil(t time.Time) {
+	m.paused_until = &t
+}
+
+// PausedUntil returns the value of the "paused_until" field in the mutation.
+func (m *RateLimitMutation) PausedUntil() (r time.Time, exists bool) {
+	v := m.paused_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPausedUntil returns the old "paused_until" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldPausedUntil(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPausedUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPausedUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPausedUntil: %w", err)
+	}
+	return oldValue.PausedUntil, nil
+}
+
+// ClearPausedUntil clears the value of the "paused_until" field.
+func (m *RateLimitMutation) ClearPausedUntil() {
+	m.paused_until = nil
+	m.clearedFields[ratelimit.FieldPausedUntil] = struct{}{}
+}
+
+// PausedUntilCleared returns if the "paused_until" field was cleared in this mutation.
+func (m *RateLimitMutation) PausedUntilCleared() bool {
+	_, ok := m.clearedFields[ratelimit.FieldPausedUntil]
+	return ok
+}
+
+// ResetPausedUntil resets all changes to the "paused_until" field.
+func (m *RateLimitMutation) ResetPausedUntil() {
+	m.paused_until = nil
+	delete(m.clearedFields, ratelimit.FieldPausedUntil)
+}
+
+// Where appends a list predicates to the RateLimitMutation builder.
+func (m *RateLimitMutation) Where(ps ...predicate.RateLimit) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the RateLimitMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *RateLimitMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.RateLimit, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *RateLimitMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *RateLimitMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (RateLimit).
+func (m *RateLimitMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *RateLimitMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.created_at != nil {
+		fields = append(fields, ratelimit.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, ratelimit.FieldUpdatedAt)
+	}
+	if m.key != nil {
+		fields = append(fields, ratelimit.FieldKey)
+	}
+	if m.window_started_at != nil {
+		fields = append(fields, ratelimit.FieldWindowStartedAt)
+	}
+	if m.used != nil {
+		fields = append(fields, ratelimit.FieldUsed)
+	}
+	if m.paused_until != nil {
+		fields = append(fields, ratelimit.FieldPausedUntil)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *RateLimitMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case ratelimit.FieldCreatedAt:
+		return m.CreatedAt()
+	case ratelimit.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case ratelimit.FieldKey:
+		return m.Key()
+	case ratelimit.FieldWindowStartedAt:
+		return m.WindowStartedAt()
+	case ratelimit.FieldUsed:
+		return m.Used()
+	case ratelimit.FieldPausedUntil:
+		return m.PausedUntil()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *RateLimitMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case ratelimit.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case ratelimit.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case ratelimit.FieldKey:
+		return m.OldKey(ctx)
+	case ratelimit.FieldWindowStartedAt:
+		return m.OldWindowStartedAt(ctx)
+	case ratelimit.FieldUsed:
+		return m.OldUsed(ctx)
+	case ratelimit.FieldPausedUntil:
+		return m.OldPausedUntil(ctx)
+	}
+	return nil, fmt.Errorf("unknown RateLimit field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RateLimitMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case ratelimit.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case ratelimit.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case ratelimit.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case ratelimit.FieldWindowStartedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWindowStartedAt(v)
+		return nil
+	case ratelimit.FieldUsed:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUsed(v)
+		return nil
+	case ratelimit.FieldPausedUntil:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPausedUntil(v)
+		return nil
+	}
+	return fmt.Errorf("unknown RateLimit field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *RateLimitMutation) AddedFields() []string {
+	var fields []string
+	if m.addused != nil {
+		fields = append(fields, ratelimit.FieldUsed)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *RateLimitMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case ratelimit.FieldUsed:
+		return m.AddedUsed()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RateLimitMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case ratelimit.FieldUsed:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUsed(v)
+		return nil
+	}
+	return fmt.Errorf("unknown RateLimit numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *RateLimitMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(ratelimit.FieldPausedUntil) {
+		fields = append(fields, ratelimit.FieldPausedUntil)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *RateLimitMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *RateLimitMutation) ClearField(name string) error {
+	switch name {
+	case ratelimit.FieldPausedUntil:
+		m.ClearPausedUntil()
+		return nil
+	}
+	return fmt.Errorf("unknown RateLimit nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *RateLimitMutation) ResetField(name string) error {
+	switch name {
+	case ratelimit.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case ratelimit.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case ratelimit.FieldKey:
+		m.ResetKey()
+		return nil
+	case ratelimit.FieldWindowStartedAt:
+		m.ResetWindowStartedAt()
+		return nil
+	case ratelimit.FieldUsed:
+		m.ResetUsed()
+		return nil
+	case ratelimit.FieldPausedUntil:
+		m.ResetPausedUntil()
+		return nil
+	}
+	return fmt.Errorf("unknown RateLimit field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *RateLimitMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *RateLimitMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *RateLimitMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *RateLimitMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *RateLimitMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *RateLimitMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *RateLimitMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown RateLimit unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *RateLimitMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown RateLimit edge %s", name)
+}
+
+// RateShareMutation represents an operation that mutates the RateShare nodes in the graph.
+type RateShareMutation struct {
+	config
+	op                Op
+	typ               string
+	id                *string
+	created_at        *time.Time
+	updated_at        *time.Time
+	key               *string
+	tenant            *string
+	window_started_at *time.Time
+	used              *int
+	addused           *int
+	clearedFields     map[string]struct{}
+	done              bool
+	oldValue          func(context.Context) (*RateShare, error)
+	predicates        []predicate.RateShare
+}
+
+var _ ent.Mutation = (*RateShareMutation)(nil)
+
+// rateshareOption allows management of the mutation configuration using functional options.
+type rateshareOption func(*RateShareMutation)
+
+// newRateShareMutation creates new mutation for the RateShare entity.
+func newRateShareMutation(c config, op Op, opts ...rateshareOption) *RateShareMutation {
+	m := &RateShareMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeRateShare,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withRateShareID sets the ID field of the mutation.
+func withRateShareID(id string) rateshareOption {
+	return func(m *RateShareMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *RateShare
+		)
+		m.oldValue = func(ctx context.Context) (*RateShare, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().RateShare.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withRateShare sets the old RateShare of the mutation.
+func withRateShare(node *RateShare) rateshareOption {
+	return func(m *RateShareMutation) {
+		m.oldValue = func(context.Context) (*RateShare, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m RateShareMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m RateShareMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of RateShare entities.
+func (m *RateShareMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *RateShareMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *RateShareMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().RateShare.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *RateShareMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *RateShareMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the RateShare entity.
+// If the RateShare object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateShareMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *RateShareMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *RateShareMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *RateShareMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the RateShare entity.
+// If the RateShare object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateShareMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *RateShareMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetKey sets the "key" field.
+func (m *RateShareMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *RateShareMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the RateShare entity.
+// If the RateShare object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateShareMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *RateShareMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetTenant sets the "tenant" field.
+func (m *RateShareMutation) SetTenant(s string) {
+	m.tenant = &s
+}
+
+// Tenant returns the value of the "tenant" field in the mutation.
+func (m *RateShareMutation) Tenant() (r string, exists bool) {
+	v := m.tenant
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTenant returns the old "tenant" field's value of the RateShare entity.
+// If the RateShare object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateShareMutation) OldTenant(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTenant is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTenant requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTenant: %w", err)
+	}
+	return oldValue.Tenant, nil
+}
+
+// ResetTenant resets all changes to the "tenant" field.
+func (m *RateShareMutation) ResetTenant() {
+	m.tenant = nil
+}
+
+// SetWindowStartedAt sets the "window_started_at" field.
+func (m *RateShareMutation) SetWindowStartedAt(t time.Time) {
+	m.window_started_at = &t
+}
+
+// WindowStartedAt returns the value of the "window_started_at" field in the mutation.
+func (m *RateShareMutation) WindowStartedAt() (r time.Time, exists bool) {
+	v := m.window_started_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWindowStartedAt returns the old "window_started_at" field's value of the RateShare entity.
+// If the RateShare object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateShareMutation) OldWindowStartedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWindowStartedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWindowStartedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWindowStartedAt: %w", err)
+	}
+	return oldValue.WindowStartedAt, nil
+}
+
+// ResetWindowStartedAt resets all changes to the "window_started_at" field.
+func (m *RateShareMutation) ResetWindowStartedAt() {
+	m.window_started_at = nil
+}
+
+// SetUsed sets the "used" field.
+func (m *RateShareMutation) SetUsed(i int) {
+	m.used = &i
+	m.addused = nil
+}
+
+// Used returns the value of the "used" field in the mutation.
+func (m *RateShareMutation) Used() (r int, exists bool) {
+	v := m.used
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUsed returns the old "used" field's value of the RateShare entity.
+// If the RateShare object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateShareMutation) OldUsed(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUsed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUsed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUsed: %w", err)
+	}
+	return oldValue.Used, nil
+}
+
+// AddUsed adds i to the "used" field.
+func (m *RateShareMutation) AddUsed(i int) {
+	if m.addused != nil {
+		*m.addused += i
+	} else {
+		m.addused = &i
+	}
+}
+
+// AddedUsed returns the value that was added to the "used" field in this mutation.
+func (m *RateShareMutation) AddedUsed() (r int, exists bool) {
+	v := m.addused
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUsed resets all changes to the "used" field.
+func (m *RateShareMutation) ResetUsed() {
+	m.used = nil
+	m.addused = nil
+}
+
+// Where appends a list predicates to the RateShareMutation builder.
+func (m *RateShareMutation) Where(ps ...predicate.RateShare) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the RateShareMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *RateShareMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.RateShare, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *RateShareMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *RateShareMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (RateShare).
+func (m *RateShareMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *RateShareMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.created_at != nil {
+		fields = append(fields, rateshare.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, rateshare.FieldUpdatedAt)
+	}
+	if m.key != nil {
+		fields = append(fields, rateshare.FieldKey)
+	}
+	if m.tenant != nil {
+		fields = append(fields, rateshare.FieldTenant)
+	}
+	if m.window_started_at != nil {
+		fields = append(fields, rateshare.FieldWindowStartedAt)
+	}
+	if m.used != nil {
+		fields = append(fields, rateshare.FieldUsed)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *RateShareMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case rateshare.FieldCreatedAt:
+		return m.CreatedAt()
+	case rateshare.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case rateshare.FieldKey:
+		return m.Key()
+	case rateshare.FieldTenant:
+		return m.Tenant()
+	case rateshare.FieldWindowStartedAt:
+		return m.WindowStartedAt()
+	case rateshare.FieldUsed:
+		return m.Used()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *RateShareMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case rateshare.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case rateshare.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case rateshare.FieldKey:
+		return m.OldKey(ctx)
+	case rateshare.FieldTenant:
+		return m.OldTenant(ctx)
+	case rateshare.FieldWindowStartedAt:
+		return m.OldWindowStartedAt(ctx)
+	case rateshare.FieldUsed:
+		return m.OldUsed(ctx)
+	}
+	return nil, fmt.Errorf("unknown RateShare field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RateShareMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case rateshare.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case rateshare.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case rateshare.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case rateshare.FieldTenant:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTenant(v)
+		return nil
+	case rateshare.FieldWindowStartedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWindowStartedAt(v)
+		return nil
+	case rateshare.FieldUsed:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUsed(v)
+		return nil
+	}
+	return fmt.Errorf("unknown RateShare field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *RateShareMutation) AddedFields() []string {
+	var fields []string
+	if m.addused != nil {
+		fields = append(fields, rateshare.FieldUsed)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *RateShareMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case rateshare.FieldUsed:
+		return m.AddedUsed()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RateShareMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case rateshare.FieldUsed:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUsed(v)
+		return nil
+	}
+	return fmt.Errorf("unknown RateShare numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *RateShareMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *RateShareMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *RateShareMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown RateShare nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *RateShareMutation) ResetField(name string) error {
+	switch name {
+	case rateshare.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case rateshare.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case rateshare.FieldKey:
+		m.ResetKey()
+		return nil
+	case rateshare.FieldTenant:
+		m.ResetTenant()
+		return nil
+	case rateshare.FieldWindowStartedAt:
+		m.ResetWindowStartedAt()
+		return nil
+	case rateshare.FieldUsed:
+		m.ResetUsed()
+		return nil
+	}
+	return fmt.Errorf("unknown RateShare field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *RateShareMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *RateShareMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *RateShareMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *RateShareMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *RateShareMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *RateShareMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *RateShareMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown RateShare unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *RateShareMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown RateShare edge %s", name)
+}
+
+// RateSlotMutation represents an operation that mutates the RateSlot nodes in the graph.
+type RateSlotMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	created_at    *time.Time
+	updated_at    *time.Time
+	key           *string
+	number        *int
+	addnumber     *int
+	holder        *string
+	held_until    *time.Time
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*RateSlot, error)
+	predicates    []predicate.RateSlot
+}
+
+var _ ent.Mutation = (*RateSlotMutation)(nil)
+
+// rateslotOption allows management of the mutation configuration using functional options.
+type rateslotOption func(*RateSlotMutation)
+
+// newRateSlotMutation creates new mutation for the RateSlot entity.
+func newRateSlotMutation(c config, op Op, opts ...rateslotOption) *RateSlotMutation {
+	m := &RateSlotMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeRateSlot,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withRateSlotID sets the ID field of the mutation.
+func withRateSlotID(id string) rateslotOption {
+	return func(m *RateSlotMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *RateSlot
+		)
+		m.oldValue = func(ctx context.Context) (*RateSlot, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().RateSlot.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withRateSlot sets the old RateSlot of the mutation.
+func withRateSlot(node *RateSlot) rateslotOption {
+	return func(m *RateSlotMutation) {
+		m.oldValue = func(context.Context) (*RateSlot, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m RateSlotMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m RateSlotMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of RateSlot entities.
+func (m *RateSlotMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *RateSlotMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *RateSlotMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().RateSlot.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *RateSlotMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *RateSlotMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the RateSlot entity.
+// If the RateSlot object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateSlotMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *RateSlotMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *RateSlotMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *RateSlotMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the RateSlot entity.
+// If the RateSlot object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateSlotMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *RateSlotMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetKey sets the "key" field.
+func (m *RateSlotMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *RateSlotMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the RateSlot entity.
+// If the RateSlot object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateSlotMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *RateSlotMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetNumber sets the "number" field.
+func (m *RateSlotMutation) SetNumber(i int) {
+	m.number = &i
+	m.addnumber = nil
+}
+
+// Number returns the value of the "number" field in the mutation.
+func (m *RateSlotMutation) Number() (r int, exists bool) {
+	v := m.number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNumber returns the old "number" field's value of the RateSlot entity.
+// If the RateSlot object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateSlotMutation) OldNumber(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNumber is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNumber requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNumber: %w", err)
+	}
+	return oldValue.Number, nil
+}
+
+// AddNumber adds i to the "number" field.
+func (m *RateSlotMutation) AddNumber(i int) {
+	if m.addnumber != nil {
+		*m.addnumber += i
+	} else {
+		m.addnumber = &i
+	}
+}
+
+// AddedNumber returns the value that was added to the "number" field in this mutation.
+func (m *RateSlotMutation) AddedNumber() (r int, exists bool) {
+	v := m.addnumber
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetNumber resets all changes to the "number" field.
+func (m *RateSlotMutation) ResetNumber() {
+	m.number = nil
+	m.addnumber = nil
+}
+
+// SetHolder sets the "holder" field.
+func (m *RateSlotMutation) SetHolder(s string) {
+	m.holder = &s
+}
+
+// Holder returns the value of the "holder" field in the mutation.
+func (m *RateSlotMutation) Holder() (r string, exists bool) {
+	v := m.holder
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHolder returns the old "holder" field's value of the RateSlot entity.
+// If the RateSlot object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateSlotMutation) OldHolder(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHolder is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHolder requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHolder: %w", err)
+	}
+	return oldValue.Holder, nil
+}
+
+// ClearHolder clears the value of the "holder" field.
+func (m *RateSlotMutation) ClearHolder() {
+	m.holder = nil
+	m.clearedFields[rateslot.FieldHolder] = struct{}{}
+}
+
+// HolderCleared returns if the "holder" field was cleared in this mutation.
+func (m *RateSlotMutation) HolderCleared() bool {
+	_, ok := m.clearedFields[rateslot.FieldHolder]
+	return ok
+}
+
+// ResetHolder resets all changes to the "holder" field.
+func (m *RateSlotMutation) ResetHolder() {
+	m.holder = nil
+	delete(m.clearedFields, rateslot.FieldHolder)
+}
+
+// SetHeldUntil sets the "held_until" field.
+func (m *RateSlotMutation) SetHeldUntil(t time.Time) {
+	m.held_until = &t
+}
+
+// HeldUntil returns the value of the "held_until" field in the mutation.
+func (m *RateSlotMutation) HeldUntil() (r time.Time, exists bool) {
+	v := m.held_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHeldUntil returns the old "held_until" field's value of the RateSlot entity.
+// If the RateSlot object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateSlotMutation) OldHeldUntil(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHeldUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHeldUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHeldUntil: %w", err)
+	}
+	return oldValue.HeldUntil, nil
+}
+
+// ClearHeldUntil clears the value of the "held_until" field.
+func (m *RateSlotMutation) ClearHeldUntil() {
+	m.held_until = nil
+	m.clearedFields[rateslot.FieldHeldUntil] = struct{}{}
+}
+
+// HeldUntilCleared returns if the "held_until" field was cleared in this mutation.
+func (m *RateSlotMutation) HeldUntilCleared() bool {
+	_, ok := m.clearedFields[rateslot.FieldHeldUntil]
+	return ok
+}
+
+// ResetHeldUntil resets all changes to the "held_until" field.
+func (m *RateSlotMutation) ResetHeldUntil() {
+	m.held_until = nil
+	delete(m.clearedFields, rateslot.FieldHeldUntil)
+}
+
+// Where appends a list predicates to the RateSlotMutation builder.
+func (m *RateSlotMutation) Where(ps ...predicate.RateSlot) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the RateSlotMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *RateSlotMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.RateSlot, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *RateSlotMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *RateSlotMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (RateSlot).
+func (m *RateSlotMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *RateSlotMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.created_at != nil {
+		fields = append(fields, rateslot.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, rateslot.FieldUpdatedAt)
+	}
+	if m.key != nil {
+		fields = append(fields, rateslot.FieldKey)
+	}
+	if m.number != nil {
+		fields = append(fields, rateslot.FieldNumber)
+	}
+	if m.holder != nil {
+		fields = append(fields, rateslot.FieldHolder)
+	}
+	if m.held_until != nil {
+		fields = append(fields, rateslot.FieldHeldUntil)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *RateSlotMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case rateslot.FieldCreatedAt:
+		return m.CreatedAt()
+	case rateslot.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case rateslot.FieldKey:
+		return m.Key()
+	case rateslot.FieldNumber:
+		return m.Number()
+	case rateslot.FieldHolder:
+		return m.Holder()
+	case rateslot.FieldHeldUntil:
+		return m.HeldUntil()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *RateSlotMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case rateslot.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case rateslot.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case rateslot.FieldKey:
+		return m.OldKey(ctx)
+	case rateslot.FieldNumber:
+		return m.OldNumber(ctx)
+	case rateslot.FieldHolder:
+		return m.OldHolder(ctx)
+	case rateslot.FieldHeldUntil:
+		return m.OldHeldUntil(ctx)
+	}
+	return nil, fmt.Errorf("unknown RateSlot field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RateSlotMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case rateslot.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case rateslot.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case rateslot.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case rateslot.FieldNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNumber(v)
+		return nil
+	case rateslot.FieldHolder:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHolder(v)
+		return nil
+	case rateslot.FieldHeldUntil:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHeldUntil(v)
+		return nil
+	}
+	return fmt.Errorf("unknown RateSlot field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *RateSlotMutation) AddedFields() []string {
+	var fields []string
+	if m.addnumber != nil {
+		fields = append(fields, rateslot.FieldNumber)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *RateSlotMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case rateslot.FieldNumber:
+		return m.AddedNumber()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RateSlotMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case rateslot.FieldNumber:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNumber(v)
+		return nil
+	}
+	return fmt.Errorf("unknown RateSlot numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *RateSlotMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(rateslot.FieldHolder) {
+		fields = append(fields, rateslot.FieldHolder)
+	}
+	if m.FieldCleared(rateslot.FieldHeldUntil) {
+		fields = append(fields, rateslot.FieldHeldUntil)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *RateSlotMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *RateSlotMutation) ClearField(name string) error {
+	switch name {
+	case rateslot.FieldHolder:
+		m.ClearHolder()
+		return nil
+	case rateslot.FieldHeldUntil:
+		m.ClearHeldUntil()
+		return nil
+	}
+	return fmt.Errorf("unknown RateSlot nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *RateSlotMutation) ResetField(name string) error {
+	switch name {
+	case rateslot.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case rateslot.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case rateslot.FieldKey:
+		m.ResetKey()
+		return nil
+	case rateslot.FieldNumber:
+		m.ResetNumber()
+		return nil
+	case rateslot.FieldHolder:
+		m.ResetHolder()
+		return nil
+	case rateslot.FieldHeldUntil:
+		m.ResetHeldUntil()
+		return nil
+	}
+	return fmt.Errorf("unknown RateSlot field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *RateSlotMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *RateSlotMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *RateSlotMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *RateSlotMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *RateSlotMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *RateSlotMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *RateSlotMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown RateSlot unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *RateSlotMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown RateSlot edge %s", name)
 }
 
 // RoleMutation represents an operation that mutates the Role nodes in the graph.
@@ -16417,34 +19122,46 @@ func (m *SystemLogEventMutation) ResetEdge(name string) error {
 // TicketMutation represents an operation that mutates the Ticket nodes in the graph.
 type TicketMutation struct {
 	config
-	op                  Op
-	typ                 string
-	id                  *string
-	provider_id         *string
-	created_at          *time.Time
-	updated_at          *time.Time
-	marker              *string
-	status              *ticket.Status
-	external_id         *string
-	external_number     *string
-	external_company_id *string
-	due_at              *time.Time
-	last_error          *string
-	attempts            *int
-	addattempts         *int
-	next_attempt_at     *time.Time
-	lease               *string
-	lease_until         *time.Time
-	clearedFields       map[string]struct{}
-	organization        *string
-	clearedorganization bool
-	integration         *string
-	clearedintegration  bool
-	alert               *string
-	clearedalert        bool
-	done                bool
-	oldValue            func(context.Context) (*Ticket, error)
-	predicates          []predicate.Ticket
+	op                   Op
+	typ                  string
+	id                   *string
+	provider_id          *string
+	created_at           *time.Time
+	updated_at           *time.Time
+	group_key            *string
+	epoch                *int
+	addepoch             *int
+	storm                *bool
+	marker               *string
+	status               *ticket.Status
+	external_id          *string
+	external_number      *string
+	external_url         *string
+	external_status      *string
+	external_assignee    *string
+	initial_status       *string
+	initial_assignee     *string
+	started              *bool
+	closed_at            *time.Time
+	closed_by_technician *bool
+	external_company_id  *string
+	due_at               *time.Time
+	last_error           *string
+	attempts             *int
+	addattempts          *int
+	next_attempt_at      *time.Time
+	lease                *string
+	lease_until          *time.Time
+	clearedFields        map[string]struct{}
+	organization         *string
+	clearedorganization  bool
+	integration          *string
+	clearedintegration   bool
+	alert                *string
+	clearedalert         bool
+	done                 bool
+	oldValue             func(context.Context) (*Ticket, error)
+	predicates           []predicate.Ticket
 }
 
 var _ ent.Mutation = (*TicketMutation)(nil)
@@ -16767,6 +19484,134 @@ func (m *TicketMutation) ResetAlertID() {
 	m.alert = nil
 }
 
+// SetGroupKey sets the "group_key" field.
+func (m *TicketMutation) SetGroupKey(s string) {
+	m.group_key = &s
+}
+
+// GroupKey returns the value of the "group_key" field in the mutation.
+func (m *TicketMutation) GroupKey() (r string, exists bool) {
+	v := m.group_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldGroupKey returns the old "group_key" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldGroupKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldGroupKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldGroupKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldGroupKey: %w", err)
+	}
+	return oldValue.GroupKey, nil
+}
+
+// ResetGroupKey resets all changes to the "group_key" field.
+func (m *TicketMutation) ResetGroupKey() {
+	m.group_key = nil
+}
+
+// SetEpoch sets the "epoch" field.
+func (m *TicketMutation) SetEpoch(i int) {
+	m.epoch = &i
+	m.addepoch = nil
+}
+
+// Epoch returns the value of the "epoch" field in the mutation.
+func (m *TicketMutation) Epoch() (r int, exists bool) {
+	v := m.epoch
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEpoch returns the old "epoch" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldEpoch(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEpoch is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEpoch requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEpoch: %w", err)
+	}
+	return oldValue.Epoch, nil
+}
+
+// AddEpoch adds i to the "epoch" field.
+func (m *TicketMutation) AddEpoch(i int) {
+	if m.addepoch != nil {
+		*m.addepoch += i
+	} else {
+		m.addepoch = &i
+	}
+}
+
+// AddedEpoch returns the value that was added to the "epoch" field in this mutation.
+func (m *TicketMutation) AddedEpoch() (r int, exists bool) {
+	v := m.addepoch
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetEpoch resets all changes to the "epoch" field.
+func (m *TicketMutation) ResetEpoch() {
+	m.epoch = nil
+	m.addepoch = nil
+}
+
+// SetStorm sets the "storm" field.
+func (m *TicketMutation) SetStorm(b bool) {
+	m.storm = &b
+}
+
+// Storm returns the value of the "storm" field in the mutation.
+func (m *TicketMutation) Storm() (r bool, exists bool) {
+	v := m.storm
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStorm returns the old "storm" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldStorm(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStorm is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStorm requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStorm: %w", err)
+	}
+	return oldValue.Storm, nil
+}
+
+// ResetStorm resets all changes to the "storm" field.
+func (m *TicketMutation) ResetStorm() {
+	m.storm = nil
+}
+
 // SetMarker sets the "marker" field.
 func (m *TicketMutation) SetMarker(s string) {
 	m.marker = &s
@@ -16935,6 +19780,372 @@ func (m *TicketMutation) ExternalNumberCleared() bool {
 func (m *TicketMutation) ResetExternalNumber() {
 	m.external_number = nil
 	delete(m.clearedFields, ticket.FieldExternalNumber)
+}
+
+// SetExternalURL sets the "external_url" field.
+func (m *TicketMutation) SetExternalURL(s string) {
+	m.external_url = &s
+}
+
+// ExternalURL returns the value of the "external_url" field in the mutation.
+func (m *TicketMutation) ExternalURL() (r string, exists bool) {
+	v := m.external_url
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalURL returns the old "external_url" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldExternalURL(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalURL is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalURL requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalURL: %w", err)
+	}
+	return oldValue.ExternalURL, nil
+}
+
+// ClearExternalURL clears the value of the "external_url" field.
+func (m *TicketMutation) ClearExternalURL() {
+	m.external_url = nil
+	m.clearedFields[ticket.FieldExternalURL] = struct{}{}
+}
+
+// ExternalURLCleared returns if the "external_url" field was cleared in this mutation.
+func (m *TicketMutation) ExternalURLCleared() bool {
+	_, ok := m.clearedFields[ticket.FieldExternalURL]
+	return ok
+}
+
+// ResetExternalURL resets all changes to the "external_url" field.
+func (m *TicketMutation) ResetExternalURL() {
+	m.external_url = nil
+	delete(m.clearedFields, ticket.FieldExternalURL)
+}
+
+// SetExternalStatus sets the "external_status" field.
+func (m *TicketMutation) SetExternalStatus(s string) {
+	m.external_status = &s
+}
+
+// ExternalStatus returns the value of the "external_status" field in the mutation.
+func (m *TicketMutation) ExternalStatus() (r string, exists bool) {
+	v := m.external_status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalStatus returns the old "external_status" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldExternalStatus(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalStatus: %w", err)
+	}
+	return oldValue.ExternalStatus, nil
+}
+
+// ClearExternalStatus clears the value of the "external_status" field.
+func (m *TicketMutation) ClearExternalStatus() {
+	m.external_status = nil
+	m.clearedFields[ticket.FieldExternalStatus] = struct{}{}
+}
+
+// ExternalStatusCleared returns if the "external_status" field was cleared in this mutation.
+func (m *TicketMutation) ExternalStatusCleared() bool {
+	_, ok := m.clearedFields[ticket.FieldExternalStatus]
+	return ok
+}
+
+// ResetExternalStatus resets all changes to the "external_status" field.
+func (m *TicketMutation) ResetExternalStatus() {
+	m.external_status = nil
+	delete(m.clearedFields, ticket.FieldExternalStatus)
+}
+
+// SetExternalAssignee sets the "external_assignee" field.
+func (m *TicketMutation) SetExternalAssignee(s string) {
+	m.external_assignee = &s
+}
+
+// ExternalAssignee returns the value of the "external_assignee" field in the mutation.
+func (m *TicketMutation) ExternalAssignee() (r string, exists bool) {
+	v := m.external_assignee
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalAssignee returns the old "external_assignee" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldExternalAssignee(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalAssignee is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalAssignee requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalAssignee: %w", err)
+	}
+	return oldValue.ExternalAssignee, nil
+}
+
+// ClearExternalAssignee clears the value of the "external_assignee" field.
+func (m *TicketMutation) ClearExternalAssignee() {
+	m.external_assignee = nil
+	m.clearedFields[ticket.FieldExternalAssignee] = struct{}{}
+}
+
+// ExternalAssigneeCleared returns if the "external_assignee" field was cleared in this mutation.
+func (m *TicketMutation) ExternalAssigneeCleared() bool {
+	_, ok := m.clearedFields[ticket.FieldExternalAssignee]
+	return ok
+}
+
+// ResetExternalAssignee resets all changes to the "external_assignee" field.
+func (m *TicketMutation) ResetExternalAssignee() {
+	m.external_assignee = nil
+	delete(m.clearedFields, ticket.FieldExternalAssignee)
+}
+
+// SetInitialStatus sets the "initial_status" field.
+func (m *TicketMutation) SetInitialStatus(s string) {
+	m.initial_status = &s
+}
+
+// InitialStatus returns the value of the "initial_status" field in the mutation.
+func (m *TicketMutation) InitialStatus() (r string, exists bool) {
+	v := m.initial_status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldInitialStatus returns the old "initial_status" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldInitialStatus(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldInitialStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldInitialStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldInitialStatus: %w", err)
+	}
+	return oldValue.InitialStatus, nil
+}
+
+// ClearInitialStatus clears the value of the "initial_status" field.
+func (m *TicketMutation) ClearInitialStatus() {
+	m.initial_status = nil
+	m.clearedFields[ticket.FieldInitialStatus] = struct{}{}
+}
+
+// InitialStatusCleared returns if the "initial_status" field was cleared in this mutation.
+func (m *TicketMutation) InitialStatusCleared() bool {
+	_, ok := m.clearedFields[ticket.FieldInitialStatus]
+	return ok
+}
+
+// ResetInitialStatus resets all changes to the "initial_status" field.
+func (m *TicketMutation) ResetInitialStatus() {
+	m.initial_status = nil
+	delete(m.clearedFields, ticket.FieldInitialStatus)
+}
+
+// SetInitialAssignee sets the "initial_assignee" field.
+func (m *TicketMutation) SetInitialAssignee(s string) {
+	m.initial_assignee = &s
+}
+
+// InitialAssignee returns the value of the "initial_assignee" field in the mutation.
+func (m *TicketMutation) InitialAssignee() (r string, exists bool) {
+	v := m.initial_assignee
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldInitialAssignee returns the old "initial_assignee" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldInitialAssignee(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldInitialAssignee is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldInitialAssignee requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldInitialAssignee: %w", err)
+	}
+	return oldValue.InitialAssignee, nil
+}
+
+// ClearInitialAssignee clears the value of the "initial_assignee" field.
+func (m *TicketMutation) ClearInitialAssignee() {
+	m.initial_assignee = nil
+	m.clearedFields[ticket.FieldInitialAssignee] = struct{}{}
+}
+
+// InitialAssigneeCleared returns if the "initial_assignee" field was cleared in this mutation.
+func (m *TicketMutation) InitialAssigneeCleared() bool {
+	_, ok := m.clearedFields[ticket.FieldInitialAssignee]
+	return ok
+}
+
+// ResetInitialAssignee resets all changes to the "initial_assignee" field.
+func (m *TicketMutation) ResetInitialAssignee() {
+	m.initial_assignee = nil
+	delete(m.clearedFields, ticket.FieldInitialAssignee)
+}
+
+// SetStarted sets the "started" field.
+func (m *TicketMutation) SetStarted(b bool) {
+	m.started = &b
+}
+
+// Started returns the value of the "started" field in the mutation.
+func (m *TicketMutation) Started() (r bool, exists bool) {
+	v := m.started
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStarted returns the old "started" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldStarted(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStarted is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStarted requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStarted: %w", err)
+	}
+	return oldValue.Started, nil
+}
+
+// ResetStarted resets all changes to the "started" field.
+func (m *TicketMutation) ResetStarted() {
+	m.started = nil
+}
+
+// SetClosedAt sets the "closed_at" field.
+func (m *TicketMutation) SetClosedAt(t time.Time) {
+	m.closed_at = &t
+}
+
+// ClosedAt returns the value of the "closed_at" field in the mutation.
+func (m *TicketMutation) ClosedAt() (r time.Time, exists bool) {
+	v := m.closed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldClosedAt returns the old "closed_at" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldClosedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldClosedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldClosedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldClosedAt: %w", err)
+	}
+	return oldValue.ClosedAt, nil
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (m *TicketMutation) ClearClosedAt() {
+	m.closed_at = nil
+	m.clearedFields[ticket.FieldClosedAt] = struct{}{}
+}
+
+// ClosedAtCleared returns if the "closed_at" field was cleared in this mutation.
+func (m *TicketMutation) ClosedAtCleared() bool {
+	_, ok := m.clearedFields[ticket.FieldClosedAt]
+	return ok
+}
+
+// ResetClosedAt resets all changes to the "closed_at" field.
+func (m *TicketMutation) ResetClosedAt() {
+	m.closed_at = nil
+	delete(m.clearedFields, ticket.FieldClosedAt)
+}
+
+// SetClosedByTechnician sets the "closed_by_technician" field.
+func (m *TicketMutation) SetClosedByTechnician(b bool) {
+	m.closed_by_technician = &b
+}
+
+// ClosedByTechnician returns the value of the "closed_by_technician" field in the mutation.
+func (m *TicketMutation) ClosedByTechnician() (r bool, exists bool) {
+	v := m.closed_by_technician
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldClosedByTechnician returns the old "closed_by_technician" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldClosedByTechnician(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldClosedByTechnician is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldClosedByTechnician requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldClosedByTechnician: %w", err)
+	}
+	return oldValue.ClosedByTechnician, nil
+}
+
+// ResetClosedByTechnician resets all changes to the "closed_by_technician" field.
+func (m *TicketMutation) ResetClosedByTechnician() {
+	m.closed_by_technician = nil
 }
 
 // SetExternalCompanyID sets the "external_company_id" field.
@@ -17402,7 +20613,7 @@ func (m *TicketMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TicketMutation) Fields() []string {
-	fields := make([]string, 0, 17)
+	fields := make([]string, 0, 28)
 	if m.organization != nil {
 		fields = append(fields, ticket.FieldOrganizationID)
 	}
@@ -17421,6 +20632,15 @@ func (m *TicketMutation) Fields() []string {
 	if m.alert != nil {
 		fields = append(fields, ticket.FieldAlertID)
 	}
+	if m.group_key != nil {
+		fields = append(fields, ticket.FieldGroupKey)
+	}
+	if m.epoch != nil {
+		fields = append(fields, ticket.FieldEpoch)
+	}
+	if m.storm != nil {
+		fields = append(fields, ticket.FieldStorm)
+	}
 	if m.marker != nil {
 		fields = append(fields, ticket.FieldMarker)
 	}
@@ -17432,6 +20652,30 @@ func (m *TicketMutation) Fields() []string {
 	}
 	if m.external_number != nil {
 		fields = append(fields, ticket.FieldExternalNumber)
+	}
+	if m.external_url != nil {
+		fields = append(fields, ticket.FieldExternalURL)
+	}
+	if m.external_status != nil {
+		fields = append(fields, ticket.FieldExternalStatus)
+	}
+	if m.external_assignee != nil {
+		fields = append(fields, ticket.FieldExternalAssignee)
+	}
+	if m.initial_status != nil {
+		fields = append(fields, ticket.FieldInitialStatus)
+	}
+	if m.initial_assignee != nil {
+		fields = append(fields, ticket.FieldInitialAssignee)
+	}
+	if m.started != nil {
+		fields = append(fields, ticket.FieldStarted)
+	}
+	if m.closed_at != nil {
+		fields = append(fields, ticket.FieldClosedAt)
+	}
+	if m.closed_by_technician != nil {
+		fields = append(fields, ticket.FieldClosedByTechnician)
 	}
 	if m.external_company_id != nil {
 		fields = append(fields, ticket.FieldExternalCompanyID)
@@ -17474,6 +20718,12 @@ func (m *TicketMutation) Field(name string) (ent.Value, bool) {
 		return m.IntegrationID()
 	case ticket.FieldAlertID:
 		return m.AlertID()
+	case ticket.FieldGroupKey:
+		return m.GroupKey()
+	case ticket.FieldEpoch:
+		return m.Epoch()
+	case ticket.FieldStorm:
+		return m.Storm()
 	case ticket.FieldMarker:
 		return m.Marker()
 	case ticket.FieldStatus:
@@ -17482,6 +20732,22 @@ func (m *TicketMutation) Field(name string) (ent.Value, bool) {
 		return m.ExternalID()
 	case ticket.FieldExternalNumber:
 		return m.ExternalNumber()
+	case ticket.FieldExternalURL:
+		return m.ExternalURL()
+	case ticket.FieldExternalStatus:
+		return m.ExternalStatus()
+	case ticket.FieldExternalAssignee:
+		return m.ExternalAssignee()
+	case ticket.FieldInitialStatus:
+		return m.InitialStatus()
+	case ticket.FieldInitialAssignee:
+		return m.InitialAssignee()
+	case ticket.FieldStarted:
+		return m.Started()
+	case ticket.FieldClosedAt:
+		return m.ClosedAt()
+	case ticket.FieldClosedByTechnician:
+		return m.ClosedByTechnician()
 	case ticket.FieldExternalCompanyID:
 		return m.ExternalCompanyID()
 	case ticket.FieldDueAt:
@@ -17517,6 +20783,12 @@ func (m *TicketMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldIntegrationID(ctx)
 	case ticket.FieldAlertID:
 		return m.OldAlertID(ctx)
+	case ticket.FieldGroupKey:
+		return m.OldGroupKey(ctx)
+	case ticket.FieldEpoch:
+		return m.OldEpoch(ctx)
+	case ticket.FieldStorm:
+		return m.OldStorm(ctx)
 	case ticket.FieldMarker:
 		return m.OldMarker(ctx)
 	case ticket.FieldStatus:
@@ -17525,6 +20797,22 @@ func (m *TicketMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldExternalID(ctx)
 	case ticket.FieldExternalNumber:
 		return m.OldExternalNumber(ctx)
+	case ticket.FieldExternalURL:
+		return m.OldExternalURL(ctx)
+	case ticket.FieldExternalStatus:
+		return m.OldExternalStatus(ctx)
+	case ticket.FieldExternalAssignee:
+		return m.OldExternalAssignee(ctx)
+	case ticket.FieldInitialStatus:
+		return m.OldInitialStatus(ctx)
+	case ticket.FieldInitialAssignee:
+		return m.OldInitialAssignee(ctx)
+	case ticket.FieldStarted:
+		return m.OldStarted(ctx)
+	case ticket.FieldClosedAt:
+		return m.OldClosedAt(ctx)
+	case ticket.FieldClosedByTechnician:
+		return m.OldClosedByTechnician(ctx)
 	case ticket.FieldExternalCompanyID:
 		return m.OldExternalCompanyID(ctx)
 	case ticket.FieldDueAt:
@@ -17590,6 +20878,27 @@ func (m *TicketMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetAlertID(v)
 		return nil
+	case ticket.FieldGroupKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetGroupKey(v)
+		return nil
+	case ticket.FieldEpoch:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEpoch(v)
+		return nil
+	case ticket.FieldStorm:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStorm(v)
+		return nil
 	case ticket.FieldMarker:
 		v, ok := value.(string)
 		if !ok {
@@ -17617,6 +20926,62 @@ func (m *TicketMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetExternalNumber(v)
+		return nil
+	case ticket.FieldExternalURL:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalURL(v)
+		return nil
+	case ticket.FieldExternalStatus:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalStatus(v)
+		return nil
+	case ticket.FieldExternalAssignee:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalAssignee(v)
+		return nil
+	case ticket.FieldInitialStatus:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetInitialStatus(v)
+		return nil
+	case ticket.FieldInitialAssignee:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetInitialAssignee(v)
+		return nil
+	case ticket.FieldStarted:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStarted(v)
+		return nil
+	case ticket.FieldClosedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetClosedAt(v)
+		return nil
+	case ticket.FieldClosedByTechnician:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetClosedByTechnician(v)
 		return nil
 	case ticket.FieldExternalCompanyID:
 		v, ok := value.(string)
@@ -17675,6 +21040,9 @@ func (m *TicketMutation) SetField(name string, value ent.Value) error {
 // this mutation.
 func (m *TicketMutation) AddedFields() []string {
 	var fields []string
+	if m.addepoch != nil {
+		fields = append(fields, ticket.FieldEpoch)
+	}
 	if m.addattempts != nil {
 		fields = append(fields, ticket.FieldAttempts)
 	}
@@ -17686,6 +21054,8 @@ func (m *TicketMutation) AddedFields() []string {
 // was not set, or was not defined in the schema.
 func (m *TicketMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
+	case ticket.FieldEpoch:
+		return m.AddedEpoch()
 	case ticket.FieldAttempts:
 		return m.AddedAttempts()
 	}
@@ -17697,6 +21067,13 @@ func (m *TicketMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *TicketMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case ticket.FieldEpoch:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddEpoch(v)
+		return nil
 	case ticket.FieldAttempts:
 		v, ok := value.(int)
 		if !ok {
@@ -17717,6 +21094,24 @@ func (m *TicketMutation) ClearedFields() []string {
 	}
 	if m.FieldCleared(ticket.FieldExternalNumber) {
 		fields = append(fields, ticket.FieldExternalNumber)
+	}
+	if m.FieldCleared(ticket.FieldExternalURL) {
+		fields = append(fields, ticket.FieldExternalURL)
+	}
+	if m.FieldCleared(ticket.FieldExternalStatus) {
+		fields = append(fields, ticket.FieldExternalStatus)
+	}
+	if m.FieldCleared(ticket.FieldExternalAssignee) {
+		fields = append(fields, ticket.FieldExternalAssignee)
+	}
+	if m.FieldCleared(ticket.FieldInitialStatus) {
+		fields = append(fields, ticket.FieldInitialStatus)
+	}
+	if m.FieldCleared(ticket.FieldInitialAssignee) {
+		fields = append(fields, ticket.FieldInitialAssignee)
+	}
+	if m.FieldCleared(ticket.FieldClosedAt) {
+		fields = append(fields, ticket.FieldClosedAt)
 	}
 	if m.FieldCleared(ticket.FieldExternalCompanyID) {
 		fields = append(fields, ticket.FieldExternalCompanyID)
@@ -17755,6 +21150,24 @@ func (m *TicketMutation) ClearField(name string) error {
 		return nil
 	case ticket.FieldExternalNumber:
 		m.ClearExternalNumber()
+		return nil
+	case ticket.FieldExternalURL:
+		m.ClearExternalURL()
+		return nil
+	case ticket.FieldExternalStatus:
+		m.ClearExternalStatus()
+		return nil
+	case ticket.FieldExternalAssignee:
+		m.ClearExternalAssignee()
+		return nil
+	case ticket.FieldInitialStatus:
+		m.ClearInitialStatus()
+		return nil
+	case ticket.FieldInitialAssignee:
+		m.ClearInitialAssignee()
+		return nil
+	case ticket.FieldClosedAt:
+		m.ClearClosedAt()
 		return nil
 	case ticket.FieldExternalCompanyID:
 		m.ClearExternalCompanyID()
@@ -17800,6 +21213,15 @@ func (m *TicketMutation) ResetField(name string) error {
 	case ticket.FieldAlertID:
 		m.ResetAlertID()
 		return nil
+	case ticket.FieldGroupKey:
+		m.ResetGroupKey()
+		return nil
+	case ticket.FieldEpoch:
+		m.ResetEpoch()
+		return nil
+	case ticket.FieldStorm:
+		m.ResetStorm()
+		return nil
 	case ticket.FieldMarker:
 		m.ResetMarker()
 		return nil
@@ -17811,6 +21233,30 @@ func (m *TicketMutation) ResetField(name string) error {
 		return nil
 	case ticket.FieldExternalNumber:
 		m.ResetExternalNumber()
+		return nil
+	case ticket.FieldExternalURL:
+		m.ResetExternalURL()
+		return nil
+	case ticket.FieldExternalStatus:
+		m.ResetExternalStatus()
+		return nil
+	case ticket.FieldExternalAssignee:
+		m.ResetExternalAssignee()
+		return nil
+	case ticket.FieldInitialStatus:
+		m.ResetInitialStatus()
+		return nil
+	case ticket.FieldInitialAssignee:
+		m.ResetInitialAssignee()
+		return nil
+	case ticket.FieldStarted:
+		m.ResetStarted()
+		return nil
+	case ticket.FieldClosedAt:
+		m.ResetClosedAt()
+		return nil
+	case ticket.FieldClosedByTechnician:
+		m.ResetClosedByTechnician()
 		return nil
 	case ticket.FieldExternalCompanyID:
 		m.ResetExternalCompanyID()
@@ -17947,6 +21393,830 @@ func (m *TicketMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Ticket edge %s", name)
 }
 
+// TicketAlertMutation represents an operation that mutates the TicketAlert nodes in the graph.
+type TicketAlertMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	noted_at            *time.Time
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	ticket              *string
+	clearedticket       bool
+	alert               *string
+	clearedalert        bool
+	done                bool
+	oldValue            func(context.Context) (*TicketAlert, error)
+	predicates          []predicate.TicketAlert
+}
+
+var _ ent.Mutation = (*TicketAlertMutation)(nil)
+
+// ticketalertOption allows management of the mutation configuration using functional options.
+type ticketalertOption func(*TicketAlertMutation)
+
+// newTicketAlertMutation creates new mutation for the TicketAlert entity.
+func newTicketAlertMutation(c config, op Op, opts ...ticketalertOption) *TicketAlertMutation {
+	m := &TicketAlertMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeTicketAlert,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withTicketAlertID sets the ID field of the mutation.
+func withTicketAlertID(id string) ticketalertOption {
+	return func(m *TicketAlertMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *TicketAlert
+		)
+		m.oldValue = func(ctx context.Context) (*TicketAlert, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().TicketAlert.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withTicketAlert sets the old TicketAlert of the mutation.
+func withTicketAlert(node *TicketAlert) ticketalertOption {
+	return func(m *TicketAlertMutation) {
+		m.oldValue = func(context.Context) (*TicketAlert, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m TicketAlertMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m TicketAlertMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of TicketAlert entities.
+func (m *TicketAlertMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *TicketAlertMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *TicketAlertMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().TicketAlert.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *TicketAlertMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *TicketAlertMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the TicketAlert entity.
+// If the TicketAlert object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketAlertMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *TicketAlertMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *TicketAlertMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *TicketAlertMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the TicketAlert entity.
+// If the TicketAlert object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketAlertMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *TicketAlertMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *TicketAlertMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *TicketAlertMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the TicketAlert entity.
+// If the TicketAlert object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketAlertMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *TicketAlertMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *TicketAlertMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *TicketAlertMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the TicketAlert entity.
+// If the TicketAlert object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketAlertMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *TicketAlertMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetTicketID sets the "ticket_id" field.
+func (m *TicketAlertMutation) SetTicketID(s string) {
+	m.ticket = &s
+}
+
+// TicketID returns the value of the "ticket_id" field in the mutation.
+func (m *TicketAlertMutation) TicketID() (r string, exists bool) {
+	v := m.ticket
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTicketID returns the old "ticket_id" field's value of the TicketAlert entity.
+// If the TicketAlert object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketAlertMutation) OldTicketID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTicketID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTicketID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTicketID: %w", err)
+	}
+	return oldValue.TicketID, nil
+}
+
+// ResetTicketID resets all changes to the "ticket_id" field.
+func (m *TicketAlertMutation) ResetTicketID() {
+	m.ticket = nil
+}
+
+// SetAlertID sets the "alert_id" field.
+func (m *TicketAlertMutation) SetAlertID(s string) {
+	m.alert = &s
+}
+
+// AlertID returns the value of the "alert_id" field in the mutation.
+func (m *TicketAlertMutation) AlertID() (r string, exists bool) {
+	v := m.alert
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAlertID returns the old "alert_id" field's value of the TicketAlert entity.
+// If the TicketAlert object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketAlertMutation) OldAlertID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAlertID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAlertID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAlertID: %w", err)
+	}
+	return oldValue.AlertID, nil
+}
+
+// ResetAlertID resets all changes to the "alert_id" field.
+func (m *TicketAlertMutation) ResetAlertID() {
+	m.alert = nil
+}
+
+// SetNotedAt sets the "noted_at" field.
+func (m *TicketAlertMutation) SetNotedAt(t time.Time) {
+	m.noted_at = &t
+}
+
+// NotedAt returns the value of the "noted_at" field in the mutation.
+func (m *TicketAlertMutation) NotedAt() (r time.Time, exists bool) {
+	v := m.noted_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNotedAt returns the old "noted_at" field's value of the TicketAlert entity.
+// If the TicketAlert object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketAlertMutation) OldNotedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNotedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNotedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNotedAt: %w", err)
+	}
+	return oldValue.NotedAt, nil
+}
+
+// ClearNotedAt clears the value of the "noted_at" field.
+func (m *TicketAlertMutation) ClearNotedAt() {
+	m.noted_at = nil
+	m.clearedFields[ticketalert.FieldNotedAt] = struct{}{}
+}
+
+// NotedAtCleared returns if the "noted_at" field was cleared in this mutation.
+func (m *TicketAlertMutation) NotedAtCleared() bool {
+	_, ok := m.clearedFields[ticketalert.FieldNotedAt]
+	return ok
+}
+
+// ResetNotedAt resets all changes to the "noted_at" field.
+func (m *TicketAlertMutation) ResetNotedAt() {
+	m.noted_at = nil
+	delete(m.clearedFields, ticketalert.FieldNotedAt)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *TicketAlertMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[ticketalert.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *TicketAlertMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *TicketAlertMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *TicketAlertMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearTicket clears the "ticket" edge to the Ticket entity.
+func (m *TicketAlertMutation) ClearTicket() {
+	m.clearedticket = true
+	m.clearedFields[ticketalert.FieldTicketID] = struct{}{}
+}
+
+// TicketCleared reports if the "ticket" edge to the Ticket entity was cleared.
+func (m *TicketAlertMutation) TicketCleared() bool {
+	return m.clearedticket
+}
+
+// TicketIDs returns the "ticket" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// TicketID instead. It exists only for internal usage by the builders.
+func (m *TicketAlertMutation) TicketIDs() (ids []string) {
+	if id := m.ticket; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetTicket resets all changes to the "ticket" edge.
+func (m *TicketAlertMutation) ResetTicket() {
+	m.ticket = nil
+	m.clearedticket = false
+}
+
+// ClearAlert clears the "alert" edge to the Alert entity.
+func (m *TicketAlertMutation) ClearAlert() {
+	m.clearedalert = true
+	m.clearedFields[ticketalert.FieldAlertID] = struct{}{}
+}
+
+// AlertCleared reports if the "alert" edge to the Alert entity was cleared.
+func (m *TicketAlertMutation) AlertCleared() bool {
+	return m.clearedalert
+}
+
+// AlertIDs returns the "alert" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// AlertID instead. It exists only for internal usage by the builders.
+func (m *TicketAlertMutation) AlertIDs() (ids []string) {
+	if id := m.alert; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetAlert resets all changes to the "alert" edge.
+func (m *TicketAlertMutation) ResetAlert() {
+	m.alert = nil
+	m.clearedalert = false
+}
+
+// Where appends a list predicates to the TicketAlertMutation builder.
+func (m *TicketAlertMutation) Where(ps ...predicate.TicketAlert) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the TicketAlertMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *TicketAlertMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.TicketAlert, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *TicketAlertMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *TicketAlertMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (TicketAlert).
+func (m *TicketAlertMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *TicketAlertMutation) Fields() []string {
+	fields := make([]string, 0, 7)
+	if m.organization != nil {
+		fields = append(fields, ticketalert.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, ticketalert.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, ticketalert.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, ticketalert.FieldUpdatedAt)
+	}
+	if m.ticket != nil {
+		fields = append(fields, ticketalert.FieldTicketID)
+	}
+	if m.alert != nil {
+		fields = append(fields, ticketalert.FieldAlertID)
+	}
+	if m.noted_at != nil {
+		fields = append(fields, ticketalert.FieldNotedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *TicketAlertMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case ticketalert.FieldOrganizationID:
+		return m.OrganizationID()
+	case ticketalert.FieldProviderID:
+		return m.ProviderID()
+	case ticketalert.FieldCreatedAt:
+		return m.CreatedAt()
+	case ticketalert.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case ticketalert.FieldTicketID:
+		return m.TicketID()
+	case ticketalert.FieldAlertID:
+		return m.AlertID()
+	case ticketalert.FieldNotedAt:
+		return m.NotedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *TicketAlertMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case ticketalert.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case ticketalert.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case ticketalert.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case ticketalert.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case ticketalert.FieldTicketID:
+		return m.OldTicketID(ctx)
+	case ticketalert.FieldAlertID:
+		return m.OldAlertID(ctx)
+	case ticketalert.FieldNotedAt:
+		return m.OldNotedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown TicketAlert field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketAlertMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case ticketalert.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case ticketalert.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case ticketalert.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case ticketalert.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case ticketalert.FieldTicketID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTicketID(v)
+		return nil
+	case ticketalert.FieldAlertID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAlertID(v)
+		return nil
+	case ticketalert.FieldNotedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNotedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown TicketAlert field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *TicketAlertMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *TicketAlertMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketAlertMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown TicketAlert numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *TicketAlertMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(ticketalert.FieldNotedAt) {
+		fields = append(fields, ticketalert.FieldNotedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *TicketAlertMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *TicketAlertMutation) ClearField(name string) error {
+	switch name {
+	case ticketalert.FieldNotedAt:
+		m.ClearNotedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketAlert nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *TicketAlertMutation) ResetField(name string) error {
+	switch name {
+	case ticketalert.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case ticketalert.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case ticketalert.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case ticketalert.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case ticketalert.FieldTicketID:
+		m.ResetTicketID()
+		return nil
+	case ticketalert.FieldAlertID:
+		m.ResetAlertID()
+		return nil
+	case ticketalert.FieldNotedAt:
+		m.ResetNotedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketAlert field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *TicketAlertMutation) AddedEdges() []string {
+	edges := make([]string, 0, 3)
+	if m.organization != nil {
+		edges = append(edges, ticketalert.EdgeOrganization)
+	}
+	if m.ticket != nil {
+		edges = append(edges, ticketalert.EdgeTicket)
+	}
+	if m.alert != nil {
+		edges = append(edges, ticketalert.EdgeAlert)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *TicketAlertMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case ticketalert.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case ticketalert.EdgeTicket:
+		if id := m.ticket; id != nil {
+			return []ent.Value{*id}
+		}
+	case ticketalert.EdgeAlert:
+		if id := m.alert; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *TicketAlertMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 3)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *TicketAlertMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *TicketAlertMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 3)
+	if m.clearedorganization {
+		edges = append(edges, ticketalert.EdgeOrganization)
+	}
+	if m.clearedticket {
+		edges = append(edges, ticketalert.EdgeTicket)
+	}
+	if m.clearedalert {
+		edges = append(edges, ticketalert.EdgeAlert)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *TicketAlertMutation) EdgeCleared(name string) bool {
+	switch name {
+	case ticketalert.EdgeOrganization:
+		return m.clearedorganization
+	case ticketalert.EdgeTicket:
+		return m.clearedticket
+	case ticketalert.EdgeAlert:
+		return m.clearedalert
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *TicketAlertMutation) ClearEdge(name string) error {
+	switch name {
+	case ticketalert.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case ticketalert.EdgeTicket:
+		m.ClearTicket()
+		return nil
+	case ticketalert.EdgeAlert:
+		m.ClearAlert()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketAlert unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *TicketAlertMutation) ResetEdge(name string) error {
+	switch name {
+	case ticketalert.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case ticketalert.EdgeTicket:
+		m.ResetTicket()
+		return nil
+	case ticketalert.EdgeAlert:
+		m.ResetAlert()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketAlert edge %s", name)
+}
+
 // TicketDeliveryMutation represents an operation that mutates the TicketDelivery nodes in the graph.
 type TicketDeliveryMutation struct {
 	config
@@ -17967,6 +22237,7 @@ type TicketDeliveryMutation struct {
 	lookups             *int
 	addlookups          *int
 	last_error          *string
+	not_before          *time.Time
 	attempted_at        *time.Time
 	delivered_at        *time.Time
 	clearedFields       map[string]struct{}
@@ -18624,6 +22895,55 @@ func (m *TicketDeliveryMutation) ResetLastError() {
 	delete(m.clearedFields, ticketdelivery.FieldLastError)
 }
 
+// SetNotBefore sets the "not_before" field.
+func (m *TicketDeliveryMutation) SetNotBefore(t time.Time) {
+	m.not_before = &t
+}
+
+// NotBefore returns the value of the "not_before" field in the mutation.
+func (m *TicketDeliveryMutation) NotBefore() (r time.Time, exists bool) {
+	v := m.not_before
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNotBefore returns the old "not_before" field's value of the TicketDelivery entity.
+// If the TicketDelivery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketDeliveryMutation) OldNotBefore(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNotBefore is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNotBefore requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNotBefore: %w", err)
+	}
+	return oldValue.NotBefore, nil
+}
+
+// ClearNotBefore clears the value of the "not_before" field.
+func (m *TicketDeliveryMutation) ClearNotBefore() {
+	m.not_before = nil
+	m.clearedFields[ticketdelivery.FieldNotBefore] = struct{}{}
+}
+
+// NotBeforeCleared returns if the "not_before" field was cleared in this mutation.
+func (m *TicketDeliveryMutation) NotBeforeCleared() bool {
+	_, ok := m.clearedFields[ticketdelivery.FieldNotBefore]
+	return ok
+}
+
+// ResetNotBefore resets all changes to the "not_before" field.
+func (m *TicketDeliveryMutation) ResetNotBefore() {
+	m.not_before = nil
+	delete(m.clearedFields, ticketdelivery.FieldNotBefore)
+}
+
 // SetAttemptedAt sets the "attempted_at" field.
 func (m *TicketDeliveryMutation) SetAttemptedAt(t time.Time) {
 	m.attempted_at = &t
@@ -18810,7 +23130,7 @@ func (m *TicketDeliveryMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TicketDeliveryMutation) Fields() []string {
-	fields := make([]string, 0, 15)
+	fields := make([]string, 0, 16)
 	if m.organization != nil {
 		fields = append(fields, ticketdelivery.FieldOrganizationID)
 	}
@@ -18849,6 +23169,9 @@ func (m *TicketDeliveryMutation) Fields() []string {
 	}
 	if m.last_error != nil {
 		fields = append(fields, ticketdelivery.FieldLastError)
+	}
+	if m.not_before != nil {
+		fields = append(fields, ticketdelivery.FieldNotBefore)
 	}
 	if m.attempted_at != nil {
 		fields = append(fields, ticketdelivery.FieldAttemptedAt)
@@ -18890,6 +23213,8 @@ func (m *TicketDeliveryMutation) Field(name string) (ent.Value, bool) {
 		return m.Lookups()
 	case ticketdelivery.FieldLastError:
 		return m.LastError()
+	case ticketdelivery.FieldNotBefore:
+		return m.NotBefore()
 	case ticketdelivery.FieldAttemptedAt:
 		return m.AttemptedAt()
 	case ticketdelivery.FieldDeliveredAt:
@@ -18929,6 +23254,8 @@ func (m *TicketDeliveryMutation) OldField(ctx context.Context, name string) (ent
 		return m.OldLookups(ctx)
 	case ticketdelivery.FieldLastError:
 		return m.OldLastError(ctx)
+	case ticketdelivery.FieldNotBefore:
+		return m.OldNotBefore(ctx)
 	case ticketdelivery.FieldAttemptedAt:
 		return m.OldAttemptedAt(ctx)
 	case ticketdelivery.FieldDeliveredAt:
@@ -19033,6 +23360,13 @@ func (m *TicketDeliveryMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetLastError(v)
 		return nil
+	case ticketdelivery.FieldNotBefore:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNotBefore(v)
+		return nil
 	case ticketdelivery.FieldAttemptedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -19119,6 +23453,9 @@ func (m *TicketDeliveryMutation) ClearedFields() []string {
 	if m.FieldCleared(ticketdelivery.FieldLastError) {
 		fields = append(fields, ticketdelivery.FieldLastError)
 	}
+	if m.FieldCleared(ticketdelivery.FieldNotBefore) {
+		fields = append(fields, ticketdelivery.FieldNotBefore)
+	}
 	if m.FieldCleared(ticketdelivery.FieldAttemptedAt) {
 		fields = append(fields, ticketdelivery.FieldAttemptedAt)
 	}
@@ -19141,6 +23478,9 @@ func (m *TicketDeliveryMutation) ClearField(name string) error {
 	switch name {
 	case ticketdelivery.FieldLastError:
 		m.ClearLastError()
+		return nil
+	case ticketdelivery.FieldNotBefore:
+		m.ClearNotBefore()
 		return nil
 	case ticketdelivery.FieldAttemptedAt:
 		m.ClearAttemptedAt()
@@ -19194,6 +23534,9 @@ func (m *TicketDeliveryMutation) ResetField(name string) error {
 		return nil
 	case ticketdelivery.FieldLastError:
 		m.ResetLastError()
+		return nil
+	case ticketdelivery.FieldNotBefore:
+		m.ResetNotBefore()
 		return nil
 	case ticketdelivery.FieldAttemptedAt:
 		m.ResetAttemptedAt()
@@ -19303,6 +23646,7 @@ type TicketingAlertConfigurationMutation struct {
 	op                    Op
 	typ                   string
 	id                    *string
+	provider_id           *string
 	created_at            *time.Time
 	updated_at            *time.Time
 	alert_type            *string
@@ -19311,9 +23655,10 @@ type TicketingAlertConfigurationMutation struct {
 	adddue_days           *int
 	settings              *json.RawMessage
 	appendsettings        json.RawMessage
+	rules                 *schema.TicketRules
 	clearedFields         map[string]struct{}
-	provider              *string
-	clearedprovider       bool
+	organization          *string
+	clearedorganization   bool
 	integration           *string
 	clearedintegration    bool
 	done                  bool
@@ -19425,14 +23770,63 @@ func (m *TicketingAlertConfigurationMutation) IDs(ctx context.Context) ([]string
 	}
 }
 
+// SetOrganizationID sets the "organization_id" field.
+func (m *TicketingAlertConfigurationMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *TicketingAlertConfigurationMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the TicketingAlertConfiguration entity.
+// If the TicketingAlertConfiguration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingAlertConfigurationMutation) OldOrganizationID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ClearOrganizationID clears the value of the "organization_id" field.
+func (m *TicketingAlertConfigurationMutation) ClearOrganizationID() {
+	m.organization = nil
+	m.clearedFields[ticketingalertconfiguration.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationIDCleared returns if the "organization_id" field was cleared in this mutation.
+func (m *TicketingAlertConfigurationMutation) OrganizationIDCleared() bool {
+	_, ok := m.clearedFields[ticketingalertconfiguration.FieldOrganizationID]
+	return ok
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *TicketingAlertConfigurationMutation) ResetOrganizationID() {
+	m.organization = nil
+	delete(m.clearedFields, ticketingalertconfiguration.FieldOrganizationID)
+}
+
 // SetProviderID sets the "provider_id" field.
 func (m *TicketingAlertConfigurationMutation) SetProviderID(s string) {
-	m.provider = &s
+	m.provider_id = &s
 }
 
 // ProviderID returns the value of the "provider_id" field in the mutation.
 func (m *TicketingAlertConfigurationMutation) ProviderID() (r string, exists bool) {
-	v := m.provider
+	v := m.provider_id
 	if v == nil {
 		return
 	}
@@ -19458,7 +23852,7 @@ func (m *TicketingAlertConfigurationMutation) OldProviderID(ctx context.Context)
 
 // ResetProviderID resets all changes to the "provider_id" field.
 func (m *TicketingAlertConfigurationMutation) ResetProviderID() {
-	m.provider = nil
+	m.provider_id = nil
 }
 
 // SetCreatedAt sets the "created_at" field.
@@ -19776,31 +24170,80 @@ func (m *TicketingAlertConfigurationMutation) ResetSettings() {
 	delete(m.clearedFields, ticketingalertconfiguration.FieldSettings)
 }
 
-// ClearProvider clears the "provider" edge to the Provider entity.
-func (m *TicketingAlertConfigurationMutation) ClearProvider() {
-	m.clearedprovider = true
-	m.clearedFields[ticketingalertconfiguration.FieldProviderID] = struct{}{}
+// SetRules sets the "rules" field.
+func (m *TicketingAlertConfigurationMutation) SetRules(sr schema.TicketRules) {
+	m.rules = &sr
 }
 
-// ProviderCleared reports if the "provider" edge to the Provider entity was cleared.
-func (m *TicketingAlertConfigurationMutation) ProviderCleared() bool {
-	return m.clearedprovider
+// Rules returns the value of the "rules" field in the mutation.
+func (m *TicketingAlertConfigurationMutation) Rules() (r schema.TicketRules, exists bool) {
+	v := m.rules
+	if v == nil {
+		return
+	}
+	return *v, true
 }
 
-// ProviderIDs returns the "provider" edge IDs in the mutation.
+// OldRules returns the old "rules" field's value of the TicketingAlertConfiguration entity.
+// If the TicketingAlertConfiguration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingAlertConfigurationMutation) OldRules(ctx context.Context) (v schema.TicketRules, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRules is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRules requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRules: %w", err)
+	}
+	return oldValue.Rules, nil
+}
+
+// ClearRules clears the value of the "rules" field.
+func (m *TicketingAlertConfigurationMutation) ClearRules() {
+	m.rules = nil
+	m.clearedFields[ticketingalertconfiguration.FieldRules] = struct{}{}
+}
+
+// RulesCleared returns if the "rules" field was cleared in this mutation.
+func (m *TicketingAlertConfigurationMutation) RulesCleared() bool {
+	_, ok := m.clearedFields[ticketingalertconfiguration.FieldRules]
+	return ok
+}
+
+// ResetRules resets all changes to the "rules" field.
+func (m *TicketingAlertConfigurationMutation) ResetRules() {
+	m.rules = nil
+	delete(m.clearedFields, ticketingalertconfiguration.FieldRules)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *TicketingAlertConfigurationMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[ticketingalertconfiguration.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *TicketingAlertConfigurationMutation) OrganizationCleared() bool {
+	return m.OrganizationIDCleared() || m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
 // Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
-// ProviderID instead. It exists only for internal usage by the builders.
-func (m *TicketingAlertConfigurationMutation) ProviderIDs() (ids []string) {
-	if id := m.provider; id != nil {
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *TicketingAlertConfigurationMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
 		ids = append(ids, *id)
 	}
 	return
 }
 
-// ResetProvider resets all changes to the "provider" edge.
-func (m *TicketingAlertConfigurationMutation) ResetProvider() {
-	m.provider = nil
-	m.clearedprovider = false
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *TicketingAlertConfigurationMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
 }
 
 // ClearIntegration clears the "integration" edge to the TicketingIntegration entity.
@@ -19864,8 +24307,11 @@ func (m *TicketingAlertConfigurationMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TicketingAlertConfigurationMutation) Fields() []string {
-	fields := make([]string, 0, 8)
-	if m.provider != nil {
+	fields := make([]string, 0, 10)
+	if m.organization != nil {
+		fields = append(fields, ticketingalertconfiguration.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
 		fields = append(fields, ticketingalertconfiguration.FieldProviderID)
 	}
 	if m.created_at != nil {
@@ -19889,6 +24335,9 @@ func (m *TicketingAlertConfigurationMutation) Fields() []string {
 	if m.settings != nil {
 		fields = append(fields, ticketingalertconfiguration.FieldSettings)
 	}
+	if m.rules != nil {
+		fields = append(fields, ticketingalertconfiguration.FieldRules)
+	}
 	return fields
 }
 
@@ -19897,6 +24346,8 @@ func (m *TicketingAlertConfigurationMutation) Fields() []string {
 // schema.
 func (m *TicketingAlertConfigurationMutation) Field(name string) (ent.Value, bool) {
 	switch name {
+	case ticketingalertconfiguration.FieldOrganizationID:
+		return m.OrganizationID()
 	case ticketingalertconfiguration.FieldProviderID:
 		return m.ProviderID()
 	case ticketingalertconfiguration.FieldCreatedAt:
@@ -19913,6 +24364,8 @@ func (m *TicketingAlertConfigurationMutation) Field(name string) (ent.Value, boo
 		return m.DueDays()
 	case ticketingalertconfiguration.FieldSettings:
 		return m.Settings()
+	case ticketingalertconfiguration.FieldRules:
+		return m.Rules()
 	}
 	return nil, false
 }
@@ -19922,6 +24375,8 @@ func (m *TicketingAlertConfigurationMutation) Field(name string) (ent.Value, boo
 // database failed.
 func (m *TicketingAlertConfigurationMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
 	switch name {
+	case ticketingalertconfiguration.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
 	case ticketingalertconfiguration.FieldProviderID:
 		return m.OldProviderID(ctx)
 	case ticketingalertconfiguration.FieldCreatedAt:
@@ -19938,6 +24393,8 @@ func (m *TicketingAlertConfigurationMutation) OldField(ctx context.Context, name
 		return m.OldDueDays(ctx)
 	case ticketingalertconfiguration.FieldSettings:
 		return m.OldSettings(ctx)
+	case ticketingalertconfiguration.FieldRules:
+		return m.OldRules(ctx)
 	}
 	return nil, fmt.Errorf("unknown TicketingAlertConfiguration field %s", name)
 }
@@ -19947,6 +24404,13 @@ func (m *TicketingAlertConfigurationMutation) OldField(ctx context.Context, name
 // type.
 func (m *TicketingAlertConfigurationMutation) SetField(name string, value ent.Value) error {
 	switch name {
+	case ticketingalertconfiguration.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
 	case ticketingalertconfiguration.FieldProviderID:
 		v, ok := value.(string)
 		if !ok {
@@ -20003,6 +24467,13 @@ func (m *TicketingAlertConfigurationMutation) SetField(name string, value ent.Va
 		}
 		m.SetSettings(v)
 		return nil
+	case ticketingalertconfiguration.FieldRules:
+		v, ok := value.(schema.TicketRules)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRules(v)
+		return nil
 	}
 	return fmt.Errorf("unknown TicketingAlertConfiguration field %s", name)
 }
@@ -20048,11 +24519,17 @@ func (m *TicketingAlertConfigurationMutation) AddField(name string, value ent.Va
 // mutation.
 func (m *TicketingAlertConfigurationMutation) ClearedFields() []string {
 	var fields []string
+	if m.FieldCleared(ticketingalertconfiguration.FieldOrganizationID) {
+		fields = append(fields, ticketingalertconfiguration.FieldOrganizationID)
+	}
 	if m.FieldCleared(ticketingalertconfiguration.FieldDueDays) {
 		fields = append(fields, ticketingalertconfiguration.FieldDueDays)
 	}
 	if m.FieldCleared(ticketingalertconfiguration.FieldSettings) {
 		fields = append(fields, ticketingalertconfiguration.FieldSettings)
+	}
+	if m.FieldCleared(ticketingalertconfiguration.FieldRules) {
+		fields = append(fields, ticketingalertconfiguration.FieldRules)
 	}
 	return fields
 }
@@ -20068,11 +24545,17 @@ func (m *TicketingAlertConfigurationMutation) FieldCleared(name string) bool {
 // error if the field is not defined in the schema.
 func (m *TicketingAlertConfigurationMutation) ClearField(name string) error {
 	switch name {
+	case ticketingalertconfiguration.FieldOrganizationID:
+		m.ClearOrganizationID()
+		return nil
 	case ticketingalertconfiguration.FieldDueDays:
 		m.ClearDueDays()
 		return nil
 	case ticketingalertconfiguration.FieldSettings:
 		m.ClearSettings()
+		return nil
+	case ticketingalertconfiguration.FieldRules:
+		m.ClearRules()
 		return nil
 	}
 	return fmt.Errorf("unknown TicketingAlertConfiguration nullable field %s", name)
@@ -20082,6 +24565,9 @@ func (m *TicketingAlertConfigurationMutation) ClearField(name string) error {
 // It returns an error if the field is not defined in the schema.
 func (m *TicketingAlertConfigurationMutation) ResetField(name string) error {
 	switch name {
+	case ticketingalertconfiguration.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
 	case ticketingalertconfiguration.FieldProviderID:
 		m.ResetProviderID()
 		return nil
@@ -20106,6 +24592,9 @@ func (m *TicketingAlertConfigurationMutation) ResetField(name string) error {
 	case ticketingalertconfiguration.FieldSettings:
 		m.ResetSettings()
 		return nil
+	case ticketingalertconfiguration.FieldRules:
+		m.ResetRules()
+		return nil
 	}
 	return fmt.Errorf("unknown TicketingAlertConfiguration field %s", name)
 }
@@ -20113,8 +24602,8 @@ func (m *TicketingAlertConfigurationMutation) ResetField(name string) error {
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *TicketingAlertConfigurationMutation) AddedEdges() []string {
 	edges := make([]string, 0, 2)
-	if m.provider != nil {
-		edges = append(edges, ticketingalertconfiguration.EdgeProvider)
+	if m.organization != nil {
+		edges = append(edges, ticketingalertconfiguration.EdgeOrganization)
 	}
 	if m.integration != nil {
 		edges = append(edges, ticketingalertconfiguration.EdgeIntegration)
@@ -20126,8 +24615,8 @@ func (m *TicketingAlertConfigurationMutation) AddedEdges() []string {
 // name in this mutation.
 func (m *TicketingAlertConfigurationMutation) AddedIDs(name string) []ent.Value {
 	switch name {
-	case ticketingalertconfiguration.EdgeProvider:
-		if id := m.provider; id != nil {
+	case ticketingalertconfiguration.EdgeOrganization:
+		if id := m.organization; id != nil {
 			return []ent.Value{*id}
 		}
 	case ticketingalertconfiguration.EdgeIntegration:
@@ -20153,8 +24642,8 @@ func (m *TicketingAlertConfigurationMutation) RemovedIDs(name string) []ent.Valu
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *TicketingAlertConfigurationMutation) ClearedEdges() []string {
 	edges := make([]string, 0, 2)
-	if m.clearedprovider {
-		edges = append(edges, ticketingalertconfiguration.EdgeProvider)
+	if m.clearedorganization {
+		edges = append(edges, ticketingalertconfiguration.EdgeOrganization)
 	}
 	if m.clearedintegration {
 		edges = append(edges, ticketingalertconfiguration.EdgeIntegration)
@@ -20166,8 +24655,8 @@ func (m *TicketingAlertConfigurationMutation) ClearedEdges() []string {
 // was cleared in this mutation.
 func (m *TicketingAlertConfigurationMutation) EdgeCleared(name string) bool {
 	switch name {
-	case ticketingalertconfiguration.EdgeProvider:
-		return m.clearedprovider
+	case ticketingalertconfiguration.EdgeOrganization:
+		return m.clearedorganization
 	case ticketingalertconfiguration.EdgeIntegration:
 		return m.clearedintegration
 	}
@@ -20178,8 +24667,8 @@ func (m *TicketingAlertConfigurationMutation) EdgeCleared(name string) bool {
 // if that edge is not defined in the schema.
 func (m *TicketingAlertConfigurationMutation) ClearEdge(name string) error {
 	switch name {
-	case ticketingalertconfiguration.EdgeProvider:
-		m.ClearProvider()
+	case ticketingalertconfiguration.EdgeOrganization:
+		m.ClearOrganization()
 		return nil
 	case ticketingalertconfiguration.EdgeIntegration:
 		m.ClearIntegration()
@@ -20192,14 +24681,1063 @@ func (m *TicketingAlertConfigurationMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *TicketingAlertConfigurationMutation) ResetEdge(name string) error {
 	switch name {
-	case ticketingalertconfiguration.EdgeProvider:
-		m.ResetProvider()
+	case ticketingalertconfiguration.EdgeOrganization:
+		m.ResetOrganization()
 		return nil
 	case ticketingalertconfiguration.EdgeIntegration:
 		m.ResetIntegration()
 		return nil
 	}
 	return fmt.Errorf("unknown TicketingAlertConfiguration edge %s", name)
+}
+
+// TicketingBillingMappingMutation represents an operation that mutates the TicketingBillingMapping nodes in the graph.
+type TicketingBillingMappingMutation struct {
+	config
+	op                      Op
+	typ                     string
+	id                      *string
+	provider_id             *string
+	created_at              *time.Time
+	updated_at              *time.Time
+	external_agreement_id   *string
+	external_agreement_name *string
+	external_line_id        *string
+	external_line_name      *string
+	non_billable_users      *int
+	addnon_billable_users   *int
+	enabled                 *bool
+	clearedFields           map[string]struct{}
+	organization            *string
+	clearedorganization     bool
+	integration             *string
+	clearedintegration      bool
+	done                    bool
+	oldValue                func(context.Context) (*TicketingBillingMapping, error)
+	predicates              []predicate.TicketingBillingMapping
+}
+
+var _ ent.Mutation = (*TicketingBillingMappingMutation)(nil)
+
+// ticketingbillingmappingOption allows management of the mutation configuration using functional options.
+type ticketingbillingmappingOption func(*TicketingBillingMappingMutation)
+
+// newTicketingBillingMappingMutation creates new mutation for the TicketingBillingMapping entity.
+func newTicketingBillingMappingMutation(c config, op Op, opts ...ticketingbillingmappingOption) *TicketingBillingMappingMutation {
+	m := &TicketingBillingMappingMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeTicketingBillingMapping,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withTicketingBillingMappingID sets the ID field of the mutation.
+func withTicketingBillingMappingID(id string) ticketingbillingmappingOption {
+	return func(m *TicketingBillingMappingMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *TicketingBillingMapping
+		)
+		m.oldValue = func(ctx context.Context) (*TicketingBillingMapping, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().TicketingBillingMapping.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withTicketingBillingMapping sets the old TicketingBillingMapping of the mutation.
+func withTicketingBillingMapping(node *TicketingBillingMapping) ticketingbillingmappingOption {
+	return func(m *TicketingBillingMappingMutation) {
+		m.oldValue = func(context.Context) (*TicketingBillingMapping, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m TicketingBillingMappingMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m TicketingBillingMappingMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of TicketingBillingMapping entities.
+func (m *TicketingBillingMappingMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *TicketingBillingMappingMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *TicketingBillingMappingMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().TicketingBillingMapping.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *TicketingBillingMappingMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *TicketingBillingMappingMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *TicketingBillingMappingMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *TicketingBillingMappingMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *TicketingBillingMappingMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *TicketingBillingMappingMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *TicketingBillingMappingMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *TicketingBillingMappingMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *TicketingBillingMappingMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *TicketingBillingMappingMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *TicketingBillingMappingMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *TicketingBillingMappingMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetIntegrationID sets the "integration_id" field.
+func (m *TicketingBillingMappingMutation) SetIntegrationID(s string) {
+	m.integration = &s
+}
+
+// IntegrationID returns the value of the "integration_id" field in the mutation.
+func (m *TicketingBillingMappingMutation) IntegrationID() (r string, exists bool) {
+	v := m.integration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIntegrationID returns the old "integration_id" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldIntegrationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIntegrationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIntegrationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIntegrationID: %w", err)
+	}
+	return oldValue.IntegrationID, nil
+}
+
+// ResetIntegrationID resets all changes to the "integration_id" field.
+func (m *TicketingBillingMappingMutation) ResetIntegrationID() {
+	m.integration = nil
+}
+
+// SetExternalAgreementID sets the "external_agreement_id" field.
+func (m *TicketingBillingMappingMutation) SetExternalAgreementID(s string) {
+	m.external_agreement_id = &s
+}
+
+// ExternalAgreementID returns the value of the "external_agreement_id" field in the mutation.
+func (m *TicketingBillingMappingMutation) ExternalAgreementID() (r string, exists bool) {
+	v := m.external_agreement_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalAgreementID returns the old "external_agreement_id" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldExternalAgreementID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalAgreementID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalAgreementID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalAgreementID: %w", err)
+	}
+	return oldValue.ExternalAgreementID, nil
+}
+
+// ResetExternalAgreementID resets all changes to the "external_agreement_id" field.
+func (m *TicketingBillingMappingMutation) ResetExternalAgreementID() {
+	m.external_agreement_id = nil
+}
+
+// SetExternalAgreementName sets the "external_agreement_name" field.
+func (m *TicketingBillingMappingMutation) SetExternalAgreementName(s string) {
+	m.external_agreement_name = &s
+}
+
+// ExternalAgreementName returns the value of the "external_agreement_name" field in the mutation.
+func (m *TicketingBillingMappingMutation) ExternalAgreementName() (r string, exists bool) {
+	v := m.external_agreement_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalAgreementName returns the old "external_agreement_name" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldExternalAgreementName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalAgreementName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalAgreementName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalAgreementName: %w", err)
+	}
+	return oldValue.ExternalAgreementName, nil
+}
+
+// ClearExternalAgreementName clears the value of the "external_agreement_name" field.
+func (m *TicketingBillingMappingMutation) ClearExternalAgreementName() {
+	m.external_agreement_name = nil
+	m.clearedFields[ticketingbillingmapping.FieldExternalAgreementName] = struct{}{}
+}
+
+// ExternalAgreementNameCleared returns if the "external_agreement_name" field was cleared in this mutation.
+func (m *TicketingBillingMappingMutation) ExternalAgreementNameCleared() bool {
+	_, ok := m.clearedFields[ticketingbillingmapping.FieldExternalAgreementName]
+	return ok
+}
+
+// ResetExternalAgreementName resets all changes to the "external_agreement_name" field.
+func (m *TicketingBillingMappingMutation) ResetExternalAgreementName() {
+	m.external_agreement_name = nil
+	delete(m.clearedFields, ticketingbillingmapping.FieldExternalAgreementName)
+}
+
+// SetExternalLineID sets the "external_line_id" field.
+func (m *TicketingBillingMappingMutation) SetExternalLineID(s string) {
+	m.external_line_id = &s
+}
+
+// ExternalLineID returns the value of the "external_line_id" field in the mutation.
+func (m *TicketingBillingMappingMutation) ExternalLineID() (r string, exists bool) {
+	v := m.external_line_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalLineID returns the old "external_line_id" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldExternalLineID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalLineID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalLineID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalLineID: %w", err)
+	}
+	return oldValue.ExternalLineID, nil
+}
+
+// ResetExternalLineID resets all changes to the "external_line_id" field.
+func (m *TicketingBillingMappingMutation) ResetExternalLineID() {
+	m.external_line_id = nil
+}
+
+// SetExternalLineName sets the "external_line_name" field.
+func (m *TicketingBillingMappingMutation) SetExternalLineName(s string) {
+	m.external_line_name = &s
+}
+
+// ExternalLineName returns the value of the "external_line_name" field in the mutation.
+func (m *TicketingBillingMappingMutation) ExternalLineName() (r string, exists bool) {
+	v := m.external_line_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalLineName returns the old "external_line_name" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldExternalLineName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalLineName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalLineName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalLineName: %w", err)
+	}
+	return oldValue.ExternalLineName, nil
+}
+
+// ClearExternalLineName clears the value of the "external_line_name" field.
+func (m *TicketingBillingMappingMutation) ClearExternalLineName() {
+	m.external_line_name = nil
+	m.clearedFields[ticketingbillingmapping.FieldExternalLineName] = struct{}{}
+}
+
+// ExternalLineNameCleared returns if the "external_line_name" field was cleared in this mutation.
+func (m *TicketingBillingMappingMutation) ExternalLineNameCleared() bool {
+	_, ok := m.clearedFields[ticketingbillingmapping.FieldExternalLineName]
+	return ok
+}
+
+// ResetExternalLineName resets all changes to the "external_line_name" field.
+func (m *TicketingBillingMappingMutation) ResetExternalLineName() {
+	m.external_line_name = nil
+	delete(m.clearedFields, ticketingbillingmapping.FieldExternalLineName)
+}
+
+// SetNonBillableUsers sets the "non_billable_users" field.
+func (m *TicketingBillingMappingMutation) SetNonBillableUsers(i int) {
+	m.non_billable_users = &i
+	m.addnon_billable_users = nil
+}
+
+// NonBillableUsers returns the value of the "non_billable_users" field in the mutation.
+func (m *TicketingBillingMappingMutation) NonBillableUsers() (r int, exists bool) {
+	v := m.non_billable_users
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNonBillableUsers returns the old "non_billable_users" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldNonBillableUsers(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNonBillableUsers is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNonBillableUsers requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNonBillableUsers: %w", err)
+	}
+	return oldValue.NonBillableUsers, nil
+}
+
+// AddNonBillableUsers adds i to the "non_billable_users" field.
+func (m *TicketingBillingMappingMutation) AddNonBillableUsers(i int) {
+	if m.addnon_billable_users != nil {
+		*m.addnon_billable_users += i
+	} else {
+		m.addnon_billable_users = &i
+	}
+}
+
+// AddedNonBillableUsers returns the value that was added to the "non_billable_users" field in this mutation.
+func (m *TicketingBillingMappingMutation) AddedNonBillableUsers() (r int, exists bool) {
+	v := m.addnon_billable_users
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetNonBillableUsers resets all changes to the "non_billable_users" field.
+func (m *TicketingBillingMappingMutation) ResetNonBillableUsers() {
+	m.non_billable_users = nil
+	m.addnon_billable_users = nil
+}
+
+// SetEnabled sets the "enabled" field.
+func (m *TicketingBillingMappingMutation) SetEnabled(b bool) {
+	m.enabled = &b
+}
+
+// Enabled returns the value of the "enabled" field in the mutation.
+func (m *TicketingBillingMappingMutation) Enabled() (r bool, exists bool) {
+	v := m.enabled
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEnabled returns the old "enabled" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldEnabled(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEnabled is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEnabled requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEnabled: %w", err)
+	}
+	return oldValue.Enabled, nil
+}
+
+// ResetEnabled resets all changes to the "enabled" field.
+func (m *TicketingBillingMappingMutation) ResetEnabled() {
+	m.enabled = nil
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *TicketingBillingMappingMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[ticketingbillingmapping.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *TicketingBillingMappingMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *TicketingBillingMappingMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *TicketingBillingMappingMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearIntegration clears the "integration" edge to the TicketingIntegration entity.
+func (m *TicketingBillingMappingMutation) ClearIntegration() {
+	m.clearedintegration = true
+	m.clearedFields[ticketingbillingmapping.FieldIntegrationID] = struct{}{}
+}
+
+// IntegrationCleared reports if the "integration" edge to the TicketingIntegration entity was cleared.
+func (m *TicketingBillingMappingMutation) IntegrationCleared() bool {
+	return m.clearedintegration
+}
+
+// IntegrationIDs returns the "integration" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// IntegrationID instead. It exists only for internal usage by the builders.
+func (m *TicketingBillingMappingMutation) IntegrationIDs() (ids []string) {
+	if id := m.integration; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetIntegration resets all changes to the "integration" edge.
+func (m *TicketingBillingMappingMutation) ResetIntegration() {
+	m.integration = nil
+	m.clearedintegration = false
+}
+
+// Where appends a list predicates to the TicketingBillingMappingMutation builder.
+func (m *TicketingBillingMappingMutation) Where(ps ...predicate.TicketingBillingMapping) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the TicketingBillingMappingMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *TicketingBillingMappingMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.TicketingBillingMapping, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *TicketingBillingMappingMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *TicketingBillingMappingMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (TicketingBillingMapping).
+func (m *TicketingBillingMappingMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *TicketingBillingMappingMutation) Fields() []string {
+	fields := make([]string, 0, 11)
+	if m.organization != nil {
+		fields = append(fields, ticketingbillingmapping.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, ticketingbillingmapping.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, ticketingbillingmapping.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, ticketingbillingmapping.FieldUpdatedAt)
+	}
+	if m.integration != nil {
+		fields = append(fields, ticketingbillingmapping.FieldIntegrationID)
+	}
+	if m.external_agreement_id != nil {
+		fields = append(fields, ticketingbillingmapping.FieldExternalAgreementID)
+	}
+	if m.external_agreement_name != nil {
+		fields = append(fields, ticketingbillingmapping.FieldExternalAgreementName)
+	}
+	if m.external_line_id != nil {
+		fields = append(fields, ticketingbillingmapping.FieldExternalLineID)
+	}
+	if m.external_line_name != nil {
+		fields = append(fields, ticketingbillingmapping.FieldExternalLineName)
+	}
+	if m.non_billable_users != nil {
+		fields = append(fields, ticketingbillingmapping.FieldNonBillableUsers)
+	}
+	if m.enabled != nil {
+		fields = append(fields, ticketingbillingmapping.FieldEnabled)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *TicketingBillingMappingMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case ticketingbillingmapping.FieldOrganizationID:
+		return m.OrganizationID()
+	case ticketingbillingmapping.FieldProviderID:
+		return m.ProviderID()
+	case ticketingbillingmapping.FieldCreatedAt:
+		return m.CreatedAt()
+	case ticketingbillingmapping.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case ticketingbillingmapping.FieldIntegrationID:
+		return m.IntegrationID()
+	case ticketingbillingmapping.FieldExternalAgreementID:
+		return m.ExternalAgreementID()
+	case ticketingbillingmapping.FieldExternalAgreementName:
+		return m.ExternalAgreementName()
+	case ticketingbillingmapping.FieldExternalLineID:
+		return m.ExternalLineID()
+	case ticketingbillingmapping.FieldExternalLineName:
+		return m.ExternalLineName()
+	case ticketingbillingmapping.FieldNonBillableUsers:
+		return m.NonBillableUsers()
+	case ticketingbillingmapping.FieldEnabled:
+		return m.Enabled()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *TicketingBillingMappingMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case ticketingbillingmapping.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case ticketingbillingmapping.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case ticketingbillingmapping.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case ticketingbillingmapping.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case ticketingbillingmapping.FieldIntegrationID:
+		return m.OldIntegrationID(ctx)
+	case ticketingbillingmapping.FieldExternalAgreementID:
+		return m.OldExternalAgreementID(ctx)
+	case ticketingbillingmapping.FieldExternalAgreementName:
+		return m.OldExternalAgreementName(ctx)
+	case ticketingbillingmapping.FieldExternalLineID:
+		return m.OldExternalLineID(ctx)
+	case ticketingbillingmapping.FieldExternalLineName:
+		return m.OldExternalLineName(ctx)
+	case ticketingbillingmapping.FieldNonBillableUsers:
+		return m.OldNonBillableUsers(ctx)
+	case ticketingbillingmapping.FieldEnabled:
+		return m.OldEnabled(ctx)
+	}
+	return nil, fmt.Errorf("unknown TicketingBillingMapping field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketingBillingMappingMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case ticketingbillingmapping.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case ticketingbillingmapping.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case ticketingbillingmapping.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case ticketingbillingmapping.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case ticketingbillingmapping.FieldIntegrationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIntegrationID(v)
+		return nil
+	case ticketingbillingmapping.FieldExternalAgreementID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalAgreementID(v)
+		return nil
+	case ticketingbillingmapping.FieldExternalAgreementName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalAgreementName(v)
+		return nil
+	case ticketingbillingmapping.FieldExternalLineID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalLineID(v)
+		return nil
+	case ticketingbillingmapping.FieldExternalLineName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalLineName(v)
+		return nil
+	case ticketingbillingmapping.FieldNonBillableUsers:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNonBillableUsers(v)
+		return nil
+	case ticketingbillingmapping.FieldEnabled:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEnabled(v)
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingBillingMapping field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *TicketingBillingMappingMutation) AddedFields() []string {
+	var fields []string
+	if m.addnon_billable_users != nil {
+		fields = append(fields, ticketingbillingmapping.FieldNonBillableUsers)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *TicketingBillingMappingMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case ticketingbillingmapping.FieldNonBillableUsers:
+		return m.AddedNonBillableUsers()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketingBillingMappingMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case ticketingbillingmapping.FieldNonBillableUsers:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNonBillableUsers(v)
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingBillingMapping numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *TicketingBillingMappingMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(ticketingbillingmapping.FieldExternalAgreementName) {
+		fields = append(fields, ticketingbillingmapping.FieldExternalAgreementName)
+	}
+	if m.FieldCleared(ticketingbillingmapping.FieldExternalLineName) {
+		fields = append(fields, ticketingbillingmapping.FieldExternalLineName)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *TicketingBillingMappingMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *TicketingBillingMappingMutation) ClearField(name string) error {
+	switch name {
+	case ticketingbillingmapping.FieldExternalAgreementName:
+		m.ClearExternalAgreementName()
+		return nil
+	case ticketingbillingmapping.FieldExternalLineName:
+		m.ClearExternalLineName()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingBillingMapping nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *TicketingBillingMappingMutation) ResetField(name string) error {
+	switch name {
+	case ticketingbillingmapping.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case ticketingbillingmapping.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case ticketingbillingmapping.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case ticketingbillingmapping.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case ticketingbillingmapping.FieldIntegrationID:
+		m.ResetIntegrationID()
+		return nil
+	case ticketingbillingmapping.FieldExternalAgreementID:
+		m.ResetExternalAgreementID()
+		return nil
+	case ticketingbillingmapping.FieldExternalAgreementName:
+		m.ResetExternalAgreementName()
+		return nil
+	case ticketingbillingmapping.FieldExternalLineID:
+		m.ResetExternalLineID()
+		return nil
+	case ticketingbillingmapping.FieldExternalLineName:
+		m.ResetExternalLineName()
+		return nil
+	case ticketingbillingmapping.FieldNonBillableUsers:
+		m.ResetNonBillableUsers()
+		return nil
+	case ticketingbillingmapping.FieldEnabled:
+		m.ResetEnabled()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingBillingMapping field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *TicketingBillingMappingMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, ticketingbillingmapping.EdgeOrganization)
+	}
+	if m.integration != nil {
+		edges = append(edges, ticketingbillingmapping.EdgeIntegration)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *TicketingBillingMappingMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case ticketingbillingmapping.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case ticketingbillingmapping.EdgeIntegration:
+		if id := m.integration; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *TicketingBillingMappingMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *TicketingBillingMappingMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *TicketingBillingMappingMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, ticketingbillingmapping.EdgeOrganization)
+	}
+	if m.clearedintegration {
+		edges = append(edges, ticketingbillingmapping.EdgeIntegration)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *TicketingBillingMappingMutation) EdgeCleared(name string) bool {
+	switch name {
+	case ticketingbillingmapping.EdgeOrganization:
+		return m.clearedorganization
+	case ticketingbillingmapping.EdgeIntegration:
+		return m.clearedintegration
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *TicketingBillingMappingMutation) ClearEdge(name string) error {
+	switch name {
+	case ticketingbillingmapping.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case ticketingbillingmapping.EdgeIntegration:
+		m.ClearIntegration()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingBillingMapping unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *TicketingBillingMappingMutation) ResetEdge(name string) error {
+	switch name {
+	case ticketingbillingmapping.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case ticketingbillingmapping.EdgeIntegration:
+		m.ResetIntegration()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingBillingMapping edge %s", name)
 }
 
 // TicketingCompanyMappingMutation represents an operation that mutates the TicketingCompanyMapping nodes in the graph.
@@ -20980,30 +26518,1164 @@ func (m *TicketingCompanyMappingMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown TicketingCompanyMapping edge %s", name)
 }
 
-// TicketingIntegrationMutation represents an operation that mutates the TicketingIntegration nodes in the graph.
-type TicketingIntegrationMutation struct {
+// TicketingErrorMutation represents an operation that mutates the TicketingError nodes in the graph.
+type TicketingErrorMutation struct {
 	config
 	op                  Op
 	typ                 string
 	id                  *string
+	provider_id         *string
 	created_at          *time.Time
 	updated_at          *time.Time
-	kind                *ticketingintegration.Kind
-	name                *string
-	account             *string
-	base_url            *string
-	credentials         *[]byte
-	status              *ticketingintegration.Status
-	automatic_ticketing *bool
-	verified_at         *time.Time
-	last_error          *string
-	last_error_at       *time.Time
+	ticket_id           *string
+	operation           *string
+	error_type          *ticketingerror.ErrorType
+	message             *string
+	advice              *string
+	occurrence_count    *int
+	addoccurrence_count *int
+	last_occurred_at    *time.Time
 	clearedFields       map[string]struct{}
-	provider            *string
-	clearedprovider     bool
+	organization        *string
+	clearedorganization bool
+	integration         *string
+	clearedintegration  bool
 	done                bool
-	oldValue            func(context.Context) (*TicketingIntegration, error)
-	predicates          []predicate.TicketingIntegration
+	oldValue            func(context.Context) (*TicketingError, error)
+	predicates          []predicate.TicketingError
+}
+
+var _ ent.Mutation = (*TicketingErrorMutation)(nil)
+
+// ticketingerrorOption allows management of the mutation configuration using functional options.
+type ticketingerrorOption func(*TicketingErrorMutation)
+
+// newTicketingErrorMutation creates new mutation for the TicketingError entity.
+func newTicketingErrorMutation(c config, op Op, opts ...ticketingerrorOption) *TicketingErrorMutation {
+	m := &TicketingErrorMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeTicketingError,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withTicketingErrorID sets the ID field of the mutation.
+func withTicketingErrorID(id string) ticketingerrorOption {
+	return func(m *TicketingErrorMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *TicketingError
+		)
+		m.oldValue = func(ctx context.Context) (*TicketingError, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().TicketingError.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withTicketingError sets the old TicketingError of the mutation.
+func withTicketingError(node *TicketingError) ticketingerrorOption {
+	return func(m *TicketingErrorMutation) {
+		m.oldValue = func(context.Context) (*TicketingError, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m TicketingErrorMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m TicketingErrorMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of TicketingError entities.
+func (m *TicketingErrorMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *TicketingErrorMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *TicketingErrorMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().TicketingError.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *TicketingErrorMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *TicketingErrorMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldOrganizationID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ClearOrganizationID clears the value of the "organization_id" field.
+func (m *TicketingErrorMutation) ClearOrganizationID() {
+	m.organization = nil
+	m.clearedFields[ticketingerror.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationIDCleared returns if the "organization_id" field was cleared in this mutation.
+func (m *TicketingErrorMutation) OrganizationIDCleared() bool {
+	_, ok := m.clearedFields[ticketingerror.FieldOrganizationID]
+	return ok
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *TicketingErrorMutation) ResetOrganizationID() {
+	m.organization = nil
+	delete(m.clearedFields, ticketingerror.FieldOrganizationID)
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *TicketingErrorMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *TicketingErrorMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *TicketingErrorMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *TicketingErrorMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *TicketingErrorMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *TicketingErrorMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *TicketingErrorMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *TicketingErrorMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *TicketingErrorMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetIntegrationID sets the "integration_id" field.
+func (m *TicketingErrorMutation) SetIntegrationID(s string) {
+	m.integration = &s
+}
+
+// IntegrationID returns the value of the "integration_id" field in the mutation.
+func (m *TicketingErrorMutation) IntegrationID() (r string, exists bool) {
+	v := m.integration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIntegrationID returns the old "integration_id" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldIntegrationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIntegrationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIntegrationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIntegrationID: %w", err)
+	}
+	return oldValue.IntegrationID, nil
+}
+
+// ResetIntegrationID resets all changes to the "integration_id" field.
+func (m *TicketingErrorMutation) ResetIntegrationID() {
+	m.integration = nil
+}
+
+// SetTicketID sets the "ticket_id" field.
+func (m *TicketingErrorMutation) SetTicketID(s string) {
+	m.ticket_id = &s
+}
+
+// TicketID returns the value of the "ticket_id" field in the mutation.
+func (m *TicketingErrorMutation) TicketID() (r string, exists bool) {
+	v := m.ticket_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTicketID returns the old "ticket_id" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldTicketID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTicketID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTicketID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTicketID: %w", err)
+	}
+	return oldValue.TicketID, nil
+}
+
+// ClearTicketID clears the value of the "ticket_id" field.
+func (m *TicketingErrorMutation) ClearTicketID() {
+	m.ticket_id = nil
+	m.clearedFields[ticketingerror.FieldTicketID] = struct{}{}
+}
+
+// TicketIDCleared returns if the "ticket_id" field was cleared in this mutation.
+func (m *TicketingErrorMutation) TicketIDCleared() bool {
+	_, ok := m.clearedFields[ticketingerror.FieldTicketID]
+	return ok
+}
+
+// ResetTicketID resets all changes to the "ticket_id" field.
+func (m *TicketingErrorMutation) ResetTicketID() {
+	m.ticket_id = nil
+	delete(m.clearedFields, ticketingerror.FieldTicketID)
+}
+
+// SetOperation sets the "operation" field.
+func (m *TicketingErrorMutation) SetOperation(s string) {
+	m.operation = &s
+}
+
+// Operation returns the value of the "operation" field in the mutation.
+func (m *TicketingErrorMutation) Operation() (r string, exists bool) {
+	v := m.operation
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOperation returns the old "operation" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldOperation(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOperation is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOperation requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOperation: %w", err)
+	}
+	return oldValue.Operation, nil
+}
+
+// ResetOperation resets all changes to the "operation" field.
+func (m *TicketingErrorMutation) ResetOperation() {
+	m.operation = nil
+}
+
+// SetErrorType sets the "error_type" field.
+func (m *TicketingErrorMutation) SetErrorType(tt ticketingerror.ErrorType) {
+	m.error_type = &tt
+}
+
+// ErrorType returns the value of the "error_type" field in the mutation.
+func (m *TicketingErrorMutation) ErrorType() (r ticketingerror.ErrorType, exists bool) {
+	v := m.error_type
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldErrorType returns the old "error_type" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldErrorType(ctx context.Context) (v ticketingerror.ErrorType, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldErrorType is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldErrorType requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldErrorType: %w", err)
+	}
+	return oldValue.ErrorType, nil
+}
+
+// ResetErrorType resets all changes to the "error_type" field.
+func (m *TicketingErrorMutation) ResetErrorType() {
+	m.error_type = nil
+}
+
+// SetMessage sets the "message" field.
+func (m *TicketingErrorMutation) SetMessage(s string) {
+	m.message = &s
+}
+
+// Message returns the value of the "message" field in the mutation.
+func (m *TicketingErrorMutation) Message() (r string, exists bool) {
+	v := m.message
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMessage returns the old "message" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldMessage(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMessage is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMessage requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMessage: %w", err)
+	}
+	return oldValue.Message, nil
+}
+
+// ResetMessage resets all changes to the "message" field.
+func (m *TicketingErrorMutation) ResetMessage() {
+	m.message = nil
+}
+
+// SetAdvice sets the "advice" field.
+func (m *TicketingErrorMutation) SetAdvice(s string) {
+	m.advice = &s
+}
+
+// Advice returns the value of the "advice" field in the mutation.
+func (m *TicketingErrorMutation) Advice() (r string, exists bool) {
+	v := m.advice
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAdvice returns the old "advice" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldAdvice(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAdvice is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAdvice requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAdvice: %w", err)
+	}
+	return oldValue.Advice, nil
+}
+
+// ClearAdvice clears the value of the "advice" field.
+func (m *TicketingErrorMutation) ClearAdvice() {
+	m.advice = nil
+	m.clearedFields[ticketingerror.FieldAdvice] = struct{}{}
+}
+
+// AdviceCleared returns if the "advice" field was cleared in this mutation.
+func (m *TicketingErrorMutation) AdviceCleared() bool {
+	_, ok := m.clearedFields[ticketingerror.FieldAdvice]
+	return ok
+}
+
+// ResetAdvice resets all changes to the "advice" field.
+func (m *TicketingErrorMutation) ResetAdvice() {
+	m.advice = nil
+	delete(m.clearedFields, ticketingerror.FieldAdvice)
+}
+
+// SetOccurrenceCount sets the "occurrence_count" field.
+func (m *TicketingErrorMutation) SetOccurrenceCount(i int) {
+	m.occurrence_count = &i
+	m.addoccurrence_count = nil
+}
+
+// OccurrenceCount returns the value of the "occurrence_count" field in the mutation.
+func (m *TicketingErrorMutation) OccurrenceCount() (r int, exists bool) {
+	v := m.occurrence_count
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOccurrenceCount returns the old "occurrence_count" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldOccurrenceCount(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOccurrenceCount is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOccurrenceCount requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOccurrenceCount: %w", err)
+	}
+	return oldValue.OccurrenceCount, nil
+}
+
+// AddOccurrenceCount adds i to the "occurrence_count" field.
+func (m *TicketingErrorMutation) AddOccurrenceCount(i int) {
+	if m.addoccurrence_count != nil {
+		*m.addoccurrence_count += i
+	} else {
+		m.addoccurrence_count = &i
+	}
+}
+
+// AddedOccurrenceCount returns the value that was added to the "occurrence_count" field in this mutation.
+func (m *TicketingErrorMutation) AddedOccurrenceCount() (r int, exists bool) {
+	v := m.addoccurrence_count
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetOccurrenceCount resets all changes to the "occurrence_count" field.
+func (m *TicketingErrorMutation) ResetOccurrenceCount() {
+	m.occurrence_count = nil
+	m.addoccurrence_count = nil
+}
+
+// SetLastOccurredAt sets the "last_occurred_at" field.
+func (m *TicketingErrorMutation) SetLastOccurredAt(t time.Time) {
+	m.last_occurred_at = &t
+}
+
+// LastOccurredAt returns the value of the "last_occurred_at" field in the mutation.
+func (m *TicketingErrorMutation) LastOccurredAt() (r time.Time, exists bool) {
+	v := m.last_occurred_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastOccurredAt returns the old "last_occurred_at" field's value of the TicketingError entity.
+// If the TicketingError object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingErrorMutation) OldLastOccurredAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastOccurredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastOccurredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastOccurredAt: %w", err)
+	}
+	return oldValue.LastOccurredAt, nil
+}
+
+// ResetLastOccurredAt resets all changes to the "last_occurred_at" field.
+func (m *TicketingErrorMutation) ResetLastOccurredAt() {
+	m.last_occurred_at = nil
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *TicketingErrorMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[ticketingerror.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *TicketingErrorMutation) OrganizationCleared() bool {
+	return m.OrganizationIDCleared() || m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *TicketingErrorMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *TicketingErrorMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearIntegration clears the "integration" edge to the TicketingIntegration entity.
+func (m *TicketingErrorMutation) ClearIntegration() {
+	m.clearedintegration = true
+	m.clearedFields[ticketingerror.FieldIntegrationID] = struct{}{}
+}
+
+// IntegrationCleared reports if the "integration" edge to the TicketingIntegration entity was cleared.
+func (m *TicketingErrorMutation) IntegrationCleared() bool {
+	return m.clearedintegration
+}
+
+// IntegrationIDs returns the "integration" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// IntegrationID instead. It exists only for internal usage by the builders.
+func (m *TicketingErrorMutation) IntegrationIDs() (ids []string) {
+	if id := m.integration; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetIntegration resets all changes to the "integration" edge.
+func (m *TicketingErrorMutation) ResetIntegration() {
+	m.integration = nil
+	m.clearedintegration = false
+}
+
+// Where appends a list predicates to the TicketingErrorMutation builder.
+func (m *TicketingErrorMutation) Where(ps ...predicate.TicketingError) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the TicketingErrorMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *TicketingErrorMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.TicketingError, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *TicketingErrorMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *TicketingErrorMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (TicketingError).
+func (m *TicketingErrorMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *TicketingErrorMutation) Fields() []string {
+	fields := make([]string, 0, 12)
+	if m.organization != nil {
+		fields = append(fields, ticketingerror.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, ticketingerror.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, ticketingerror.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, ticketingerror.FieldUpdatedAt)
+	}
+	if m.integration != nil {
+		fields = append(fields, ticketingerror.FieldIntegrationID)
+	}
+	if m.ticket_id != nil {
+		fields = append(fields, ticketingerror.FieldTicketID)
+	}
+	if m.operation != nil {
+		fields = append(fields, ticketingerror.FieldOperation)
+	}
+	if m.error_type != nil {
+		fields = append(fields, ticketingerror.FieldErrorType)
+	}
+	if m.message != nil {
+		fields = append(fields, ticketingerror.FieldMessage)
+	}
+	if m.advice != nil {
+		fields = append(fields, ticketingerror.FieldAdvice)
+	}
+	if m.occurrence_count != nil {
+		fields = append(fields, ticketingerror.FieldOccurrenceCount)
+	}
+	if m.last_occurred_at != nil {
+		fields = append(fields, ticketingerror.FieldLastOccurredAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *TicketingErrorMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case ticketingerror.FieldOrganizationID:
+		return m.OrganizationID()
+	case ticketingerror.FieldProviderID:
+		return m.ProviderID()
+	case ticketingerror.FieldCreatedAt:
+		return m.CreatedAt()
+	case ticketingerror.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case ticketingerror.FieldIntegrationID:
+		return m.IntegrationID()
+	case ticketingerror.FieldTicketID:
+		return m.TicketID()
+	case ticketingerror.FieldOperation:
+		return m.Operation()
+	case ticketingerror.FieldErrorType:
+		return m.ErrorType()
+	case ticketingerror.FieldMessage:
+		return m.Message()
+	case ticketingerror.FieldAdvice:
+		return m.Advice()
+	case ticketingerror.FieldOccurrenceCount:
+		return m.OccurrenceCount()
+	case ticketingerror.FieldLastOccurredAt:
+		return m.LastOccurredAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *TicketingErrorMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case ticketingerror.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case ticketingerror.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case ticketingerror.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case ticketingerror.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case ticketingerror.FieldIntegrationID:
+		return m.OldIntegrationID(ctx)
+	case ticketingerror.FieldTicketID:
+		return m.OldTicketID(ctx)
+	case ticketingerror.FieldOperation:
+		return m.OldOperation(ctx)
+	case ticketingerror.FieldErrorType:
+		return m.OldErrorType(ctx)
+	case ticketingerror.FieldMessage:
+		return m.OldMessage(ctx)
+	case ticketingerror.FieldAdvice:
+		return m.OldAdvice(ctx)
+	case ticketingerror.FieldOccurrenceCount:
+		return m.OldOccurrenceCount(ctx)
+	case ticketingerror.FieldLastOccurredAt:
+		return m.OldLastOccurredAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown TicketingError field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketingErrorMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case ticketingerror.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case ticketingerror.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case ticketingerror.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case ticketingerror.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case ticketingerror.FieldIntegrationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIntegrationID(v)
+		return nil
+	case ticketingerror.FieldTicketID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTicketID(v)
+		return nil
+	case ticketingerror.FieldOperation:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOperation(v)
+		return nil
+	case ticketingerror.FieldErrorType:
+		v, ok := value.(ticketingerror.ErrorType)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetErrorType(v)
+		return nil
+	case ticketingerror.FieldMessage:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMessage(v)
+		return nil
+	case ticketingerror.FieldAdvice:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAdvice(v)
+		return nil
+	case ticketingerror.FieldOccurrenceCount:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOccurrenceCount(v)
+		return nil
+	case ticketingerror.FieldLastOccurredAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastOccurredAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingError field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *TicketingErrorMutation) AddedFields() []string {
+	var fields []string
+	if m.addoccurrence_count != nil {
+		fields = append(fields, ticketingerror.FieldOccurrenceCount)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *TicketingErrorMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case ticketingerror.FieldOccurrenceCount:
+		return m.AddedOccurrenceCount()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketingErrorMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case ticketingerror.FieldOccurrenceCount:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddOccurrenceCount(v)
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingError numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *TicketingErrorMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(ticketingerror.FieldOrganizationID) {
+		fields = append(fields, ticketingerror.FieldOrganizationID)
+	}
+	if m.FieldCleared(ticketingerror.FieldTicketID) {
+		fields = append(fields, ticketingerror.FieldTicketID)
+	}
+	if m.FieldCleared(ticketingerror.FieldAdvice) {
+		fields = append(fields, ticketingerror.FieldAdvice)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *TicketingErrorMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *TicketingErrorMutation) ClearField(name string) error {
+	switch name {
+	case ticketingerror.FieldOrganizationID:
+		m.ClearOrganizationID()
+		return nil
+	case ticketingerror.FieldTicketID:
+		m.ClearTicketID()
+		return nil
+	case ticketingerror.FieldAdvice:
+		m.ClearAdvice()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingError nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *TicketingErrorMutation) ResetField(name string) error {
+	switch name {
+	case ticketingerror.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case ticketingerror.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case ticketingerror.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case ticketingerror.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case ticketingerror.FieldIntegrationID:
+		m.ResetIntegrationID()
+		return nil
+	case ticketingerror.FieldTicketID:
+		m.ResetTicketID()
+		return nil
+	case ticketingerror.FieldOperation:
+		m.ResetOperation()
+		return nil
+	case ticketingerror.FieldErrorType:
+		m.ResetErrorType()
+		return nil
+	case ticketingerror.FieldMessage:
+		m.ResetMessage()
+		return nil
+	case ticketingerror.FieldAdvice:
+		m.ResetAdvice()
+		return nil
+	case ticketingerror.FieldOccurrenceCount:
+		m.ResetOccurrenceCount()
+		return nil
+	case ticketingerror.FieldLastOccurredAt:
+		m.ResetLastOccurredAt()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingError field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *TicketingErrorMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, ticketingerror.EdgeOrganization)
+	}
+	if m.integration != nil {
+		edges = append(edges, ticketingerror.EdgeIntegration)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *TicketingErrorMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case ticketingerror.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case ticketingerror.EdgeIntegration:
+		if id := m.integration; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *TicketingErrorMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *TicketingErrorMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *TicketingErrorMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, ticketingerror.EdgeOrganization)
+	}
+	if m.clearedintegration {
+		edges = append(edges, ticketingerror.EdgeIntegration)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *TicketingErrorMutation) EdgeCleared(name string) bool {
+	switch name {
+	case ticketingerror.EdgeOrganization:
+		return m.clearedorganization
+	case ticketingerror.EdgeIntegration:
+		return m.clearedintegration
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *TicketingErrorMutation) ClearEdge(name string) error {
+	switch name {
+	case ticketingerror.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case ticketingerror.EdgeIntegration:
+		m.ClearIntegration()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingError unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *TicketingErrorMutation) ResetEdge(name string) error {
+	switch name {
+	case ticketingerror.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case ticketingerror.EdgeIntegration:
+		m.ResetIntegration()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingError edge %s", name)
+}
+
+// TicketingIntegrationMutation represents an operation that mutates the TicketingIntegration nodes in the graph.
+type TicketingIntegrationMutation struct {
+	config
+	op                     Op
+	typ                    string
+	id                     *string
+	created_at             *time.Time
+	updated_at             *time.Time
+	kind                   *ticketingintegration.Kind
+	name                   *string
+	account                *string
+	base_url               *string
+	credentials            *[]byte
+	status                 *ticketingintegration.Status
+	automatic_ticketing    *bool
+	company_type_ids       *[]int
+	appendcompany_type_ids []int
+	catch_all_company_id   *string
+	catch_all_company_name *string
+	rules                  *schema.TicketRules
+	storm_threshold        *int
+	addstorm_threshold     *int
+	storm_minutes          *int
+	addstorm_minutes       *int
+	webhook_secret         *[]byte
+	webhook_external_id    *string
+	polled_until           *time.Time
+	verified_at            *time.Time
+	last_error             *string
+	last_error_at          *time.Time
+	clearedFields          map[string]struct{}
+	provider               *string
+	clearedprovider        bool
+	done                   bool
+	oldValue               func(context.Context) (*TicketingIntegration, error)
+	predicates             []predicate.TicketingIntegration
 }
 
 var _ ent.Mutation = (*TicketingIntegrationMutation)(nil)
@@ -21483,6 +28155,477 @@ func (m *TicketingIntegrationMutation) ResetAutomaticTicketing() {
 	m.automatic_ticketing = nil
 }
 
+// SetCompanyTypeIds sets the "company_type_ids" field.
+func (m *TicketingIntegrationMutation) SetCompanyTypeIds(i []int) {
+	m.company_type_ids = &i
+	m.appendcompany_type_ids = nil
+}
+
+// CompanyTypeIds returns the value of the "company_type_ids" field in the mutation.
+func (m *TicketingIntegrationMutation) CompanyTypeIds() (r []int, exists bool) {
+	v := m.company_type_ids
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCompanyTypeIds returns the old "company_type_ids" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldCompanyTypeIds(ctx context.Context) (v []int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCompanyTypeIds is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCompanyTypeIds requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCompanyTypeIds: %w", err)
+	}
+	return oldValue.CompanyTypeIds, nil
+}
+
+// AppendCompanyTypeIds adds i to the "company_type_ids" field.
+func (m *TicketingIntegrationMutation) AppendCompanyTypeIds(i []int) {
+	m.appendcompany_type_ids = append(m.appendcompany_type_ids, i...)
+}
+
+// AppendedCompanyTypeIds returns the list of values that were appended to the "company_type_ids" field in this mutation.
+func (m *TicketingIntegrationMutation) AppendedCompanyTypeIds() ([]int, bool) {
+	if len(m.appendcompany_type_ids) == 0 {
+		return nil, false
+	}
+	return m.appendcompany_type_ids, true
+}
+
+// ClearCompanyTypeIds clears the value of the "company_type_ids" field.
+func (m *TicketingIntegrationMutation) ClearCompanyTypeIds() {
+	m.company_type_ids = nil
+	m.appendcompany_type_ids = nil
+	m.clearedFields[ticketingintegration.FieldCompanyTypeIds] = struct{}{}
+}
+
+// CompanyTypeIdsCleared returns if the "company_type_ids" field was cleared in this mutation.
+func (m *TicketingIntegrationMutation) CompanyTypeIdsCleared() bool {
+	_, ok := m.clearedFields[ticketingintegration.FieldCompanyTypeIds]
+	return ok
+}
+
+// ResetCompanyTypeIds resets all changes to the "company_type_ids" field.
+func (m *TicketingIntegrationMutation) ResetCompanyTypeIds() {
+	m.company_type_ids = nil
+	m.appendcompany_type_ids = nil
+	delete(m.clearedFields, ticketingintegration.FieldCompanyTypeIds)
+}
+
+// SetCatchAllCompanyID sets the "catch_all_company_id" field.
+func (m *TicketingIntegrationMutation) SetCatchAllCompanyID(s string) {
+	m.catch_all_company_id = &s
+}
+
+// CatchAllCompanyID returns the value of the "catch_all_company_id" field in the mutation.
+func (m *TicketingIntegrationMutation) CatchAllCompanyID() (r string, exists bool) {
+	v := m.catch_all_company_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCatchAllCompanyID returns the old "catch_all_company_id" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldCatchAllCompanyID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCatchAllCompanyID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCatchAllCompanyID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCatchAllCompanyID: %w", err)
+	}
+	return oldValue.CatchAllCompanyID, nil
+}
+
+// ClearCatchAllCompanyID clears the value of the "catch_all_company_id" field.
+func (m *TicketingIntegrationMutation) ClearCatchAllCompanyID() {
+	m.catch_all_company_id = nil
+	m.clearedFields[ticketingintegration.FieldCatchAllCompanyID] = struct{}{}
+}
+
+// CatchAllCompanyIDCleared returns if the "catch_all_company_id" field was cleared in this mutation.
+func (m *TicketingIntegrationMutation) CatchAllCompanyIDCleared() bool {
+	_, ok := m.clearedFields[ticketingintegration.FieldCatchAllCompanyID]
+	return ok
+}
+
+// ResetCatchAllCompanyID resets all changes to the "catch_all_company_id" field.
+func (m *TicketingIntegrationMutation) ResetCatchAllCompanyID() {
+	m.catch_all_company_id = nil
+	delete(m.clearedFields, ticketingintegration.FieldCatchAllCompanyID)
+}
+
+// SetCatchAllCompanyName sets the "catch_all_company_name" field.
+func (m *TicketingIntegrationMutation) SetCatchAllCompanyName(s string) {
+	m.catch_all_company_name = &s
+}
+
+// CatchAllCompanyName returns the value of the "catch_all_company_name" field in the mutation.
+func (m *TicketingIntegrationMutation) CatchAllCompanyName() (r string, exists bool) {
+	v := m.catch_all_company_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCatchAllCompanyName returns the old "catch_all_company_name" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldCatchAllCompanyName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCatchAllCompanyName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCatchAllCompanyName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCatchAllCompanyName: %w", err)
+	}
+	return oldValue.CatchAllCompanyName, nil
+}
+
+// ClearCatchAllCompanyName clears the value of the "catch_all_company_name" field.
+func (m *TicketingIntegrationMutation) ClearCatchAllCompanyName() {
+	m.catch_all_company_name = nil
+	m.clearedFields[ticketingintegration.FieldCatchAllCompanyName] = struct{}{}
+}
+
+// CatchAllCompanyNameCleared returns if the "catch_all_company_name" field was cleared in this mutation.
+func (m *TicketingIntegrationMutation) CatchAllCompanyNameCleared() bool {
+	_, ok := m.clearedFields[ticketingintegration.FieldCatchAllCompanyName]
+	return ok
+}
+
+// ResetCatchAllCompanyName resets all changes to the "catch_all_company_name" field.
+func (m *TicketingIntegrationMutation) ResetCatchAllCompanyName() {
+	m.catch_all_company_name = nil
+	delete(m.clearedFields, ticketingintegration.FieldCatchAllCompanyName)
+}
+
+// SetRules sets the "rules" field.
+func (m *TicketingIntegrationMutation) SetRules(sr schema.TicketRules) {
+	m.rules = &sr
+}
+
+// Rules returns the value of the "rules" field in the mutation.
+func (m *TicketingIntegrationMutation) Rules() (r schema.TicketRules, exists bool) {
+	v := m.rules
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRules returns the old "rules" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldRules(ctx context.Context) (v schema.TicketRules, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRules is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRules requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRules: %w", err)
+	}
+	return oldValue.Rules, nil
+}
+
+// ClearRules clears the value of the "rules" field.
+func (m *TicketingIntegrationMutation) ClearRules() {
+	m.rules = nil
+	m.clearedFields[ticketingintegration.FieldRules] = struct{}{}
+}
+
+// RulesCleared returns if the "rules" field was cleared in this mutation.
+func (m *TicketingIntegrationMutation) RulesCleared() bool {
+	_, ok := m.clearedFields[ticketingintegration.FieldRules]
+	return ok
+}
+
+// ResetRules resets all changes to the "rules" field.
+func (m *TicketingIntegrationMutation) ResetRules() {
+	m.rules = nil
+	delete(m.clearedFields, ticketingintegration.FieldRules)
+}
+
+// SetStormThreshold sets the "storm_threshold" field.
+func (m *TicketingIntegrationMutation) SetStormThreshold(i int) {
+	m.storm_threshold = &i
+	m.addstorm_threshold = nil
+}
+
+// StormThreshold returns the value of the "storm_threshold" field in the mutation.
+func (m *TicketingIntegrationMutation) StormThreshold() (r int, exists bool) {
+	v := m.storm_threshold
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStormThreshold returns the old "storm_threshold" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldStormThreshold(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStormThreshold is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStormThreshold requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStormThreshold: %w", err)
+	}
+	return oldValue.StormThreshold, nil
+}
+
+// AddStormThreshold adds i to the "storm_threshold" field.
+func (m *TicketingIntegrationMutation) AddStormThreshold(i int) {
+	if m.addstorm_threshold != nil {
+		*m.addstorm_threshold += i
+	} else {
+		m.addstorm_threshold = &i
+	}
+}
+
+// AddedStormThreshold returns the value that was added to the "storm_threshold" field in this mutation.
+func (m *TicketingIntegrationMutation) AddedStormThreshold() (r int, exists bool) {
+	v := m.addstorm_threshold
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetStormThreshold resets all changes to the "storm_threshold" field.
+func (m *TicketingIntegrationMutation) ResetStormThreshold() {
+	m.storm_threshold = nil
+	m.addstorm_threshold = nil
+}
+
+// SetStormMinutes sets the "storm_minutes" field.
+func (m *TicketingIntegrationMutation) SetStormMinutes(i int) {
+	m.storm_minutes = &i
+	m.addstorm_minutes = nil
+}
+
+// StormMinutes returns the value of the "storm_minutes" field in the mutation.
+func (m *TicketingIntegrationMutation) StormMinutes() (r int, exists bool) {
+	v := m.storm_minutes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStormMinutes returns the old "storm_minutes" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldStormMinutes(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStormMinutes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStormMinutes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStormMinutes: %w", err)
+	}
+	return oldValue.StormMinutes, nil
+}
+
+// AddStormMinutes adds i to the "storm_minutes" field.
+func (m *TicketingIntegrationMutation) AddStormMinutes(i int) {
+	if m.addstorm_minutes != nil {
+		*m.addstorm_minutes += i
+	} else {
+		m.addstorm_minutes = &i
+	}
+}
+
+// AddedStormMinutes returns the value that was added to the "storm_minutes" field in this mutation.
+func (m *TicketingIntegrationMutation) AddedStormMinutes() (r int, exists bool) {
+	v := m.addstorm_minutes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetStormMinutes resets all changes to the "storm_minutes" field.
+func (m *TicketingIntegrationMutation) ResetStormMinutes() {
+	m.storm_minutes = nil
+	m.addstorm_minutes = nil
+}
+
+// SetWebhookSecret sets the "webhook_secret" field.
+func (m *TicketingIntegrationMutation) SetWebhookSecret(b []byte) {
+	m.webhook_secret = &b
+}
+
+// WebhookSecret returns the value of the "webhook_secret" field in the mutation.
+func (m *TicketingIntegrationMutation) WebhookSecret() (r []byte, exists bool) {
+	v := m.webhook_secret
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWebhookSecret returns the old "webhook_secret" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldWebhookSecret(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWebhookSecret is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWebhookSecret requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWebhookSecret: %w", err)
+	}
+	return oldValue.WebhookSecret, nil
+}
+
+// ClearWebhookSecret clears the value of the "webhook_secret" field.
+func (m *TicketingIntegrationMutation) ClearWebhookSecret() {
+	m.webhook_secret = nil
+	m.clearedFields[ticketingintegration.FieldWebhookSecret] = struct{}{}
+}
+
+// WebhookSecretCleared returns if the "webhook_secret" field was cleared in this mutation.
+func (m *TicketingIntegrationMutation) WebhookSecretCleared() bool {
+	_, ok := m.clearedFields[ticketingintegration.FieldWebhookSecret]
+	return ok
+}
+
+// ResetWebhookSecret resets all changes to the "webhook_secret" field.
+func (m *TicketingIntegrationMutation) ResetWebhookSecret() {
+	m.webhook_secret = nil
+	delete(m.clearedFields, ticketingintegration.FieldWebhookSecret)
+}
+
+// SetWebhookExternalID sets the "webhook_external_id" field.
+func (m *TicketingIntegrationMutation) SetWebhookExternalID(s string) {
+	m.webhook_external_id = &s
+}
+
+// WebhookExternalID returns the value of the "webhook_external_id" field in the mutation.
+func (m *TicketingIntegrationMutation) WebhookExternalID() (r string, exists bool) {
+	v := m.webhook_external_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWebhookExternalID returns the old "webhook_external_id" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldWebhookExternalID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWebhookExternalID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWebhookExternalID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWebhookExternalID: %w", err)
+	}
+	return oldValue.WebhookExternalID, nil
+}
+
+// ClearWebhookExternalID clears the value of the "webhook_external_id" field.
+func (m *TicketingIntegrationMutation) ClearWebhookExternalID() {
+	m.webhook_external_id = nil
+	m.clearedFields[ticketingintegration.FieldWebhookExternalID] = struct{}{}
+}
+
+// WebhookExternalIDCleared returns if the "webhook_external_id" field was cleared in this mutation.
+func (m *TicketingIntegrationMutation) WebhookExternalIDCleared() bool {
+	_, ok := m.clearedFields[ticketingintegration.FieldWebhookExternalID]
+	return ok
+}
+
+// ResetWebhookExternalID resets all changes to the "webhook_external_id" field.
+func (m *TicketingIntegrationMutation) ResetWebhookExternalID() {
+	m.webhook_external_id = nil
+	delete(m.clearedFields, ticketingintegration.FieldWebhookExternalID)
+}
+
+// SetPolledUntil sets the "polled_until" field.
+func (m *TicketingIntegrationMutation) SetPolledUntil(t time.Time) {
+	m.polled_until = &t
+}
+
+// PolledUntil returns the value of the "polled_until" field in the mutation.
+func (m *TicketingIntegrationMutation) PolledUntil() (r time.Time, exists bool) {
+	v := m.polled_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPolledUntil returns the old "polled_until" field's value of the TicketingIntegration entity.
+// If the TicketingIntegration object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingIntegrationMutation) OldPolledUntil(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPolledUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPolledUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPolledUntil: %w", err)
+	}
+	return oldValue.PolledUntil, nil
+}
+
+// ClearPolledUntil clears the value of the "polled_until" field.
+func (m *TicketingIntegrationMutation) ClearPolledUntil() {
+	m.polled_until = nil
+	m.clearedFields[ticketingintegration.FieldPolledUntil] = struct{}{}
+}
+
+// PolledUntilCleared returns if the "polled_until" field was cleared in this mutation.
+func (m *TicketingIntegrationMutation) PolledUntilCleared() bool {
+	_, ok := m.clearedFields[ticketingintegration.FieldPolledUntil]
+	return ok
+}
+
+// ResetPolledUntil resets all changes to the "polled_until" field.
+func (m *TicketingIntegrationMutation) ResetPolledUntil() {
+	m.polled_until = nil
+	delete(m.clearedFields, ticketingintegration.FieldPolledUntil)
+}
+
 // SetVerifiedAt sets the "verified_at" field.
 func (m *TicketingIntegrationMutation) SetVerifiedAt(t time.Time) {
 	m.verified_at = &t
@@ -21691,7 +28834,7 @@ func (m *TicketingIntegrationMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TicketingIntegrationMutation) Fields() []string {
-	fields := make([]string, 0, 13)
+	fields := make([]string, 0, 22)
 	if m.provider != nil {
 		fields = append(fields, ticketingintegration.FieldProviderID)
 	}
@@ -21721,6 +28864,33 @@ func (m *TicketingIntegrationMutation) Fields() []string {
 	}
 	if m.automatic_ticketing != nil {
 		fields = append(fields, ticketingintegration.FieldAutomaticTicketing)
+	}
+	if m.company_type_ids != nil {
+		fields = append(fields, ticketingintegration.FieldCompanyTypeIds)
+	}
+	if m.catch_all_company_id != nil {
+		fields = append(fields, ticketingintegration.FieldCatchAllCompanyID)
+	}
+	if m.catch_all_company_name != nil {
+		fields = append(fields, ticketingintegration.FieldCatchAllCompanyName)
+	}
+	if m.rules != nil {
+		fields = append(fields, ticketingintegration.FieldRules)
+	}
+	if m.storm_threshold != nil {
+		fields = append(fields, ticketingintegration.FieldStormThreshold)
+	}
+	if m.storm_minutes != nil {
+		fields = append(fields, ticketingintegration.FieldStormMinutes)
+	}
+	if m.webhook_secret != nil {
+		fields = append(fields, ticketingintegration.FieldWebhookSecret)
+	}
+	if m.webhook_external_id != nil {
+		fields = append(fields, ticketingintegration.FieldWebhookExternalID)
+	}
+	if m.polled_until != nil {
+		fields = append(fields, ticketingintegration.FieldPolledUntil)
 	}
 	if m.verified_at != nil {
 		fields = append(fields, ticketingintegration.FieldVerifiedAt)
@@ -21759,6 +28929,24 @@ func (m *TicketingIntegrationMutation) Field(name string) (ent.Value, bool) {
 		return m.Status()
 	case ticketingintegration.FieldAutomaticTicketing:
 		return m.AutomaticTicketing()
+	case ticketingintegration.FieldCompanyTypeIds:
+		return m.CompanyTypeIds()
+	case ticketingintegration.FieldCatchAllCompanyID:
+		return m.CatchAllCompanyID()
+	case ticketingintegration.FieldCatchAllCompanyName:
+		return m.CatchAllCompanyName()
+	case ticketingintegration.FieldRules:
+		return m.Rules()
+	case ticketingintegration.FieldStormThreshold:
+		return m.StormThreshold()
+	case ticketingintegration.FieldStormMinutes:
+		return m.StormMinutes()
+	case ticketingintegration.FieldWebhookSecret:
+		return m.WebhookSecret()
+	case ticketingintegration.FieldWebhookExternalID:
+		return m.WebhookExternalID()
+	case ticketingintegration.FieldPolledUntil:
+		return m.PolledUntil()
 	case ticketingintegration.FieldVerifiedAt:
 		return m.VerifiedAt()
 	case ticketingintegration.FieldLastError:
@@ -21794,6 +28982,24 @@ func (m *TicketingIntegrationMutation) OldField(ctx context.Context, name string
 		return m.OldStatus(ctx)
 	case ticketingintegration.FieldAutomaticTicketing:
 		return m.OldAutomaticTicketing(ctx)
+	case ticketingintegration.FieldCompanyTypeIds:
+		return m.OldCompanyTypeIds(ctx)
+	case ticketingintegration.FieldCatchAllCompanyID:
+		return m.OldCatchAllCompanyID(ctx)
+	case ticketingintegration.FieldCatchAllCompanyName:
+		return m.OldCatchAllCompanyName(ctx)
+	case ticketingintegration.FieldRules:
+		return m.OldRules(ctx)
+	case ticketingintegration.FieldStormThreshold:
+		return m.OldStormThreshold(ctx)
+	case ticketingintegration.FieldStormMinutes:
+		return m.OldStormMinutes(ctx)
+	case ticketingintegration.FieldWebhookSecret:
+		return m.OldWebhookSecret(ctx)
+	case ticketingintegration.FieldWebhookExternalID:
+		return m.OldWebhookExternalID(ctx)
+	case ticketingintegration.FieldPolledUntil:
+		return m.OldPolledUntil(ctx)
 	case ticketingintegration.FieldVerifiedAt:
 		return m.OldVerifiedAt(ctx)
 	case ticketingintegration.FieldLastError:
@@ -21879,6 +29085,69 @@ func (m *TicketingIntegrationMutation) SetField(name string, value ent.Value) er
 		}
 		m.SetAutomaticTicketing(v)
 		return nil
+	case ticketingintegration.FieldCompanyTypeIds:
+		v, ok := value.([]int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCompanyTypeIds(v)
+		return nil
+	case ticketingintegration.FieldCatchAllCompanyID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCatchAllCompanyID(v)
+		return nil
+	case ticketingintegration.FieldCatchAllCompanyName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCatchAllCompanyName(v)
+		return nil
+	case ticketingintegration.FieldRules:
+		v, ok := value.(schema.TicketRules)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRules(v)
+		return nil
+	case ticketingintegration.FieldStormThreshold:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStormThreshold(v)
+		return nil
+	case ticketingintegration.FieldStormMinutes:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStormMinutes(v)
+		return nil
+	case ticketingintegration.FieldWebhookSecret:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWebhookSecret(v)
+		return nil
+	case ticketingintegration.FieldWebhookExternalID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWebhookExternalID(v)
+		return nil
+	case ticketingintegration.FieldPolledUntil:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPolledUntil(v)
+		return nil
 	case ticketingintegration.FieldVerifiedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -21907,13 +29176,26 @@ func (m *TicketingIntegrationMutation) SetField(name string, value ent.Value) er
 // AddedFields returns all numeric fields that were incremented/decremented during
 // this mutation.
 func (m *TicketingIntegrationMutation) AddedFields() []string {
-	return nil
+	var fields []string
+	if m.addstorm_threshold != nil {
+		fields = append(fields, ticketingintegration.FieldStormThreshold)
+	}
+	if m.addstorm_minutes != nil {
+		fields = append(fields, ticketingintegration.FieldStormMinutes)
+	}
+	return fields
 }
 
 // AddedField returns the numeric value that was incremented/decremented on a field
 // with the given name. The second boolean return value indicates that this field
 // was not set, or was not defined in the schema.
 func (m *TicketingIntegrationMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case ticketingintegration.FieldStormThreshold:
+		return m.AddedStormThreshold()
+	case ticketingintegration.FieldStormMinutes:
+		return m.AddedStormMinutes()
+	}
 	return nil, false
 }
 
@@ -21922,6 +29204,20 @@ func (m *TicketingIntegrationMutation) AddedField(name string) (ent.Value, bool)
 // type.
 func (m *TicketingIntegrationMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case ticketingintegration.FieldStormThreshold:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddStormThreshold(v)
+		return nil
+	case ticketingintegration.FieldStormMinutes:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddStormMinutes(v)
+		return nil
 	}
 	return fmt.Errorf("unknown TicketingIntegration numeric field %s", name)
 }
@@ -21932,6 +29228,27 @@ func (m *TicketingIntegrationMutation) ClearedFields() []string {
 	var fields []string
 	if m.FieldCleared(ticketingintegration.FieldBaseURL) {
 		fields = append(fields, ticketingintegration.FieldBaseURL)
+	}
+	if m.FieldCleared(ticketingintegration.FieldCompanyTypeIds) {
+		fields = append(fields, ticketingintegration.FieldCompanyTypeIds)
+	}
+	if m.FieldCleared(ticketingintegration.FieldCatchAllCompanyID) {
+		fields = append(fields, ticketingintegration.FieldCatchAllCompanyID)
+	}
+	if m.FieldCleared(ticketingintegration.FieldCatchAllCompanyName) {
+		fields = append(fields, ticketingintegration.FieldCatchAllCompanyName)
+	}
+	if m.FieldCleared(ticketingintegration.FieldRules) {
+		fields = append(fields, ticketingintegration.FieldRules)
+	}
+	if m.FieldCleared(ticketingintegration.FieldWebhookSecret) {
+		fields = append(fields, ticketingintegration.FieldWebhookSecret)
+	}
+	if m.FieldCleared(ticketingintegration.FieldWebhookExternalID) {
+		fields = append(fields, ticketingintegration.FieldWebhookExternalID)
+	}
+	if m.FieldCleared(ticketingintegration.FieldPolledUntil) {
+		fields = append(fields, ticketingintegration.FieldPolledUntil)
 	}
 	if m.FieldCleared(ticketingintegration.FieldVerifiedAt) {
 		fields = append(fields, ticketingintegration.FieldVerifiedAt)
@@ -21958,6 +29275,27 @@ func (m *TicketingIntegrationMutation) ClearField(name string) error {
 	switch name {
 	case ticketingintegration.FieldBaseURL:
 		m.ClearBaseURL()
+		return nil
+	case ticketingintegration.FieldCompanyTypeIds:
+		m.ClearCompanyTypeIds()
+		return nil
+	case ticketingintegration.FieldCatchAllCompanyID:
+		m.ClearCatchAllCompanyID()
+		return nil
+	case ticketingintegration.FieldCatchAllCompanyName:
+		m.ClearCatchAllCompanyName()
+		return nil
+	case ticketingintegration.FieldRules:
+		m.ClearRules()
+		return nil
+	case ticketingintegration.FieldWebhookSecret:
+		m.ClearWebhookSecret()
+		return nil
+	case ticketingintegration.FieldWebhookExternalID:
+		m.ClearWebhookExternalID()
+		return nil
+	case ticketingintegration.FieldPolledUntil:
+		m.ClearPolledUntil()
 		return nil
 	case ticketingintegration.FieldVerifiedAt:
 		m.ClearVerifiedAt()
@@ -22005,6 +29343,33 @@ func (m *TicketingIntegrationMutation) ResetField(name string) error {
 		return nil
 	case ticketingintegration.FieldAutomaticTicketing:
 		m.ResetAutomaticTicketing()
+		return nil
+	case ticketingintegration.FieldCompanyTypeIds:
+		m.ResetCompanyTypeIds()
+		return nil
+	case ticketingintegration.FieldCatchAllCompanyID:
+		m.ResetCatchAllCompanyID()
+		return nil
+	case ticketingintegration.FieldCatchAllCompanyName:
+		m.ResetCatchAllCompanyName()
+		return nil
+	case ticketingintegration.FieldRules:
+		m.ResetRules()
+		return nil
+	case ticketingintegration.FieldStormThreshold:
+		m.ResetStormThreshold()
+		return nil
+	case ticketingintegration.FieldStormMinutes:
+		m.ResetStormMinutes()
+		return nil
+	case ticketingintegration.FieldWebhookSecret:
+		m.ResetWebhookSecret()
+		return nil
+	case ticketingintegration.FieldWebhookExternalID:
+		m.ResetWebhookExternalID()
+		return nil
+	case ticketingintegration.FieldPolledUntil:
+		m.ResetPolledUntil()
 		return nil
 	case ticketingintegration.FieldVerifiedAt:
 		m.ResetVerifiedAt()
@@ -22091,6 +29456,1910 @@ func (m *TicketingIntegrationMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown TicketingIntegration edge %s", name)
+}
+
+// TicketingUsageRecordMutation represents an operation that mutates the TicketingUsageRecord nodes in the graph.
+type TicketingUsageRecordMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	day                 *string
+	users               *int
+	addusers            *int
+	high_water          *int
+	addhigh_water       *int
+	quantity            *int
+	addquantity         *int
+	status              *ticketingusagerecord.Status
+	attempts            *int
+	addattempts         *int
+	last_error          *string
+	written_at          *time.Time
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	integration         *string
+	clearedintegration  bool
+	done                bool
+	oldValue            func(context.Context) (*TicketingUsageRecord, error)
+	predicates          []predicate.TicketingUsageRecord
+}
+
+var _ ent.Mutation = (*TicketingUsageRecordMutation)(nil)
+
+// ticketingusagerecordOption allows management of the mutation configuration using functional options.
+type ticketingusagerecordOption func(*TicketingUsageRecordMutation)
+
+// newTicketingUsageRecordMutation creates new mutation for the TicketingUsageRecord entity.
+func newTicketingUsageRecordMutation(c config, op Op, opts ...ticketingusagerecordOption) *TicketingUsageRecordMutation {
+	m := &TicketingUsageRecordMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeTicketingUsageRecord,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withTicketingUsageRecordID sets the ID field of the mutation.
+func withTicketingUsageRecordID(id string) ticketingusagerecordOption {
+	return func(m *TicketingUsageRecordMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *TicketingUsageRecord
+		)
+		m.oldValue = func(ctx context.Context) (*TicketingUsageRecord, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().TicketingUsageRecord.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withTicketingUsageRecord sets the old TicketingUsageRecord of the mutation.
+func withTicketingUsageRecord(node *TicketingUsageRecord) ticketingusagerecordOption {
+	return func(m *TicketingUsageRecordMutation) {
+		m.oldValue = func(context.Context) (*TicketingUsageRecord, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m TicketingUsageRecordMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m TicketingUsageRecordMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of TicketingUsageRecord entities.
+func (m *TicketingUsageRecordMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *TicketingUsageRecordMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *TicketingUsageRecordMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().TicketingUsageRecord.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *TicketingUsageRecordMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *TicketingUsageRecordMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *TicketingUsageRecordMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *TicketingUsageRecordMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *TicketingUsageRecordMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *TicketingUsageRecordMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *TicketingUsageRecordMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *TicketingUsageRecordMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *TicketingUsageRecordMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *TicketingUsageRecordMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *TicketingUsageRecordMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *TicketingUsageRecordMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetIntegrationID sets the "integration_id" field.
+func (m *TicketingUsageRecordMutation) SetIntegrationID(s string) {
+	m.integration = &s
+}
+
+// IntegrationID returns the value of the "integration_id" field in the mutation.
+func (m *TicketingUsageRecordMutation) IntegrationID() (r string, exists bool) {
+	v := m.integration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIntegrationID returns the old "integration_id" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldIntegrationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIntegrationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIntegrationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIntegrationID: %w", err)
+	}
+	return oldValue.IntegrationID, nil
+}
+
+// ResetIntegrationID resets all changes to the "integration_id" field.
+func (m *TicketingUsageRecordMutation) ResetIntegrationID() {
+	m.integration = nil
+}
+
+// SetDay sets the "day" field.
+func (m *TicketingUsageRecordMutation) SetDay(s string) {
+	m.day = &s
+}
+
+// Day returns the value of the "day" field in the mutation.
+func (m *TicketingUsageRecordMutation) Day() (r string, exists bool) {
+	v := m.day
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDay returns the old "day" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldDay(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDay is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDay requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDay: %w", err)
+	}
+	return oldValue.Day, nil
+}
+
+// ResetDay resets all changes to the "day" field.
+func (m *TicketingUsageRecordMutation) ResetDay() {
+	m.day = nil
+}
+
+// SetUsers sets the "users" field.
+func (m *TicketingUsageRecordMutation) SetUsers(i int) {
+	m.users = &i
+	m.addusers = nil
+}
+
+// Users returns the value of the "users" field in the mutation.
+func (m *TicketingUsageRecordMutation) Users() (r int, exists bool) {
+	v := m.users
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUsers returns the old "users" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldUsers(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUsers is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUsers requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUsers: %w", err)
+	}
+	return oldValue.Users, nil
+}
+
+// AddUsers adds i to the "users" field.
+func (m *TicketingUsageRecordMutation) AddUsers(i int) {
+	if m.addusers != nil {
+		*m.addusers += i
+	} else {
+		m.addusers = &i
+	}
+}
+
+// AddedUsers returns the value that was added to the "users" field in this mutation.
+func (m *TicketingUsageRecordMutation) AddedUsers() (r int, exists bool) {
+	v := m.addusers
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUsers resets all changes to the "users" field.
+func (m *TicketingUsageRecordMutation) ResetUsers() {
+	m.users = nil
+	m.addusers = nil
+}
+
+// SetHighWater sets the "high_water" field.
+func (m *TicketingUsageRecordMutation) SetHighWater(i int) {
+	m.high_water = &i
+	m.addhigh_water = nil
+}
+
+// HighWater returns the value of the "high_water" field in the mutation.
+func (m *TicketingUsageRecordMutation) HighWater() (r int, exists bool) {
+	v := m.high_water
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHighWater returns the old "high_water" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldHighWater(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHighWater is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHighWater requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHighWater: %w", err)
+	}
+	return oldValue.HighWater, nil
+}
+
+// AddHighWater adds i to the "high_water" field.
+func (m *TicketingUsageRecordMutation) AddHighWater(i int) {
+	if m.addhigh_water != nil {
+		*m.addhigh_water += i
+	} else {
+		m.addhigh_water = &i
+	}
+}
+
+// AddedHighWater returns the value that was added to the "high_water" field in this mutation.
+func (m *TicketingUsageRecordMutation) AddedHighWater() (r int, exists bool) {
+	v := m.addhigh_water
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetHighWater resets all changes to the "high_water" field.
+func (m *TicketingUsageRecordMutation) ResetHighWater() {
+	m.high_water = nil
+	m.addhigh_water = nil
+}
+
+// SetQuantity sets the "quantity" field.
+func (m *TicketingUsageRecordMutation) SetQuantity(i int) {
+	m.quantity = &i
+	m.addquantity = nil
+}
+
+// Quantity returns the value of the "quantity" field in the mutation.
+func (m *TicketingUsageRecordMutation) Quantity() (r int, exists bool) {
+	v := m.quantity
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldQuantity returns the old "quantity" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldQuantity(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldQuantity is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldQuantity requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldQuantity: %w", err)
+	}
+	return oldValue.Quantity, nil
+}
+
+// AddQuantity adds i to the "quantity" field.
+func (m *TicketingUsageRecordMutation) AddQuantity(i int) {
+	if m.addquantity != nil {
+		*m.addquantity += i
+	} else {
+		m.addquantity = &i
+	}
+}
+
+// AddedQuantity returns the value that was added to the "quantity" field in this mutation.
+func (m *TicketingUsageRecordMutation) AddedQuantity() (r int, exists bool) {
+	v := m.addquantity
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetQuantity resets all changes to the "quantity" field.
+func (m *TicketingUsageRecordMutation) ResetQuantity() {
+	m.quantity = nil
+	m.addquantity = nil
+}
+
+// SetStatus sets the "status" field.
+func (m *TicketingUsageRecordMutation) SetStatus(t ticketingusagerecord.Status) {
+	m.status = &t
+}
+
+// Status returns the value of the "status" field in the mutation.
+func (m *TicketingUsageRecordMutation) Status() (r ticketingusagerecord.Status, exists bool) {
+	v := m.status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStatus returns the old "status" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldStatus(ctx context.Context) (v ticketingusagerecord.Status, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStatus: %w", err)
+	}
+	return oldValue.Status, nil
+}
+
+// ResetStatus resets all changes to the "status" field.
+func (m *TicketingUsageRecordMutation) ResetStatus() {
+	m.status = nil
+}
+
+// SetAttempts sets the "attempts" field.
+func (m *TicketingUsageRecordMutation) SetAttempts(i int) {
+	m.attempts = &i
+	m.addattempts = nil
+}
+
+// Attempts returns the value of the "attempts" field in the mutation.
+func (m *TicketingUsageRecordMutation) Attempts() (r int, exists bool) {
+	v := m.attempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAttempts returns the old "attempts" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldAttempts(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAttempts is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAttempts requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAttempts: %w", err)
+	}
+	return oldValue.Attempts, nil
+}
+
+// AddAttempts adds i to the "attempts" field.
+func (m *TicketingUsageRecordMutation) AddAttempts(i int) {
+	if m.addattempts != nil {
+		*m.addattempts += i
+	} else {
+		m.addattempts = &i
+	}
+}
+
+// AddedAttempts returns the value that was added to the "attempts" field in this mutation.
+func (m *TicketingUsageRecordMutation) AddedAttempts() (r int, exists bool) {
+	v := m.addattempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetAttempts resets all changes to the "attempts" field.
+func (m *TicketingUsageRecordMutation) ResetAttempts() {
+	m.attempts = nil
+	m.addattempts = nil
+}
+
+// SetLastError sets the "last_error" field.
+func (m *TicketingUsageRecordMutation) SetLastError(s string) {
+	m.last_error = &s
+}
+
+// LastError returns the value of the "last_error" field in the mutation.
+func (m *TicketingUsageRecordMutation) LastError() (r string, exists bool) {
+	v := m.last_error
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastError returns the old "last_error" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldLastError(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastError is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastError requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastError: %w", err)
+	}
+	return oldValue.LastError, nil
+}
+
+// ClearLastError clears the value of the "last_error" field.
+func (m *TicketingUsageRecordMutation) ClearLastError() {
+	m.last_error = nil
+	m.clearedFields[ticketingusagerecord.FieldLastError] = struct{}{}
+}
+
+// LastErrorCleared returns if the "last_error" field was cleared in this mutation.
+func (m *TicketingUsageRecordMutation) LastErrorCleared() bool {
+	_, ok := m.clearedFields[ticketingusagerecord.FieldLastError]
+	return ok
+}
+
+// ResetLastError resets all changes to the "last_error" field.
+func (m *TicketingUsageRecordMutation) ResetLastError() {
+	m.last_error = nil
+	delete(m.clearedFields, ticketingusagerecord.FieldLastError)
+}
+
+// SetWrittenAt sets the "written_at" field.
+func (m *TicketingUsageRecordMutation) SetWrittenAt(t time.Time) {
+	m.written_at = &t
+}
+
+// WrittenAt returns the value of the "written_at" field in the mutation.
+func (m *TicketingUsageRecordMutation) WrittenAt() (r time.Time, exists bool) {
+	v := m.written_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWrittenAt returns the old "written_at" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldWrittenAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWrittenAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWrittenAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWrittenAt: %w", err)
+	}
+	return oldValue.WrittenAt, nil
+}
+
+// ClearWrittenAt clears the value of the "written_at" field.
+func (m *TicketingUsageRecordMutation) ClearWrittenAt() {
+	m.written_at = nil
+	m.clearedFields[ticketingusagerecord.FieldWrittenAt] = struct{}{}
+}
+
+// WrittenAtCleared returns if the "written_at" field was cleared in this mutation.
+func (m *TicketingUsageRecordMutation) WrittenAtCleared() bool {
+	_, ok := m.clearedFields[ticketingusagerecord.FieldWrittenAt]
+	return ok
+}
+
+// ResetWrittenAt resets all changes to the "written_at" field.
+func (m *TicketingUsageRecordMutation) ResetWrittenAt() {
+	m.written_at = nil
+	delete(m.clearedFields, ticketingusagerecord.FieldWrittenAt)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *TicketingUsageRecordMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[ticketingusagerecord.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *TicketingUsageRecordMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *TicketingUsageRecordMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *TicketingUsageRecordMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearIntegration clears the "integration" edge to the TicketingIntegration entity.
+func (m *TicketingUsageRecordMutation) ClearIntegration() {
+	m.clearedintegration = true
+	m.clearedFields[ticketingusagerecord.FieldIntegrationID] = struct{}{}
+}
+
+// IntegrationCleared reports if the "integration" edge to the TicketingIntegration entity was cleared.
+func (m *TicketingUsageRecordMutation) IntegrationCleared() bool {
+	return m.clearedintegration
+}
+
+// IntegrationIDs returns the "integration" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// IntegrationID instead. It exists only for internal usage by the builders.
+func (m *TicketingUsageRecordMutation) IntegrationIDs() (ids []string) {
+	if id := m.integration; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetIntegration resets all changes to the "integration" edge.
+func (m *TicketingUsageRecordMutation) ResetIntegration() {
+	m.integration = nil
+	m.clearedintegration = false
+}
+
+// Where appends a list predicates to the TicketingUsageRecordMutation builder.
+func (m *TicketingUsageRecordMutation) Where(ps ...predicate.TicketingUsageRecord) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the TicketingUsageRecordMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *TicketingUsageRecordMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.TicketingUsageRecord, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *TicketingUsageRecordMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *TicketingUsageRecordMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (TicketingUsageRecord).
+func (m *TicketingUsageRecordMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *TicketingUsageRecordMutation) Fields() []string {
+	fields := make([]string, 0, 13)
+	if m.organization != nil {
+		fields = append(fields, ticketingusagerecord.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, ticketingusagerecord.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, ticketingusagerecord.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, ticketingusagerecord.FieldUpdatedAt)
+	}
+	if m.integration != nil {
+		fields = append(fields, ticketingusagerecord.FieldIntegrationID)
+	}
+	if m.day != nil {
+		fields = append(fields, ticketingusagerecord.FieldDay)
+	}
+	if m.users != nil {
+		fields = append(fields, ticketingusagerecord.FieldUsers)
+	}
+	if m.high_water != nil {
+		fields = append(fields, ticketingusagerecord.FieldHighWater)
+	}
+	if m.quantity != nil {
+		fields = append(fields, ticketingusagerecord.FieldQuantity)
+	}
+	if m.status != nil {
+		fields = append(fields, ticketingusagerecord.FieldStatus)
+	}
+	if m.attempts != nil {
+		fields = append(fields, ticketingusagerecord.FieldAttempts)
+	}
+	if m.last_error != nil {
+		fields = append(fields, ticketingusagerecord.FieldLastError)
+	}
+	if m.written_at != nil {
+		fields = append(fields, ticketingusagerecord.FieldWrittenAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *TicketingUsageRecordMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case ticketingusagerecord.FieldOrganizationID:
+		return m.OrganizationID()
+	case ticketingusagerecord.FieldProviderID:
+		return m.ProviderID()
+	case ticketingusagerecord.FieldCreatedAt:
+		return m.CreatedAt()
+	case ticketingusagerecord.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case ticketingusagerecord.FieldIntegrationID:
+		return m.IntegrationID()
+	case ticketingusagerecord.FieldDay:
+		return m.Day()
+	case ticketingusagerecord.FieldUsers:
+		return m.Users()
+	case ticketingusagerecord.FieldHighWater:
+		return m.HighWater()
+	case ticketingusagerecord.FieldQuantity:
+		return m.Quantity()
+	case ticketingusagerecord.FieldStatus:
+		return m.Status()
+	case ticketingusagerecord.FieldAttempts:
+		return m.Attempts()
+	case ticketingusagerecord.FieldLastError:
+		return m.LastError()
+	case ticketingusagerecord.FieldWrittenAt:
+		return m.WrittenAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *TicketingUsageRecordMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case ticketingusagerecord.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case ticketingusagerecord.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case ticketingusagerecord.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case ticketingusagerecord.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case ticketingusagerecord.FieldIntegrationID:
+		return m.OldIntegrationID(ctx)
+	case ticketingusagerecord.FieldDay:
+		return m.OldDay(ctx)
+	case ticketingusagerecord.FieldUsers:
+		return m.OldUsers(ctx)
+	case ticketingusagerecord.FieldHighWater:
+		return m.OldHighWater(ctx)
+	case ticketingusagerecord.FieldQuantity:
+		return m.OldQuantity(ctx)
+	case ticketingusagerecord.FieldStatus:
+		return m.OldStatus(ctx)
+	case ticketingusagerecord.FieldAttempts:
+		return m.OldAttempts(ctx)
+	case ticketingusagerecord.FieldLastError:
+		return m.OldLastError(ctx)
+	case ticketingusagerecord.FieldWrittenAt:
+		return m.OldWrittenAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown TicketingUsageRecord field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketingUsageRecordMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case ticketingusagerecord.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case ticketingusagerecord.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case ticketingusagerecord.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case ticketingusagerecord.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case ticketingusagerecord.FieldIntegrationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIntegrationID(v)
+		return nil
+	case ticketingusagerecord.FieldDay:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDay(v)
+		return nil
+	case ticketingusagerecord.FieldUsers:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUsers(v)
+		return nil
+	case ticketingusagerecord.FieldHighWater:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHighWater(v)
+		return nil
+	case ticketingusagerecord.FieldQuantity:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetQuantity(v)
+		return nil
+	case ticketingusagerecord.FieldStatus:
+		v, ok := value.(ticketingusagerecord.Status)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStatus(v)
+		return nil
+	case ticketingusagerecord.FieldAttempts:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAttempts(v)
+		return nil
+	case ticketingusagerecord.FieldLastError:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastError(v)
+		return nil
+	case ticketingusagerecord.FieldWrittenAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWrittenAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingUsageRecord field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *TicketingUsageRecordMutation) AddedFields() []string {
+	var fields []string
+	if m.addusers != nil {
+		fields = append(fields, ticketingusagerecord.FieldUsers)
+	}
+	if m.addhigh_water != nil {
+		fields = append(fields, ticketingusagerecord.FieldHighWater)
+	}
+	if m.addquantity != nil {
+		fields = append(fields, ticketingusagerecord.FieldQuantity)
+	}
+	if m.addattempts != nil {
+		fields = append(fields, ticketingusagerecord.FieldAttempts)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *TicketingUsageRecordMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case ticketingusagerecord.FieldUsers:
+		return m.AddedUsers()
+	case ticketingusagerecord.FieldHighWater:
+		return m.AddedHighWater()
+	case ticketingusagerecord.FieldQuantity:
+		return m.AddedQuantity()
+	case ticketingusagerecord.FieldAttempts:
+		return m.AddedAttempts()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketingUsageRecordMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case ticketingusagerecord.FieldUsers:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUsers(v)
+		return nil
+	case ticketingusagerecord.FieldHighWater:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddHighWater(v)
+		return nil
+	case ticketingusagerecord.FieldQuantity:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddQuantity(v)
+		return nil
+	case ticketingusagerecord.FieldAttempts:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddAttempts(v)
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingUsageRecord numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *TicketingUsageRecordMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(ticketingusagerecord.FieldLastError) {
+		fields = append(fields, ticketingusagerecord.FieldLastError)
+	}
+	if m.FieldCleared(ticketingusagerecord.FieldWrittenAt) {
+		fields = append(fields, ticketingusagerecord.FieldWrittenAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *TicketingUsageRecordMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *TicketingUsageRecordMutation) ClearField(name string) error {
+	switch name {
+	case ticketingusagerecord.FieldLastError:
+		m.ClearLastError()
+		return nil
+	case ticketingusagerecord.FieldWrittenAt:
+		m.ClearWrittenAt()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingUsageRecord nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *TicketingUsageRecordMutation) ResetField(name string) error {
+	switch name {
+	case ticketingusagerecord.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case ticketingusagerecord.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case ticketingusagerecord.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case ticketingusagerecord.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case ticketingusagerecord.FieldIntegrationID:
+		m.ResetIntegrationID()
+		return nil
+	case ticketingusagerecord.FieldDay:
+		m.ResetDay()
+		return nil
+	case ticketingusagerecord.FieldUsers:
+		m.ResetUsers()
+		return nil
+	case ticketingusagerecord.FieldHighWater:
+		m.ResetHighWater()
+		return nil
+	case ticketingusagerecord.FieldQuantity:
+		m.ResetQuantity()
+		return nil
+	case ticketingusagerecord.FieldStatus:
+		m.ResetStatus()
+		return nil
+	case ticketingusagerecord.FieldAttempts:
+		m.ResetAttempts()
+		return nil
+	case ticketingusagerecord.FieldLastError:
+		m.ResetLastError()
+		return nil
+	case ticketingusagerecord.FieldWrittenAt:
+		m.ResetWrittenAt()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingUsageRecord field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *TicketingUsageRecordMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, ticketingusagerecord.EdgeOrganization)
+	}
+	if m.integration != nil {
+		edges = append(edges, ticketingusagerecord.EdgeIntegration)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *TicketingUsageRecordMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case ticketingusagerecord.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case ticketingusagerecord.EdgeIntegration:
+		if id := m.integration; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *TicketingUsageRecordMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *TicketingUsageRecordMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *TicketingUsageRecordMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, ticketingusagerecord.EdgeOrganization)
+	}
+	if m.clearedintegration {
+		edges = append(edges, ticketingusagerecord.EdgeIntegration)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *TicketingUsageRecordMutation) EdgeCleared(name string) bool {
+	switch name {
+	case ticketingusagerecord.EdgeOrganization:
+		return m.clearedorganization
+	case ticketingusagerecord.EdgeIntegration:
+		return m.clearedintegration
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *TicketingUsageRecordMutation) ClearEdge(name string) error {
+	switch name {
+	case ticketingusagerecord.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case ticketingusagerecord.EdgeIntegration:
+		m.ClearIntegration()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingUsageRecord unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *TicketingUsageRecordMutation) ResetEdge(name string) error {
+	switch name {
+	case ticketingusagerecord.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case ticketingusagerecord.EdgeIntegration:
+		m.ResetIntegration()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingUsageRecord edge %s", name)
+}
+
+// TicketingWebhookReceiptMutation represents an operation that mutates the TicketingWebhookReceipt nodes in the graph.
+type TicketingWebhookReceiptMutation struct {
+	config
+	op                 Op
+	typ                string
+	id                 *string
+	created_at         *time.Time
+	updated_at         *time.Time
+	event              *string
+	clearedFields      map[string]struct{}
+	provider           *string
+	clearedprovider    bool
+	integration        *string
+	clearedintegration bool
+	done               bool
+	oldValue           func(context.Context) (*TicketingWebhookReceipt, error)
+	predicates         []predicate.TicketingWebhookReceipt
+}
+
+var _ ent.Mutation = (*TicketingWebhookReceiptMutation)(nil)
+
+// ticketingwebhookreceiptOption allows management of the mutation configuration using functional options.
+type ticketingwebhookreceiptOption func(*TicketingWebhookReceiptMutation)
+
+// newTicketingWebhookReceiptMutation creates new mutation for the TicketingWebhookReceipt entity.
+func newTicketingWebhookReceiptMutation(c config, op Op, opts ...ticketingwebhookreceiptOption) *TicketingWebhookReceiptMutation {
+	m := &TicketingWebhookReceiptMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeTicketingWebhookReceipt,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withTicketingWebhookReceiptID sets the ID field of the mutation.
+func withTicketingWebhookReceiptID(id string) ticketingwebhookreceiptOption {
+	return func(m *TicketingWebhookReceiptMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *TicketingWebhookReceipt
+		)
+		m.oldValue = func(ctx context.Context) (*TicketingWebhookReceipt, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().TicketingWebhookReceipt.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withTicketingWebhookReceipt sets the old TicketingWebhookReceipt of the mutation.
+func withTicketingWebhookReceipt(node *TicketingWebhookReceipt) ticketingwebhookreceiptOption {
+	return func(m *TicketingWebhookReceiptMutation) {
+		m.oldValue = func(context.Context) (*TicketingWebhookReceipt, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m TicketingWebhookReceiptMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m TicketingWebhookReceiptMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of TicketingWebhookReceipt entities.
+func (m *TicketingWebhookReceiptMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *TicketingWebhookReceiptMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *TicketingWebhookReceiptMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().TicketingWebhookReceipt.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *TicketingWebhookReceiptMutation) SetProviderID(s string) {
+	m.provider = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *TicketingWebhookReceiptMutation) ProviderID() (r string, exists bool) {
+	v := m.provider
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the TicketingWebhookReceipt entity.
+// If the TicketingWebhookReceipt object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingWebhookReceiptMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *TicketingWebhookReceiptMutation) ResetProviderID() {
+	m.provider = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *TicketingWebhookReceiptMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *TicketingWebhookReceiptMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the TicketingWebhookReceipt entity.
+// If the TicketingWebhookReceipt object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingWebhookReceiptMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *TicketingWebhookReceiptMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *TicketingWebhookReceiptMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *TicketingWebhookReceiptMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the TicketingWebhookReceipt entity.
+// If the TicketingWebhookReceipt object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingWebhookReceiptMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *TicketingWebhookReceiptMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetIntegrationID sets the "integration_id" field.
+func (m *TicketingWebhookReceiptMutation) SetIntegrationID(s string) {
+	m.integration = &s
+}
+
+// IntegrationID returns the value of the "integration_id" field in the mutation.
+func (m *TicketingWebhookReceiptMutation) IntegrationID() (r string, exists bool) {
+	v := m.integration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIntegrationID returns the old "integration_id" field's value of the TicketingWebhookReceipt entity.
+// If the TicketingWebhookReceipt object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingWebhookReceiptMutation) OldIntegrationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIntegrationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIntegrationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIntegrationID: %w", err)
+	}
+	return oldValue.IntegrationID, nil
+}
+
+// ResetIntegrationID resets all changes to the "integration_id" field.
+func (m *TicketingWebhookReceiptMutation) ResetIntegrationID() {
+	m.integration = nil
+}
+
+// SetEvent sets the "event" field.
+func (m *TicketingWebhookReceiptMutation) SetEvent(s string) {
+	m.event = &s
+}
+
+// Event returns the value of the "event" field in the mutation.
+func (m *TicketingWebhookReceiptMutation) Event() (r string, exists bool) {
+	v := m.event
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEvent returns the old "event" field's value of the TicketingWebhookReceipt entity.
+// If the TicketingWebhookReceipt object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingWebhookReceiptMutation) OldEvent(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEvent is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEvent requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEvent: %w", err)
+	}
+	return oldValue.Event, nil
+}
+
+// ResetEvent resets all changes to the "event" field.
+func (m *TicketingWebhookReceiptMutation) ResetEvent() {
+	m.event = nil
+}
+
+// ClearProvider clears the "provider" edge to the Provider entity.
+func (m *TicketingWebhookReceiptMutation) ClearProvider() {
+	m.clearedprovider = true
+	m.clearedFields[ticketingwebhookreceipt.FieldProviderID] = struct{}{}
+}
+
+// ProviderCleared reports if the "provider" edge to the Provider entity was cleared.
+func (m *TicketingWebhookReceiptMutation) ProviderCleared() bool {
+	return m.clearedprovider
+}
+
+// ProviderIDs returns the "provider" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// ProviderID instead. It exists only for internal usage by the builders.
+func (m *TicketingWebhookReceiptMutation) ProviderIDs() (ids []string) {
+	if id := m.provider; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetProvider resets all changes to the "provider" edge.
+func (m *TicketingWebhookReceiptMutation) ResetProvider() {
+	m.provider = nil
+	m.clearedprovider = false
+}
+
+// ClearIntegration clears the "integration" edge to the TicketingIntegration entity.
+func (m *TicketingWebhookReceiptMutation) ClearIntegration() {
+	m.clearedintegration = true
+	m.clearedFields[ticketingwebhookreceipt.FieldIntegrationID] = struct{}{}
+}
+
+// IntegrationCleared reports if the "integration" edge to the TicketingIntegration entity was cleared.
+func (m *TicketingWebhookReceiptMutation) IntegrationCleared() bool {
+	return m.clearedintegration
+}
+
+// IntegrationIDs returns the "integration" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// IntegrationID instead. It exists only for internal usage by the builders.
+func (m *TicketingWebhookReceiptMutation) IntegrationIDs() (ids []string) {
+	if id := m.integration; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetIntegration resets all changes to the "integration" edge.
+func (m *TicketingWebhookReceiptMutation) ResetIntegration() {
+	m.integration = nil
+	m.clearedintegration = false
+}
+
+// Where appends a list predicates to the TicketingWebhookReceiptMutation builder.
+func (m *TicketingWebhookReceiptMutation) Where(ps ...predicate.TicketingWebhookReceipt) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the TicketingWebhookReceiptMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *TicketingWebhookReceiptMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.TicketingWebhookReceipt, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *TicketingWebhookReceiptMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *TicketingWebhookReceiptMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (TicketingWebhookReceipt).
+func (m *TicketingWebhookReceiptMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *TicketingWebhookReceiptMutation) Fields() []string {
+	fields := make([]string, 0, 5)
+	if m.provider != nil {
+		fields = append(fields, ticketingwebhookreceipt.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, ticketingwebhookreceipt.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, ticketingwebhookreceipt.FieldUpdatedAt)
+	}
+	if m.integration != nil {
+		fields = append(fields, ticketingwebhookreceipt.FieldIntegrationID)
+	}
+	if m.event != nil {
+		fields = append(fields, ticketingwebhookreceipt.FieldEvent)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *TicketingWebhookReceiptMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case ticketingwebhookreceipt.FieldProviderID:
+		return m.ProviderID()
+	case ticketingwebhookreceipt.FieldCreatedAt:
+		return m.CreatedAt()
+	case ticketingwebhookreceipt.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case ticketingwebhookreceipt.FieldIntegrationID:
+		return m.IntegrationID()
+	case ticketingwebhookreceipt.FieldEvent:
+		return m.Event()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *TicketingWebhookReceiptMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case ticketingwebhookreceipt.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case ticketingwebhookreceipt.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case ticketingwebhookreceipt.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case ticketingwebhookreceipt.FieldIntegrationID:
+		return m.OldIntegrationID(ctx)
+	case ticketingwebhookreceipt.FieldEvent:
+		return m.OldEvent(ctx)
+	}
+	return nil, fmt.Errorf("unknown TicketingWebhookReceipt field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketingWebhookReceiptMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case ticketingwebhookreceipt.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case ticketingwebhookreceipt.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case ticketingwebhookreceipt.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case ticketingwebhookreceipt.FieldIntegrationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIntegrationID(v)
+		return nil
+	case ticketingwebhookreceipt.FieldEvent:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEvent(v)
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingWebhookReceipt field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *TicketingWebhookReceiptMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *TicketingWebhookReceiptMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TicketingWebhookReceiptMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown TicketingWebhookReceipt numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *TicketingWebhookReceiptMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *TicketingWebhookReceiptMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *TicketingWebhookReceiptMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown TicketingWebhookReceipt nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *TicketingWebhookReceiptMutation) ResetField(name string) error {
+	switch name {
+	case ticketingwebhookreceipt.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case ticketingwebhookreceipt.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case ticketingwebhookreceipt.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case ticketingwebhookreceipt.FieldIntegrationID:
+		m.ResetIntegrationID()
+		return nil
+	case ticketingwebhookreceipt.FieldEvent:
+		m.ResetEvent()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingWebhookReceipt field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *TicketingWebhookReceiptMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.provider != nil {
+		edges = append(edges, ticketingwebhookreceipt.EdgeProvider)
+	}
+	if m.integration != nil {
+		edges = append(edges, ticketingwebhookreceipt.EdgeIntegration)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *TicketingWebhookReceiptMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case ticketingwebhookreceipt.EdgeProvider:
+		if id := m.provider; id != nil {
+			return []ent.Value{*id}
+		}
+	case ticketingwebhookreceipt.EdgeIntegration:
+		if id := m.integration; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *TicketingWebhookReceiptMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *TicketingWebhookReceiptMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *TicketingWebhookReceiptMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedprovider {
+		edges = append(edges, ticketingwebhookreceipt.EdgeProvider)
+	}
+	if m.clearedintegration {
+		edges = append(edges, ticketingwebhookreceipt.EdgeIntegration)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *TicketingWebhookReceiptMutation) EdgeCleared(name string) bool {
+	switch name {
+	case ticketingwebhookreceipt.EdgeProvider:
+		return m.clearedprovider
+	case ticketingwebhookreceipt.EdgeIntegration:
+		return m.clearedintegration
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *TicketingWebhookReceiptMutation) ClearEdge(name string) error {
+	switch name {
+	case ticketingwebhookreceipt.EdgeProvider:
+		m.ClearProvider()
+		return nil
+	case ticketingwebhookreceipt.EdgeIntegration:
+		m.ClearIntegration()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingWebhookReceipt unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *TicketingWebhookReceiptMutation) ResetEdge(name string) error {
+	switch name {
+	case ticketingwebhookreceipt.EdgeProvider:
+		m.ResetProvider()
+		return nil
+	case ticketingwebhookreceipt.EdgeIntegration:
+		m.ResetIntegration()
+		return nil
+	}
+	return fmt.Errorf("unknown TicketingWebhookReceipt edge %s", name)
 }
 
 // UserMutation represents an operation that mutates the User nodes in the graph.

@@ -11,11 +11,17 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/guard"
 )
@@ -84,6 +90,13 @@ func (_q *JobQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *MaintenanceWindowQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *OrganizationQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
@@ -92,6 +105,27 @@ func (_q *OrganizationQuery) WhereP(ps ...func(*sql.Selector)) {
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *ProviderQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *RateLimitQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *RateShareQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *RateSlotQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
@@ -140,6 +174,13 @@ func (_q *TicketQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketAlertQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketDeliveryQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
@@ -154,6 +195,13 @@ func (_q *TicketingAlertConfigurationQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketingBillingMappingQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketingCompanyMappingQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
@@ -161,7 +209,28 @@ func (_q *TicketingCompanyMappingQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketingErrorQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketingIntegrationQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketingUsageRecordQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketingWebhookReceiptQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
@@ -248,6 +317,15 @@ func (m *JobMutation) Places(ctx context.Context) ([]string, error) {
 }
 
 // Places lists the organizations of the rows that the mutation is about.
+func (m *MaintenanceWindowMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().MaintenanceWindow.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(maintenancewindow.ID(id))
+	}
+	return q.GroupBy(maintenancewindow.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
 func (m *RoleMutation) Places(ctx context.Context) ([]string, error) {
 	q := m.Client().Role.Query().Where(m.predicates...)
 	if id, ok := m.ID(); ok {
@@ -277,6 +355,15 @@ func (m *TicketMutation) Places(ctx context.Context) ([]string, error) {
 }
 
 // Places lists the organizations of the rows that the mutation is about.
+func (m *TicketAlertMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketAlert.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketalert.ID(id))
+	}
+	return q.GroupBy(ticketalert.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
 func (m *TicketDeliveryMutation) Places(ctx context.Context) ([]string, error) {
 	q := m.Client().TicketDelivery.Query().Where(m.predicates...)
 	if id, ok := m.ID(); ok {
@@ -286,12 +373,50 @@ func (m *TicketDeliveryMutation) Places(ctx context.Context) ([]string, error) {
 }
 
 // Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingAlertConfigurationMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingAlertConfiguration.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingalertconfiguration.ID(id))
+	}
+	q.Where(ticketingalertconfiguration.OrganizationIDNotNil())
+	return q.GroupBy(ticketingalertconfiguration.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingBillingMappingMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingBillingMapping.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingbillingmapping.ID(id))
+	}
+	return q.GroupBy(ticketingbillingmapping.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
 func (m *TicketingCompanyMappingMutation) Places(ctx context.Context) ([]string, error) {
 	q := m.Client().TicketingCompanyMapping.Query().Where(m.predicates...)
 	if id, ok := m.ID(); ok {
 		q.Where(ticketingcompanymapping.ID(id))
 	}
 	return q.GroupBy(ticketingcompanymapping.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingErrorMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingError.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingerror.ID(id))
+	}
+	q.Where(ticketingerror.OrganizationIDNotNil())
+	return q.GroupBy(ticketingerror.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingUsageRecordMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingUsageRecord.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingusagerecord.ID(id))
+	}
+	return q.GroupBy(ticketingusagerecord.FieldOrganizationID).Strings(ctx)
 }
 
 // Places lists the organizations of the rows that the mutation is about.
@@ -324,10 +449,18 @@ func TypeOf(prefix string) (table string, ok bool) {
 		return "idempotency_records", true
 	case "job":
 		return "jobs", true
+	case "mnt":
+		return "maintenance_windows", true
 	case "org":
 		return "organizations", true
 	case "prov":
 		return "providers", true
+	case "rate":
+		return "rate_limits", true
+	case "rshare":
+		return "rate_shares", true
+	case "rslot":
+		return "rate_slots", true
 	case "role":
 		return "roles", true
 	case "ses":
@@ -340,14 +473,24 @@ func TypeOf(prefix string) (table string, ok bool) {
 		return "system_log_events", true
 	case "tkt":
 		return "tickets", true
+	case "tka":
+		return "ticket_alerts", true
 	case "tkd":
 		return "ticket_deliveries", true
 	case "tac":
 		return "ticketing_alert_configurations", true
+	case "tbm":
+		return "ticketing_billing_mappings", true
 	case "map":
 		return "ticketing_company_mappings", true
+	case "ter":
+		return "ticketing_errors", true
 	case "psa":
 		return "ticketing_integrations", true
+	case "tur":
+		return "ticketing_usage_records", true
+	case "twr":
+		return "ticketing_webhook_receipts", true
 	case "usr":
 		return "users", true
 	}
@@ -367,6 +510,7 @@ func SealedColumns() []SealedColumn {
 		{Table: "idempotency_records", Column: "result", Tenant: "provider_id"},
 		{Table: "signing_keys", Column: "private_key", Tenant: ""},
 		{Table: "ticketing_integrations", Column: "credentials", Tenant: "provider_id"},
+		{Table: "ticketing_integrations", Column: "webhook_secret", Tenant: "provider_id"},
 	}
 }
 
@@ -388,6 +532,8 @@ func ViewPermission(table string) string {
 		return "mdm.view_device"
 	case "jobs":
 		return "job.view_job"
+	case "maintenance_windows":
+		return "ticketing.view_maintenancewindow"
 	case "organizations":
 		return "tenancy.view_organization"
 	case "providers":
@@ -398,14 +544,22 @@ func ViewPermission(table string) string {
 		return "audit.view_systemlogevent"
 	case "tickets":
 		return "ticketing.view_ticket"
+	case "ticket_alerts":
+		return "ticketing.view_ticket"
 	case "ticket_deliveries":
 		return "ticketing.view_ticket"
 	case "ticketing_alert_configurations":
 		return "ticketing.view_alertconfiguration"
+	case "ticketing_billing_mappings":
+		return "ticketing.view_billing"
 	case "ticketing_company_mappings":
 		return "ticketing.view_companymapping"
+	case "ticketing_errors":
+		return "ticketing.view_integration"
 	case "ticketing_integrations":
 		return "ticketing.view_integration"
+	case "ticketing_usage_records":
+		return "ticketing.view_billing"
 	case "users":
 		return "directory.view_user"
 	}
@@ -433,10 +587,18 @@ func (c *Client) Exists(ctx context.Context, table, id string) (bool, error) {
 		return c.IdempotencyRecord.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "jobs":
 		return c.Job.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "maintenance_windows":
+		return c.MaintenanceWindow.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "organizations":
 		return c.Organization.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "providers":
 		return c.Provider.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "rate_limits":
+		return c.RateLimit.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "rate_shares":
+		return c.RateShare.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "rate_slots":
+		return c.RateSlot.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "roles":
 		return c.Role.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "sessions":
@@ -449,14 +611,24 @@ func (c *Client) Exists(ctx context.Context, table, id string) (bool, error) {
 		return c.SystemLogEvent.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "tickets":
 		return c.Ticket.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticket_alerts":
+		return c.TicketAlert.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "ticket_deliveries":
 		return c.TicketDelivery.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "ticketing_alert_configurations":
 		return c.TicketingAlertConfiguration.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticketing_billing_mappings":
+		return c.TicketingBillingMapping.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "ticketing_company_mappings":
 		return c.TicketingCompanyMapping.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticketing_errors":
+		return c.TicketingError.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "ticketing_integrations":
 		return c.TicketingIntegration.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticketing_usage_records":
+		return c.TicketingUsageRecord.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticketing_webhook_receipts":
+		return c.TicketingWebhookReceipt.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "users":
 		return c.User.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	}

@@ -117,6 +117,18 @@ func (f JobFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) 
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.JobMutation", m)
 }
 
+// The MaintenanceWindowFunc type is an adapter to allow the use of ordinary
+// function as MaintenanceWindow mutator.
+type MaintenanceWindowFunc func(context.Context, *ent.MaintenanceWindowMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f MaintenanceWindowFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.MaintenanceWindowMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.MaintenanceWindowMutation", m)
+}
+
 // The OrganizationFunc type is an adapter to allow the use of ordinary
 // function as Organization mutator.
 type OrganizationFunc func(context.Context, *ent.OrganizationMutation) (ent.Value, error)
@@ -139,6 +151,42 @@ func (f ProviderFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ProviderMutation", m)
+}
+
+// The RateLimitFunc type is an adapter to allow the use of ordinary
+// function as RateLimit mutator.
+type RateLimitFunc func(context.Context, *ent.RateLimitMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RateLimitFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RateLimitMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RateLimitMutation", m)
+}
+
+// The RateShareFunc type is an adapter to allow the use of ordinary
+// function as RateShare mutator.
+type RateShareFunc func(context.Context, *ent.RateShareMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RateShareFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RateShareMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RateShareMutation", m)
+}
+
+// The RateSlotFunc type is an adapter to allow the use of ordinary
+// function as RateSlot mutator.
+type RateSlotFunc func(context.Context, *ent.RateSlotMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RateSlotFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RateSlotMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RateSlotMutation", m)
 }
 
 // The RoleFunc type is an adapter to allow the use of ordinary
@@ -213,6 +261,18 @@ func (f TicketFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, erro
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketMutation", m)
 }
 
+// The TicketAlertFunc type is an adapter to allow the use of ordinary
+// function as TicketAlert mutator.
+type TicketAlertFunc func(context.Context, *ent.TicketAlertMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketAlertFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketAlertMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketAlertMutation", m)
+}
+
 // The TicketDeliveryFunc type is an adapter to allow the use of ordinary
 // function as TicketDelivery mutator.
 type TicketDeliveryFunc func(context.Context, *ent.TicketDeliveryMutation) (ent.Value, error)
@@ -237,6 +297,18 @@ func (f TicketingAlertConfigurationFunc) Mutate(ctx context.Context, m ent.Mutat
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingAlertConfigurationMutation", m)
 }
 
+// The TicketingBillingMappingFunc type is an adapter to allow the use of ordinary
+// function as TicketingBillingMapping mutator.
+type TicketingBillingMappingFunc func(context.Context, *ent.TicketingBillingMappingMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketingBillingMappingFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketingBillingMappingMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingBillingMappingMutation", m)
+}
+
 // The TicketingCompanyMappingFunc type is an adapter to allow the use of ordinary
 // function as TicketingCompanyMapping mutator.
 type TicketingCompanyMappingFunc func(context.Context, *ent.TicketingCompanyMappingMutation) (ent.Value, error)
@@ -249,6 +321,18 @@ func (f TicketingCompanyMappingFunc) Mutate(ctx context.Context, m ent.Mutation)
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingCompanyMappingMutation", m)
 }
 
+// The TicketingErrorFunc type is an adapter to allow the use of ordinary
+// function as TicketingError mutator.
+type TicketingErrorFunc func(context.Context, *ent.TicketingErrorMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketingErrorFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketingErrorMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingErrorMutation", m)
+}
+
 // The TicketingIntegrationFunc type is an adapter to allow the use of ordinary
 // function as TicketingIntegration mutator.
 type TicketingIntegrationFunc func(context.Context, *ent.TicketingIntegrationMutation) (ent.Value, error)
@@ -259,6 +343,30 @@ func (f TicketingIntegrationFunc) Mutate(ctx context.Context, m ent.Mutation) (e
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingIntegrationMutation", m)
+}
+
+// The TicketingUsageRecordFunc type is an adapter to allow the use of ordinary
+// function as TicketingUsageRecord mutator.
+type TicketingUsageRecordFunc func(context.Context, *ent.TicketingUsageRecordMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketingUsageRecordFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketingUsageRecordMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingUsageRecordMutation", m)
+}
+
+// The TicketingWebhookReceiptFunc type is an adapter to allow the use of ordinary
+// function as TicketingWebhookReceipt mutator.
+type TicketingWebhookReceiptFunc func(context.Context, *ent.TicketingWebhookReceiptMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketingWebhookReceiptFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketingWebhookReceiptMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingWebhookReceiptMutation", m)
 }
 
 // The UserFunc type is an adapter to allow the use of ordinary

@@ -570,6 +570,53 @@ var (
 			},
 		},
 	}
+	// MaintenanceWindowsColumns holds the columns for the "maintenance_windows" table.
+	MaintenanceWindowsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "name", Type: field.TypeString, Size: 255},
+		{Name: "starts_at", Type: field.TypeTime},
+		{Name: "ends_at", Type: field.TypeTime},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+	}
+	// MaintenanceWindowsTable holds the schema information for the "maintenance_windows" table.
+	MaintenanceWindowsTable = &schema.Table{
+		Name:       "maintenance_windows",
+		Columns:    MaintenanceWindowsColumns,
+		PrimaryKey: []*schema.Column{MaintenanceWindowsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "maintenance_windows_organizations_organization",
+				Columns:    []*schema.Column{MaintenanceWindowsColumns[7]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "maintenancewindow_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{MaintenanceWindowsColumns[7], MaintenanceWindowsColumns[0]},
+			},
+			{
+				Name:    "maintenancewindow_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{MaintenanceWindowsColumns[1], MaintenanceWindowsColumns[0]},
+			},
+			{
+				Name:    "maintenancewindow_organization_id_ends_at",
+				Unique:  false,
+				Columns: []*schema.Column{MaintenanceWindowsColumns[7], MaintenanceWindowsColumns[6]},
+			},
+			{
+				Name:    "maintenancewindow_provider_id_ends_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{MaintenanceWindowsColumns[1], MaintenanceWindowsColumns[6], MaintenanceWindowsColumns[0]},
+			},
+		},
+	}
 	// OrganizationsColumns holds the columns for the "organizations" table.
 	OrganizationsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 90},
@@ -628,6 +675,90 @@ var (
 		Name:       "providers",
 		Columns:    ProvidersColumns,
 		PrimaryKey: []*schema.Column{ProvidersColumns[0]},
+	}
+	// RateLimitsColumns holds the columns for the "rate_limits" table.
+	RateLimitsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "key", Type: field.TypeString, Size: 128},
+		{Name: "window_started_at", Type: field.TypeTime},
+		{Name: "used", Type: field.TypeInt, Default: 0},
+		{Name: "paused_until", Type: field.TypeTime, Nullable: true},
+	}
+	// RateLimitsTable holds the schema information for the "rate_limits" table.
+	RateLimitsTable = &schema.Table{
+		Name:       "rate_limits",
+		Columns:    RateLimitsColumns,
+		PrimaryKey: []*schema.Column{RateLimitsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "ratelimit_key",
+				Unique:  true,
+				Columns: []*schema.Column{RateLimitsColumns[3]},
+			},
+			{
+				Name:    "ratelimit_updated_at",
+				Unique:  false,
+				Columns: []*schema.Column{RateLimitsColumns[2]},
+			},
+		},
+	}
+	// RateSharesColumns holds the columns for the "rate_shares" table.
+	RateSharesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "key", Type: field.TypeString, Size: 128},
+		{Name: "tenant", Type: field.TypeString, Size: 90},
+		{Name: "window_started_at", Type: field.TypeTime},
+		{Name: "used", Type: field.TypeInt, Default: 0},
+	}
+	// RateSharesTable holds the schema information for the "rate_shares" table.
+	RateSharesTable = &schema.Table{
+		Name:       "rate_shares",
+		Columns:    RateSharesColumns,
+		PrimaryKey: []*schema.Column{RateSharesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "rateshare_key_tenant",
+				Unique:  true,
+				Columns: []*schema.Column{RateSharesColumns[3], RateSharesColumns[4]},
+			},
+			{
+				Name:    "rateshare_updated_at",
+				Unique:  false,
+				Columns: []*schema.Column{RateSharesColumns[2]},
+			},
+		},
+	}
+	// RateSlotsColumns holds the columns for the "rate_slots" table.
+	RateSlotsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "key", Type: field.TypeString, Size: 128},
+		{Name: "number", Type: field.TypeInt},
+		{Name: "holder", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "held_until", Type: field.TypeTime, Nullable: true},
+	}
+	// RateSlotsTable holds the schema information for the "rate_slots" table.
+	RateSlotsTable = &schema.Table{
+		Name:       "rate_slots",
+		Columns:    RateSlotsColumns,
+		PrimaryKey: []*schema.Column{RateSlotsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "rateslot_key_number",
+				Unique:  true,
+				Columns: []*schema.Column{RateSlotsColumns[3], RateSlotsColumns[4]},
+			},
+			{
+				Name:    "rateslot_updated_at",
+				Unique:  false,
+				Columns: []*schema.Column{RateSlotsColumns[2]},
+			},
+		},
 	}
 	// RolesColumns holds the columns for the "roles" table.
 	RolesColumns = []*schema.Column{
@@ -860,10 +991,21 @@ var (
 		{Name: "provider_id", Type: field.TypeString},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "group_key", Type: field.TypeString, Size: 400},
+		{Name: "epoch", Type: field.TypeInt, Default: 1},
+		{Name: "storm", Type: field.TypeBool, Default: false},
 		{Name: "marker", Type: field.TypeString, Size: 64},
 		{Name: "status", Type: field.TypeEnum, Enums: []string{"PENDING", "CREATED", "CLOSED", "BLOCKED", "FAILED", "CANCELLED"}, Default: "PENDING"},
 		{Name: "external_id", Type: field.TypeString, Nullable: true, Size: 64},
 		{Name: "external_number", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "external_url", Type: field.TypeString, Nullable: true, Size: 1024},
+		{Name: "external_status", Type: field.TypeString, Nullable: true, Size: 128},
+		{Name: "external_assignee", Type: field.TypeString, Nullable: true, Size: 128},
+		{Name: "initial_status", Type: field.TypeString, Nullable: true, Size: 128},
+		{Name: "initial_assignee", Type: field.TypeString, Nullable: true, Size: 128},
+		{Name: "started", Type: field.TypeBool, Default: false},
+		{Name: "closed_at", Type: field.TypeTime, Nullable: true},
+		{Name: "closed_by_technician", Type: field.TypeBool, Default: false},
 		{Name: "external_company_id", Type: field.TypeString, Nullable: true, Size: 64},
 		{Name: "due_at", Type: field.TypeTime, Nullable: true},
 		{Name: "last_error", Type: field.TypeString, Nullable: true, Size: 2000},
@@ -883,19 +1025,19 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "tickets_organizations_organization",
-				Columns:    []*schema.Column{TicketsColumns[15]},
+				Columns:    []*schema.Column{TicketsColumns[26]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "tickets_ticketing_integrations_integration",
-				Columns:    []*schema.Column{TicketsColumns[16]},
+				Columns:    []*schema.Column{TicketsColumns[27]},
 				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "tickets_alerts_alert",
-				Columns:    []*schema.Column{TicketsColumns[17]},
+				Columns:    []*schema.Column{TicketsColumns[28]},
 				RefColumns: []*schema.Column{AlertsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -904,7 +1046,7 @@ var (
 			{
 				Name:    "ticket_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketsColumns[15], TicketsColumns[0]},
+				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[0]},
 			},
 			{
 				Name:    "ticket_provider_id_id",
@@ -914,34 +1056,129 @@ var (
 			{
 				Name:    "ticket_organization_id_integration_id_marker",
 				Unique:  true,
-				Columns: []*schema.Column{TicketsColumns[15], TicketsColumns[16], TicketsColumns[4]},
+				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[27], TicketsColumns[7]},
+			},
+			{
+				Name:    "ticket_organization_id_integration_id_group_key_epoch",
+				Unique:  true,
+				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[27], TicketsColumns[4], TicketsColumns[5]},
+			},
+			{
+				Name:    "ticket_one_living_of_group",
+				Unique:  true,
+				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[27], TicketsColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "status <> 'CLOSED' AND status <> 'CANCELLED'",
+				},
+			},
+			{
+				Name:    "ticket_organization_id_integration_id_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[27], TicketsColumns[2]},
+			},
+			{
+				Name:    "ticket_integration_id_external_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[9]},
 			},
 			{
 				Name:    "ticket_organization_id_alert_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[15], TicketsColumns[17]},
+				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[28]},
 			},
 			{
 				Name:    "ticket_alert_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[17], TicketsColumns[0]},
+				Columns: []*schema.Column{TicketsColumns[28], TicketsColumns[0]},
 			},
 			{
 				Name:    "ticket_provider_id_integration_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[1], TicketsColumns[16], TicketsColumns[0]},
+				Columns: []*schema.Column{TicketsColumns[1], TicketsColumns[27], TicketsColumns[0]},
 			},
 			{
 				Name:    "ticket_provider_id_status_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[1], TicketsColumns[5], TicketsColumns[0]},
+				Columns: []*schema.Column{TicketsColumns[1], TicketsColumns[8], TicketsColumns[0]},
 			},
 			{
 				Name:    "ticket_due",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[12]},
+				Columns: []*schema.Column{TicketsColumns[23]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "next_attempt_at IS NOT NULL",
+				},
+			},
+		},
+	}
+	// TicketAlertsColumns holds the columns for the "ticket_alerts" table.
+	TicketAlertsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "noted_at", Type: field.TypeTime, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "ticket_id", Type: field.TypeString, Size: 90},
+		{Name: "alert_id", Type: field.TypeString, Size: 90},
+	}
+	// TicketAlertsTable holds the schema information for the "ticket_alerts" table.
+	TicketAlertsTable = &schema.Table{
+		Name:       "ticket_alerts",
+		Columns:    TicketAlertsColumns,
+		PrimaryKey: []*schema.Column{TicketAlertsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "ticket_alerts_organizations_organization",
+				Columns:    []*schema.Column{TicketAlertsColumns[5]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "ticket_alerts_tickets_ticket",
+				Columns:    []*schema.Column{TicketAlertsColumns[6]},
+				RefColumns: []*schema.Column{TicketsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "ticket_alerts_alerts_alert",
+				Columns:    []*schema.Column{TicketAlertsColumns[7]},
+				RefColumns: []*schema.Column{AlertsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "ticketalert_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{TicketAlertsColumns[5], TicketAlertsColumns[0]},
+			},
+			{
+				Name:    "ticketalert_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketAlertsColumns[1], TicketAlertsColumns[0]},
+			},
+			{
+				Name:    "ticketalert_organization_id_ticket_id_alert_id",
+				Unique:  true,
+				Columns: []*schema.Column{TicketAlertsColumns[5], TicketAlertsColumns[6], TicketAlertsColumns[7]},
+			},
+			{
+				Name:    "ticketalert_ticket_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketAlertsColumns[6], TicketAlertsColumns[0]},
+			},
+			{
+				Name:    "ticketalert_alert_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketAlertsColumns[7], TicketAlertsColumns[0]},
+			},
+			{
+				Name:    "ticket_alert_to_be_noted",
+				Unique:  false,
+				Columns: []*schema.Column{TicketAlertsColumns[6]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "noted_at IS NULL",
 				},
 			},
 		},
@@ -953,13 +1190,14 @@ var (
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "sequence", Type: field.TypeInt},
-		{Name: "action", Type: field.TypeEnum, Enums: []string{"CREATE", "NOTE", "CLOSE"}},
+		{Name: "action", Type: field.TypeEnum, Enums: []string{"CREATE", "NOTE", "CLOSE", "REOPEN"}},
 		{Name: "state", Type: field.TypeEnum, Enums: []string{"PENDING", "ATTEMPTING", "UNCERTAIN", "DONE", "BLOCKED", "DEAD", "CANCELLED"}, Default: "PENDING"},
 		{Name: "content", Type: field.TypeJSON},
 		{Name: "marker", Type: field.TypeString, Size: 64},
 		{Name: "attempts", Type: field.TypeInt, Default: 0},
 		{Name: "lookups", Type: field.TypeInt, Default: 0},
 		{Name: "last_error", Type: field.TypeString, Nullable: true, Size: 2000},
+		{Name: "not_before", Type: field.TypeTime, Nullable: true},
 		{Name: "attempted_at", Type: field.TypeTime, Nullable: true},
 		{Name: "delivered_at", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
@@ -973,13 +1211,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "ticket_deliveries_organizations_organization",
-				Columns:    []*schema.Column{TicketDeliveriesColumns[14]},
+				Columns:    []*schema.Column{TicketDeliveriesColumns[15]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "ticket_deliveries_tickets_ticket",
-				Columns:    []*schema.Column{TicketDeliveriesColumns[15]},
+				Columns:    []*schema.Column{TicketDeliveriesColumns[16]},
 				RefColumns: []*schema.Column{TicketsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -988,7 +1226,7 @@ var (
 			{
 				Name:    "ticketdelivery_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketDeliveriesColumns[14], TicketDeliveriesColumns[0]},
+				Columns: []*schema.Column{TicketDeliveriesColumns[15], TicketDeliveriesColumns[0]},
 			},
 			{
 				Name:    "ticketdelivery_provider_id_id",
@@ -998,12 +1236,12 @@ var (
 			{
 				Name:    "ticketdelivery_organization_id_ticket_id_sequence",
 				Unique:  true,
-				Columns: []*schema.Column{TicketDeliveriesColumns[14], TicketDeliveriesColumns[15], TicketDeliveriesColumns[4]},
+				Columns: []*schema.Column{TicketDeliveriesColumns[15], TicketDeliveriesColumns[16], TicketDeliveriesColumns[4]},
 			},
 			{
 				Name:    "ticketdelivery_ticket_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketDeliveriesColumns[15], TicketDeliveriesColumns[0]},
+				Columns: []*schema.Column{TicketDeliveriesColumns[16], TicketDeliveriesColumns[0]},
 			},
 			{
 				Name:    "ticketdelivery_provider_id_state_id",
@@ -1013,7 +1251,7 @@ var (
 			{
 				Name:    "ticket_delivery_sent_again",
 				Unique:  false,
-				Columns: []*schema.Column{TicketDeliveriesColumns[12]},
+				Columns: []*schema.Column{TicketDeliveriesColumns[13]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "attempts >= 2",
 				},
@@ -1023,13 +1261,15 @@ var (
 	// TicketingAlertConfigurationsColumns holds the columns for the "ticketing_alert_configurations" table.
 	TicketingAlertConfigurationsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "alert_type", Type: field.TypeString, Size: 64},
 		{Name: "should_create_tickets", Type: field.TypeBool, Default: false},
 		{Name: "due_days", Type: field.TypeInt, Nullable: true},
 		{Name: "settings", Type: field.TypeJSON, Nullable: true},
-		{Name: "provider_id", Type: field.TypeString, Size: 90},
+		{Name: "rules", Type: field.TypeJSON, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Nullable: true, Size: 90},
 		{Name: "integration_id", Type: field.TypeString, Size: 90},
 	}
 	// TicketingAlertConfigurationsTable holds the schema information for the "ticketing_alert_configurations" table.
@@ -1039,28 +1279,106 @@ var (
 		PrimaryKey: []*schema.Column{TicketingAlertConfigurationsColumns[0]},
 		ForeignKeys: []*schema.ForeignKey{
 			{
-				Symbol:     "ticketing_alert_configurations_providers_provider",
-				Columns:    []*schema.Column{TicketingAlertConfigurationsColumns[7]},
-				RefColumns: []*schema.Column{ProvidersColumns[0]},
+				Symbol:     "ticketing_alert_configurations_organizations_organization",
+				Columns:    []*schema.Column{TicketingAlertConfigurationsColumns[9]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "ticketing_alert_configurations_ticketing_integrations_integration",
-				Columns:    []*schema.Column{TicketingAlertConfigurationsColumns[8]},
+				Columns:    []*schema.Column{TicketingAlertConfigurationsColumns[10]},
 				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 		},
 		Indexes: []*schema.Index{
 			{
-				Name:    "ticketingalertconfiguration_provider_id_id",
-				Unique:  true,
-				Columns: []*schema.Column{TicketingAlertConfigurationsColumns[7], TicketingAlertConfigurationsColumns[0]},
+				Name:    "ticketingalertconfiguration_organization_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingAlertConfigurationsColumns[9], TicketingAlertConfigurationsColumns[0]},
 			},
 			{
-				Name:    "ticketingalertconfiguration_provider_id_integration_id_alert_type",
+				Name:    "ticketingalertconfiguration_provider_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketingAlertConfigurationsColumns[7], TicketingAlertConfigurationsColumns[8], TicketingAlertConfigurationsColumns[3]},
+				Columns: []*schema.Column{TicketingAlertConfigurationsColumns[1], TicketingAlertConfigurationsColumns[0]},
+			},
+			{
+				Name:    "ticketing_alert_configuration_default",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingAlertConfigurationsColumns[1], TicketingAlertConfigurationsColumns[10], TicketingAlertConfigurationsColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "organization_id IS NULL",
+				},
+			},
+			{
+				Name:    "ticketing_alert_configuration_of_organization",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingAlertConfigurationsColumns[9], TicketingAlertConfigurationsColumns[10], TicketingAlertConfigurationsColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "organization_id IS NOT NULL",
+				},
+			},
+			{
+				Name:    "ticketingalertconfiguration_integration_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingAlertConfigurationsColumns[10], TicketingAlertConfigurationsColumns[0]},
+			},
+		},
+	}
+	// TicketingBillingMappingsColumns holds the columns for the "ticketing_billing_mappings" table.
+	TicketingBillingMappingsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "external_agreement_id", Type: field.TypeString, Size: 64},
+		{Name: "external_agreement_name", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "external_line_id", Type: field.TypeString, Size: 64},
+		{Name: "external_line_name", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "non_billable_users", Type: field.TypeInt, Default: 0},
+		{Name: "enabled", Type: field.TypeBool, Default: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "integration_id", Type: field.TypeString, Size: 90},
+	}
+	// TicketingBillingMappingsTable holds the schema information for the "ticketing_billing_mappings" table.
+	TicketingBillingMappingsTable = &schema.Table{
+		Name:       "ticketing_billing_mappings",
+		Columns:    TicketingBillingMappingsColumns,
+		PrimaryKey: []*schema.Column{TicketingBillingMappingsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "ticketing_billing_mappings_organizations_organization",
+				Columns:    []*schema.Column{TicketingBillingMappingsColumns[10]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "ticketing_billing_mappings_ticketing_integrations_integration",
+				Columns:    []*schema.Column{TicketingBillingMappingsColumns[11]},
+				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "ticketingbillingmapping_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingBillingMappingsColumns[10], TicketingBillingMappingsColumns[0]},
+			},
+			{
+				Name:    "ticketingbillingmapping_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingBillingMappingsColumns[1], TicketingBillingMappingsColumns[0]},
+			},
+			{
+				Name:    "ticketingbillingmapping_organization_id_integration_id",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingBillingMappingsColumns[10], TicketingBillingMappingsColumns[11]},
+			},
+			{
+				Name:    "ticketingbillingmapping_provider_id_integration_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingBillingMappingsColumns[1], TicketingBillingMappingsColumns[11], TicketingBillingMappingsColumns[0]},
 			},
 		},
 	}
@@ -1117,6 +1435,69 @@ var (
 			},
 		},
 	}
+	// TicketingErrorsColumns holds the columns for the "ticketing_errors" table.
+	TicketingErrorsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "ticket_id", Type: field.TypeString, Nullable: true, Size: 90},
+		{Name: "operation", Type: field.TypeString, Size: 64},
+		{Name: "error_type", Type: field.TypeEnum, Enums: []string{"CONFIGURATION", "CREDENTIALS", "THROTTLED", "UNREACHABLE", "GONE"}},
+		{Name: "message", Type: field.TypeString, Size: 2000},
+		{Name: "advice", Type: field.TypeString, Nullable: true, Size: 1000},
+		{Name: "occurrence_count", Type: field.TypeInt, Default: 1},
+		{Name: "last_occurred_at", Type: field.TypeTime},
+		{Name: "organization_id", Type: field.TypeString, Nullable: true, Size: 90},
+		{Name: "integration_id", Type: field.TypeString, Size: 90},
+	}
+	// TicketingErrorsTable holds the schema information for the "ticketing_errors" table.
+	TicketingErrorsTable = &schema.Table{
+		Name:       "ticketing_errors",
+		Columns:    TicketingErrorsColumns,
+		PrimaryKey: []*schema.Column{TicketingErrorsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "ticketing_errors_organizations_organization",
+				Columns:    []*schema.Column{TicketingErrorsColumns[11]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "ticketing_errors_ticketing_integrations_integration",
+				Columns:    []*schema.Column{TicketingErrorsColumns[12]},
+				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "ticketingerror_organization_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingErrorsColumns[11], TicketingErrorsColumns[0]},
+			},
+			{
+				Name:    "ticketingerror_provider_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingErrorsColumns[1], TicketingErrorsColumns[0]},
+			},
+			{
+				Name:    "ticketingerror_provider_id_integration_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingErrorsColumns[1], TicketingErrorsColumns[12], TicketingErrorsColumns[0]},
+			},
+			{
+				Name:    "ticketingerror_integration_id_ticket_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingErrorsColumns[12], TicketingErrorsColumns[4]},
+			},
+			{
+				Name:    "ticketingerror_last_occurred_at",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingErrorsColumns[10]},
+			},
+		},
+	}
 	// TicketingIntegrationsColumns holds the columns for the "ticketing_integrations" table.
 	TicketingIntegrationsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 90},
@@ -1129,6 +1510,15 @@ var (
 		{Name: "credentials", Type: field.TypeBytes},
 		{Name: "status", Type: field.TypeEnum, Enums: []string{"ACTIVE", "PAUSED"}, Default: "ACTIVE"},
 		{Name: "automatic_ticketing", Type: field.TypeBool, Default: true},
+		{Name: "company_type_ids", Type: field.TypeJSON, Nullable: true},
+		{Name: "catch_all_company_id", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "catch_all_company_name", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "rules", Type: field.TypeJSON, Nullable: true},
+		{Name: "storm_threshold", Type: field.TypeInt, Default: 25},
+		{Name: "storm_minutes", Type: field.TypeInt, Default: 10},
+		{Name: "webhook_secret", Type: field.TypeBytes, Nullable: true},
+		{Name: "webhook_external_id", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "polled_until", Type: field.TypeTime, Nullable: true},
 		{Name: "verified_at", Type: field.TypeTime, Nullable: true},
 		{Name: "last_error", Type: field.TypeString, Nullable: true, Size: 2000},
 		{Name: "last_error_at", Type: field.TypeTime, Nullable: true},
@@ -1142,7 +1532,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "ticketing_integrations_providers_provider",
-				Columns:    []*schema.Column{TicketingIntegrationsColumns[13]},
+				Columns:    []*schema.Column{TicketingIntegrationsColumns[22]},
 				RefColumns: []*schema.Column{ProvidersColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -1151,12 +1541,122 @@ var (
 			{
 				Name:    "ticketingintegration_provider_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketingIntegrationsColumns[13], TicketingIntegrationsColumns[0]},
+				Columns: []*schema.Column{TicketingIntegrationsColumns[22], TicketingIntegrationsColumns[0]},
 			},
 			{
 				Name:    "ticketingintegration_provider_id_kind_account",
 				Unique:  true,
-				Columns: []*schema.Column{TicketingIntegrationsColumns[13], TicketingIntegrationsColumns[3], TicketingIntegrationsColumns[5]},
+				Columns: []*schema.Column{TicketingIntegrationsColumns[22], TicketingIntegrationsColumns[3], TicketingIntegrationsColumns[5]},
+			},
+		},
+	}
+	// TicketingUsageRecordsColumns holds the columns for the "ticketing_usage_records" table.
+	TicketingUsageRecordsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "day", Type: field.TypeString, Size: 10},
+		{Name: "users", Type: field.TypeInt},
+		{Name: "high_water", Type: field.TypeInt},
+		{Name: "quantity", Type: field.TypeInt},
+		{Name: "status", Type: field.TypeEnum, Enums: []string{"PENDING", "WRITTEN", "FAILED", "UNMAPPED"}, Default: "PENDING"},
+		{Name: "attempts", Type: field.TypeInt, Default: 0},
+		{Name: "last_error", Type: field.TypeString, Nullable: true, Size: 2000},
+		{Name: "written_at", Type: field.TypeTime, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "integration_id", Type: field.TypeString, Size: 90},
+	}
+	// TicketingUsageRecordsTable holds the schema information for the "ticketing_usage_records" table.
+	TicketingUsageRecordsTable = &schema.Table{
+		Name:       "ticketing_usage_records",
+		Columns:    TicketingUsageRecordsColumns,
+		PrimaryKey: []*schema.Column{TicketingUsageRecordsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "ticketing_usage_records_organizations_organization",
+				Columns:    []*schema.Column{TicketingUsageRecordsColumns[12]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "ticketing_usage_records_ticketing_integrations_integration",
+				Columns:    []*schema.Column{TicketingUsageRecordsColumns[13]},
+				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "ticketingusagerecord_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[12], TicketingUsageRecordsColumns[0]},
+			},
+			{
+				Name:    "ticketingusagerecord_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[1], TicketingUsageRecordsColumns[0]},
+			},
+			{
+				Name:    "ticketingusagerecord_organization_id_integration_id_day",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[12], TicketingUsageRecordsColumns[13], TicketingUsageRecordsColumns[4]},
+			},
+			{
+				Name:    "ticketingusagerecord_provider_id_integration_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[1], TicketingUsageRecordsColumns[13], TicketingUsageRecordsColumns[0]},
+			},
+			{
+				Name:    "ticketingusagerecord_provider_id_status_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[1], TicketingUsageRecordsColumns[8], TicketingUsageRecordsColumns[0]},
+			},
+		},
+	}
+	// TicketingWebhookReceiptsColumns holds the columns for the "ticketing_webhook_receipts" table.
+	TicketingWebhookReceiptsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "event", Type: field.TypeString, Size: 128},
+		{Name: "provider_id", Type: field.TypeString, Size: 90},
+		{Name: "integration_id", Type: field.TypeString, Size: 90},
+	}
+	// TicketingWebhookReceiptsTable holds the schema information for the "ticketing_webhook_receipts" table.
+	TicketingWebhookReceiptsTable = &schema.Table{
+		Name:       "ticketing_webhook_receipts",
+		Columns:    TicketingWebhookReceiptsColumns,
+		PrimaryKey: []*schema.Column{TicketingWebhookReceiptsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "ticketing_webhook_receipts_providers_provider",
+				Columns:    []*schema.Column{TicketingWebhookReceiptsColumns[4]},
+				RefColumns: []*schema.Column{ProvidersColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "ticketing_webhook_receipts_ticketing_integrations_integration",
+				Columns:    []*schema.Column{TicketingWebhookReceiptsColumns[5]},
+				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "ticketingwebhookreceipt_provider_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingWebhookReceiptsColumns[4], TicketingWebhookReceiptsColumns[0]},
+			},
+			{
+				Name:    "ticketingwebhookreceipt_provider_id_integration_id_event",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingWebhookReceiptsColumns[4], TicketingWebhookReceiptsColumns[5], TicketingWebhookReceiptsColumns[3]},
+			},
+			{
+				Name:    "ticketingwebhookreceipt_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingWebhookReceiptsColumns[1]},
 			},
 		},
 	}
@@ -1230,18 +1730,27 @@ var (
 		DevicesTable,
 		IdempotencyRecordsTable,
 		JobsTable,
+		MaintenanceWindowsTable,
 		OrganizationsTable,
 		ProvidersTable,
+		RateLimitsTable,
+		RateSharesTable,
+		RateSlotsTable,
 		RolesTable,
 		SessionsTable,
 		SignInThrottlesTable,
 		SigningKeysTable,
 		SystemLogEventsTable,
 		TicketsTable,
+		TicketAlertsTable,
 		TicketDeliveriesTable,
 		TicketingAlertConfigurationsTable,
+		TicketingBillingMappingsTable,
 		TicketingCompanyMappingsTable,
+		TicketingErrorsTable,
 		TicketingIntegrationsTable,
+		TicketingUsageRecordsTable,
+		TicketingWebhookReceiptsTable,
 		UsersTable,
 	}
 )
@@ -1263,6 +1772,7 @@ func init() {
 	DevicesTable.ForeignKeys[1].RefTable = UsersTable
 	IdempotencyRecordsTable.ForeignKeys[0].RefTable = ProvidersTable
 	JobsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	MaintenanceWindowsTable.ForeignKeys[0].RefTable = OrganizationsTable
 	OrganizationsTable.ForeignKeys[0].RefTable = ProvidersTable
 	RolesTable.ForeignKeys[0].RefTable = OrganizationsTable
 	SessionsTable.ForeignKeys[0].RefTable = ProvidersTable
@@ -1271,12 +1781,23 @@ func init() {
 	TicketsTable.ForeignKeys[0].RefTable = OrganizationsTable
 	TicketsTable.ForeignKeys[1].RefTable = TicketingIntegrationsTable
 	TicketsTable.ForeignKeys[2].RefTable = AlertsTable
+	TicketAlertsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	TicketAlertsTable.ForeignKeys[1].RefTable = TicketsTable
+	TicketAlertsTable.ForeignKeys[2].RefTable = AlertsTable
 	TicketDeliveriesTable.ForeignKeys[0].RefTable = OrganizationsTable
 	TicketDeliveriesTable.ForeignKeys[1].RefTable = TicketsTable
-	TicketingAlertConfigurationsTable.ForeignKeys[0].RefTable = ProvidersTable
+	TicketingAlertConfigurationsTable.ForeignKeys[0].RefTable = OrganizationsTable
 	TicketingAlertConfigurationsTable.ForeignKeys[1].RefTable = TicketingIntegrationsTable
+	TicketingBillingMappingsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	TicketingBillingMappingsTable.ForeignKeys[1].RefTable = TicketingIntegrationsTable
 	TicketingCompanyMappingsTable.ForeignKeys[0].RefTable = OrganizationsTable
 	TicketingCompanyMappingsTable.ForeignKeys[1].RefTable = TicketingIntegrationsTable
+	TicketingErrorsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	TicketingErrorsTable.ForeignKeys[1].RefTable = TicketingIntegrationsTable
 	TicketingIntegrationsTable.ForeignKeys[0].RefTable = ProvidersTable
+	TicketingUsageRecordsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	TicketingUsageRecordsTable.ForeignKeys[1].RefTable = TicketingIntegrationsTable
+	TicketingWebhookReceiptsTable.ForeignKeys[0].RefTable = ProvidersTable
+	TicketingWebhookReceiptsTable.ForeignKeys[1].RefTable = TicketingIntegrationsTable
 	UsersTable.ForeignKeys[0].RefTable = OrganizationsTable
 }

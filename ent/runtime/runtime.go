@@ -14,18 +14,27 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
+	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
+	"github.com/bailiwick/bailiwick/ent/ticketingwebhookreceipt"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -843,6 +852,75 @@ func init() {
 			return nil
 		}
 	}()
+	maintenancewindowMixin := schema.MaintenanceWindow{}.Mixin()
+	maintenancewindowMixinHooks0 := maintenancewindowMixin[0].Hooks()
+	maintenancewindowMixinHooks1 := maintenancewindowMixin[1].Hooks()
+	maintenancewindow.Hooks[0] = maintenancewindowMixinHooks0[0]
+	maintenancewindow.Hooks[1] = maintenancewindowMixinHooks1[0]
+	maintenancewindowMixinInters0 := maintenancewindowMixin[0].Interceptors()
+	maintenancewindow.Interceptors[0] = maintenancewindowMixinInters0[0]
+	maintenancewindowMixinFields0 := maintenancewindowMixin[0].Fields()
+	_ = maintenancewindowMixinFields0
+	maintenancewindowMixinFields1 := maintenancewindowMixin[1].Fields()
+	_ = maintenancewindowMixinFields1
+	maintenancewindowFields := schema.MaintenanceWindow{}.Fields()
+	_ = maintenancewindowFields
+	// maintenancewindowDescOrganizationID is the schema descriptor for organization_id field.
+	maintenancewindowDescOrganizationID := maintenancewindowMixinFields0[0].Descriptor()
+	// maintenancewindow.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	maintenancewindow.OrganizationIDValidator = maintenancewindowDescOrganizationID.Validators[0].(func(string) error)
+	// maintenancewindowDescProviderID is the schema descriptor for provider_id field.
+	maintenancewindowDescProviderID := maintenancewindowMixinFields0[1].Descriptor()
+	// maintenancewindow.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	maintenancewindow.ProviderIDValidator = maintenancewindowDescProviderID.Validators[0].(func(string) error)
+	// maintenancewindowDescCreatedAt is the schema descriptor for created_at field.
+	maintenancewindowDescCreatedAt := maintenancewindowMixinFields1[1].Descriptor()
+	// maintenancewindow.DefaultCreatedAt holds the default value on creation for the created_at field.
+	maintenancewindow.DefaultCreatedAt = maintenancewindowDescCreatedAt.Default.(func() time.Time)
+	// maintenancewindowDescUpdatedAt is the schema descriptor for updated_at field.
+	maintenancewindowDescUpdatedAt := maintenancewindowMixinFields1[2].Descriptor()
+	// maintenancewindow.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	maintenancewindow.DefaultUpdatedAt = maintenancewindowDescUpdatedAt.Default.(func() time.Time)
+	// maintenancewindow.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	maintenancewindow.UpdateDefaultUpdatedAt = maintenancewindowDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// maintenancewindowDescName is the schema descriptor for name field.
+	maintenancewindowDescName := maintenancewindowFields[0].Descriptor()
+	// maintenancewindow.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	maintenancewindow.NameValidator = func() func(string) error {
+		validators := maintenancewindowDescName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(name string) error {
+			for _, fn := range fns {
+				if err := fn(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// maintenancewindowDescID is the schema descriptor for id field.
+	maintenancewindowDescID := maintenancewindowMixinFields1[0].Descriptor()
+	// maintenancewindow.DefaultID holds the default value on creation for the id field.
+	maintenancewindow.DefaultID = maintenancewindowDescID.Default.(func() string)
+	// maintenancewindow.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	maintenancewindow.IDValidator = func() func(string) error {
+		validators := maintenancewindowDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	organizationMixin := schema.Organization{}.Mixin()
 	organizationMixinHooks0 := organizationMixin[0].Hooks()
 	organizationMixinHooks1 := organizationMixin[1].Hooks()
@@ -974,6 +1052,209 @@ func init() {
 	// provider.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	provider.IDValidator = func() func(string) error {
 		validators := providerDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ratelimitMixin := schema.RateLimit{}.Mixin()
+	ratelimitMixinHooks0 := ratelimitMixin[0].Hooks()
+	ratelimit.Hooks[0] = ratelimitMixinHooks0[0]
+	ratelimitMixinFields0 := ratelimitMixin[0].Fields()
+	_ = ratelimitMixinFields0
+	ratelimitFields := schema.RateLimit{}.Fields()
+	_ = ratelimitFields
+	// ratelimitDescCreatedAt is the schema descriptor for created_at field.
+	ratelimitDescCreatedAt := ratelimitMixinFields0[1].Descriptor()
+	// ratelimit.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ratelimit.DefaultCreatedAt = ratelimitDescCreatedAt.Default.(func() time.Time)
+	// ratelimitDescUpdatedAt is the schema descriptor for updated_at field.
+	ratelimitDescUpdatedAt := ratelimitMixinFields0[2].Descriptor()
+	// ratelimit.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ratelimit.DefaultUpdatedAt = ratelimitDescUpdatedAt.Default.(func() time.Time)
+	// ratelimit.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ratelimit.UpdateDefaultUpdatedAt = ratelimitDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ratelimitDescKey is the schema descriptor for key field.
+	ratelimitDescKey := ratelimitFields[0].Descriptor()
+	// ratelimit.KeyValidator is a validator for the "key" field. It is called by the builders before save.
+	ratelimit.KeyValidator = func() func(string) error {
+		validators := ratelimitDescKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(key string) error {
+			for _, fn := range fns {
+				if err := fn(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ratelimitDescUsed is the schema descriptor for used field.
+	ratelimitDescUsed := ratelimitFields[2].Descriptor()
+	// ratelimit.DefaultUsed holds the default value on creation for the used field.
+	ratelimit.DefaultUsed = ratelimitDescUsed.Default.(int)
+	// ratelimit.UsedValidator is a validator for the "used" field. It is called by the builders before save.
+	ratelimit.UsedValidator = ratelimitDescUsed.Validators[0].(func(int) error)
+	// ratelimitDescID is the schema descriptor for id field.
+	ratelimitDescID := ratelimitMixinFields0[0].Descriptor()
+	// ratelimit.DefaultID holds the default value on creation for the id field.
+	ratelimit.DefaultID = ratelimitDescID.Default.(func() string)
+	// ratelimit.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ratelimit.IDValidator = func() func(string) error {
+		validators := ratelimitDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	rateshareMixin := schema.RateShare{}.Mixin()
+	rateshareMixinHooks0 := rateshareMixin[0].Hooks()
+	rateshare.Hooks[0] = rateshareMixinHooks0[0]
+	rateshareMixinFields0 := rateshareMixin[0].Fields()
+	_ = rateshareMixinFields0
+	rateshareFields := schema.RateShare{}.Fields()
+	_ = rateshareFields
+	// rateshareDescCreatedAt is the schema descriptor for created_at field.
+	rateshareDescCreatedAt := rateshareMixinFields0[1].Descriptor()
+	// rateshare.DefaultCreatedAt holds the default value on creation for the created_at field.
+	rateshare.DefaultCreatedAt = rateshareDescCreatedAt.Default.(func() time.Time)
+	// rateshareDescUpdatedAt is the schema descriptor for updated_at field.
+	rateshareDescUpdatedAt := rateshareMixinFields0[2].Descriptor()
+	// rateshare.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	rateshare.DefaultUpdatedAt = rateshareDescUpdatedAt.Default.(func() time.Time)
+	// rateshare.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	rateshare.UpdateDefaultUpdatedAt = rateshareDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// rateshareDescKey is the schema descriptor for key field.
+	rateshareDescKey := rateshareFields[0].Descriptor()
+	// rateshare.KeyValidator is a validator for the "key" field. It is called by the builders before save.
+	rateshare.KeyValidator = func() func(string) error {
+		validators := rateshareDescKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(key string) error {
+			for _, fn := range fns {
+				if err := fn(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// rateshareDescTenant is the schema descriptor for tenant field.
+	rateshareDescTenant := rateshareFields[1].Descriptor()
+	// rateshare.TenantValidator is a validator for the "tenant" field. It is called by the builders before save.
+	rateshare.TenantValidator = func() func(string) error {
+		validators := rateshareDescTenant.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(tenant string) error {
+			for _, fn := range fns {
+				if err := fn(tenant); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// rateshareDescUsed is the schema descriptor for used field.
+	rateshareDescUsed := rateshareFields[3].Descriptor()
+	// rateshare.DefaultUsed holds the default value on creation for the used field.
+	rateshare.DefaultUsed = rateshareDescUsed.Default.(int)
+	// rateshare.UsedValidator is a validator for the "used" field. It is called by the builders before save.
+	rateshare.UsedValidator = rateshareDescUsed.Validators[0].(func(int) error)
+	// rateshareDescID is the schema descriptor for id field.
+	rateshareDescID := rateshareMixinFields0[0].Descriptor()
+	// rateshare.DefaultID holds the default value on creation for the id field.
+	rateshare.DefaultID = rateshareDescID.Default.(func() string)
+	// rateshare.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	rateshare.IDValidator = func() func(string) error {
+		validators := rateshareDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	rateslotMixin := schema.RateSlot{}.Mixin()
+	rateslotMixinHooks0 := rateslotMixin[0].Hooks()
+	rateslot.Hooks[0] = rateslotMixinHooks0[0]
+	rateslotMixinFields0 := rateslotMixin[0].Fields()
+	_ = rateslotMixinFields0
+	rateslotFields := schema.RateSlot{}.Fields()
+	_ = rateslotFields
+	// rateslotDescCreatedAt is the schema descriptor for created_at field.
+	rateslotDescCreatedAt := rateslotMixinFields0[1].Descriptor()
+	// rateslot.DefaultCreatedAt holds the default value on creation for the created_at field.
+	rateslot.DefaultCreatedAt = rateslotDescCreatedAt.Default.(func() time.Time)
+	// rateslotDescUpdatedAt is the schema descriptor for updated_at field.
+	rateslotDescUpdatedAt := rateslotMixinFields0[2].Descriptor()
+	// rateslot.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	rateslot.DefaultUpdatedAt = rateslotDescUpdatedAt.Default.(func() time.Time)
+	// rateslot.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	rateslot.UpdateDefaultUpdatedAt = rateslotDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// rateslotDescKey is the schema descriptor for key field.
+	rateslotDescKey := rateslotFields[0].Descriptor()
+	// rateslot.KeyValidator is a validator for the "key" field. It is called by the builders before save.
+	rateslot.KeyValidator = func() func(string) error {
+		validators := rateslotDescKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(key string) error {
+			for _, fn := range fns {
+				if err := fn(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// rateslotDescNumber is the schema descriptor for number field.
+	rateslotDescNumber := rateslotFields[1].Descriptor()
+	// rateslot.NumberValidator is a validator for the "number" field. It is called by the builders before save.
+	rateslot.NumberValidator = rateslotDescNumber.Validators[0].(func(int) error)
+	// rateslotDescHolder is the schema descriptor for holder field.
+	rateslotDescHolder := rateslotFields[2].Descriptor()
+	// rateslot.HolderValidator is a validator for the "holder" field. It is called by the builders before save.
+	rateslot.HolderValidator = rateslotDescHolder.Validators[0].(func(string) error)
+	// rateslotDescID is the schema descriptor for id field.
+	rateslotDescID := rateslotMixinFields0[0].Descriptor()
+	// rateslot.DefaultID holds the default value on creation for the id field.
+	rateslot.DefaultID = rateslotDescID.Default.(func() string)
+	// rateslot.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	rateslot.IDValidator = func() func(string) error {
+		validators := rateslotDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1421,8 +1702,36 @@ func init() {
 	ticketDescAlertID := ticketFields[1].Descriptor()
 	// ticket.AlertIDValidator is a validator for the "alert_id" field. It is called by the builders before save.
 	ticket.AlertIDValidator = ticketDescAlertID.Validators[0].(func(string) error)
+	// ticketDescGroupKey is the schema descriptor for group_key field.
+	ticketDescGroupKey := ticketFields[2].Descriptor()
+	// ticket.GroupKeyValidator is a validator for the "group_key" field. It is called by the builders before save.
+	ticket.GroupKeyValidator = func() func(string) error {
+		validators := ticketDescGroupKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(group_key string) error {
+			for _, fn := range fns {
+				if err := fn(group_key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketDescEpoch is the schema descriptor for epoch field.
+	ticketDescEpoch := ticketFields[3].Descriptor()
+	// ticket.DefaultEpoch holds the default value on creation for the epoch field.
+	ticket.DefaultEpoch = ticketDescEpoch.Default.(int)
+	// ticket.EpochValidator is a validator for the "epoch" field. It is called by the builders before save.
+	ticket.EpochValidator = ticketDescEpoch.Validators[0].(func(int) error)
+	// ticketDescStorm is the schema descriptor for storm field.
+	ticketDescStorm := ticketFields[4].Descriptor()
+	// ticket.DefaultStorm holds the default value on creation for the storm field.
+	ticket.DefaultStorm = ticketDescStorm.Default.(bool)
 	// ticketDescMarker is the schema descriptor for marker field.
-	ticketDescMarker := ticketFields[2].Descriptor()
+	ticketDescMarker := ticketFields[5].Descriptor()
 	// ticket.MarkerValidator is a validator for the "marker" field. It is called by the builders before save.
 	ticket.MarkerValidator = func() func(string) error {
 		validators := ticketDescMarker.Validators
@@ -1440,29 +1749,57 @@ func init() {
 		}
 	}()
 	// ticketDescExternalID is the schema descriptor for external_id field.
-	ticketDescExternalID := ticketFields[4].Descriptor()
+	ticketDescExternalID := ticketFields[7].Descriptor()
 	// ticket.ExternalIDValidator is a validator for the "external_id" field. It is called by the builders before save.
 	ticket.ExternalIDValidator = ticketDescExternalID.Validators[0].(func(string) error)
 	// ticketDescExternalNumber is the schema descriptor for external_number field.
-	ticketDescExternalNumber := ticketFields[5].Descriptor()
+	ticketDescExternalNumber := ticketFields[8].Descriptor()
 	// ticket.ExternalNumberValidator is a validator for the "external_number" field. It is called by the builders before save.
 	ticket.ExternalNumberValidator = ticketDescExternalNumber.Validators[0].(func(string) error)
+	// ticketDescExternalURL is the schema descriptor for external_url field.
+	ticketDescExternalURL := ticketFields[9].Descriptor()
+	// ticket.ExternalURLValidator is a validator for the "external_url" field. It is called by the builders before save.
+	ticket.ExternalURLValidator = ticketDescExternalURL.Validators[0].(func(string) error)
+	// ticketDescExternalStatus is the schema descriptor for external_status field.
+	ticketDescExternalStatus := ticketFields[10].Descriptor()
+	// ticket.ExternalStatusValidator is a validator for the "external_status" field. It is called by the builders before save.
+	ticket.ExternalStatusValidator = ticketDescExternalStatus.Validators[0].(func(string) error)
+	// ticketDescExternalAssignee is the schema descriptor for external_assignee field.
+	ticketDescExternalAssignee := ticketFields[11].Descriptor()
+	// ticket.ExternalAssigneeValidator is a validator for the "external_assignee" field. It is called by the builders before save.
+	ticket.ExternalAssigneeValidator = ticketDescExternalAssignee.Validators[0].(func(string) error)
+	// ticketDescInitialStatus is the schema descriptor for initial_status field.
+	ticketDescInitialStatus := ticketFields[12].Descriptor()
+	// ticket.InitialStatusValidator is a validator for the "initial_status" field. It is called by the builders before save.
+	ticket.InitialStatusValidator = ticketDescInitialStatus.Validators[0].(func(string) error)
+	// ticketDescInitialAssignee is the schema descriptor for initial_assignee field.
+	ticketDescInitialAssignee := ticketFields[13].Descriptor()
+	// ticket.InitialAssigneeValidator is a validator for the "initial_assignee" field. It is called by the builders before save.
+	ticket.InitialAssigneeValidator = ticketDescInitialAssignee.Validators[0].(func(string) error)
+	// ticketDescStarted is the schema descriptor for started field.
+	ticketDescStarted := ticketFields[14].Descriptor()
+	// ticket.DefaultStarted holds the default value on creation for the started field.
+	ticket.DefaultStarted = ticketDescStarted.Default.(bool)
+	// ticketDescClosedByTechnician is the schema descriptor for closed_by_technician field.
+	ticketDescClosedByTechnician := ticketFields[16].Descriptor()
+	// ticket.DefaultClosedByTechnician holds the default value on creation for the closed_by_technician field.
+	ticket.DefaultClosedByTechnician = ticketDescClosedByTechnician.Default.(bool)
 	// ticketDescExternalCompanyID is the schema descriptor for external_company_id field.
-	ticketDescExternalCompanyID := ticketFields[6].Descriptor()
+	ticketDescExternalCompanyID := ticketFields[17].Descriptor()
 	// ticket.ExternalCompanyIDValidator is a validator for the "external_company_id" field. It is called by the builders before save.
 	ticket.ExternalCompanyIDValidator = ticketDescExternalCompanyID.Validators[0].(func(string) error)
 	// ticketDescLastError is the schema descriptor for last_error field.
-	ticketDescLastError := ticketFields[8].Descriptor()
+	ticketDescLastError := ticketFields[19].Descriptor()
 	// ticket.LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
 	ticket.LastErrorValidator = ticketDescLastError.Validators[0].(func(string) error)
 	// ticketDescAttempts is the schema descriptor for attempts field.
-	ticketDescAttempts := ticketFields[9].Descriptor()
+	ticketDescAttempts := ticketFields[20].Descriptor()
 	// ticket.DefaultAttempts holds the default value on creation for the attempts field.
 	ticket.DefaultAttempts = ticketDescAttempts.Default.(int)
 	// ticket.AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
 	ticket.AttemptsValidator = ticketDescAttempts.Validators[0].(func(int) error)
 	// ticketDescLease is the schema descriptor for lease field.
-	ticketDescLease := ticketFields[11].Descriptor()
+	ticketDescLease := ticketFields[22].Descriptor()
 	// ticket.LeaseValidator is a validator for the "lease" field. It is called by the builders before save.
 	ticket.LeaseValidator = ticketDescLease.Validators[0].(func(string) error)
 	// ticketDescID is the schema descriptor for id field.
@@ -1472,6 +1809,65 @@ func init() {
 	// ticket.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	ticket.IDValidator = func() func(string) error {
 		validators := ticketDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ticketalertMixin := schema.TicketAlert{}.Mixin()
+	ticketalertMixinHooks0 := ticketalertMixin[0].Hooks()
+	ticketalertMixinHooks1 := ticketalertMixin[1].Hooks()
+	ticketalert.Hooks[0] = ticketalertMixinHooks0[0]
+	ticketalert.Hooks[1] = ticketalertMixinHooks1[0]
+	ticketalertMixinInters0 := ticketalertMixin[0].Interceptors()
+	ticketalert.Interceptors[0] = ticketalertMixinInters0[0]
+	ticketalertMixinFields0 := ticketalertMixin[0].Fields()
+	_ = ticketalertMixinFields0
+	ticketalertMixinFields1 := ticketalertMixin[1].Fields()
+	_ = ticketalertMixinFields1
+	ticketalertFields := schema.TicketAlert{}.Fields()
+	_ = ticketalertFields
+	// ticketalertDescOrganizationID is the schema descriptor for organization_id field.
+	ticketalertDescOrganizationID := ticketalertMixinFields0[0].Descriptor()
+	// ticketalert.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	ticketalert.OrganizationIDValidator = ticketalertDescOrganizationID.Validators[0].(func(string) error)
+	// ticketalertDescProviderID is the schema descriptor for provider_id field.
+	ticketalertDescProviderID := ticketalertMixinFields0[1].Descriptor()
+	// ticketalert.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketalert.ProviderIDValidator = ticketalertDescProviderID.Validators[0].(func(string) error)
+	// ticketalertDescCreatedAt is the schema descriptor for created_at field.
+	ticketalertDescCreatedAt := ticketalertMixinFields1[1].Descriptor()
+	// ticketalert.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketalert.DefaultCreatedAt = ticketalertDescCreatedAt.Default.(func() time.Time)
+	// ticketalertDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketalertDescUpdatedAt := ticketalertMixinFields1[2].Descriptor()
+	// ticketalert.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketalert.DefaultUpdatedAt = ticketalertDescUpdatedAt.Default.(func() time.Time)
+	// ticketalert.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketalert.UpdateDefaultUpdatedAt = ticketalertDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketalertDescTicketID is the schema descriptor for ticket_id field.
+	ticketalertDescTicketID := ticketalertFields[0].Descriptor()
+	// ticketalert.TicketIDValidator is a validator for the "ticket_id" field. It is called by the builders before save.
+	ticketalert.TicketIDValidator = ticketalertDescTicketID.Validators[0].(func(string) error)
+	// ticketalertDescAlertID is the schema descriptor for alert_id field.
+	ticketalertDescAlertID := ticketalertFields[1].Descriptor()
+	// ticketalert.AlertIDValidator is a validator for the "alert_id" field. It is called by the builders before save.
+	ticketalert.AlertIDValidator = ticketalertDescAlertID.Validators[0].(func(string) error)
+	// ticketalertDescID is the schema descriptor for id field.
+	ticketalertDescID := ticketalertMixinFields1[0].Descriptor()
+	// ticketalert.DefaultID holds the default value on creation for the id field.
+	ticketalert.DefaultID = ticketalertDescID.Default.(func() string)
+	// ticketalert.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketalert.IDValidator = func() func(string) error {
+		validators := ticketalertDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1592,7 +1988,7 @@ func init() {
 	ticketingalertconfigurationFields := schema.TicketingAlertConfiguration{}.Fields()
 	_ = ticketingalertconfigurationFields
 	// ticketingalertconfigurationDescProviderID is the schema descriptor for provider_id field.
-	ticketingalertconfigurationDescProviderID := ticketingalertconfigurationMixinFields0[0].Descriptor()
+	ticketingalertconfigurationDescProviderID := ticketingalertconfigurationMixinFields0[1].Descriptor()
 	// ticketingalertconfiguration.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
 	ticketingalertconfiguration.ProviderIDValidator = ticketingalertconfigurationDescProviderID.Validators[0].(func(string) error)
 	// ticketingalertconfigurationDescCreatedAt is the schema descriptor for created_at field.
@@ -1642,6 +2038,115 @@ func init() {
 	// ticketingalertconfiguration.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	ticketingalertconfiguration.IDValidator = func() func(string) error {
 		validators := ticketingalertconfigurationDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ticketingbillingmappingMixin := schema.TicketingBillingMapping{}.Mixin()
+	ticketingbillingmappingMixinHooks0 := ticketingbillingmappingMixin[0].Hooks()
+	ticketingbillingmappingMixinHooks1 := ticketingbillingmappingMixin[1].Hooks()
+	ticketingbillingmapping.Hooks[0] = ticketingbillingmappingMixinHooks0[0]
+	ticketingbillingmapping.Hooks[1] = ticketingbillingmappingMixinHooks1[0]
+	ticketingbillingmappingMixinInters0 := ticketingbillingmappingMixin[0].Interceptors()
+	ticketingbillingmapping.Interceptors[0] = ticketingbillingmappingMixinInters0[0]
+	ticketingbillingmappingMixinFields0 := ticketingbillingmappingMixin[0].Fields()
+	_ = ticketingbillingmappingMixinFields0
+	ticketingbillingmappingMixinFields1 := ticketingbillingmappingMixin[1].Fields()
+	_ = ticketingbillingmappingMixinFields1
+	ticketingbillingmappingFields := schema.TicketingBillingMapping{}.Fields()
+	_ = ticketingbillingmappingFields
+	// ticketingbillingmappingDescOrganizationID is the schema descriptor for organization_id field.
+	ticketingbillingmappingDescOrganizationID := ticketingbillingmappingMixinFields0[0].Descriptor()
+	// ticketingbillingmapping.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	ticketingbillingmapping.OrganizationIDValidator = ticketingbillingmappingDescOrganizationID.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescProviderID is the schema descriptor for provider_id field.
+	ticketingbillingmappingDescProviderID := ticketingbillingmappingMixinFields0[1].Descriptor()
+	// ticketingbillingmapping.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketingbillingmapping.ProviderIDValidator = ticketingbillingmappingDescProviderID.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescCreatedAt is the schema descriptor for created_at field.
+	ticketingbillingmappingDescCreatedAt := ticketingbillingmappingMixinFields1[1].Descriptor()
+	// ticketingbillingmapping.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketingbillingmapping.DefaultCreatedAt = ticketingbillingmappingDescCreatedAt.Default.(func() time.Time)
+	// ticketingbillingmappingDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketingbillingmappingDescUpdatedAt := ticketingbillingmappingMixinFields1[2].Descriptor()
+	// ticketingbillingmapping.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketingbillingmapping.DefaultUpdatedAt = ticketingbillingmappingDescUpdatedAt.Default.(func() time.Time)
+	// ticketingbillingmapping.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketingbillingmapping.UpdateDefaultUpdatedAt = ticketingbillingmappingDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketingbillingmappingDescIntegrationID is the schema descriptor for integration_id field.
+	ticketingbillingmappingDescIntegrationID := ticketingbillingmappingFields[0].Descriptor()
+	// ticketingbillingmapping.IntegrationIDValidator is a validator for the "integration_id" field. It is called by the builders before save.
+	ticketingbillingmapping.IntegrationIDValidator = ticketingbillingmappingDescIntegrationID.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescExternalAgreementID is the schema descriptor for external_agreement_id field.
+	ticketingbillingmappingDescExternalAgreementID := ticketingbillingmappingFields[1].Descriptor()
+	// ticketingbillingmapping.ExternalAgreementIDValidator is a validator for the "external_agreement_id" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalAgreementIDValidator = func() func(string) error {
+		validators := ticketingbillingmappingDescExternalAgreementID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(external_agreement_id string) error {
+			for _, fn := range fns {
+				if err := fn(external_agreement_id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingbillingmappingDescExternalAgreementName is the schema descriptor for external_agreement_name field.
+	ticketingbillingmappingDescExternalAgreementName := ticketingbillingmappingFields[2].Descriptor()
+	// ticketingbillingmapping.ExternalAgreementNameValidator is a validator for the "external_agreement_name" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalAgreementNameValidator = ticketingbillingmappingDescExternalAgreementName.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescExternalLineID is the schema descriptor for external_line_id field.
+	ticketingbillingmappingDescExternalLineID := ticketingbillingmappingFields[3].Descriptor()
+	// ticketingbillingmapping.ExternalLineIDValidator is a validator for the "external_line_id" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalLineIDValidator = func() func(string) error {
+		validators := ticketingbillingmappingDescExternalLineID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(external_line_id string) error {
+			for _, fn := range fns {
+				if err := fn(external_line_id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingbillingmappingDescExternalLineName is the schema descriptor for external_line_name field.
+	ticketingbillingmappingDescExternalLineName := ticketingbillingmappingFields[4].Descriptor()
+	// ticketingbillingmapping.ExternalLineNameValidator is a validator for the "external_line_name" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalLineNameValidator = ticketingbillingmappingDescExternalLineName.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescNonBillableUsers is the schema descriptor for non_billable_users field.
+	ticketingbillingmappingDescNonBillableUsers := ticketingbillingmappingFields[5].Descriptor()
+	// ticketingbillingmapping.DefaultNonBillableUsers holds the default value on creation for the non_billable_users field.
+	ticketingbillingmapping.DefaultNonBillableUsers = ticketingbillingmappingDescNonBillableUsers.Default.(int)
+	// ticketingbillingmapping.NonBillableUsersValidator is a validator for the "non_billable_users" field. It is called by the builders before save.
+	ticketingbillingmapping.NonBillableUsersValidator = ticketingbillingmappingDescNonBillableUsers.Validators[0].(func(int) error)
+	// ticketingbillingmappingDescEnabled is the schema descriptor for enabled field.
+	ticketingbillingmappingDescEnabled := ticketingbillingmappingFields[6].Descriptor()
+	// ticketingbillingmapping.DefaultEnabled holds the default value on creation for the enabled field.
+	ticketingbillingmapping.DefaultEnabled = ticketingbillingmappingDescEnabled.Default.(bool)
+	// ticketingbillingmappingDescID is the schema descriptor for id field.
+	ticketingbillingmappingDescID := ticketingbillingmappingMixinFields1[0].Descriptor()
+	// ticketingbillingmapping.DefaultID holds the default value on creation for the id field.
+	ticketingbillingmapping.DefaultID = ticketingbillingmappingDescID.Default.(func() string)
+	// ticketingbillingmapping.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketingbillingmapping.IDValidator = func() func(string) error {
+		validators := ticketingbillingmappingDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1732,6 +2237,107 @@ func init() {
 			return nil
 		}
 	}()
+	ticketingerrorMixin := schema.TicketingError{}.Mixin()
+	ticketingerrorMixinHooks0 := ticketingerrorMixin[0].Hooks()
+	ticketingerrorMixinHooks1 := ticketingerrorMixin[1].Hooks()
+	ticketingerror.Hooks[0] = ticketingerrorMixinHooks0[0]
+	ticketingerror.Hooks[1] = ticketingerrorMixinHooks1[0]
+	ticketingerrorMixinInters0 := ticketingerrorMixin[0].Interceptors()
+	ticketingerror.Interceptors[0] = ticketingerrorMixinInters0[0]
+	ticketingerrorMixinFields0 := ticketingerrorMixin[0].Fields()
+	_ = ticketingerrorMixinFields0
+	ticketingerrorMixinFields1 := ticketingerrorMixin[1].Fields()
+	_ = ticketingerrorMixinFields1
+	ticketingerrorFields := schema.TicketingError{}.Fields()
+	_ = ticketingerrorFields
+	// ticketingerrorDescProviderID is the schema descriptor for provider_id field.
+	ticketingerrorDescProviderID := ticketingerrorMixinFields0[1].Descriptor()
+	// ticketingerror.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketingerror.ProviderIDValidator = ticketingerrorDescProviderID.Validators[0].(func(string) error)
+	// ticketingerrorDescCreatedAt is the schema descriptor for created_at field.
+	ticketingerrorDescCreatedAt := ticketingerrorMixinFields1[1].Descriptor()
+	// ticketingerror.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketingerror.DefaultCreatedAt = ticketingerrorDescCreatedAt.Default.(func() time.Time)
+	// ticketingerrorDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketingerrorDescUpdatedAt := ticketingerrorMixinFields1[2].Descriptor()
+	// ticketingerror.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketingerror.DefaultUpdatedAt = ticketingerrorDescUpdatedAt.Default.(func() time.Time)
+	// ticketingerror.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketingerror.UpdateDefaultUpdatedAt = ticketingerrorDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketingerrorDescIntegrationID is the schema descriptor for integration_id field.
+	ticketingerrorDescIntegrationID := ticketingerrorFields[0].Descriptor()
+	// ticketingerror.IntegrationIDValidator is a validator for the "integration_id" field. It is called by the builders before save.
+	ticketingerror.IntegrationIDValidator = ticketingerrorDescIntegrationID.Validators[0].(func(string) error)
+	// ticketingerrorDescTicketID is the schema descriptor for ticket_id field.
+	ticketingerrorDescTicketID := ticketingerrorFields[1].Descriptor()
+	// ticketingerror.TicketIDValidator is a validator for the "ticket_id" field. It is called by the builders before save.
+	ticketingerror.TicketIDValidator = ticketingerrorDescTicketID.Validators[0].(func(string) error)
+	// ticketingerrorDescOperation is the schema descriptor for operation field.
+	ticketingerrorDescOperation := ticketingerrorFields[2].Descriptor()
+	// ticketingerror.OperationValidator is a validator for the "operation" field. It is called by the builders before save.
+	ticketingerror.OperationValidator = func() func(string) error {
+		validators := ticketingerrorDescOperation.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(operation string) error {
+			for _, fn := range fns {
+				if err := fn(operation); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingerrorDescMessage is the schema descriptor for message field.
+	ticketingerrorDescMessage := ticketingerrorFields[4].Descriptor()
+	// ticketingerror.MessageValidator is a validator for the "message" field. It is called by the builders before save.
+	ticketingerror.MessageValidator = func() func(string) error {
+		validators := ticketingerrorDescMessage.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(message string) error {
+			for _, fn := range fns {
+				if err := fn(message); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingerrorDescAdvice is the schema descriptor for advice field.
+	ticketingerrorDescAdvice := ticketingerrorFields[5].Descriptor()
+	// ticketingerror.AdviceValidator is a validator for the "advice" field. It is called by the builders before save.
+	ticketingerror.AdviceValidator = ticketingerrorDescAdvice.Validators[0].(func(string) error)
+	// ticketingerrorDescOccurrenceCount is the schema descriptor for occurrence_count field.
+	ticketingerrorDescOccurrenceCount := ticketingerrorFields[6].Descriptor()
+	// ticketingerror.DefaultOccurrenceCount holds the default value on creation for the occurrence_count field.
+	ticketingerror.DefaultOccurrenceCount = ticketingerrorDescOccurrenceCount.Default.(int)
+	// ticketingerror.OccurrenceCountValidator is a validator for the "occurrence_count" field. It is called by the builders before save.
+	ticketingerror.OccurrenceCountValidator = ticketingerrorDescOccurrenceCount.Validators[0].(func(int) error)
+	// ticketingerrorDescID is the schema descriptor for id field.
+	ticketingerrorDescID := ticketingerrorMixinFields1[0].Descriptor()
+	// ticketingerror.DefaultID holds the default value on creation for the id field.
+	ticketingerror.DefaultID = ticketingerrorDescID.Default.(func() string)
+	// ticketingerror.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketingerror.IDValidator = func() func(string) error {
+		validators := ticketingerrorDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	ticketingintegrationMixin := schema.TicketingIntegration{}.Mixin()
 	ticketingintegrationMixinHooks0 := ticketingintegrationMixin[0].Hooks()
 	ticketingintegrationMixinHooks1 := ticketingintegrationMixin[1].Hooks()
@@ -1807,8 +2413,32 @@ func init() {
 	ticketingintegrationDescAutomaticTicketing := ticketingintegrationFields[6].Descriptor()
 	// ticketingintegration.DefaultAutomaticTicketing holds the default value on creation for the automatic_ticketing field.
 	ticketingintegration.DefaultAutomaticTicketing = ticketingintegrationDescAutomaticTicketing.Default.(bool)
+	// ticketingintegrationDescCatchAllCompanyID is the schema descriptor for catch_all_company_id field.
+	ticketingintegrationDescCatchAllCompanyID := ticketingintegrationFields[8].Descriptor()
+	// ticketingintegration.CatchAllCompanyIDValidator is a validator for the "catch_all_company_id" field. It is called by the builders before save.
+	ticketingintegration.CatchAllCompanyIDValidator = ticketingintegrationDescCatchAllCompanyID.Validators[0].(func(string) error)
+	// ticketingintegrationDescCatchAllCompanyName is the schema descriptor for catch_all_company_name field.
+	ticketingintegrationDescCatchAllCompanyName := ticketingintegrationFields[9].Descriptor()
+	// ticketingintegration.CatchAllCompanyNameValidator is a validator for the "catch_all_company_name" field. It is called by the builders before save.
+	ticketingintegration.CatchAllCompanyNameValidator = ticketingintegrationDescCatchAllCompanyName.Validators[0].(func(string) error)
+	// ticketingintegrationDescStormThreshold is the schema descriptor for storm_threshold field.
+	ticketingintegrationDescStormThreshold := ticketingintegrationFields[11].Descriptor()
+	// ticketingintegration.DefaultStormThreshold holds the default value on creation for the storm_threshold field.
+	ticketingintegration.DefaultStormThreshold = ticketingintegrationDescStormThreshold.Default.(int)
+	// ticketingintegration.StormThresholdValidator is a validator for the "storm_threshold" field. It is called by the builders before save.
+	ticketingintegration.StormThresholdValidator = ticketingintegrationDescStormThreshold.Validators[0].(func(int) error)
+	// ticketingintegrationDescStormMinutes is the schema descriptor for storm_minutes field.
+	ticketingintegrationDescStormMinutes := ticketingintegrationFields[12].Descriptor()
+	// ticketingintegration.DefaultStormMinutes holds the default value on creation for the storm_minutes field.
+	ticketingintegration.DefaultStormMinutes = ticketingintegrationDescStormMinutes.Default.(int)
+	// ticketingintegration.StormMinutesValidator is a validator for the "storm_minutes" field. It is called by the builders before save.
+	ticketingintegration.StormMinutesValidator = ticketingintegrationDescStormMinutes.Validators[0].(func(int) error)
+	// ticketingintegrationDescWebhookExternalID is the schema descriptor for webhook_external_id field.
+	ticketingintegrationDescWebhookExternalID := ticketingintegrationFields[14].Descriptor()
+	// ticketingintegration.WebhookExternalIDValidator is a validator for the "webhook_external_id" field. It is called by the builders before save.
+	ticketingintegration.WebhookExternalIDValidator = ticketingintegrationDescWebhookExternalID.Validators[0].(func(string) error)
 	// ticketingintegrationDescLastError is the schema descriptor for last_error field.
-	ticketingintegrationDescLastError := ticketingintegrationFields[8].Descriptor()
+	ticketingintegrationDescLastError := ticketingintegrationFields[17].Descriptor()
 	// ticketingintegration.LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
 	ticketingintegration.LastErrorValidator = ticketingintegrationDescLastError.Validators[0].(func(string) error)
 	// ticketingintegrationDescID is the schema descriptor for id field.
@@ -1818,6 +2448,170 @@ func init() {
 	// ticketingintegration.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	ticketingintegration.IDValidator = func() func(string) error {
 		validators := ticketingintegrationDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ticketingusagerecordMixin := schema.TicketingUsageRecord{}.Mixin()
+	ticketingusagerecordMixinHooks0 := ticketingusagerecordMixin[0].Hooks()
+	ticketingusagerecordMixinHooks1 := ticketingusagerecordMixin[1].Hooks()
+	ticketingusagerecord.Hooks[0] = ticketingusagerecordMixinHooks0[0]
+	ticketingusagerecord.Hooks[1] = ticketingusagerecordMixinHooks1[0]
+	ticketingusagerecordMixinInters0 := ticketingusagerecordMixin[0].Interceptors()
+	ticketingusagerecord.Interceptors[0] = ticketingusagerecordMixinInters0[0]
+	ticketingusagerecordMixinFields0 := ticketingusagerecordMixin[0].Fields()
+	_ = ticketingusagerecordMixinFields0
+	ticketingusagerecordMixinFields1 := ticketingusagerecordMixin[1].Fields()
+	_ = ticketingusagerecordMixinFields1
+	ticketingusagerecordFields := schema.TicketingUsageRecord{}.Fields()
+	_ = ticketingusagerecordFields
+	// ticketingusagerecordDescOrganizationID is the schema descriptor for organization_id field.
+	ticketingusagerecordDescOrganizationID := ticketingusagerecordMixinFields0[0].Descriptor()
+	// ticketingusagerecord.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	ticketingusagerecord.OrganizationIDValidator = ticketingusagerecordDescOrganizationID.Validators[0].(func(string) error)
+	// ticketingusagerecordDescProviderID is the schema descriptor for provider_id field.
+	ticketingusagerecordDescProviderID := ticketingusagerecordMixinFields0[1].Descriptor()
+	// ticketingusagerecord.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketingusagerecord.ProviderIDValidator = ticketingusagerecordDescProviderID.Validators[0].(func(string) error)
+	// ticketingusagerecordDescCreatedAt is the schema descriptor for created_at field.
+	ticketingusagerecordDescCreatedAt := ticketingusagerecordMixinFields1[1].Descriptor()
+	// ticketingusagerecord.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketingusagerecord.DefaultCreatedAt = ticketingusagerecordDescCreatedAt.Default.(func() time.Time)
+	// ticketingusagerecordDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketingusagerecordDescUpdatedAt := ticketingusagerecordMixinFields1[2].Descriptor()
+	// ticketingusagerecord.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketingusagerecord.DefaultUpdatedAt = ticketingusagerecordDescUpdatedAt.Default.(func() time.Time)
+	// ticketingusagerecord.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketingusagerecord.UpdateDefaultUpdatedAt = ticketingusagerecordDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketingusagerecordDescIntegrationID is the schema descriptor for integration_id field.
+	ticketingusagerecordDescIntegrationID := ticketingusagerecordFields[0].Descriptor()
+	// ticketingusagerecord.IntegrationIDValidator is a validator for the "integration_id" field. It is called by the builders before save.
+	ticketingusagerecord.IntegrationIDValidator = ticketingusagerecordDescIntegrationID.Validators[0].(func(string) error)
+	// ticketingusagerecordDescDay is the schema descriptor for day field.
+	ticketingusagerecordDescDay := ticketingusagerecordFields[1].Descriptor()
+	// ticketingusagerecord.DayValidator is a validator for the "day" field. It is called by the builders before save.
+	ticketingusagerecord.DayValidator = func() func(string) error {
+		validators := ticketingusagerecordDescDay.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(day string) error {
+			for _, fn := range fns {
+				if err := fn(day); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingusagerecordDescUsers is the schema descriptor for users field.
+	ticketingusagerecordDescUsers := ticketingusagerecordFields[2].Descriptor()
+	// ticketingusagerecord.UsersValidator is a validator for the "users" field. It is called by the builders before save.
+	ticketingusagerecord.UsersValidator = ticketingusagerecordDescUsers.Validators[0].(func(int) error)
+	// ticketingusagerecordDescHighWater is the schema descriptor for high_water field.
+	ticketingusagerecordDescHighWater := ticketingusagerecordFields[3].Descriptor()
+	// ticketingusagerecord.HighWaterValidator is a validator for the "high_water" field. It is called by the builders before save.
+	ticketingusagerecord.HighWaterValidator = ticketingusagerecordDescHighWater.Validators[0].(func(int) error)
+	// ticketingusagerecordDescQuantity is the schema descriptor for quantity field.
+	ticketingusagerecordDescQuantity := ticketingusagerecordFields[4].Descriptor()
+	// ticketingusagerecord.QuantityValidator is a validator for the "quantity" field. It is called by the builders before save.
+	ticketingusagerecord.QuantityValidator = ticketingusagerecordDescQuantity.Validators[0].(func(int) error)
+	// ticketingusagerecordDescAttempts is the schema descriptor for attempts field.
+	ticketingusagerecordDescAttempts := ticketingusagerecordFields[6].Descriptor()
+	// ticketingusagerecord.DefaultAttempts holds the default value on creation for the attempts field.
+	ticketingusagerecord.DefaultAttempts = ticketingusagerecordDescAttempts.Default.(int)
+	// ticketingusagerecord.AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
+	ticketingusagerecord.AttemptsValidator = ticketingusagerecordDescAttempts.Validators[0].(func(int) error)
+	// ticketingusagerecordDescLastError is the schema descriptor for last_error field.
+	ticketingusagerecordDescLastError := ticketingusagerecordFields[7].Descriptor()
+	// ticketingusagerecord.LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
+	ticketingusagerecord.LastErrorValidator = ticketingusagerecordDescLastError.Validators[0].(func(string) error)
+	// ticketingusagerecordDescID is the schema descriptor for id field.
+	ticketingusagerecordDescID := ticketingusagerecordMixinFields1[0].Descriptor()
+	// ticketingusagerecord.DefaultID holds the default value on creation for the id field.
+	ticketingusagerecord.DefaultID = ticketingusagerecordDescID.Default.(func() string)
+	// ticketingusagerecord.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketingusagerecord.IDValidator = func() func(string) error {
+		validators := ticketingusagerecordDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ticketingwebhookreceiptMixin := schema.TicketingWebhookReceipt{}.Mixin()
+	ticketingwebhookreceiptMixinHooks0 := ticketingwebhookreceiptMixin[0].Hooks()
+	ticketingwebhookreceiptMixinHooks1 := ticketingwebhookreceiptMixin[1].Hooks()
+	ticketingwebhookreceipt.Hooks[0] = ticketingwebhookreceiptMixinHooks0[0]
+	ticketingwebhookreceipt.Hooks[1] = ticketingwebhookreceiptMixinHooks1[0]
+	ticketingwebhookreceiptMixinInters0 := ticketingwebhookreceiptMixin[0].Interceptors()
+	ticketingwebhookreceipt.Interceptors[0] = ticketingwebhookreceiptMixinInters0[0]
+	ticketingwebhookreceiptMixinFields0 := ticketingwebhookreceiptMixin[0].Fields()
+	_ = ticketingwebhookreceiptMixinFields0
+	ticketingwebhookreceiptMixinFields1 := ticketingwebhookreceiptMixin[1].Fields()
+	_ = ticketingwebhookreceiptMixinFields1
+	ticketingwebhookreceiptFields := schema.TicketingWebhookReceipt{}.Fields()
+	_ = ticketingwebhookreceiptFields
+	// ticketingwebhookreceiptDescProviderID is the schema descriptor for provider_id field.
+	ticketingwebhookreceiptDescProviderID := ticketingwebhookreceiptMixinFields0[0].Descriptor()
+	// ticketingwebhookreceipt.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketingwebhookreceipt.ProviderIDValidator = ticketingwebhookreceiptDescProviderID.Validators[0].(func(string) error)
+	// ticketingwebhookreceiptDescCreatedAt is the schema descriptor for created_at field.
+	ticketingwebhookreceiptDescCreatedAt := ticketingwebhookreceiptMixinFields1[1].Descriptor()
+	// ticketingwebhookreceipt.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketingwebhookreceipt.DefaultCreatedAt = ticketingwebhookreceiptDescCreatedAt.Default.(func() time.Time)
+	// ticketingwebhookreceiptDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketingwebhookreceiptDescUpdatedAt := ticketingwebhookreceiptMixinFields1[2].Descriptor()
+	// ticketingwebhookreceipt.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketingwebhookreceipt.DefaultUpdatedAt = ticketingwebhookreceiptDescUpdatedAt.Default.(func() time.Time)
+	// ticketingwebhookreceipt.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketingwebhookreceipt.UpdateDefaultUpdatedAt = ticketingwebhookreceiptDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketingwebhookreceiptDescIntegrationID is the schema descriptor for integration_id field.
+	ticketingwebhookreceiptDescIntegrationID := ticketingwebhookreceiptFields[0].Descriptor()
+	// ticketingwebhookreceipt.IntegrationIDValidator is a validator for the "integration_id" field. It is called by the builders before save.
+	ticketingwebhookreceipt.IntegrationIDValidator = ticketingwebhookreceiptDescIntegrationID.Validators[0].(func(string) error)
+	// ticketingwebhookreceiptDescEvent is the schema descriptor for event field.
+	ticketingwebhookreceiptDescEvent := ticketingwebhookreceiptFields[1].Descriptor()
+	// ticketingwebhookreceipt.EventValidator is a validator for the "event" field. It is called by the builders before save.
+	ticketingwebhookreceipt.EventValidator = func() func(string) error {
+		validators := ticketingwebhookreceiptDescEvent.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(event string) error {
+			for _, fn := range fns {
+				if err := fn(event); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingwebhookreceiptDescID is the schema descriptor for id field.
+	ticketingwebhookreceiptDescID := ticketingwebhookreceiptMixinFields1[0].Descriptor()
+	// ticketingwebhookreceipt.DefaultID holds the default value on creation for the id field.
+	ticketingwebhookreceipt.DefaultID = ticketingwebhookreceiptDescID.Default.(func() string)
+	// ticketingwebhookreceipt.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketingwebhookreceipt.IDValidator = func() func(string) error {
+		validators := ticketingwebhookreceiptDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),

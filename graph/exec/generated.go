@@ -23,7 +23,9 @@ import (
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/graph/model"
 	"github.com/bailiwick/bailiwick/schema"
@@ -346,6 +348,27 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	MaintenanceWindow struct {
+		CreatedAt    func(childComplexity int) int
+		EndsAt       func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Name         func(childComplexity int) int
+		Organization func(childComplexity int) int
+		StartsAt     func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	MaintenanceWindowConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	MaintenanceWindowEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AcknowledgeAlert                      func(childComplexity int, input model.AcknowledgeAlertInput) int
 		ActivateAdministrator                 func(childComplexity int, input model.ActivateAdministratorInput) int
@@ -618,22 +641,50 @@ type ComplexityRoot struct {
 	}
 
 	Ticket struct {
-		Alert             func(childComplexity int) int
-		Attempts          func(childComplexity int) int
-		CreatedAt         func(childComplexity int) int
-		Deliveries        func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
-		DueAt             func(childComplexity int) int
-		ExternalCompanyID func(childComplexity int) int
-		ExternalID        func(childComplexity int) int
-		ExternalNumber    func(childComplexity int) int
-		ID                func(childComplexity int) int
-		Integration       func(childComplexity int) int
-		LastError         func(childComplexity int) int
-		Marker            func(childComplexity int) int
-		NextAttemptAt     func(childComplexity int) int
-		Organization      func(childComplexity int) int
-		Status            func(childComplexity int) int
-		UpdatedAt         func(childComplexity int) int
+		Alert              func(childComplexity int) int
+		Attempts           func(childComplexity int) int
+		ClosedAt           func(childComplexity int) int
+		ClosedByTechnician func(childComplexity int) int
+		CreatedAt          func(childComplexity int) int
+		Deliveries         func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		DueAt              func(childComplexity int) int
+		ExternalAssignee   func(childComplexity int) int
+		ExternalCompanyID  func(childComplexity int) int
+		ExternalID         func(childComplexity int) int
+		ExternalNumber     func(childComplexity int) int
+		ExternalStatus     func(childComplexity int) int
+		ExternalURL        func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		Integration        func(childComplexity int) int
+		LastError          func(childComplexity int) int
+		Marker             func(childComplexity int) int
+		NextAttemptAt      func(childComplexity int) int
+		Organization       func(childComplexity int) int
+		Started            func(childComplexity int) int
+		Status             func(childComplexity int) int
+		Storm              func(childComplexity int) int
+		UpdatedAt          func(childComplexity int) int
+	}
+
+	TicketAlert struct {
+		Alert        func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		NotedAt      func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Ticket       func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	TicketAlertConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TicketAlertEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	TicketConnection struct {
@@ -652,6 +703,7 @@ type ComplexityRoot struct {
 		LastError    func(childComplexity int) int
 		Lookups      func(childComplexity int) int
 		Marker       func(childComplexity int) int
+		NotBefore    func(childComplexity int) int
 		Organization func(childComplexity int) int
 		Sequence     func(childComplexity int) int
 		State        func(childComplexity int) int
@@ -686,6 +738,7 @@ type ComplexityRoot struct {
 		DueDays             func(childComplexity int) int
 		ID                  func(childComplexity int) int
 		Integration         func(childComplexity int) int
+		Organization        func(childComplexity int) int
 		ShouldCreateTickets func(childComplexity int) int
 		Syncro              func(childComplexity int) int
 		UpdatedAt           func(childComplexity int) int
@@ -710,6 +763,31 @@ type ComplexityRoot struct {
 	TicketingAlertOptionValue struct {
 		Label func(childComplexity int) int
 		Value func(childComplexity int) int
+	}
+
+	TicketingBillingMapping struct {
+		CreatedAt             func(childComplexity int) int
+		Enabled               func(childComplexity int) int
+		ExternalAgreementID   func(childComplexity int) int
+		ExternalAgreementName func(childComplexity int) int
+		ExternalLineID        func(childComplexity int) int
+		ExternalLineName      func(childComplexity int) int
+		ID                    func(childComplexity int) int
+		Integration           func(childComplexity int) int
+		NonBillableUsers      func(childComplexity int) int
+		Organization          func(childComplexity int) int
+		UpdatedAt             func(childComplexity int) int
+	}
+
+	TicketingBillingMappingConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TicketingBillingMappingEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	TicketingCompany struct {
@@ -743,19 +821,52 @@ type ComplexityRoot struct {
 		NextPage  func(childComplexity int) int
 	}
 
+	TicketingError struct {
+		Advice          func(childComplexity int) int
+		CreatedAt       func(childComplexity int) int
+		ErrorType       func(childComplexity int) int
+		ID              func(childComplexity int) int
+		Integration     func(childComplexity int) int
+		LastOccurredAt  func(childComplexity int) int
+		Message         func(childComplexity int) int
+		OccurrenceCount func(childComplexity int) int
+		Operation       func(childComplexity int) int
+		Organization    func(childComplexity int) int
+		TicketID        func(childComplexity int) int
+		UpdatedAt       func(childComplexity int) int
+	}
+
+	TicketingErrorConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TicketingErrorEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	TicketingIntegration struct {
-		Account            func(childComplexity int) int
-		AutomaticTicketing func(childComplexity int) int
-		BaseURL            func(childComplexity int) int
-		CreatedAt          func(childComplexity int) int
-		ID                 func(childComplexity int) int
-		Kind               func(childComplexity int) int
-		LastError          func(childComplexity int) int
-		LastErrorAt        func(childComplexity int) int
-		Name               func(childComplexity int) int
-		Status             func(childComplexity int) int
-		UpdatedAt          func(childComplexity int) int
-		VerifiedAt         func(childComplexity int) int
+		Account             func(childComplexity int) int
+		AutomaticTicketing  func(childComplexity int) int
+		BaseURL             func(childComplexity int) int
+		CatchAllCompanyID   func(childComplexity int) int
+		CatchAllCompanyName func(childComplexity int) int
+		CompanyTypeIds      func(childComplexity int) int
+		CreatedAt           func(childComplexity int) int
+		ID                  func(childComplexity int) int
+		Kind                func(childComplexity int) int
+		LastError           func(childComplexity int) int
+		LastErrorAt         func(childComplexity int) int
+		Name                func(childComplexity int) int
+		PolledUntil         func(childComplexity int) int
+		Status              func(childComplexity int) int
+		StormMinutes        func(childComplexity int) int
+		StormThreshold      func(childComplexity int) int
+		UpdatedAt           func(childComplexity int) int
+		VerifiedAt          func(childComplexity int) int
+		WebhookExternalID   func(childComplexity int) int
 	}
 
 	TicketingIntegrationConnection struct {
@@ -765,6 +876,33 @@ type ComplexityRoot struct {
 	}
 
 	TicketingIntegrationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	TicketingUsageRecord struct {
+		Attempts     func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Day          func(childComplexity int) int
+		HighWater    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Integration  func(childComplexity int) int
+		LastError    func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Quantity     func(childComplexity int) int
+		Status       func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+		Users        func(childComplexity int) int
+		WrittenAt    func(childComplexity int) int
+	}
+
+	TicketingUsageRecordConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TicketingUsageRecordEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
 	}
@@ -1998,6 +2136,81 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.JobEdge.Node(childComplexity), true
+
+	case "MaintenanceWindow.createdAt":
+		if e.ComplexityRoot.MaintenanceWindow.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.CreatedAt(childComplexity), true
+	case "MaintenanceWindow.endsAt":
+		if e.ComplexityRoot.MaintenanceWindow.EndsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.EndsAt(childComplexity), true
+	case "MaintenanceWindow.id":
+		if e.ComplexityRoot.MaintenanceWindow.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.ID(childComplexity), true
+	case "MaintenanceWindow.name":
+		if e.ComplexityRoot.MaintenanceWindow.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.Name(childComplexity), true
+	case "MaintenanceWindow.organization":
+		if e.ComplexityRoot.MaintenanceWindow.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.Organization(childComplexity), true
+	case "MaintenanceWindow.startsAt":
+		if e.ComplexityRoot.MaintenanceWindow.StartsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.StartsAt(childComplexity), true
+	case "MaintenanceWindow.updatedAt":
+		if e.ComplexityRoot.MaintenanceWindow.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.UpdatedAt(childComplexity), true
+
+	case "MaintenanceWindowConnection.edges":
+		if e.ComplexityRoot.MaintenanceWindowConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowConnection.Edges(childComplexity), true
+	case "MaintenanceWindowConnection.pageInfo":
+		if e.ComplexityRoot.MaintenanceWindowConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowConnection.PageInfo(childComplexity), true
+	case "MaintenanceWindowConnection.totalCount":
+		if e.ComplexityRoot.MaintenanceWindowConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowConnection.TotalCount(childComplexity), true
+
+	case "MaintenanceWindowEdge.cursor":
+		if e.ComplexityRoot.MaintenanceWindowEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowEdge.Cursor(childComplexity), true
+	case "MaintenanceWindowEdge.node":
+		if e.ComplexityRoot.MaintenanceWindowEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowEdge.Node(childComplexity), true
 
 	case "Mutation.acknowledgeAlert":
 		if e.ComplexityRoot.Mutation.AcknowledgeAlert == nil {
@@ -3447,6 +3660,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.Attempts(childComplexity), true
+	case "Ticket.closedAt":
+		if e.ComplexityRoot.Ticket.ClosedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ClosedAt(childComplexity), true
+	case "Ticket.closedByTechnician":
+		if e.ComplexityRoot.Ticket.ClosedByTechnician == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ClosedByTechnician(childComplexity), true
 	case "Ticket.createdAt":
 		if e.ComplexityRoot.Ticket.CreatedAt == nil {
 			break
@@ -3470,6 +3695,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.DueAt(childComplexity), true
+	case "Ticket.externalAssignee":
+		if e.ComplexityRoot.Ticket.ExternalAssignee == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ExternalAssignee(childComplexity), true
 	case "Ticket.externalCompanyID":
 		if e.ComplexityRoot.Ticket.ExternalCompanyID == nil {
 			break
@@ -3488,6 +3719,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalNumber(childComplexity), true
+	case "Ticket.externalStatus":
+		if e.ComplexityRoot.Ticket.ExternalStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ExternalStatus(childComplexity), true
+	case "Ticket.externalURL":
+		if e.ComplexityRoot.Ticket.ExternalURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ExternalURL(childComplexity), true
 	case "Ticket.id":
 		if e.ComplexityRoot.Ticket.ID == nil {
 			break
@@ -3524,18 +3767,105 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.Organization(childComplexity), true
+	case "Ticket.started":
+		if e.ComplexityRoot.Ticket.Started == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.Started(childComplexity), true
 	case "Ticket.status":
 		if e.ComplexityRoot.Ticket.Status == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Ticket.Status(childComplexity), true
+	case "Ticket.storm":
+		if e.ComplexityRoot.Ticket.Storm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.Storm(childComplexity), true
 	case "Ticket.updatedAt":
 		if e.ComplexityRoot.Ticket.UpdatedAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Ticket.UpdatedAt(childComplexity), true
+
+	case "TicketAlert.alert":
+		if e.ComplexityRoot.TicketAlert.Alert == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.Alert(childComplexity), true
+	case "TicketAlert.createdAt":
+		if e.ComplexityRoot.TicketAlert.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.CreatedAt(childComplexity), true
+	case "TicketAlert.id":
+		if e.ComplexityRoot.TicketAlert.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.ID(childComplexity), true
+	case "TicketAlert.notedAt":
+		if e.ComplexityRoot.TicketAlert.NotedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.NotedAt(childComplexity), true
+	case "TicketAlert.organization":
+		if e.ComplexityRoot.TicketAlert.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.Organization(childComplexity), true
+	case "TicketAlert.ticket":
+		if e.ComplexityRoot.TicketAlert.Ticket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.Ticket(childComplexity), true
+	case "TicketAlert.updatedAt":
+		if e.ComplexityRoot.TicketAlert.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.UpdatedAt(childComplexity), true
+
+	case "TicketAlertConnection.edges":
+		if e.ComplexityRoot.TicketAlertConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertConnection.Edges(childComplexity), true
+	case "TicketAlertConnection.pageInfo":
+		if e.ComplexityRoot.TicketAlertConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertConnection.PageInfo(childComplexity), true
+	case "TicketAlertConnection.totalCount":
+		if e.ComplexityRoot.TicketAlertConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertConnection.TotalCount(childComplexity), true
+
+	case "TicketAlertEdge.cursor":
+		if e.ComplexityRoot.TicketAlertEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertEdge.Cursor(childComplexity), true
+	case "TicketAlertEdge.node":
+		if e.ComplexityRoot.TicketAlertEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertEdge.Node(childComplexity), true
 
 	case "TicketConnection.edges":
 		if e.ComplexityRoot.TicketConnection.Edges == nil {
@@ -3610,6 +3940,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketDelivery.Marker(childComplexity), true
+	case "TicketDelivery.notBefore":
+		if e.ComplexityRoot.TicketDelivery.NotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketDelivery.NotBefore(childComplexity), true
 	case "TicketDelivery.organization":
 		if e.ComplexityRoot.TicketDelivery.Organization == nil {
 			break
@@ -3729,6 +4065,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingAlertConfiguration.Integration(childComplexity), true
+	case "TicketingAlertConfiguration.organization":
+		if e.ComplexityRoot.TicketingAlertConfiguration.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAlertConfiguration.Organization(childComplexity), true
 	case "TicketingAlertConfiguration.shouldCreateTickets":
 		if e.ComplexityRoot.TicketingAlertConfiguration.ShouldCreateTickets == nil {
 			break
@@ -3805,6 +4147,105 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingAlertOptionValue.Value(childComplexity), true
+
+	case "TicketingBillingMapping.createdAt":
+		if e.ComplexityRoot.TicketingBillingMapping.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.CreatedAt(childComplexity), true
+	case "TicketingBillingMapping.enabled":
+		if e.ComplexityRoot.TicketingBillingMapping.Enabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.Enabled(childComplexity), true
+	case "TicketingBillingMapping.externalAgreementID":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementID(childComplexity), true
+	case "TicketingBillingMapping.externalAgreementName":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName(childComplexity), true
+	case "TicketingBillingMapping.externalLineID":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalLineID(childComplexity), true
+	case "TicketingBillingMapping.externalLineName":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalLineName(childComplexity), true
+	case "TicketingBillingMapping.id":
+		if e.ComplexityRoot.TicketingBillingMapping.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ID(childComplexity), true
+	case "TicketingBillingMapping.integration":
+		if e.ComplexityRoot.TicketingBillingMapping.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.Integration(childComplexity), true
+	case "TicketingBillingMapping.nonBillableUsers":
+		if e.ComplexityRoot.TicketingBillingMapping.NonBillableUsers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.NonBillableUsers(childComplexity), true
+	case "TicketingBillingMapping.organization":
+		if e.ComplexityRoot.TicketingBillingMapping.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.Organization(childComplexity), true
+	case "TicketingBillingMapping.updatedAt":
+		if e.ComplexityRoot.TicketingBillingMapping.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.UpdatedAt(childComplexity), true
+
+	case "TicketingBillingMappingConnection.edges":
+		if e.ComplexityRoot.TicketingBillingMappingConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingConnection.Edges(childComplexity), true
+	case "TicketingBillingMappingConnection.pageInfo":
+		if e.ComplexityRoot.TicketingBillingMappingConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingConnection.PageInfo(childComplexity), true
+	case "TicketingBillingMappingConnection.totalCount":
+		if e.ComplexityRoot.TicketingBillingMappingConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingConnection.TotalCount(childComplexity), true
+
+	case "TicketingBillingMappingEdge.cursor":
+		if e.ComplexityRoot.TicketingBillingMappingEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingEdge.Cursor(childComplexity), true
+	case "TicketingBillingMappingEdge.node":
+		if e.ComplexityRoot.TicketingBillingMappingEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingEdge.Node(childComplexity), true
 
 	case "TicketingCompany.id":
 		if e.ComplexityRoot.TicketingCompany.ID == nil {
@@ -3907,6 +4348,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketingCompanyPage.NextPage(childComplexity), true
 
+	case "TicketingError.advice":
+		if e.ComplexityRoot.TicketingError.Advice == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Advice(childComplexity), true
+	case "TicketingError.createdAt":
+		if e.ComplexityRoot.TicketingError.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.CreatedAt(childComplexity), true
+	case "TicketingError.errorType":
+		if e.ComplexityRoot.TicketingError.ErrorType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.ErrorType(childComplexity), true
+	case "TicketingError.id":
+		if e.ComplexityRoot.TicketingError.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.ID(childComplexity), true
+	case "TicketingError.integration":
+		if e.ComplexityRoot.TicketingError.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Integration(childComplexity), true
+	case "TicketingError.lastOccurredAt":
+		if e.ComplexityRoot.TicketingError.LastOccurredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.LastOccurredAt(childComplexity), true
+	case "TicketingError.message":
+		if e.ComplexityRoot.TicketingError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Message(childComplexity), true
+	case "TicketingError.occurrenceCount":
+		if e.ComplexityRoot.TicketingError.OccurrenceCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.OccurrenceCount(childComplexity), true
+	case "TicketingError.operation":
+		if e.ComplexityRoot.TicketingError.Operation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Operation(childComplexity), true
+	case "TicketingError.organization":
+		if e.ComplexityRoot.TicketingError.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Organization(childComplexity), true
+	case "TicketingError.ticketID":
+		if e.ComplexityRoot.TicketingError.TicketID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.TicketID(childComplexity), true
+	case "TicketingError.updatedAt":
+		if e.ComplexityRoot.TicketingError.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.UpdatedAt(childComplexity), true
+
+	case "TicketingErrorConnection.edges":
+		if e.ComplexityRoot.TicketingErrorConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorConnection.Edges(childComplexity), true
+	case "TicketingErrorConnection.pageInfo":
+		if e.ComplexityRoot.TicketingErrorConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorConnection.PageInfo(childComplexity), true
+	case "TicketingErrorConnection.totalCount":
+		if e.ComplexityRoot.TicketingErrorConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorConnection.TotalCount(childComplexity), true
+
+	case "TicketingErrorEdge.cursor":
+		if e.ComplexityRoot.TicketingErrorEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorEdge.Cursor(childComplexity), true
+	case "TicketingErrorEdge.node":
+		if e.ComplexityRoot.TicketingErrorEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorEdge.Node(childComplexity), true
+
 	case "TicketingIntegration.account":
 		if e.ComplexityRoot.TicketingIntegration.Account == nil {
 			break
@@ -3925,6 +4471,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.BaseURL(childComplexity), true
+	case "TicketingIntegration.catchAllCompanyID":
+		if e.ComplexityRoot.TicketingIntegration.CatchAllCompanyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.CatchAllCompanyID(childComplexity), true
+	case "TicketingIntegration.catchAllCompanyName":
+		if e.ComplexityRoot.TicketingIntegration.CatchAllCompanyName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.CatchAllCompanyName(childComplexity), true
+	case "TicketingIntegration.companyTypeIds":
+		if e.ComplexityRoot.TicketingIntegration.CompanyTypeIds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.CompanyTypeIds(childComplexity), true
 	case "TicketingIntegration.createdAt":
 		if e.ComplexityRoot.TicketingIntegration.CreatedAt == nil {
 			break
@@ -3961,12 +4525,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.Name(childComplexity), true
+	case "TicketingIntegration.polledUntil":
+		if e.ComplexityRoot.TicketingIntegration.PolledUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.PolledUntil(childComplexity), true
 	case "TicketingIntegration.status":
 		if e.ComplexityRoot.TicketingIntegration.Status == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.Status(childComplexity), true
+	case "TicketingIntegration.stormMinutes":
+		if e.ComplexityRoot.TicketingIntegration.StormMinutes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.StormMinutes(childComplexity), true
+	case "TicketingIntegration.stormThreshold":
+		if e.ComplexityRoot.TicketingIntegration.StormThreshold == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.StormThreshold(childComplexity), true
 	case "TicketingIntegration.updatedAt":
 		if e.ComplexityRoot.TicketingIntegration.UpdatedAt == nil {
 			break
@@ -3979,6 +4561,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.VerifiedAt(childComplexity), true
+	case "TicketingIntegration.webhookExternalID":
+		if e.ComplexityRoot.TicketingIntegration.WebhookExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.WebhookExternalID(childComplexity), true
 
 	case "TicketingIntegrationConnection.edges":
 		if e.ComplexityRoot.TicketingIntegrationConnection.Edges == nil {
@@ -4011,6 +4599,117 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegrationEdge.Node(childComplexity), true
+
+	case "TicketingUsageRecord.attempts":
+		if e.ComplexityRoot.TicketingUsageRecord.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Attempts(childComplexity), true
+	case "TicketingUsageRecord.createdAt":
+		if e.ComplexityRoot.TicketingUsageRecord.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.CreatedAt(childComplexity), true
+	case "TicketingUsageRecord.day":
+		if e.ComplexityRoot.TicketingUsageRecord.Day == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Day(childComplexity), true
+	case "TicketingUsageRecord.highWater":
+		if e.ComplexityRoot.TicketingUsageRecord.HighWater == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.HighWater(childComplexity), true
+	case "TicketingUsageRecord.id":
+		if e.ComplexityRoot.TicketingUsageRecord.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.ID(childComplexity), true
+	case "TicketingUsageRecord.integration":
+		if e.ComplexityRoot.TicketingUsageRecord.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Integration(childComplexity), true
+	case "TicketingUsageRecord.lastError":
+		if e.ComplexityRoot.TicketingUsageRecord.LastError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.LastError(childComplexity), true
+	case "TicketingUsageRecord.organization":
+		if e.ComplexityRoot.TicketingUsageRecord.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Organization(childComplexity), true
+	case "TicketingUsageRecord.quantity":
+		if e.ComplexityRoot.TicketingUsageRecord.Quantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Quantity(childComplexity), true
+	case "TicketingUsageRecord.status":
+		if e.ComplexityRoot.TicketingUsageRecord.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Status(childComplexity), true
+	case "TicketingUsageRecord.updatedAt":
+		if e.ComplexityRoot.TicketingUsageRecord.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.UpdatedAt(childComplexity), true
+	case "TicketingUsageRecord.users":
+		if e.ComplexityRoot.TicketingUsageRecord.Users == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Users(childComplexity), true
+	case "TicketingUsageRecord.writtenAt":
+		if e.ComplexityRoot.TicketingUsageRecord.WrittenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.WrittenAt(childComplexity), true
+
+	case "TicketingUsageRecordConnection.edges":
+		if e.ComplexityRoot.TicketingUsageRecordConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordConnection.Edges(childComplexity), true
+	case "TicketingUsageRecordConnection.pageInfo":
+		if e.ComplexityRoot.TicketingUsageRecordConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordConnection.PageInfo(childComplexity), true
+	case "TicketingUsageRecordConnection.totalCount":
+		if e.ComplexityRoot.TicketingUsageRecordConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordConnection.TotalCount(childComplexity), true
+
+	case "TicketingUsageRecordEdge.cursor":
+		if e.ComplexityRoot.TicketingUsageRecordEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordEdge.Cursor(childComplexity), true
+	case "TicketingUsageRecordEdge.node":
+		if e.ComplexityRoot.TicketingUsageRecordEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordEdge.Node(childComplexity), true
 
 	case "UpdateAdministratorPayload.administrator":
 		if e.ComplexityRoot.UpdateAdministratorPayload.Administrator == nil {
@@ -6694,6 +7393,69 @@ enum JobStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/job.Status") 
   CANCELLED
 }
 """
+A time in which an organization's alerts become no tickets; what is still wrong at its end becomes one then.
+"""
+type MaintenanceWindow implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What is done in it.
+  """
+  name: String!
+  """
+  When it begins.
+  """
+  startsAt: Time!
+  """
+  When it ends; after its begin, by at most 31 days.
+  """
+  endsAt: Time!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+}
+"""
+A page of a list of maintenance windows.
+"""
+type MaintenanceWindowConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [MaintenanceWindowEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of maintenance windows.
+"""
+type MaintenanceWindowEdge {
+  """
+  The object.
+  """
+  node: MaintenanceWindow
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
 An object with an ID.
 Follows the [Relay Global Object Identification Specification](https://relay.dev/graphql/objectidentification.htm)
 """
@@ -7150,6 +7912,10 @@ type Ticket implements Node {
   """
   updatedAt: Time!
   """
+  Whether it stands for the many alerts of a storm.
+  """
+  storm: Boolean!
+  """
   Written into the ticket at the vendor, so that it can be found again after any failure.
   """
   marker: String!
@@ -7165,6 +7931,30 @@ type Ticket implements Node {
   The ticket's number at the vendor, as technicians know it.
   """
   externalNumber: String
+  """
+  Where a technician opens it.
+  """
+  externalURL: String
+  """
+  Its status at the vendor, as last read.
+  """
+  externalStatus: String
+  """
+  The vendor's id of the technician who has it, as last read.
+  """
+  externalAssignee: String
+  """
+  Whether a technician has started work on it.
+  """
+  started: Boolean!
+  """
+  When it was known to be closed.
+  """
+  closedAt: Time
+  """
+  Whether somebody closed it at the vendor, rather than the end of its alerts.
+  """
+  closedByTechnician: Boolean!
   """
   The company at the vendor that it was created for.
   """
@@ -7194,9 +7984,72 @@ type Ticket implements Node {
   """
   integration: TicketingIntegration! @requires(permission: "ticketing.view_integration")
   """
-  The alert that it is for.
+  The alert that it was first wanted for.
   """
   alert: Alert! @requires(permission: "alert.view_alert")
+}
+"""
+An alert that a ticket is about; a ticket of a group is about several.
+"""
+type TicketAlert implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  When the ticket's text or a note was to name the alert; null while that waits for the next batch of notes.
+  """
+  notedAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The ticket.
+  """
+  ticket: Ticket! @requires(permission: "ticketing.view_ticket")
+  """
+  The alert.
+  """
+  alert: Alert! @requires(permission: "alert.view_alert")
+}
+"""
+A page of a list of ticket alerts.
+"""
+type TicketAlertConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [TicketAlertEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of ticket alerts.
+"""
+type TicketAlertEdge {
+  """
+  The object.
+  """
+  node: TicketAlert
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
 }
 """
 A page of a list of tickets.
@@ -7260,6 +8113,10 @@ type TicketDelivery implements Node {
   """
   lastError: String
   """
+  When it is done at the earliest; null for at once.
+  """
+  notBefore: Time
+  """
   When the last call began.
   """
   attemptedAt: Time
@@ -7292,6 +8149,10 @@ enum TicketDeliveryAction @goModel(model: "github.com/bailiwick/bailiwick/ent/ti
   Close the ticket.
   """
   CLOSE
+  """
+  Put the closed ticket back to work, with a note.
+  """
+  REOPEN
 }
 """
 A page of a list of ticket deliverys.
@@ -7399,7 +8260,7 @@ enum TicketStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/ticket.Sta
   CANCELLED
 }
 """
-Whether alerts of a type become tickets of an integration, and what those look like (JC-006 to JC-008).
+Whether alerts of a type become tickets of an integration, and what those look like: the provider's default, or what one organization has instead of it (JC-006 to JC-008).
 """
 type TicketingAlertConfiguration implements Node {
   """
@@ -7426,6 +8287,10 @@ type TicketingAlertConfiguration implements Node {
   The ticket is due this many days after the alert; null for no due date.
   """
   dueDays: Int
+  """
+  The organization that it belongs to; none for the provider as a whole.
+  """
+  organization: Organization @requires(permission: "tenancy.view_organization")
   """
   The integration that it is for.
   """
@@ -7456,6 +8321,85 @@ type TicketingAlertConfigurationEdge {
   The object.
   """
   node: TicketingAlertConfiguration
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+On which line of which agreement an organization's users are billed in the ticketing system.
+"""
+type TicketingBillingMapping implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The vendor's id of the agreement: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
+  """
+  externalAgreementID: String!
+  """
+  The agreement's name at the vendor.
+  """
+  externalAgreementName: String
+  """
+  The vendor's id of the line whose quantity is set: Autotask's contract service, ConnectWise's addition, Syncro's line item.
+  """
+  externalLineID: String!
+  """
+  The line's name at the vendor.
+  """
+  externalLineName: String
+  """
+  How many users are not billed.
+  """
+  nonBillableUsers: Int!
+  """
+  Whether the quantity is written every day.
+  """
+  enabled: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The integration that it is for.
+  """
+  integration: TicketingIntegration! @requires(permission: "ticketing.view_integration")
+}
+"""
+A page of a list of ticketing billing mappings.
+"""
+type TicketingBillingMappingConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [TicketingBillingMappingEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of ticketing billing mappings.
+"""
+type TicketingBillingMappingEdge {
+  """
+  The object.
+  """
+  node: TicketingBillingMapping
   """
   Where the entry stands: pass it as after or before.
   """
@@ -7525,6 +8469,114 @@ type TicketingCompanyMappingEdge {
   cursor: Cursor!
 }
 """
+A refusal or failure of a ticketing system, in the vendor's own words, and what to do about it.
+"""
+type TicketingError implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The ticket that it was about; null if about none.
+  """
+  ticketID: String
+  """
+  What was asked of the vendor: create, note, close, verify, usage.
+  """
+  operation: String!
+  """
+  What kind of failure it is.
+  """
+  errorType: TicketingErrorErrorType!
+  """
+  The vendor's own words, or what is known if there are none.
+  """
+  message: String!
+  """
+  What to do about it.
+  """
+  advice: String
+  """
+  How often it happened; repetitions are counted and not listed.
+  """
+  occurrenceCount: Int!
+  """
+  When it happened last.
+  """
+  lastOccurredAt: Time!
+  """
+  The organization that it belongs to; none for the provider as a whole.
+  """
+  organization: Organization @requires(permission: "tenancy.view_organization")
+  """
+  The ticketing system.
+  """
+  integration: TicketingIntegration! @requires(permission: "ticketing.view_integration")
+}
+"""
+A page of a list of ticketing errors.
+"""
+type TicketingErrorConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [TicketingErrorEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of ticketing errors.
+"""
+type TicketingErrorEdge {
+  """
+  The object.
+  """
+  node: TicketingError
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+TicketingErrorErrorType is enum for the field error_type
+"""
+enum TicketingErrorErrorType @goModel(model: "github.com/bailiwick/bailiwick/ent/ticketingerror.ErrorType") {
+  """
+  The vendor refuses what it was sent.
+  """
+  CONFIGURATION
+  """
+  The vendor refuses the credentials, or they lack a permission.
+  """
+  CREDENTIALS
+  """
+  The account has no calls left for now.
+  """
+  THROTTLED
+  """
+  No usable answer came.
+  """
+  UNREACHABLE
+  """
+  What was addressed no longer exists at the vendor.
+  """
+  GONE
+}
+"""
 The connection of a provider to its ticketing system.
 """
 type TicketingIntegration implements Node {
@@ -7564,6 +8616,34 @@ type TicketingIntegration implements Node {
   Whether alerts become tickets without anyone asking.
   """
   automaticTicketing: Boolean!
+  """
+  Only companies of these types are offered for mapping; all if there are none (Autotask, ConnectWise).
+  """
+  companyTypeIds: [Int!]
+  """
+  The vendor's company that tickets of unmapped organizations go to; empty to hold them until they are mapped.
+  """
+  catchAllCompanyID: String
+  """
+  That company's name.
+  """
+  catchAllCompanyName: String
+  """
+  How many tickets an organization may open within the storm's minutes before further alerts share one ticket; 0 for no limit.
+  """
+  stormThreshold: Int!
+  """
+  Over how many minutes tickets are counted.
+  """
+  stormMinutes: Int!
+  """
+  The webhook's id at the vendor; empty while there is none.
+  """
+  webhookExternalID: String
+  """
+  Up to when the vendor's changes have been read.
+  """
+  polledUntil: Time
   """
   When the vendor last accepted the credentials.
   """
@@ -7636,6 +8716,114 @@ enum TicketingIntegrationStatus @goModel(model: "github.com/bailiwick/bailiwick/
   The vendor refuses the credentials; deliveries wait.
   """
   PAUSED
+}
+"""
+An organization's usage on one day, and what became of it at the vendor.
+"""
+type TicketingUsageRecord implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The day in UTC, as YYYY-MM-DD.
+  """
+  day: String!
+  """
+  The most users that the organization was seen to have on the day.
+  """
+  users: Int!
+  """
+  The most users of any day of the month so far.
+  """
+  highWater: Int!
+  """
+  What is billed: the high-water mark less the users who are not billed.
+  """
+  quantity: Int!
+  """
+  Whether the vendor has it.
+  """
+  status: TicketingUsageRecordStatus!
+  """
+  How many calls were made for it.
+  """
+  attempts: Int!
+  """
+  What went wrong last, in the vendor's own words where there are any.
+  """
+  lastError: String
+  """
+  When the vendor was known to have it.
+  """
+  writtenAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The integration that it is for.
+  """
+  integration: TicketingIntegration! @requires(permission: "ticketing.view_integration")
+}
+"""
+A page of a list of ticketing usage records.
+"""
+type TicketingUsageRecordConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [TicketingUsageRecordEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of ticketing usage records.
+"""
+type TicketingUsageRecordEdge {
+  """
+  The object.
+  """
+  node: TicketingUsageRecord
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+TicketingUsageRecordStatus is enum for the field status
+"""
+enum TicketingUsageRecordStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/ticketingusagerecord.Status") {
+  """
+  To be written.
+  """
+  PENDING
+  """
+  The vendor has it.
+  """
+  WRITTEN
+  """
+  The vendor refuses it; it is tried again with the next day.
+  """
+  FAILED
+  """
+  No agreement's line is mapped to the organization, or writing is off.
+  """
+  UNMAPPED
 }
 """
 The builtin Time type
@@ -9679,6 +10867,36 @@ func childFields_JobEdge(ctx context.Context, ec *executionContext, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
 }
 
+func childFields_MaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_MaintenanceWindow_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_MaintenanceWindow_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_MaintenanceWindow_updatedAt(ctx, ec, field)
+	case "name":
+		return fieldContext_MaintenanceWindow_name(ctx, ec, field)
+	case "startsAt":
+		return fieldContext_MaintenanceWindow_startsAt(ctx, ec, field)
+	case "endsAt":
+		return fieldContext_MaintenanceWindow_endsAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_MaintenanceWindow_organization(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MaintenanceWindow", field.Name)
+}
+
+func childFields_MaintenanceWindowEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_MaintenanceWindowEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_MaintenanceWindowEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MaintenanceWindowEdge", field.Name)
+}
+
 func childFields_Organization(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10061,6 +11279,8 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_Ticket_updatedAt(ctx, ec, field)
+	case "storm":
+		return fieldContext_Ticket_storm(ctx, ec, field)
 	case "marker":
 		return fieldContext_Ticket_marker(ctx, ec, field)
 	case "status":
@@ -10069,6 +11289,18 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_externalID(ctx, ec, field)
 	case "externalNumber":
 		return fieldContext_Ticket_externalNumber(ctx, ec, field)
+	case "externalURL":
+		return fieldContext_Ticket_externalURL(ctx, ec, field)
+	case "externalStatus":
+		return fieldContext_Ticket_externalStatus(ctx, ec, field)
+	case "externalAssignee":
+		return fieldContext_Ticket_externalAssignee(ctx, ec, field)
+	case "started":
+		return fieldContext_Ticket_started(ctx, ec, field)
+	case "closedAt":
+		return fieldContext_Ticket_closedAt(ctx, ec, field)
+	case "closedByTechnician":
+		return fieldContext_Ticket_closedByTechnician(ctx, ec, field)
 	case "externalCompanyID":
 		return fieldContext_Ticket_externalCompanyID(ctx, ec, field)
 	case "dueAt":
@@ -10089,6 +11321,36 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_deliveries(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Ticket", field.Name)
+}
+
+func childFields_TicketAlert(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketAlert_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_TicketAlert_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_TicketAlert_updatedAt(ctx, ec, field)
+	case "notedAt":
+		return fieldContext_TicketAlert_notedAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketAlert_organization(ctx, ec, field)
+	case "ticket":
+		return fieldContext_TicketAlert_ticket(ctx, ec, field)
+	case "alert":
+		return fieldContext_TicketAlert_alert(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketAlert", field.Name)
+}
+
+func childFields_TicketAlertEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_TicketAlertEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_TicketAlertEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketAlertEdge", field.Name)
 }
 
 func childFields_TicketConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10125,6 +11387,8 @@ func childFields_TicketDelivery(ctx context.Context, ec *executionContext, field
 		return fieldContext_TicketDelivery_lookups(ctx, ec, field)
 	case "lastError":
 		return fieldContext_TicketDelivery_lastError(ctx, ec, field)
+	case "notBefore":
+		return fieldContext_TicketDelivery_notBefore(ctx, ec, field)
 	case "attemptedAt":
 		return fieldContext_TicketDelivery_attemptedAt(ctx, ec, field)
 	case "deliveredAt":
@@ -10193,6 +11457,8 @@ func childFields_TicketingAlertConfiguration(ctx context.Context, ec *executionC
 		return fieldContext_TicketingAlertConfiguration_shouldCreateTickets(ctx, ec, field)
 	case "dueDays":
 		return fieldContext_TicketingAlertConfiguration_dueDays(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketingAlertConfiguration_organization(ctx, ec, field)
 	case "integration":
 		return fieldContext_TicketingAlertConfiguration_integration(ctx, ec, field)
 	case "syncro":
@@ -10229,6 +11495,44 @@ func childFields_TicketingAlertOptionValue(ctx context.Context, ec *executionCon
 		return fieldContext_TicketingAlertOptionValue_label(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingAlertOptionValue", field.Name)
+}
+
+func childFields_TicketingBillingMapping(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingBillingMapping_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_TicketingBillingMapping_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_TicketingBillingMapping_updatedAt(ctx, ec, field)
+	case "externalAgreementID":
+		return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
+	case "externalAgreementName":
+		return fieldContext_TicketingBillingMapping_externalAgreementName(ctx, ec, field)
+	case "externalLineID":
+		return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
+	case "externalLineName":
+		return fieldContext_TicketingBillingMapping_externalLineName(ctx, ec, field)
+	case "nonBillableUsers":
+		return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
+	case "enabled":
+		return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketingBillingMapping_organization(ctx, ec, field)
+	case "integration":
+		return fieldContext_TicketingBillingMapping_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMapping", field.Name)
+}
+
+func childFields_TicketingBillingMappingEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_TicketingBillingMappingEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_TicketingBillingMappingEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMappingEdge", field.Name)
 }
 
 func childFields_TicketingCompany(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10293,6 +11597,46 @@ func childFields_TicketingCompanyPage(ctx context.Context, ec *executionContext,
 	return nil, fmt.Errorf("no field named %q was found under type TicketingCompanyPage", field.Name)
 }
 
+func childFields_TicketingError(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingError_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_TicketingError_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_TicketingError_updatedAt(ctx, ec, field)
+	case "ticketID":
+		return fieldContext_TicketingError_ticketID(ctx, ec, field)
+	case "operation":
+		return fieldContext_TicketingError_operation(ctx, ec, field)
+	case "errorType":
+		return fieldContext_TicketingError_errorType(ctx, ec, field)
+	case "message":
+		return fieldContext_TicketingError_message(ctx, ec, field)
+	case "advice":
+		return fieldContext_TicketingError_advice(ctx, ec, field)
+	case "occurrenceCount":
+		return fieldContext_TicketingError_occurrenceCount(ctx, ec, field)
+	case "lastOccurredAt":
+		return fieldContext_TicketingError_lastOccurredAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketingError_organization(ctx, ec, field)
+	case "integration":
+		return fieldContext_TicketingError_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingError", field.Name)
+}
+
+func childFields_TicketingErrorEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_TicketingErrorEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_TicketingErrorEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingErrorEdge", field.Name)
+}
+
 func childFields_TicketingIntegration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10313,6 +11657,20 @@ func childFields_TicketingIntegration(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingIntegration_status(ctx, ec, field)
 	case "automaticTicketing":
 		return fieldContext_TicketingIntegration_automaticTicketing(ctx, ec, field)
+	case "companyTypeIds":
+		return fieldContext_TicketingIntegration_companyTypeIds(ctx, ec, field)
+	case "catchAllCompanyID":
+		return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
+	case "catchAllCompanyName":
+		return fieldContext_TicketingIntegration_catchAllCompanyName(ctx, ec, field)
+	case "stormThreshold":
+		return fieldContext_TicketingIntegration_stormThreshold(ctx, ec, field)
+	case "stormMinutes":
+		return fieldContext_TicketingIntegration_stormMinutes(ctx, ec, field)
+	case "webhookExternalID":
+		return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
+	case "polledUntil":
+		return fieldContext_TicketingIntegration_polledUntil(ctx, ec, field)
 	case "verifiedAt":
 		return fieldContext_TicketingIntegration_verifiedAt(ctx, ec, field)
 	case "lastError":
@@ -10343,6 +11701,48 @@ func childFields_TicketingIntegrationEdge(ctx context.Context, ec *executionCont
 		return fieldContext_TicketingIntegrationEdge_cursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingIntegrationEdge", field.Name)
+}
+
+func childFields_TicketingUsageRecord(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingUsageRecord_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_TicketingUsageRecord_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_TicketingUsageRecord_updatedAt(ctx, ec, field)
+	case "day":
+		return fieldContext_TicketingUsageRecord_day(ctx, ec, field)
+	case "users":
+		return fieldContext_TicketingUsageRecord_users(ctx, ec, field)
+	case "highWater":
+		return fieldContext_TicketingUsageRecord_highWater(ctx, ec, field)
+	case "quantity":
+		return fieldContext_TicketingUsageRecord_quantity(ctx, ec, field)
+	case "status":
+		return fieldContext_TicketingUsageRecord_status(ctx, ec, field)
+	case "attempts":
+		return fieldContext_TicketingUsageRecord_attempts(ctx, ec, field)
+	case "lastError":
+		return fieldContext_TicketingUsageRecord_lastError(ctx, ec, field)
+	case "writtenAt":
+		return fieldContext_TicketingUsageRecord_writtenAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketingUsageRecord_organization(ctx, ec, field)
+	case "integration":
+		return fieldContext_TicketingUsageRecord_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecord", field.Name)
+}
+
+func childFields_TicketingUsageRecordEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_TicketingUsageRecordEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_TicketingUsageRecordEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecordEdge", field.Name)
 }
 
 func childFields_UpdateAdministratorPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17211,6 +18611,341 @@ func _JobEdge_cursor(ctx context.Context, ec *executionContext, field graphql.Co
 }
 func fieldContext_JobEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("JobEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _MaintenanceWindow_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _MaintenanceWindow_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _MaintenanceWindow_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _MaintenanceWindow_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _MaintenanceWindow_startsAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_startsAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_startsAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _MaintenanceWindow_endsAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_endsAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_endsAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _MaintenanceWindow_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MaintenanceWindow",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _MaintenanceWindowConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.MaintenanceWindowEdge) graphql.Marshaler {
+			return marshalOMaintenanceWindowEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_MaintenanceWindowConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MaintenanceWindowConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MaintenanceWindowEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _MaintenanceWindowConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindowConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MaintenanceWindowConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _MaintenanceWindowConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindowConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindowConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _MaintenanceWindowEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
+			return marshalOMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_MaintenanceWindowEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MaintenanceWindowEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MaintenanceWindow(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _MaintenanceWindowEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindowEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindowEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
 func _Mutation_signIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -25013,6 +26748,29 @@ func fieldContext_Ticket_updatedAt(_ context.Context, ec *executionContext, fiel
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func _Ticket_storm(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_storm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Storm, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Ticket_storm(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func _Ticket_marker(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -25103,6 +26861,144 @@ func _Ticket_externalNumber(ctx context.Context, ec *executionContext, field gra
 }
 func fieldContext_Ticket_externalNumber(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Ticket_externalURL(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_externalURL(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalURL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_externalURL(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Ticket_externalStatus(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_externalStatus(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalStatus, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_externalStatus(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Ticket_externalAssignee(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_externalAssignee(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalAssignee, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_externalAssignee(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Ticket_started(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_started(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Started, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Ticket_started(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Ticket_closedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_closedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClosedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_closedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Ticket_closedByTechnician(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_closedByTechnician(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClosedByTechnician, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Ticket_closedByTechnician(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
 func _Ticket_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
@@ -25452,6 +27348,405 @@ func fieldContext_Ticket_deliveries(ctx context.Context, ec *executionContext, f
 	return fc, nil
 }
 
+func _TicketAlert_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketAlert_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketAlert_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketAlert_notedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_notedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketAlert_notedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketAlert_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlert",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlert_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_ticket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ticket(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_ticket")
+				if err != nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Ticket) graphql.Marshaler {
+			return marshalNTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_ticket(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlert",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Ticket(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlert_alert(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_alert(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Alert(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "alert.view_alert")
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Alert
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Alert) graphql.Marshaler {
+			return marshalNAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_alert(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlert",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Alert(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlertConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketAlertEdge) graphql.Marshaler {
+			return marshalOTicketAlertEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketAlertConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlertConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketAlertEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlertConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlertConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlertConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlertConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlertConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlertConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketAlertEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketAlert) graphql.Marshaler {
+			return marshalOTicketAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlert(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketAlertEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlertEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketAlert(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlertEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlertEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlertEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _TicketConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -25767,6 +28062,29 @@ func _TicketDelivery_lastError(ctx context.Context, ec *executionContext, field 
 }
 func fieldContext_TicketDelivery_lastError(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketDelivery", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketDelivery_notBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketDelivery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketDelivery_notBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketDelivery_notBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketDelivery", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _TicketDelivery_attemptedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketDelivery) (ret graphql.Marshaler) {
@@ -26324,6 +28642,61 @@ func fieldContext_TicketingAlertConfiguration_dueDays(_ context.Context, ec *exe
 	return graphql.NewScalarFieldContext("TicketingAlertConfiguration", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func _TicketingAlertConfiguration_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingAlertConfiguration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAlertConfiguration_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalOOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAlertConfiguration_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAlertConfiguration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _TicketingAlertConfiguration_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingAlertConfiguration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -26652,6 +29025,465 @@ func _TicketingAlertOptionValue_label(ctx context.Context, ec *executionContext,
 }
 func fieldContext_TicketingAlertOptionValue_label(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingAlertOptionValue", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingBillingMapping_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingBillingMapping_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalAgreementID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalAgreementID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalAgreementID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalAgreementName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalAgreementName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalAgreementName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalAgreementName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalLineID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalLineID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalLineID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalLineName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalLineName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalLineName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalLineName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_nonBillableUsers(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NonBillableUsers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_nonBillableUsers(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingBillingMapping_enabled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_enabled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingBillingMapping_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMapping",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMapping_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_integration")
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMapping",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMappingConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketingBillingMappingEdge) graphql.Marshaler {
+			return marshalOTicketingBillingMappingEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMappingConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMappingConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMappingEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMappingConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMappingConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMappingConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMappingConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMappingConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMappingConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingBillingMappingEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingBillingMapping) graphql.Marshaler {
+			return marshalOTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMappingEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMappingEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMapping(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMappingEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMappingEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMappingEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
 func _TicketingCompany_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompany) (ret graphql.Marshaler) {
@@ -27122,6 +29954,488 @@ func fieldContext_TicketingCompanyPage_nextPage(_ context.Context, ec *execution
 	return graphql.NewScalarFieldContext("TicketingCompanyPage", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func _TicketingError_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingError_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingError_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingError_ticketID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_ticketID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TicketID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingError_ticketID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingError_operation(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_operation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Operation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_operation(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingError_errorType(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_errorType(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ErrorType, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ticketingerror.ErrorType) graphql.Marshaler {
+			return marshalNTicketingErrorErrorType2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingerrorᚐErrorType(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_errorType(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type TicketingErrorErrorType does not have child fields"))
+}
+
+func _TicketingError_message(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_message(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_message(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingError_advice(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_advice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Advice, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingError_advice(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingError_occurrenceCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_occurrenceCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OccurrenceCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_occurrenceCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingError_lastOccurredAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_lastOccurredAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastOccurredAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_lastOccurredAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingError_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalOOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingError_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingError",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingError_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_integration")
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingError",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingErrorConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketingErrorEdge) graphql.Marshaler {
+			return marshalOTicketingErrorEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingErrorConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingErrorConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingErrorEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingErrorConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingErrorConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingErrorConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingErrorConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingErrorConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingErrorConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingErrorEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingError) graphql.Marshaler {
+			return marshalOTicketingError2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingError(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingErrorEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingErrorEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingError(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingErrorEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingErrorEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingErrorEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _TicketingIntegration_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -27327,6 +30641,167 @@ func _TicketingIntegration_automaticTicketing(ctx context.Context, ec *execution
 }
 func fieldContext_TicketingIntegration_automaticTicketing(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingIntegration_companyTypeIds(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_companyTypeIds(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CompanyTypeIds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []int) graphql.Marshaler {
+			return marshalOInt2ᚕintᚄ(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_companyTypeIds(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingIntegration_catchAllCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CatchAllCompanyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_catchAllCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingIntegration_catchAllCompanyName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_catchAllCompanyName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CatchAllCompanyName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_catchAllCompanyName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingIntegration_stormThreshold(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_stormThreshold(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StormThreshold, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingIntegration_stormThreshold(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingIntegration_stormMinutes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_stormMinutes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StormMinutes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingIntegration_stormMinutes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingIntegration_webhookExternalID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WebhookExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_webhookExternalID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingIntegration_polledUntil(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_polledUntil(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PolledUntil, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_polledUntil(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _TicketingIntegration_verifiedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
@@ -27538,6 +31013,511 @@ func _TicketingIntegrationEdge_cursor(ctx context.Context, ec *executionContext,
 }
 func fieldContext_TicketingIntegrationEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegrationEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _TicketingUsageRecord_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingUsageRecord_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingUsageRecord_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingUsageRecord_day(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_day(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Day, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_day(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingUsageRecord_users(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_users(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Users, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_users(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecord_highWater(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_highWater(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HighWater, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_highWater(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecord_quantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_quantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_quantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecord_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ticketingusagerecord.Status) graphql.Marshaler {
+			return marshalNTicketingUsageRecordStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type TicketingUsageRecordStatus does not have child fields"))
+}
+
+func _TicketingUsageRecord_attempts(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_attempts(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attempts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_attempts(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecord_lastError(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_lastError(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecord_lastError(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingUsageRecord_writtenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_writtenAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecord_writtenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingUsageRecord_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecord",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecord_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_integration")
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecord",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecordConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketingUsageRecordEdge) graphql.Marshaler {
+			return marshalOTicketingUsageRecordEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecordConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecordConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsageRecordEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecordConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecordConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecordConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecordConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecordConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecordConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecordEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingUsageRecord) graphql.Marshaler {
+			return marshalOTicketingUsageRecord2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecord(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecordEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecordEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsageRecord(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecordEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecordEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecordEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
 func _UpdateAdministratorPayload_administrator(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateAdministratorPayload) (ret graphql.Marshaler) {
@@ -32145,16 +36125,31 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _User(ctx, ec, sel, obj)
+	case *ent.TicketingUsageRecord:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _TicketingUsageRecord(ctx, ec, sel, obj)
 	case *ent.TicketingIntegration:
 		if obj == nil {
 			return graphql.Null
 		}
 		return _TicketingIntegration(ctx, ec, sel, obj)
+	case *ent.TicketingError:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _TicketingError(ctx, ec, sel, obj)
 	case *ent.TicketingCompanyMapping:
 		if obj == nil {
 			return graphql.Null
 		}
 		return _TicketingCompanyMapping(ctx, ec, sel, obj)
+	case *ent.TicketingBillingMapping:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _TicketingBillingMapping(ctx, ec, sel, obj)
 	case *ent.TicketingAlertConfiguration:
 		if obj == nil {
 			return graphql.Null
@@ -32165,6 +36160,11 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _TicketDelivery(ctx, ec, sel, obj)
+	case *ent.TicketAlert:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _TicketAlert(ctx, ec, sel, obj)
 	case *ent.Ticket:
 		if obj == nil {
 			return graphql.Null
@@ -32190,6 +36190,11 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _Organization(ctx, ec, sel, obj)
+	case *ent.MaintenanceWindow:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _MaintenanceWindow(ctx, ec, sel, obj)
 	case *ent.Job:
 		if obj == nil {
 			return graphql.Null
@@ -35084,6 +39089,198 @@ func _JobEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 	return out
 }
 
+var maintenanceWindowImplementors = []string{"MaintenanceWindow", "Node"}
+
+func _MaintenanceWindow(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.MaintenanceWindow) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, maintenanceWindowImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MaintenanceWindow")
+		case "id":
+			out.Values[i] = _MaintenanceWindow_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _MaintenanceWindow_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _MaintenanceWindow_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _MaintenanceWindow_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "startsAt":
+			out.Values[i] = _MaintenanceWindow_startsAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endsAt":
+			out.Values[i] = _MaintenanceWindow_endsAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _MaintenanceWindow_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var maintenanceWindowConnectionImplementors = []string{"MaintenanceWindowConnection"}
+
+func _MaintenanceWindowConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.MaintenanceWindowConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, maintenanceWindowConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MaintenanceWindowConnection")
+		case "edges":
+			out.Values[i] = _MaintenanceWindowConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _MaintenanceWindowConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _MaintenanceWindowConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var maintenanceWindowEdgeImplementors = []string{"MaintenanceWindowEdge"}
+
+func _MaintenanceWindowEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.MaintenanceWindowEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, maintenanceWindowEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MaintenanceWindowEdge")
+		case "node":
+			out.Values[i] = _MaintenanceWindowEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _MaintenanceWindowEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var mutationImplementors = []string{"Mutation"}
 
 func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) graphql.Marshaler {
@@ -37919,6 +42116,11 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "storm":
+			out.Values[i] = _Ticket_storm(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "marker":
 			out.Values[i] = _Ticket_marker(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -37937,6 +42139,36 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 		case "externalNumber":
 			out.Values[i] = _Ticket_externalNumber(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalURL":
+			out.Values[i] = _Ticket_externalURL(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalStatus":
+			out.Values[i] = _Ticket_externalStatus(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalAssignee":
+			out.Values[i] = _Ticket_externalAssignee(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "started":
+			out.Values[i] = _Ticket_started(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "closedAt":
+			out.Values[i] = _Ticket_closedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "closedByTechnician":
+			out.Values[i] = _Ticket_closedByTechnician(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "externalCompanyID":
@@ -38137,6 +42369,264 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 	return out
 }
 
+var ticketAlertImplementors = []string{"TicketAlert", "Node"}
+
+func _TicketAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketAlert) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketAlertImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketAlert")
+		case "id":
+			out.Values[i] = _TicketAlert_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _TicketAlert_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _TicketAlert_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notedAt":
+			out.Values[i] = _TicketAlert_notedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketAlert_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "ticket":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketAlert_ticket(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "alert":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketAlert_alert(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketAlertConnectionImplementors = []string{"TicketAlertConnection"}
+
+func _TicketAlertConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketAlertConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketAlertConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketAlertConnection")
+		case "edges":
+			out.Values[i] = _TicketAlertConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _TicketAlertConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _TicketAlertConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketAlertEdgeImplementors = []string{"TicketAlertEdge"}
+
+func _TicketAlertEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketAlertEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketAlertEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketAlertEdge")
+		case "node":
+			out.Values[i] = _TicketAlertEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _TicketAlertEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketConnectionImplementors = []string{"TicketConnection"}
 
 func _TicketConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketConnection) graphql.Marshaler {
@@ -38244,6 +42734,11 @@ func _TicketDelivery(ctx context.Context, ec *executionContext, sel ast.Selectio
 			}
 		case "lastError":
 			out.Values[i] = _TicketDelivery_lastError(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notBefore":
+			out.Values[i] = _TicketDelivery_notBefore(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -38573,6 +43068,44 @@ func _TicketingAlertConfiguration(ctx context.Context, ec *executionContext, sel
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingAlertConfiguration_organization(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "integration":
 			field := field
 
@@ -38823,6 +43356,251 @@ func _TicketingAlertOptionValue(ctx context.Context, ec *executionContext, sel a
 			}
 		case "label":
 			out.Values[i] = _TicketingAlertOptionValue_label(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingBillingMappingImplementors = []string{"TicketingBillingMapping", "Node"}
+
+func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingBillingMapping) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingBillingMappingImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingBillingMapping")
+		case "id":
+			out.Values[i] = _TicketingBillingMapping_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _TicketingBillingMapping_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _TicketingBillingMapping_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalAgreementID":
+			out.Values[i] = _TicketingBillingMapping_externalAgreementID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalAgreementName":
+			out.Values[i] = _TicketingBillingMapping_externalAgreementName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalLineID":
+			out.Values[i] = _TicketingBillingMapping_externalLineID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalLineName":
+			out.Values[i] = _TicketingBillingMapping_externalLineName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nonBillableUsers":
+			out.Values[i] = _TicketingBillingMapping_nonBillableUsers(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "enabled":
+			out.Values[i] = _TicketingBillingMapping_enabled(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingBillingMapping_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "integration":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingBillingMapping_integration(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingBillingMappingConnectionImplementors = []string{"TicketingBillingMappingConnection"}
+
+func _TicketingBillingMappingConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingBillingMappingConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingBillingMappingConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingBillingMappingConnection")
+		case "edges":
+			out.Values[i] = _TicketingBillingMappingConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _TicketingBillingMappingConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _TicketingBillingMappingConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingBillingMappingEdgeImplementors = []string{"TicketingBillingMappingEdge"}
+
+func _TicketingBillingMappingEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingBillingMappingEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingBillingMappingEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingBillingMappingEdge")
+		case "node":
+			out.Values[i] = _TicketingBillingMappingEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _TicketingBillingMappingEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -39158,6 +43936,256 @@ func _TicketingCompanyPage(ctx context.Context, ec *executionContext, sel ast.Se
 	return out
 }
 
+var ticketingErrorImplementors = []string{"TicketingError", "Node"}
+
+func _TicketingError(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingError) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingErrorImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingError")
+		case "id":
+			out.Values[i] = _TicketingError_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _TicketingError_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _TicketingError_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "ticketID":
+			out.Values[i] = _TicketingError_ticketID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "operation":
+			out.Values[i] = _TicketingError_operation(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "errorType":
+			out.Values[i] = _TicketingError_errorType(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "message":
+			out.Values[i] = _TicketingError_message(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "advice":
+			out.Values[i] = _TicketingError_advice(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "occurrenceCount":
+			out.Values[i] = _TicketingError_occurrenceCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastOccurredAt":
+			out.Values[i] = _TicketingError_lastOccurredAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingError_organization(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "integration":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingError_integration(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingErrorConnectionImplementors = []string{"TicketingErrorConnection"}
+
+func _TicketingErrorConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingErrorConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingErrorConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingErrorConnection")
+		case "edges":
+			out.Values[i] = _TicketingErrorConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _TicketingErrorConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _TicketingErrorConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingErrorEdgeImplementors = []string{"TicketingErrorEdge"}
+
+func _TicketingErrorEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingErrorEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingErrorEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingErrorEdge")
+		case "node":
+			out.Values[i] = _TicketingErrorEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _TicketingErrorEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketingIntegrationImplementors = []string{"TicketingIntegration", "Node"}
 
 func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingIntegration) graphql.Marshaler {
@@ -39213,6 +44241,41 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 		case "automaticTicketing":
 			out.Values[i] = _TicketingIntegration_automaticTicketing(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "companyTypeIds":
+			out.Values[i] = _TicketingIntegration_companyTypeIds(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "catchAllCompanyID":
+			out.Values[i] = _TicketingIntegration_catchAllCompanyID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "catchAllCompanyName":
+			out.Values[i] = _TicketingIntegration_catchAllCompanyName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "stormThreshold":
+			out.Values[i] = _TicketingIntegration_stormThreshold(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stormMinutes":
+			out.Values[i] = _TicketingIntegration_stormMinutes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "webhookExternalID":
+			out.Values[i] = _TicketingIntegration_webhookExternalID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "polledUntil":
+			out.Values[i] = _TicketingIntegration_polledUntil(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "verifiedAt":
@@ -39318,6 +44381,261 @@ func _TicketingIntegrationEdge(ctx context.Context, ec *executionContext, sel as
 			}
 		case "cursor":
 			out.Values[i] = _TicketingIntegrationEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingUsageRecordImplementors = []string{"TicketingUsageRecord", "Node"}
+
+func _TicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingUsageRecord) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsageRecordImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsageRecord")
+		case "id":
+			out.Values[i] = _TicketingUsageRecord_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _TicketingUsageRecord_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _TicketingUsageRecord_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "day":
+			out.Values[i] = _TicketingUsageRecord_day(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "users":
+			out.Values[i] = _TicketingUsageRecord_users(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "highWater":
+			out.Values[i] = _TicketingUsageRecord_highWater(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "quantity":
+			out.Values[i] = _TicketingUsageRecord_quantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = _TicketingUsageRecord_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "attempts":
+			out.Values[i] = _TicketingUsageRecord_attempts(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastError":
+			out.Values[i] = _TicketingUsageRecord_lastError(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writtenAt":
+			out.Values[i] = _TicketingUsageRecord_writtenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingUsageRecord_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "integration":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingUsageRecord_integration(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingUsageRecordConnectionImplementors = []string{"TicketingUsageRecordConnection"}
+
+func _TicketingUsageRecordConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingUsageRecordConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsageRecordConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsageRecordConnection")
+		case "edges":
+			out.Values[i] = _TicketingUsageRecordConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _TicketingUsageRecordConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _TicketingUsageRecordConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingUsageRecordEdgeImplementors = []string{"TicketingUsageRecordEdge"}
+
+func _TicketingUsageRecordEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingUsageRecordEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsageRecordEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsageRecordEdge")
+		case "node":
+			out.Values[i] = _TicketingUsageRecordEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _TicketingUsageRecordEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -41774,6 +47092,16 @@ func marshalNTicketingCompanyPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgrap
 	return _TicketingCompanyPage(ctx, ec, sel, v)
 }
 
+func unmarshalNTicketingErrorErrorType2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingerrorᚐErrorType(ctx context.Context, ec *executionContext, v any) (ticketingerror.ErrorType, error) {
+	var res ticketingerror.ErrorType
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNTicketingErrorErrorType2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingerrorᚐErrorType(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketingerror.ErrorType) graphql.Marshaler {
+	return v
+}
+
 func marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -41811,6 +47139,16 @@ func unmarshalNTicketingIntegrationStatus2githubᚗcomᚋbailiwickᚋbailiwick�
 }
 
 func marshalNTicketingIntegrationStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingintegrationᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketingintegration.Status) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNTicketingUsageRecordStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, v any) (ticketingusagerecord.Status, error) {
+	var res ticketingusagerecord.Status
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNTicketingUsageRecordStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketingusagerecord.Status) graphql.Marshaler {
 	return v
 }
 
@@ -42541,6 +47879,41 @@ func marshalOID2ᚖstring(ctx context.Context, ec *executionContext, sel ast.Sel
 	return res
 }
 
+func unmarshalOInt2ᚕintᚄ(ctx context.Context, ec *executionContext, v any) ([]int, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]int, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = unmarshalNInt2int(ctx, ec, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func marshalOInt2ᚕintᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []int) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = marshalNInt2int(ctx, ec, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func unmarshalOInt2ᚖint(ctx context.Context, ec *executionContext, v any) (*int, error) {
 	if v == nil {
 		return nil, nil
@@ -42584,6 +47957,33 @@ func marshalOJobEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐJobEdge(ctx
 		return graphql.Null
 	}
 	return _JobEdge(ctx, ec, sel, v)
+}
+
+func marshalOMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _MaintenanceWindow(ctx, ec, sel, v)
+}
+
+func marshalOMaintenanceWindowEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.MaintenanceWindowEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOMaintenanceWindowEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOMaintenanceWindowEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.MaintenanceWindowEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _MaintenanceWindowEdge(ctx, ec, sel, v)
 }
 
 func marshalONode2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐNoder(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Noder) graphql.Marshaler {
@@ -42843,6 +48243,33 @@ func marshalOTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx c
 	return _Ticket(ctx, ec, sel, v)
 }
 
+func marshalOTicketAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketAlert) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketAlert(ctx, ec, sel, v)
+}
+
+func marshalOTicketAlertEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketAlertEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOTicketAlertEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOTicketAlertEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketAlertEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketAlertEdge(ctx, ec, sel, v)
+}
+
 func marshalOTicketDelivery2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketDelivery(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketDelivery) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -42941,6 +48368,33 @@ func marshalOTicketingAlertConfigurationEdge2ᚖgithubᚗcomᚋbailiwickᚋbaili
 	return _TicketingAlertConfigurationEdge(ctx, ec, sel, v)
 }
 
+func marshalOTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingBillingMapping) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingBillingMapping(ctx, ec, sel, v)
+}
+
+func marshalOTicketingBillingMappingEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketingBillingMappingEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOTicketingBillingMappingEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOTicketingBillingMappingEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingBillingMappingEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingBillingMappingEdge(ctx, ec, sel, v)
+}
+
 func marshalOTicketingCompanyMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingCompanyMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingCompanyMapping) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -42976,6 +48430,33 @@ func unmarshalOTicketingCompanyMappingFilter2ᚖgithubᚗcomᚋbailiwickᚋbaili
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalOTicketingError2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingError(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingError) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingError(ctx, ec, sel, v)
+}
+
+func marshalOTicketingErrorEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketingErrorEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOTicketingErrorEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOTicketingErrorEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingErrorEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingErrorEdge(ctx, ec, sel, v)
+}
+
 func marshalOTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -43001,6 +48482,33 @@ func marshalOTicketingIntegrationEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋ
 		return graphql.Null
 	}
 	return _TicketingIntegrationEdge(ctx, ec, sel, v)
+}
+
+func marshalOTicketingUsageRecord2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingUsageRecord) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingUsageRecord(ctx, ec, sel, v)
+}
+
+func marshalOTicketingUsageRecordEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketingUsageRecordEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOTicketingUsageRecordEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOTicketingUsageRecordEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingUsageRecordEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingUsageRecordEdge(ctx, ec, sel, v)
 }
 
 func unmarshalOTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, v any) (*time.Time, error) {

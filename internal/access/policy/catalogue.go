@@ -110,6 +110,12 @@ var catalogue = [...]Entry{
 	{"ticketing.change_companymapping", ProviderLevel, "Map organizations to companies of the ticketing system"},
 	{"ticketing.view_ticket", OrganizationLevel, "See tickets and their delivery"},
 	{"ticketing.change_ticket", OrganizationLevel, "Retry and close tickets"},
+	{"ticketing.view_billing", ProviderLevel, "See how usage is billed through the ticketing system"},
+	{"ticketing.change_billing", ProviderLevel, "Decide how usage is billed through the ticketing system"},
+	{"ticketing.view_maintenancewindow", OrganizationLevel, "See when alerts become no tickets"},
+	{"ticketing.add_maintenancewindow", OrganizationLevel, "Plan times in which alerts become no tickets"},
+	{"ticketing.change_maintenancewindow", OrganizationLevel, "Change times in which alerts become no tickets"},
+	{"ticketing.delete_maintenancewindow", OrganizationLevel, "End times in which alerts become no tickets"},
 }
 
 // words of the bitset of a role's permissions.

@@ -1,20 +1,38 @@
 -- +goose Up
 -- create "providers" table
 CREATE TABLE "providers" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "contact_name" character varying NULL COLLATE "C", "contact_email" character varying NULL COLLATE "C", "require_admin_mfa" boolean NOT NULL DEFAULT false, PRIMARY KEY ("id"));
--- create "signing_keys" table
-CREATE TABLE "signing_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kid" character varying NOT NULL COLLATE "C", "state" character varying NOT NULL COLLATE "C", "public_key" bytea NOT NULL, "private_key" bytea NOT NULL, "activated_at" timestamptz NULL, "retired_at" timestamptz NULL, PRIMARY KEY ("id"));
--- create index "signingkey_kid" to table: "signing_keys"
-CREATE UNIQUE INDEX "signingkey_kid" ON "signing_keys" ("kid");
+-- create "rate_slots" table
+CREATE TABLE "rate_slots" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "number" bigint NOT NULL, "holder" character varying NULL COLLATE "C", "held_until" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "rateslot_key_number" to table: "rate_slots"
+CREATE UNIQUE INDEX "rateslot_key_number" ON "rate_slots" ("key", "number");
+-- create index "rateslot_updated_at" to table: "rate_slots"
+CREATE INDEX "rateslot_updated_at" ON "rate_slots" ("updated_at");
+-- create "rate_shares" table
+CREATE TABLE "rate_shares" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "tenant" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, PRIMARY KEY ("id"));
+-- create index "rateshare_key_tenant" to table: "rate_shares"
+CREATE UNIQUE INDEX "rateshare_key_tenant" ON "rate_shares" ("key", "tenant");
+-- create index "rateshare_updated_at" to table: "rate_shares"
+CREATE INDEX "rateshare_updated_at" ON "rate_shares" ("updated_at");
+-- create "data_keys" table
+CREATE TABLE "data_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "tenant" character varying NOT NULL COLLATE "C", "wrapped" bytea NOT NULL, "version" bigint NOT NULL DEFAULT 1, PRIMARY KEY ("id"));
+-- create index "datakey_tenant" to table: "data_keys"
+CREATE UNIQUE INDEX "datakey_tenant" ON "data_keys" ("tenant");
+-- create "rate_limits" table
+CREATE TABLE "rate_limits" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, "paused_until" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "ratelimit_key" to table: "rate_limits"
+CREATE UNIQUE INDEX "ratelimit_key" ON "rate_limits" ("key");
+-- create index "ratelimit_updated_at" to table: "rate_limits"
+CREATE INDEX "ratelimit_updated_at" ON "rate_limits" ("updated_at");
 -- create "sign_in_throttles" table
 CREATE TABLE "sign_in_throttles" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "subject" character varying NOT NULL COLLATE "C", "failures" bigint NOT NULL DEFAULT 0, "window_started_at" timestamptz NOT NULL, "blocked_until" timestamptz NULL, PRIMARY KEY ("id"));
 -- create index "signinthrottle_subject" to table: "sign_in_throttles"
 CREATE UNIQUE INDEX "signinthrottle_subject" ON "sign_in_throttles" ("subject");
 -- create index "signinthrottle_updated_at" to table: "sign_in_throttles"
 CREATE INDEX "signinthrottle_updated_at" ON "sign_in_throttles" ("updated_at");
--- create "data_keys" table
-CREATE TABLE "data_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "tenant" character varying NOT NULL COLLATE "C", "wrapped" bytea NOT NULL, "version" bigint NOT NULL DEFAULT 1, PRIMARY KEY ("id"));
--- create index "datakey_tenant" to table: "data_keys"
-CREATE UNIQUE INDEX "datakey_tenant" ON "data_keys" ("tenant");
+-- create "signing_keys" table
+CREATE TABLE "signing_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kid" character varying NOT NULL COLLATE "C", "state" character varying NOT NULL COLLATE "C", "public_key" bytea NOT NULL, "private_key" bytea NOT NULL, "activated_at" timestamptz NULL, "retired_at" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "signingkey_kid" to table: "signing_keys"
+CREATE UNIQUE INDEX "signingkey_kid" ON "signing_keys" ("kid");
 -- create "organizations" table
 CREATE TABLE "organizations" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "max_system_users" bigint NULL, "user_count" bigint NOT NULL DEFAULT 0, "status" character varying NOT NULL DEFAULT 'ACTIVE', "delete_after" timestamptz NULL, "provider_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "organizations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "organization_provider_id_id" to table: "organizations"
@@ -161,6 +179,16 @@ CREATE INDEX "job_organization_id_id" ON "jobs" ("organization_id", "id");
 CREATE INDEX "job_provider_id_created_at_id" ON "jobs" ("provider_id", "created_at", "id");
 -- create index "job_provider_id_id" to table: "jobs"
 CREATE UNIQUE INDEX "job_provider_id_id" ON "jobs" ("provider_id", "id");
+-- create "maintenance_windows" table
+CREATE TABLE "maintenance_windows" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "starts_at" timestamptz NOT NULL, "ends_at" timestamptz NOT NULL, "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "maintenance_windows_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "maintenancewindow_organization_id_ends_at" to table: "maintenance_windows"
+CREATE INDEX "maintenancewindow_organization_id_ends_at" ON "maintenance_windows" ("organization_id", "ends_at");
+-- create index "maintenancewindow_organization_id_id" to table: "maintenance_windows"
+CREATE UNIQUE INDEX "maintenancewindow_organization_id_id" ON "maintenance_windows" ("organization_id", "id");
+-- create index "maintenancewindow_provider_id_ends_at_id" to table: "maintenance_windows"
+CREATE INDEX "maintenancewindow_provider_id_ends_at_id" ON "maintenance_windows" ("provider_id", "ends_at", "id");
+-- create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
+CREATE INDEX "maintenancewindow_provider_id_id" ON "maintenance_windows" ("provider_id", "id");
 -- create "sessions" table
 CREATE TABLE "sessions" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "refresh_hash" bytea NOT NULL, "previous_hash" bytea NULL, "pending" boolean NOT NULL DEFAULT false, "expires_at" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "client_address" character varying NULL COLLATE "C", "user_agent" character varying NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "administrator_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "sessions_administrators_administrator" FOREIGN KEY ("provider_id", "administrator_id") REFERENCES "administrators" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "sessions_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "session_expires_at" to table: "sessions"
@@ -190,21 +218,29 @@ CREATE UNIQUE INDEX "systemlogevent_provider_id_id" ON "system_log_events" ("pro
 -- create index "systemlogevent_provider_id_published_id" to table: "system_log_events"
 CREATE INDEX "systemlogevent_provider_id_published_id" ON "system_log_events" ("provider_id", "published", "id");
 -- create "ticketing_integrations" table
-CREATE TABLE "ticketing_integrations" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kind" character varying NOT NULL, "name" character varying NOT NULL COLLATE "C", "account" character varying NOT NULL COLLATE "C", "base_url" character varying NULL COLLATE "C", "credentials" bytea NOT NULL, "status" character varying NOT NULL DEFAULT 'ACTIVE', "automatic_ticketing" boolean NOT NULL DEFAULT true, "verified_at" timestamptz NULL, "last_error" character varying NULL COLLATE "C", "last_error_at" timestamptz NULL, "provider_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_integrations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "ticketing_integrations" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kind" character varying NOT NULL, "name" character varying NOT NULL COLLATE "C", "account" character varying NOT NULL COLLATE "C", "base_url" character varying NULL COLLATE "C", "credentials" bytea NOT NULL, "status" character varying NOT NULL DEFAULT 'ACTIVE', "automatic_ticketing" boolean NOT NULL DEFAULT true, "company_type_ids" jsonb NULL, "catch_all_company_id" character varying NULL COLLATE "C", "catch_all_company_name" character varying NULL COLLATE "C", "rules" jsonb NULL, "storm_threshold" bigint NOT NULL DEFAULT 25, "storm_minutes" bigint NOT NULL DEFAULT 10, "webhook_secret" bytea NULL, "webhook_external_id" character varying NULL COLLATE "C", "polled_until" timestamptz NULL, "verified_at" timestamptz NULL, "last_error" character varying NULL COLLATE "C", "last_error_at" timestamptz NULL, "provider_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_integrations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "ticketingintegration_provider_id_id" to table: "ticketing_integrations"
 CREATE UNIQUE INDEX "ticketingintegration_provider_id_id" ON "ticketing_integrations" ("provider_id", "id");
 -- create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
 CREATE UNIQUE INDEX "ticketingintegration_provider_id_kind_account" ON "ticketing_integrations" ("provider_id", "kind", "account");
 -- create "tickets" table
-CREATE TABLE "tickets" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "marker" character varying NOT NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'PENDING', "external_id" character varying NULL COLLATE "C", "external_number" character varying NULL COLLATE "C", "external_company_id" character varying NULL COLLATE "C", "due_at" timestamptz NULL, "last_error" character varying NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "next_attempt_at" timestamptz NULL, "lease" character varying NULL COLLATE "C", "lease_until" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "tickets_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "tickets" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "group_key" character varying NOT NULL COLLATE "C", "epoch" bigint NOT NULL DEFAULT 1, "storm" boolean NOT NULL DEFAULT false, "marker" character varying NOT NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'PENDING', "external_id" character varying NULL COLLATE "C", "external_number" character varying NULL COLLATE "C", "external_url" character varying NULL COLLATE "C", "external_status" character varying NULL COLLATE "C", "external_assignee" character varying NULL COLLATE "C", "initial_status" character varying NULL COLLATE "C", "initial_assignee" character varying NULL COLLATE "C", "started" boolean NOT NULL DEFAULT false, "closed_at" timestamptz NULL, "closed_by_technician" boolean NOT NULL DEFAULT false, "external_company_id" character varying NULL COLLATE "C", "due_at" timestamptz NULL, "last_error" character varying NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "next_attempt_at" timestamptz NULL, "lease" character varying NULL COLLATE "C", "lease_until" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "tickets_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "ticket_alert_id_id" to table: "tickets"
 CREATE INDEX "ticket_alert_id_id" ON "tickets" ("alert_id", "id");
 -- create index "ticket_due" to table: "tickets"
 CREATE INDEX "ticket_due" ON "tickets" ("next_attempt_at") WHERE (next_attempt_at IS NOT NULL);
+-- create index "ticket_integration_id_external_id" to table: "tickets"
+CREATE INDEX "ticket_integration_id_external_id" ON "tickets" ("integration_id", "external_id");
+-- create index "ticket_one_living_of_group" to table: "tickets"
+CREATE UNIQUE INDEX "ticket_one_living_of_group" ON "tickets" ("organization_id", "integration_id", "group_key") WHERE (((status)::text <> 'CLOSED'::text) AND ((status)::text <> 'CANCELLED'::text));
 -- create index "ticket_organization_id_alert_id" to table: "tickets"
 CREATE INDEX "ticket_organization_id_alert_id" ON "tickets" ("organization_id", "alert_id");
 -- create index "ticket_organization_id_id" to table: "tickets"
 CREATE UNIQUE INDEX "ticket_organization_id_id" ON "tickets" ("organization_id", "id");
+-- create index "ticket_organization_id_integration_id_created_at" to table: "tickets"
+CREATE INDEX "ticket_organization_id_integration_id_created_at" ON "tickets" ("organization_id", "integration_id", "created_at");
+-- create index "ticket_organization_id_integration_id_group_key_epoch" to table: "tickets"
+CREATE UNIQUE INDEX "ticket_organization_id_integration_id_group_key_epoch" ON "tickets" ("organization_id", "integration_id", "group_key", "epoch");
 -- create index "ticket_organization_id_integration_id_marker" to table: "tickets"
 CREATE UNIQUE INDEX "ticket_organization_id_integration_id_marker" ON "tickets" ("organization_id", "integration_id", "marker");
 -- create index "ticket_provider_id_id" to table: "tickets"
@@ -213,10 +249,22 @@ CREATE INDEX "ticket_provider_id_id" ON "tickets" ("provider_id", "id");
 CREATE INDEX "ticket_provider_id_integration_id_id" ON "tickets" ("provider_id", "integration_id", "id");
 -- create index "ticket_provider_id_status_id" to table: "tickets"
 CREATE INDEX "ticket_provider_id_status_id" ON "tickets" ("provider_id", "status", "id");
--- create index "tickets_integration_id" to table: "tickets"
-CREATE INDEX "tickets_integration_id" ON "tickets" ("integration_id");
+-- create "ticket_alerts" table
+CREATE TABLE "ticket_alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "noted_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_alerts_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
+CREATE INDEX "ticket_alert_to_be_noted" ON "ticket_alerts" ("ticket_id") WHERE (noted_at IS NULL);
+-- create index "ticketalert_alert_id_id" to table: "ticket_alerts"
+CREATE INDEX "ticketalert_alert_id_id" ON "ticket_alerts" ("alert_id", "id");
+-- create index "ticketalert_organization_id_id" to table: "ticket_alerts"
+CREATE UNIQUE INDEX "ticketalert_organization_id_id" ON "ticket_alerts" ("organization_id", "id");
+-- create index "ticketalert_organization_id_ticket_id_alert_id" to table: "ticket_alerts"
+CREATE UNIQUE INDEX "ticketalert_organization_id_ticket_id_alert_id" ON "ticket_alerts" ("organization_id", "ticket_id", "alert_id");
+-- create index "ticketalert_provider_id_id" to table: "ticket_alerts"
+CREATE INDEX "ticketalert_provider_id_id" ON "ticket_alerts" ("provider_id", "id");
+-- create index "ticketalert_ticket_id_id" to table: "ticket_alerts"
+CREATE INDEX "ticketalert_ticket_id_id" ON "ticket_alerts" ("ticket_id", "id");
 -- create "ticket_deliveries" table
-CREATE TABLE "ticket_deliveries" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "sequence" bigint NOT NULL, "action" character varying NOT NULL, "state" character varying NOT NULL DEFAULT 'PENDING', "content" jsonb NOT NULL, "marker" character varying NOT NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "lookups" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "attempted_at" timestamptz NULL, "delivered_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_deliveries_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_deliveries_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "ticket_deliveries" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "sequence" bigint NOT NULL, "action" character varying NOT NULL, "state" character varying NOT NULL DEFAULT 'PENDING', "content" jsonb NOT NULL, "marker" character varying NOT NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "lookups" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "not_before" timestamptz NULL, "attempted_at" timestamptz NULL, "delivered_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_deliveries_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_deliveries_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 CREATE INDEX "ticket_delivery_sent_again" ON "ticket_deliveries" ("attempted_at") WHERE (attempts >= 2);
 -- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
@@ -230,13 +278,29 @@ CREATE INDEX "ticketdelivery_provider_id_state_id" ON "ticket_deliveries" ("prov
 -- create index "ticketdelivery_ticket_id_id" to table: "ticket_deliveries"
 CREATE INDEX "ticketdelivery_ticket_id_id" ON "ticket_deliveries" ("ticket_id", "id");
 -- create "ticketing_alert_configurations" table
-CREATE TABLE "ticketing_alert_configurations" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "alert_type" character varying NOT NULL COLLATE "C", "should_create_tickets" boolean NOT NULL DEFAULT false, "due_days" bigint NULL, "settings" jsonb NULL, "provider_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_alert_configurations_f7944885d4ae7c5eb9e8660686cfe396" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_alert_configurations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
--- create index "ticketing_alert_configurations_integration_id" to table: "ticketing_alert_configurations"
-CREATE INDEX "ticketing_alert_configurations_integration_id" ON "ticketing_alert_configurations" ("integration_id");
--- create index "ticketingalertconfiguration_pr_d6aa09667b71ae05abd54826a12fae4a" to table: "ticketing_alert_configurations"
-CREATE UNIQUE INDEX "ticketingalertconfiguration_pr_d6aa09667b71ae05abd54826a12fae4a" ON "ticketing_alert_configurations" ("provider_id", "integration_id", "alert_type");
+CREATE TABLE "ticketing_alert_configurations" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "alert_type" character varying NOT NULL COLLATE "C", "should_create_tickets" boolean NOT NULL DEFAULT false, "due_days" bigint NULL, "settings" jsonb NULL, "rules" jsonb NULL, "organization_id" character varying NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_alert_configurations_f7944885d4ae7c5eb9e8660686cfe396" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_alert_configurations_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_alert_configurations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_alert_configuration_default" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX "ticketing_alert_configuration_default" ON "ticketing_alert_configurations" ("provider_id", "integration_id", "alert_type") WHERE (organization_id IS NULL);
+-- create index "ticketing_alert_configuration_of_organization" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX "ticketing_alert_configuration_of_organization" ON "ticketing_alert_configurations" ("organization_id", "integration_id", "alert_type") WHERE (organization_id IS NOT NULL);
+-- create index "ticketingalertconfiguration_integration_id_id" to table: "ticketing_alert_configurations"
+CREATE INDEX "ticketingalertconfiguration_integration_id_id" ON "ticketing_alert_configurations" ("integration_id", "id");
+-- create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
+CREATE INDEX "ticketingalertconfiguration_organization_id_id" ON "ticketing_alert_configurations" ("organization_id", "id");
 -- create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
 CREATE UNIQUE INDEX "ticketingalertconfiguration_provider_id_id" ON "ticketing_alert_configurations" ("provider_id", "id");
+-- create "ticketing_billing_mappings" table
+CREATE TABLE "ticketing_billing_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_agreement_id" character varying NOT NULL COLLATE "C", "external_agreement_name" character varying NULL COLLATE "C", "external_line_id" character varying NOT NULL COLLATE "C", "external_line_name" character varying NULL COLLATE "C", "non_billable_users" bigint NOT NULL DEFAULT 0, "enabled" boolean NOT NULL DEFAULT true, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_billing_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_billing_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
+CREATE INDEX "ticketing_billing_mappings_integration_id" ON "ticketing_billing_mappings" ("integration_id");
+-- create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX "ticketingbillingmapping_organization_id_id" ON "ticketing_billing_mappings" ("organization_id", "id");
+-- create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX "ticketingbillingmapping_organization_id_integration_id" ON "ticketing_billing_mappings" ("organization_id", "integration_id");
+-- create index "ticketingbillingmapping_provider_id_id" to table: "ticketing_billing_mappings"
+CREATE INDEX "ticketingbillingmapping_provider_id_id" ON "ticketing_billing_mappings" ("provider_id", "id");
+-- create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
+CREATE INDEX "ticketingbillingmapping_provider_id_integration_id_id" ON "ticketing_billing_mappings" ("provider_id", "integration_id", "id");
 -- create "ticketing_company_mappings" table
 CREATE TABLE "ticketing_company_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_company_id" character varying NOT NULL COLLATE "C", "external_company_name" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_company_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_company_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
@@ -249,8 +313,80 @@ CREATE UNIQUE INDEX "ticketingcompanymapping_organization_id_integration_id" ON 
 CREATE INDEX "ticketingcompanymapping_provider_id_id" ON "ticketing_company_mappings" ("provider_id", "id");
 -- create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
 CREATE INDEX "ticketingcompanymapping_provider_id_integration_id" ON "ticketing_company_mappings" ("provider_id", "integration_id");
+-- create "ticketing_errors" table
+CREATE TABLE "ticketing_errors" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "ticket_id" character varying NULL COLLATE "C", "operation" character varying NOT NULL COLLATE "C", "error_type" character varying NOT NULL, "message" character varying NOT NULL COLLATE "C", "advice" character varying NULL COLLATE "C", "occurrence_count" bigint NOT NULL DEFAULT 1, "last_occurred_at" timestamptz NOT NULL, "organization_id" character varying NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_errors_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_errors_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_errors_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketingerror_integration_id_ticket_id" to table: "ticketing_errors"
+CREATE INDEX "ticketingerror_integration_id_ticket_id" ON "ticketing_errors" ("integration_id", "ticket_id");
+-- create index "ticketingerror_last_occurred_at" to table: "ticketing_errors"
+CREATE INDEX "ticketingerror_last_occurred_at" ON "ticketing_errors" ("last_occurred_at");
+-- create index "ticketingerror_organization_id_id" to table: "ticketing_errors"
+CREATE INDEX "ticketingerror_organization_id_id" ON "ticketing_errors" ("organization_id", "id");
+-- create index "ticketingerror_provider_id_id" to table: "ticketing_errors"
+CREATE UNIQUE INDEX "ticketingerror_provider_id_id" ON "ticketing_errors" ("provider_id", "id");
+-- create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
+CREATE INDEX "ticketingerror_provider_id_integration_id_id" ON "ticketing_errors" ("provider_id", "integration_id", "id");
+-- create "ticketing_usage_records" table
+CREATE TABLE "ticketing_usage_records" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "day" character varying NOT NULL COLLATE "C", "users" bigint NOT NULL, "high_water" bigint NOT NULL, "quantity" bigint NOT NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "attempts" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_usage_records_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_usage_records_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketing_usage_records_integration_id" ON "ticketing_usage_records" ("integration_id");
+-- create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
+CREATE UNIQUE INDEX "ticketingusagerecord_organization_id_id" ON "ticketing_usage_records" ("organization_id", "id");
+-- create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
+CREATE UNIQUE INDEX "ticketingusagerecord_organization_id_integration_id_day" ON "ticketing_usage_records" ("organization_id", "integration_id", "day");
+-- create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_provider_id_id" ON "ticketing_usage_records" ("provider_id", "id");
+-- create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_provider_id_integration_id_id" ON "ticketing_usage_records" ("provider_id", "integration_id", "id");
+-- create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_provider_id_status_id" ON "ticketing_usage_records" ("provider_id", "status", "id");
+-- create "ticketing_webhook_receipts" table
+CREATE TABLE "ticketing_webhook_receipts" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "event" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_webhook_receipts_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_webhook_receipts_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_webhook_receipts_integration_id" to table: "ticketing_webhook_receipts"
+CREATE INDEX "ticketing_webhook_receipts_integration_id" ON "ticketing_webhook_receipts" ("integration_id");
+-- create index "ticketingwebhookreceipt_created_at" to table: "ticketing_webhook_receipts"
+CREATE INDEX "ticketingwebhookreceipt_created_at" ON "ticketing_webhook_receipts" ("created_at");
+-- create index "ticketingwebhookreceipt_provider_id_id" to table: "ticketing_webhook_receipts"
+CREATE UNIQUE INDEX "ticketingwebhookreceipt_provider_id_id" ON "ticketing_webhook_receipts" ("provider_id", "id");
+-- create index "ticketingwebhookreceipt_provider_id_integration_id_event" to table: "ticketing_webhook_receipts"
+CREATE UNIQUE INDEX "ticketingwebhookreceipt_provider_id_integration_id_event" ON "ticketing_webhook_receipts" ("provider_id", "integration_id", "event");
 
 -- +goose Down
+-- reverse: create index "ticketingwebhookreceipt_provider_id_integration_id_event" to table: "ticketing_webhook_receipts"
+DROP INDEX "ticketingwebhookreceipt_provider_id_integration_id_event";
+-- reverse: create index "ticketingwebhookreceipt_provider_id_id" to table: "ticketing_webhook_receipts"
+DROP INDEX "ticketingwebhookreceipt_provider_id_id";
+-- reverse: create index "ticketingwebhookreceipt_created_at" to table: "ticketing_webhook_receipts"
+DROP INDEX "ticketingwebhookreceipt_created_at";
+-- reverse: create index "ticketing_webhook_receipts_integration_id" to table: "ticketing_webhook_receipts"
+DROP INDEX "ticketing_webhook_receipts_integration_id";
+-- reverse: create "ticketing_webhook_receipts" table
+DROP TABLE "ticketing_webhook_receipts";
+-- reverse: create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_provider_id_status_id";
+-- reverse: create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_provider_id_integration_id_id";
+-- reverse: create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_provider_id_id";
+-- reverse: create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_organization_id_integration_id_day";
+-- reverse: create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_organization_id_id";
+-- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketing_usage_records_integration_id";
+-- reverse: create "ticketing_usage_records" table
+DROP TABLE "ticketing_usage_records";
+-- reverse: create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_provider_id_integration_id_id";
+-- reverse: create index "ticketingerror_provider_id_id" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_provider_id_id";
+-- reverse: create index "ticketingerror_organization_id_id" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_organization_id_id";
+-- reverse: create index "ticketingerror_last_occurred_at" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_last_occurred_at";
+-- reverse: create index "ticketingerror_integration_id_ticket_id" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_integration_id_ticket_id";
+-- reverse: create "ticketing_errors" table
+DROP TABLE "ticketing_errors";
 -- reverse: create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
 DROP INDEX "ticketingcompanymapping_provider_id_integration_id";
 -- reverse: create index "ticketingcompanymapping_provider_id_id" to table: "ticketing_company_mappings"
@@ -263,12 +399,28 @@ DROP INDEX "ticketingcompanymapping_organization_id_id";
 DROP INDEX "ticketing_company_mappings_integration_id";
 -- reverse: create "ticketing_company_mappings" table
 DROP TABLE "ticketing_company_mappings";
+-- reverse: create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_provider_id_integration_id_id";
+-- reverse: create index "ticketingbillingmapping_provider_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_provider_id_id";
+-- reverse: create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_organization_id_integration_id";
+-- reverse: create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_organization_id_id";
+-- reverse: create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketing_billing_mappings_integration_id";
+-- reverse: create "ticketing_billing_mappings" table
+DROP TABLE "ticketing_billing_mappings";
 -- reverse: create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
 DROP INDEX "ticketingalertconfiguration_provider_id_id";
--- reverse: create index "ticketingalertconfiguration_pr_d6aa09667b71ae05abd54826a12fae4a" to table: "ticketing_alert_configurations"
-DROP INDEX "ticketingalertconfiguration_pr_d6aa09667b71ae05abd54826a12fae4a";
--- reverse: create index "ticketing_alert_configurations_integration_id" to table: "ticketing_alert_configurations"
-DROP INDEX "ticketing_alert_configurations_integration_id";
+-- reverse: create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketingalertconfiguration_organization_id_id";
+-- reverse: create index "ticketingalertconfiguration_integration_id_id" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketingalertconfiguration_integration_id_id";
+-- reverse: create index "ticketing_alert_configuration_of_organization" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketing_alert_configuration_of_organization";
+-- reverse: create index "ticketing_alert_configuration_default" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketing_alert_configuration_default";
 -- reverse: create "ticketing_alert_configurations" table
 DROP TABLE "ticketing_alert_configurations";
 -- reverse: create index "ticketdelivery_ticket_id_id" to table: "ticket_deliveries"
@@ -285,8 +437,20 @@ DROP INDEX "ticketdelivery_organization_id_id";
 DROP INDEX "ticket_delivery_sent_again";
 -- reverse: create "ticket_deliveries" table
 DROP TABLE "ticket_deliveries";
--- reverse: create index "tickets_integration_id" to table: "tickets"
-DROP INDEX "tickets_integration_id";
+-- reverse: create index "ticketalert_ticket_id_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_ticket_id_id";
+-- reverse: create index "ticketalert_provider_id_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_provider_id_id";
+-- reverse: create index "ticketalert_organization_id_ticket_id_alert_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_organization_id_ticket_id_alert_id";
+-- reverse: create index "ticketalert_organization_id_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_organization_id_id";
+-- reverse: create index "ticketalert_alert_id_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_alert_id_id";
+-- reverse: create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
+DROP INDEX "ticket_alert_to_be_noted";
+-- reverse: create "ticket_alerts" table
+DROP TABLE "ticket_alerts";
 -- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
 DROP INDEX "ticket_provider_id_status_id";
 -- reverse: create index "ticket_provider_id_integration_id_id" to table: "tickets"
@@ -295,10 +459,18 @@ DROP INDEX "ticket_provider_id_integration_id_id";
 DROP INDEX "ticket_provider_id_id";
 -- reverse: create index "ticket_organization_id_integration_id_marker" to table: "tickets"
 DROP INDEX "ticket_organization_id_integration_id_marker";
+-- reverse: create index "ticket_organization_id_integration_id_group_key_epoch" to table: "tickets"
+DROP INDEX "ticket_organization_id_integration_id_group_key_epoch";
+-- reverse: create index "ticket_organization_id_integration_id_created_at" to table: "tickets"
+DROP INDEX "ticket_organization_id_integration_id_created_at";
 -- reverse: create index "ticket_organization_id_id" to table: "tickets"
 DROP INDEX "ticket_organization_id_id";
 -- reverse: create index "ticket_organization_id_alert_id" to table: "tickets"
 DROP INDEX "ticket_organization_id_alert_id";
+-- reverse: create index "ticket_one_living_of_group" to table: "tickets"
+DROP INDEX "ticket_one_living_of_group";
+-- reverse: create index "ticket_integration_id_external_id" to table: "tickets"
+DROP INDEX "ticket_integration_id_external_id";
 -- reverse: create index "ticket_due" to table: "tickets"
 DROP INDEX "ticket_due";
 -- reverse: create index "ticket_alert_id_id" to table: "tickets"
@@ -339,6 +511,16 @@ DROP INDEX "session_previous_hash";
 DROP INDEX "session_expires_at";
 -- reverse: create "sessions" table
 DROP TABLE "sessions";
+-- reverse: create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
+DROP INDEX "maintenancewindow_provider_id_id";
+-- reverse: create index "maintenancewindow_provider_id_ends_at_id" to table: "maintenance_windows"
+DROP INDEX "maintenancewindow_provider_id_ends_at_id";
+-- reverse: create index "maintenancewindow_organization_id_id" to table: "maintenance_windows"
+DROP INDEX "maintenancewindow_organization_id_id";
+-- reverse: create index "maintenancewindow_organization_id_ends_at" to table: "maintenance_windows"
+DROP INDEX "maintenancewindow_organization_id_ends_at";
+-- reverse: create "maintenance_windows" table
+DROP TABLE "maintenance_windows";
 -- reverse: create index "job_provider_id_id" to table: "jobs"
 DROP INDEX "job_provider_id_id";
 -- reverse: create index "job_provider_id_created_at_id" to table: "jobs"
@@ -485,19 +667,37 @@ DROP INDEX "organization_provider_id_name";
 DROP INDEX "organization_provider_id_id";
 -- reverse: create "organizations" table
 DROP TABLE "organizations";
--- reverse: create index "datakey_tenant" to table: "data_keys"
-DROP INDEX "datakey_tenant";
--- reverse: create "data_keys" table
-DROP TABLE "data_keys";
+-- reverse: create index "signingkey_kid" to table: "signing_keys"
+DROP INDEX "signingkey_kid";
+-- reverse: create "signing_keys" table
+DROP TABLE "signing_keys";
 -- reverse: create index "signinthrottle_updated_at" to table: "sign_in_throttles"
 DROP INDEX "signinthrottle_updated_at";
 -- reverse: create index "signinthrottle_subject" to table: "sign_in_throttles"
 DROP INDEX "signinthrottle_subject";
 -- reverse: create "sign_in_throttles" table
 DROP TABLE "sign_in_throttles";
--- reverse: create index "signingkey_kid" to table: "signing_keys"
-DROP INDEX "signingkey_kid";
--- reverse: create "signing_keys" table
-DROP TABLE "signing_keys";
+-- reverse: create index "ratelimit_updated_at" to table: "rate_limits"
+DROP INDEX "ratelimit_updated_at";
+-- reverse: create index "ratelimit_key" to table: "rate_limits"
+DROP INDEX "ratelimit_key";
+-- reverse: create "rate_limits" table
+DROP TABLE "rate_limits";
+-- reverse: create index "datakey_tenant" to table: "data_keys"
+DROP INDEX "datakey_tenant";
+-- reverse: create "data_keys" table
+DROP TABLE "data_keys";
+-- reverse: create index "rateshare_updated_at" to table: "rate_shares"
+DROP INDEX "rateshare_updated_at";
+-- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
+DROP INDEX "rateshare_key_tenant";
+-- reverse: create "rate_shares" table
+DROP TABLE "rate_shares";
+-- reverse: create index "rateslot_updated_at" to table: "rate_slots"
+DROP INDEX "rateslot_updated_at";
+-- reverse: create index "rateslot_key_number" to table: "rate_slots"
+DROP INDEX "rateslot_key_number";
+-- reverse: create "rate_slots" table
+DROP TABLE "rate_slots";
 -- reverse: create "providers" table
 DROP TABLE "providers";

@@ -119,6 +119,16 @@ CREATE UNIQUE INDEX `job_provider_id_id` ON `jobs` (`provider_id`, `id`);
 CREATE INDEX `job_provider_id_created_at_id` ON `jobs` (`provider_id`, `created_at`, `id`);
 -- create index "job_organization_id_created_at_id" to table: "jobs"
 CREATE INDEX `job_organization_id_created_at_id` ON `jobs` (`organization_id`, `created_at`, `id`);
+-- create "maintenance_windows" table
+CREATE TABLE `maintenance_windows` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `starts_at` datetime NOT NULL, `ends_at` datetime NOT NULL, `organization_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `maintenance_windows_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "maintenancewindow_organization_id_id" to table: "maintenance_windows"
+CREATE UNIQUE INDEX `maintenancewindow_organization_id_id` ON `maintenance_windows` (`organization_id`, `id`);
+-- create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
+CREATE INDEX `maintenancewindow_provider_id_id` ON `maintenance_windows` (`provider_id`, `id`);
+-- create index "maintenancewindow_organization_id_ends_at" to table: "maintenance_windows"
+CREATE INDEX `maintenancewindow_organization_id_ends_at` ON `maintenance_windows` (`organization_id`, `ends_at`);
+-- create index "maintenancewindow_provider_id_ends_at_id" to table: "maintenance_windows"
+CREATE INDEX `maintenancewindow_provider_id_ends_at_id` ON `maintenance_windows` (`provider_id`, `ends_at`, `id`);
 -- create "organizations" table
 CREATE TABLE `organizations` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `max_system_users` integer NULL, `user_count` integer NOT NULL DEFAULT (0), `status` text NOT NULL DEFAULT ('ACTIVE'), `delete_after` datetime NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `organizations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "organization_provider_id_id" to table: "organizations"
@@ -129,6 +139,24 @@ CREATE UNIQUE INDEX `organization_provider_id_name` ON `organizations` (`provide
 CREATE INDEX `organization_provider_id_status_id` ON `organizations` (`provider_id`, `status`, `id`);
 -- create "providers" table
 CREATE TABLE `providers` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `contact_name` text NULL, `contact_email` text NULL, `require_admin_mfa` bool NOT NULL DEFAULT (false), PRIMARY KEY (`id`));
+-- create "rate_limits" table
+CREATE TABLE `rate_limits` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `window_started_at` datetime NOT NULL, `used` integer NOT NULL DEFAULT (0), `paused_until` datetime NULL, PRIMARY KEY (`id`));
+-- create index "ratelimit_key" to table: "rate_limits"
+CREATE UNIQUE INDEX `ratelimit_key` ON `rate_limits` (`key`);
+-- create index "ratelimit_updated_at" to table: "rate_limits"
+CREATE INDEX `ratelimit_updated_at` ON `rate_limits` (`updated_at`);
+-- create "rate_shares" table
+CREATE TABLE `rate_shares` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `tenant` text NOT NULL, `window_started_at` datetime NOT NULL, `used` integer NOT NULL DEFAULT (0), PRIMARY KEY (`id`));
+-- create index "rateshare_key_tenant" to table: "rate_shares"
+CREATE UNIQUE INDEX `rateshare_key_tenant` ON `rate_shares` (`key`, `tenant`);
+-- create index "rateshare_updated_at" to table: "rate_shares"
+CREATE INDEX `rateshare_updated_at` ON `rate_shares` (`updated_at`);
+-- create "rate_slots" table
+CREATE TABLE `rate_slots` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `number` integer NOT NULL, `holder` text NULL, `held_until` datetime NULL, PRIMARY KEY (`id`));
+-- create index "rateslot_key_number" to table: "rate_slots"
+CREATE UNIQUE INDEX `rateslot_key_number` ON `rate_slots` (`key`, `number`);
+-- create index "rateslot_updated_at" to table: "rate_slots"
+CREATE INDEX `rateslot_updated_at` ON `rate_slots` (`updated_at`);
 -- create "roles" table
 CREATE TABLE `roles` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NULL, `name` text NOT NULL, `description` text NULL, `permissions` json NOT NULL, `organization_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `roles_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `roles_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "role_organization_id_id" to table: "roles"
@@ -176,13 +204,21 @@ CREATE INDEX `systemlogevent_provider_id_event_type_published` ON `system_log_ev
 -- create index "systemlogevent_provider_id_actor_id_published" to table: "system_log_events"
 CREATE INDEX `systemlogevent_provider_id_actor_id_published` ON `system_log_events` (`provider_id`, `actor_id`, `published`);
 -- create "tickets" table
-CREATE TABLE `tickets` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `marker` text NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `external_id` text NULL, `external_number` text NULL, `external_company_id` text NULL, `due_at` datetime NULL, `last_error` text NULL, `attempts` integer NOT NULL DEFAULT (0), `next_attempt_at` datetime NULL, `lease` text NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `tickets_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `tickets` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `group_key` text NOT NULL, `epoch` integer NOT NULL DEFAULT (1), `storm` bool NOT NULL DEFAULT (false), `marker` text NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `external_id` text NULL, `external_number` text NULL, `external_url` text NULL, `external_status` text NULL, `external_assignee` text NULL, `initial_status` text NULL, `initial_assignee` text NULL, `started` bool NOT NULL DEFAULT (false), `closed_at` datetime NULL, `closed_by_technician` bool NOT NULL DEFAULT (false), `external_company_id` text NULL, `due_at` datetime NULL, `last_error` text NULL, `attempts` integer NOT NULL DEFAULT (0), `next_attempt_at` datetime NULL, `lease` text NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `tickets_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticket_organization_id_id" to table: "tickets"
 CREATE UNIQUE INDEX `ticket_organization_id_id` ON `tickets` (`organization_id`, `id`);
 -- create index "ticket_provider_id_id" to table: "tickets"
 CREATE INDEX `ticket_provider_id_id` ON `tickets` (`provider_id`, `id`);
 -- create index "ticket_organization_id_integration_id_marker" to table: "tickets"
 CREATE UNIQUE INDEX `ticket_organization_id_integration_id_marker` ON `tickets` (`organization_id`, `integration_id`, `marker`);
+-- create index "ticket_organization_id_integration_id_group_key_epoch" to table: "tickets"
+CREATE UNIQUE INDEX `ticket_organization_id_integration_id_group_key_epoch` ON `tickets` (`organization_id`, `integration_id`, `group_key`, `epoch`);
+-- create index "ticket_one_living_of_group" to table: "tickets"
+CREATE UNIQUE INDEX `ticket_one_living_of_group` ON `tickets` (`organization_id`, `integration_id`, `group_key`) WHERE status <> 'CLOSED' AND status <> 'CANCELLED';
+-- create index "ticket_organization_id_integration_id_created_at" to table: "tickets"
+CREATE INDEX `ticket_organization_id_integration_id_created_at` ON `tickets` (`organization_id`, `integration_id`, `created_at`);
+-- create index "ticket_integration_id_external_id" to table: "tickets"
+CREATE INDEX `ticket_integration_id_external_id` ON `tickets` (`integration_id`, `external_id`);
 -- create index "ticket_organization_id_alert_id" to table: "tickets"
 CREATE INDEX `ticket_organization_id_alert_id` ON `tickets` (`organization_id`, `alert_id`);
 -- create index "ticket_alert_id_id" to table: "tickets"
@@ -193,10 +229,22 @@ CREATE INDEX `ticket_provider_id_integration_id_id` ON `tickets` (`provider_id`,
 CREATE INDEX `ticket_provider_id_status_id` ON `tickets` (`provider_id`, `status`, `id`);
 -- create index "ticket_due" to table: "tickets"
 CREATE INDEX `ticket_due` ON `tickets` (`next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
--- create index "tickets_integration_id" to table: "tickets"
-CREATE INDEX `tickets_integration_id` ON `tickets` (`integration_id`);
+-- create "ticket_alerts" table
+CREATE TABLE `ticket_alerts` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `noted_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_alerts_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "ticketalert_organization_id_id" to table: "ticket_alerts"
+CREATE UNIQUE INDEX `ticketalert_organization_id_id` ON `ticket_alerts` (`organization_id`, `id`);
+-- create index "ticketalert_provider_id_id" to table: "ticket_alerts"
+CREATE INDEX `ticketalert_provider_id_id` ON `ticket_alerts` (`provider_id`, `id`);
+-- create index "ticketalert_organization_id_ticket_id_alert_id" to table: "ticket_alerts"
+CREATE UNIQUE INDEX `ticketalert_organization_id_ticket_id_alert_id` ON `ticket_alerts` (`organization_id`, `ticket_id`, `alert_id`);
+-- create index "ticketalert_ticket_id_id" to table: "ticket_alerts"
+CREATE INDEX `ticketalert_ticket_id_id` ON `ticket_alerts` (`ticket_id`, `id`);
+-- create index "ticketalert_alert_id_id" to table: "ticket_alerts"
+CREATE INDEX `ticketalert_alert_id_id` ON `ticket_alerts` (`alert_id`, `id`);
+-- create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
+CREATE INDEX `ticket_alert_to_be_noted` ON `ticket_alerts` (`ticket_id`) WHERE noted_at IS NULL;
 -- create "ticket_deliveries" table
-CREATE TABLE `ticket_deliveries` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `sequence` integer NOT NULL, `action` text NOT NULL, `state` text NOT NULL DEFAULT ('PENDING'), `content` json NOT NULL, `marker` text NOT NULL, `attempts` integer NOT NULL DEFAULT (0), `lookups` integer NOT NULL DEFAULT (0), `last_error` text NULL, `attempted_at` datetime NULL, `delivered_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_deliveries_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_deliveries_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `ticket_deliveries` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `sequence` integer NOT NULL, `action` text NOT NULL, `state` text NOT NULL DEFAULT ('PENDING'), `content` json NOT NULL, `marker` text NOT NULL, `attempts` integer NOT NULL DEFAULT (0), `lookups` integer NOT NULL DEFAULT (0), `last_error` text NULL, `not_before` datetime NULL, `attempted_at` datetime NULL, `delivered_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_deliveries_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_deliveries_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
 CREATE UNIQUE INDEX `ticketdelivery_organization_id_id` ON `ticket_deliveries` (`organization_id`, `id`);
 -- create index "ticketdelivery_provider_id_id" to table: "ticket_deliveries"
@@ -210,13 +258,29 @@ CREATE INDEX `ticketdelivery_provider_id_state_id` ON `ticket_deliveries` (`prov
 -- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 CREATE INDEX `ticket_delivery_sent_again` ON `ticket_deliveries` (`attempted_at`) WHERE attempts >= 2;
 -- create "ticketing_alert_configurations" table
-CREATE TABLE `ticketing_alert_configurations` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `alert_type` text NOT NULL, `should_create_tickets` bool NOT NULL DEFAULT (false), `due_days` integer NULL, `settings` json NULL, `provider_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_alert_configurations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations__f7944885d4ae7c5eb9e8660686cfe396` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `ticketing_alert_configurations` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `alert_type` text NOT NULL, `should_create_tickets` bool NOT NULL DEFAULT (false), `due_days` integer NULL, `settings` json NULL, `rules` json NULL, `organization_id` text NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_alert_configurations_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations__f7944885d4ae7c5eb9e8660686cfe396` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+-- create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
+CREATE INDEX `ticketingalertconfiguration_organization_id_id` ON `ticketing_alert_configurations` (`organization_id`, `id`);
 -- create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
 CREATE UNIQUE INDEX `ticketingalertconfiguration_provider_id_id` ON `ticketing_alert_configurations` (`provider_id`, `id`);
--- create index "ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a" to table: "ticketing_alert_configurations"
-CREATE UNIQUE INDEX `ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a` ON `ticketing_alert_configurations` (`provider_id`, `integration_id`, `alert_type`);
--- create index "ticketing_alert_configurations_integration_id" to table: "ticketing_alert_configurations"
-CREATE INDEX `ticketing_alert_configurations_integration_id` ON `ticketing_alert_configurations` (`integration_id`);
+-- create index "ticketing_alert_configuration_default" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX `ticketing_alert_configuration_default` ON `ticketing_alert_configurations` (`provider_id`, `integration_id`, `alert_type`) WHERE organization_id IS NULL;
+-- create index "ticketing_alert_configuration_of_organization" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX `ticketing_alert_configuration_of_organization` ON `ticketing_alert_configurations` (`organization_id`, `integration_id`, `alert_type`) WHERE organization_id IS NOT NULL;
+-- create index "ticketingalertconfiguration_integration_id_id" to table: "ticketing_alert_configurations"
+CREATE INDEX `ticketingalertconfiguration_integration_id_id` ON `ticketing_alert_configurations` (`integration_id`, `id`);
+-- create "ticketing_billing_mappings" table
+CREATE TABLE `ticketing_billing_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_agreement_id` text NOT NULL, `external_agreement_name` text NULL, `external_line_id` text NOT NULL, `external_line_name` text NULL, `non_billable_users` integer NOT NULL DEFAULT (0), `enabled` bool NOT NULL DEFAULT (true), `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_billing_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_billing_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX `ticketingbillingmapping_organization_id_id` ON `ticketing_billing_mappings` (`organization_id`, `id`);
+-- create index "ticketingbillingmapping_provider_id_id" to table: "ticketing_billing_mappings"
+CREATE INDEX `ticketingbillingmapping_provider_id_id` ON `ticketing_billing_mappings` (`provider_id`, `id`);
+-- create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX `ticketingbillingmapping_organization_id_integration_id` ON `ticketing_billing_mappings` (`organization_id`, `integration_id`);
+-- create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
+CREATE INDEX `ticketingbillingmapping_provider_id_integration_id_id` ON `ticketing_billing_mappings` (`provider_id`, `integration_id`, `id`);
+-- create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
+CREATE INDEX `ticketing_billing_mappings_integration_id` ON `ticketing_billing_mappings` (`integration_id`);
 -- create "ticketing_company_mappings" table
 CREATE TABLE `ticketing_company_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_company_id` text NOT NULL, `external_company_name` text NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_company_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_company_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
@@ -229,12 +293,48 @@ CREATE UNIQUE INDEX `ticketingcompanymapping_organization_id_integration_id` ON 
 CREATE INDEX `ticketingcompanymapping_provider_id_integration_id` ON `ticketing_company_mappings` (`provider_id`, `integration_id`);
 -- create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
 CREATE INDEX `ticketing_company_mappings_integration_id` ON `ticketing_company_mappings` (`integration_id`);
+-- create "ticketing_errors" table
+CREATE TABLE `ticketing_errors` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `ticket_id` text NULL, `operation` text NOT NULL, `error_type` text NOT NULL, `message` text NOT NULL, `advice` text NULL, `occurrence_count` integer NOT NULL DEFAULT (1), `last_occurred_at` datetime NOT NULL, `organization_id` text NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_errors_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_errors_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_errors_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+-- create index "ticketingerror_organization_id_id" to table: "ticketing_errors"
+CREATE INDEX `ticketingerror_organization_id_id` ON `ticketing_errors` (`organization_id`, `id`);
+-- create index "ticketingerror_provider_id_id" to table: "ticketing_errors"
+CREATE UNIQUE INDEX `ticketingerror_provider_id_id` ON `ticketing_errors` (`provider_id`, `id`);
+-- create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
+CREATE INDEX `ticketingerror_provider_id_integration_id_id` ON `ticketing_errors` (`provider_id`, `integration_id`, `id`);
+-- create index "ticketingerror_integration_id_ticket_id" to table: "ticketing_errors"
+CREATE INDEX `ticketingerror_integration_id_ticket_id` ON `ticketing_errors` (`integration_id`, `ticket_id`);
+-- create index "ticketingerror_last_occurred_at" to table: "ticketing_errors"
+CREATE INDEX `ticketingerror_last_occurred_at` ON `ticketing_errors` (`last_occurred_at`);
 -- create "ticketing_integrations" table
-CREATE TABLE `ticketing_integrations` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `kind` text NOT NULL, `name` text NOT NULL, `account` text NOT NULL, `base_url` text NULL, `credentials` blob NOT NULL, `status` text NOT NULL DEFAULT ('ACTIVE'), `automatic_ticketing` bool NOT NULL DEFAULT (true), `verified_at` datetime NULL, `last_error` text NULL, `last_error_at` datetime NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_integrations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
+CREATE TABLE `ticketing_integrations` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `kind` text NOT NULL, `name` text NOT NULL, `account` text NOT NULL, `base_url` text NULL, `credentials` blob NOT NULL, `status` text NOT NULL DEFAULT ('ACTIVE'), `automatic_ticketing` bool NOT NULL DEFAULT (true), `company_type_ids` json NULL, `catch_all_company_id` text NULL, `catch_all_company_name` text NULL, `rules` json NULL, `storm_threshold` integer NOT NULL DEFAULT (25), `storm_minutes` integer NOT NULL DEFAULT (10), `webhook_secret` blob NULL, `webhook_external_id` text NULL, `polled_until` datetime NULL, `verified_at` datetime NULL, `last_error` text NULL, `last_error_at` datetime NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_integrations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "ticketingintegration_provider_id_id" to table: "ticketing_integrations"
 CREATE UNIQUE INDEX `ticketingintegration_provider_id_id` ON `ticketing_integrations` (`provider_id`, `id`);
 -- create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
 CREATE UNIQUE INDEX `ticketingintegration_provider_id_kind_account` ON `ticketing_integrations` (`provider_id`, `kind`, `account`);
+-- create "ticketing_usage_records" table
+CREATE TABLE `ticketing_usage_records` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `day` text NOT NULL, `users` integer NOT NULL, `high_water` integer NOT NULL, `quantity` integer NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `attempts` integer NOT NULL DEFAULT (0), `last_error` text NULL, `written_at` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_usage_records_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_usage_records_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
+CREATE UNIQUE INDEX `ticketingusagerecord_organization_id_id` ON `ticketing_usage_records` (`organization_id`, `id`);
+-- create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
+CREATE INDEX `ticketingusagerecord_provider_id_id` ON `ticketing_usage_records` (`provider_id`, `id`);
+-- create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
+CREATE UNIQUE INDEX `ticketingusagerecord_organization_id_integration_id_day` ON `ticketing_usage_records` (`organization_id`, `integration_id`, `day`);
+-- create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
+CREATE INDEX `ticketingusagerecord_provider_id_integration_id_id` ON `ticketing_usage_records` (`provider_id`, `integration_id`, `id`);
+-- create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
+CREATE INDEX `ticketingusagerecord_provider_id_status_id` ON `ticketing_usage_records` (`provider_id`, `status`, `id`);
+-- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+CREATE INDEX `ticketing_usage_records_integration_id` ON `ticketing_usage_records` (`integration_id`);
+-- create "ticketing_webhook_receipts" table
+CREATE TABLE `ticketing_webhook_receipts` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `event` text NOT NULL, `provider_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_webhook_receipts_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `ticketing_webhook_receipts_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "ticketingwebhookreceipt_provider_id_id" to table: "ticketing_webhook_receipts"
+CREATE UNIQUE INDEX `ticketingwebhookreceipt_provider_id_id` ON `ticketing_webhook_receipts` (`provider_id`, `id`);
+-- create index "ticketingwebhookreceipt_provider_id_integration_id_event" to table: "ticketing_webhook_receipts"
+CREATE UNIQUE INDEX `ticketingwebhookreceipt_provider_id_integration_id_event` ON `ticketing_webhook_receipts` (`provider_id`, `integration_id`, `event`);
+-- create index "ticketingwebhookreceipt_created_at" to table: "ticketing_webhook_receipts"
+CREATE INDEX `ticketingwebhookreceipt_created_at` ON `ticketing_webhook_receipts` (`created_at`);
+-- create index "ticketing_webhook_receipts_integration_id" to table: "ticketing_webhook_receipts"
+CREATE INDEX `ticketing_webhook_receipts_integration_id` ON `ticketing_webhook_receipts` (`integration_id`);
 -- create "users" table
 CREATE TABLE `users` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `login` text NOT NULL, `email` text NOT NULL, `first_name` text NULL, `last_name` text NULL, `status` text NOT NULL DEFAULT ('STAGED'), `organization_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `users_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "user_organization_id_id" to table: "users"
@@ -265,12 +365,48 @@ DROP INDEX `user_provider_id_id`;
 DROP INDEX `user_organization_id_id`;
 -- reverse: create "users" table
 DROP TABLE `users`;
+-- reverse: create index "ticketing_webhook_receipts_integration_id" to table: "ticketing_webhook_receipts"
+DROP INDEX `ticketing_webhook_receipts_integration_id`;
+-- reverse: create index "ticketingwebhookreceipt_created_at" to table: "ticketing_webhook_receipts"
+DROP INDEX `ticketingwebhookreceipt_created_at`;
+-- reverse: create index "ticketingwebhookreceipt_provider_id_integration_id_event" to table: "ticketing_webhook_receipts"
+DROP INDEX `ticketingwebhookreceipt_provider_id_integration_id_event`;
+-- reverse: create index "ticketingwebhookreceipt_provider_id_id" to table: "ticketing_webhook_receipts"
+DROP INDEX `ticketingwebhookreceipt_provider_id_id`;
+-- reverse: create "ticketing_webhook_receipts" table
+DROP TABLE `ticketing_webhook_receipts`;
+-- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+DROP INDEX `ticketing_usage_records_integration_id`;
+-- reverse: create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_provider_id_status_id`;
+-- reverse: create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_provider_id_integration_id_id`;
+-- reverse: create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_organization_id_integration_id_day`;
+-- reverse: create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_provider_id_id`;
+-- reverse: create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_organization_id_id`;
+-- reverse: create "ticketing_usage_records" table
+DROP TABLE `ticketing_usage_records`;
 -- reverse: create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
 DROP INDEX `ticketingintegration_provider_id_kind_account`;
 -- reverse: create index "ticketingintegration_provider_id_id" to table: "ticketing_integrations"
 DROP INDEX `ticketingintegration_provider_id_id`;
 -- reverse: create "ticketing_integrations" table
 DROP TABLE `ticketing_integrations`;
+-- reverse: create index "ticketingerror_last_occurred_at" to table: "ticketing_errors"
+DROP INDEX `ticketingerror_last_occurred_at`;
+-- reverse: create index "ticketingerror_integration_id_ticket_id" to table: "ticketing_errors"
+DROP INDEX `ticketingerror_integration_id_ticket_id`;
+-- reverse: create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
+DROP INDEX `ticketingerror_provider_id_integration_id_id`;
+-- reverse: create index "ticketingerror_provider_id_id" to table: "ticketing_errors"
+DROP INDEX `ticketingerror_provider_id_id`;
+-- reverse: create index "ticketingerror_organization_id_id" to table: "ticketing_errors"
+DROP INDEX `ticketingerror_organization_id_id`;
+-- reverse: create "ticketing_errors" table
+DROP TABLE `ticketing_errors`;
 -- reverse: create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
 DROP INDEX `ticketing_company_mappings_integration_id`;
 -- reverse: create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
@@ -283,12 +419,28 @@ DROP INDEX `ticketingcompanymapping_provider_id_id`;
 DROP INDEX `ticketingcompanymapping_organization_id_id`;
 -- reverse: create "ticketing_company_mappings" table
 DROP TABLE `ticketing_company_mappings`;
--- reverse: create index "ticketing_alert_configurations_integration_id" to table: "ticketing_alert_configurations"
-DROP INDEX `ticketing_alert_configurations_integration_id`;
--- reverse: create index "ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a" to table: "ticketing_alert_configurations"
-DROP INDEX `ticketingalertconfiguration_pro_d6aa09667b71ae05abd54826a12fae4a`;
+-- reverse: create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
+DROP INDEX `ticketing_billing_mappings_integration_id`;
+-- reverse: create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX `ticketingbillingmapping_provider_id_integration_id_id`;
+-- reverse: create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
+DROP INDEX `ticketingbillingmapping_organization_id_integration_id`;
+-- reverse: create index "ticketingbillingmapping_provider_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX `ticketingbillingmapping_provider_id_id`;
+-- reverse: create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX `ticketingbillingmapping_organization_id_id`;
+-- reverse: create "ticketing_billing_mappings" table
+DROP TABLE `ticketing_billing_mappings`;
+-- reverse: create index "ticketingalertconfiguration_integration_id_id" to table: "ticketing_alert_configurations"
+DROP INDEX `ticketingalertconfiguration_integration_id_id`;
+-- reverse: create index "ticketing_alert_configuration_of_organization" to table: "ticketing_alert_configurations"
+DROP INDEX `ticketing_alert_configuration_of_organization`;
+-- reverse: create index "ticketing_alert_configuration_default" to table: "ticketing_alert_configurations"
+DROP INDEX `ticketing_alert_configuration_default`;
 -- reverse: create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
 DROP INDEX `ticketingalertconfiguration_provider_id_id`;
+-- reverse: create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
+DROP INDEX `ticketingalertconfiguration_organization_id_id`;
 -- reverse: create "ticketing_alert_configurations" table
 DROP TABLE `ticketing_alert_configurations`;
 -- reverse: create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
@@ -305,8 +457,20 @@ DROP INDEX `ticketdelivery_provider_id_id`;
 DROP INDEX `ticketdelivery_organization_id_id`;
 -- reverse: create "ticket_deliveries" table
 DROP TABLE `ticket_deliveries`;
--- reverse: create index "tickets_integration_id" to table: "tickets"
-DROP INDEX `tickets_integration_id`;
+-- reverse: create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
+DROP INDEX `ticket_alert_to_be_noted`;
+-- reverse: create index "ticketalert_alert_id_id" to table: "ticket_alerts"
+DROP INDEX `ticketalert_alert_id_id`;
+-- reverse: create index "ticketalert_ticket_id_id" to table: "ticket_alerts"
+DROP INDEX `ticketalert_ticket_id_id`;
+-- reverse: create index "ticketalert_organization_id_ticket_id_alert_id" to table: "ticket_alerts"
+DROP INDEX `ticketalert_organization_id_ticket_id_alert_id`;
+-- reverse: create index "ticketalert_provider_id_id" to table: "ticket_alerts"
+DROP INDEX `ticketalert_provider_id_id`;
+-- reverse: create index "ticketalert_organization_id_id" to table: "ticket_alerts"
+DROP INDEX `ticketalert_organization_id_id`;
+-- reverse: create "ticket_alerts" table
+DROP TABLE `ticket_alerts`;
 -- reverse: create index "ticket_due" to table: "tickets"
 DROP INDEX `ticket_due`;
 -- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
@@ -317,6 +481,14 @@ DROP INDEX `ticket_provider_id_integration_id_id`;
 DROP INDEX `ticket_alert_id_id`;
 -- reverse: create index "ticket_organization_id_alert_id" to table: "tickets"
 DROP INDEX `ticket_organization_id_alert_id`;
+-- reverse: create index "ticket_integration_id_external_id" to table: "tickets"
+DROP INDEX `ticket_integration_id_external_id`;
+-- reverse: create index "ticket_organization_id_integration_id_created_at" to table: "tickets"
+DROP INDEX `ticket_organization_id_integration_id_created_at`;
+-- reverse: create index "ticket_one_living_of_group" to table: "tickets"
+DROP INDEX `ticket_one_living_of_group`;
+-- reverse: create index "ticket_organization_id_integration_id_group_key_epoch" to table: "tickets"
+DROP INDEX `ticket_organization_id_integration_id_group_key_epoch`;
 -- reverse: create index "ticket_organization_id_integration_id_marker" to table: "tickets"
 DROP INDEX `ticket_organization_id_integration_id_marker`;
 -- reverse: create index "ticket_provider_id_id" to table: "tickets"
@@ -371,6 +543,24 @@ DROP INDEX `role_provider_id_id`;
 DROP INDEX `role_organization_id_id`;
 -- reverse: create "roles" table
 DROP TABLE `roles`;
+-- reverse: create index "rateslot_updated_at" to table: "rate_slots"
+DROP INDEX `rateslot_updated_at`;
+-- reverse: create index "rateslot_key_number" to table: "rate_slots"
+DROP INDEX `rateslot_key_number`;
+-- reverse: create "rate_slots" table
+DROP TABLE `rate_slots`;
+-- reverse: create index "rateshare_updated_at" to table: "rate_shares"
+DROP INDEX `rateshare_updated_at`;
+-- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
+DROP INDEX `rateshare_key_tenant`;
+-- reverse: create "rate_shares" table
+DROP TABLE `rate_shares`;
+-- reverse: create index "ratelimit_updated_at" to table: "rate_limits"
+DROP INDEX `ratelimit_updated_at`;
+-- reverse: create index "ratelimit_key" to table: "rate_limits"
+DROP INDEX `ratelimit_key`;
+-- reverse: create "rate_limits" table
+DROP TABLE `rate_limits`;
 -- reverse: create "providers" table
 DROP TABLE `providers`;
 -- reverse: create index "organization_provider_id_status_id" to table: "organizations"
@@ -381,6 +571,16 @@ DROP INDEX `organization_provider_id_name`;
 DROP INDEX `organization_provider_id_id`;
 -- reverse: create "organizations" table
 DROP TABLE `organizations`;
+-- reverse: create index "maintenancewindow_provider_id_ends_at_id" to table: "maintenance_windows"
+DROP INDEX `maintenancewindow_provider_id_ends_at_id`;
+-- reverse: create index "maintenancewindow_organization_id_ends_at" to table: "maintenance_windows"
+DROP INDEX `maintenancewindow_organization_id_ends_at`;
+-- reverse: create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
+DROP INDEX `maintenancewindow_provider_id_id`;
+-- reverse: create index "maintenancewindow_organization_id_id" to table: "maintenance_windows"
+DROP INDEX `maintenancewindow_organization_id_id`;
+-- reverse: create "maintenance_windows" table
+DROP TABLE `maintenance_windows`;
 -- reverse: create index "job_organization_id_created_at_id" to table: "jobs"
 DROP INDEX `job_organization_id_created_at_id`;
 -- reverse: create index "job_provider_id_created_at_id" to table: "jobs"
