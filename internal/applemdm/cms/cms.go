@@ -24,27 +24,11 @@ type Signed struct {
 }
 
 // Verify reads signed data and checks its signature, not its signer.
-func Verify(message []byte) (*Signed, error) {
-	return verify(message, nil)
-}
-
-// VerifyDetached is Verify for a signature beside its content, such as the
-// header Mdm-Signature beside a request's body.
-func VerifyDetached(signature, content []byte) (*Signed, error) {
-	if content == nil {
-		content = []byte{}
-	}
-	return verify(signature, content)
-}
-
-func verify(message, detached []byte) (signed *Signed, err error) {
+func Verify(message []byte) (signed *Signed, err error) {
 	defer surviveParser(&err)
 	parsed, err := parse(message)
 	if err != nil {
 		return nil, err
-	}
-	if detached != nil {
-		parsed.Content = detached
 	}
 	signer := parsed.GetOnlySigner()
 	if signer == nil {
