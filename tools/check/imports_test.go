@@ -86,6 +86,16 @@ var architecture = []check.ImportRule{
 		Why: "test code does not import commands or tools",
 	},
 	{
+		Who: []string{
+			"internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/profile", "internal/applemdm/pushcert",
+			"internal/applemdm/scep",
+		},
+		May: []string{
+			"internal/fault", "internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/pushcert",
+		}, Outside: []string{"*"},
+		Why: "certificates and documents are pure: their callers store them",
+	},
+	{
 		Who: []string{"internal/..."},
 		May: core, Outside: []string{"*"},
 		Why: "a domain knows another only through an interface that it declares, and never the API",
