@@ -9,23 +9,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bailiwick/bailiwick/internal/applemdm/appletest"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/testkit/appleschema"
 )
 
 var systems = map[command.Platform]string{
 	command.MacOS: "macOS", command.IOS: "iOS", command.IPadOS: "iOS", command.TVOS: "tvOS", command.VisionOS: "visionOS", command.WatchOS: "watchOS",
 }
 
-func judged(t command.Target) appletest.Device {
-	return appletest.Device{OS: systems[t.Platform], Version: t.OSVersion, Supervised: t.Supervised, UserEnrollment: t.UserEnrollment}
+func judged(t command.Target) appleschema.Device {
+	return appleschema.Device{OS: systems[t.Platform], Version: t.OSVersion, Supervised: t.Supervised, UserEnrollment: t.UserEnrollment}
 }
 
 // The judge is awake.
 func TestJudgeRefuses(t *testing.T) {
-	schemas := appletest.Commands(t)
+	schemas := appleschema.Open(t).Commands(t)
 	for name, c := range map[string]struct {
 		command map[string]any
 		target  command.Target
@@ -48,27 +48,27 @@ func TestJudgeRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body, err := plist.Encode(map[string]any{"Command": c.command, "CommandUUID": "1"})
 			require.NoError(t, err)
-			require.NotEmpty(t, appletest.JudgeCommand(schemas, body, judged(c.target)))
+			require.NotEmpty(t, appleschema.JudgeCommand(schemas, body, judged(c.target)))
 		})
 	}
 }
 
 // Every command that can be sent is one of Apple's, key by key.
 func TestJudge(t *testing.T) {
-	schemas := appletest.Commands(t)
+	schemas := appleschema.Open(t).Commands(t)
 	for i, s := range samples() {
 		t.Run(fmt.Sprintf("%s/%d", command.RequestType(s.command), i), func(t *testing.T) {
 			require.NoError(t, command.Validate(s.command, s.target))
 			body, err := command.Encode(s.command, "5A6E2C5E-6A7B-4B1C-9F57-7C4B3B7D8A01")
 			require.NoError(t, err)
-			require.Empty(t, appletest.JudgeCommand(schemas, body, judged(s.target)))
+			require.Empty(t, appleschema.JudgeCommand(schemas, body, judged(s.target)))
 		})
 	}
 }
 
 // Commands are refused for exactly the devices that would refuse them.
 func TestJudgeSupport(t *testing.T) {
-	schemas := appletest.Commands(t)
+	schemas := appleschema.Open(t).Commands(t)
 	one := map[string]command.Command{}
 	for _, s := range samples() {
 		one[command.RequestType(s.command)] = s.command
@@ -98,7 +98,7 @@ func TestJudgeSupport(t *testing.T) {
 }
 
 // versions are those around which support changes, and one of today.
-func versions(support appletest.OS) []string {
+func versions(support appleschema.OS) []string {
 	all := []string{"1.0", "26.1"}
 	if support.Introduced != "" && support.Introduced != "n/a" {
 		all = append(all, support.Introduced, before(support.Introduced))
@@ -120,7 +120,7 @@ func before(version string) string {
 	return "0"
 }
 
-func setting(t *testing.T, schema appletest.Schema, name string) appletest.Key {
+func setting(t *testing.T, schema appleschema.Command, name string) appleschema.Key {
 	t.Helper()
 	for _, item := range schema.PayloadKeys[0].SubKeys {
 		if item.Key == name {
@@ -128,12 +128,12 @@ func setting(t *testing.T, schema appletest.Schema, name string) appletest.Key {
 		}
 	}
 	t.Fatalf("no setting %s", name)
-	return appletest.Key{}
+	return appleschema.Key{}
 }
 
 // A device is asked only what it can answer.
 func TestJudgeQueries(t *testing.T) {
-	schemas := appletest.Commands(t)
+	schemas := appleschema.Open(t).Commands(t)
 	for platform := range systems {
 		for _, version := range []string{"10.15", "12.0", "13.3", "16.4", "26.1"} {
 			for flags := range 4 {
@@ -148,7 +148,7 @@ func TestJudgeQueries(t *testing.T) {
 				}
 				body, err := command.Encode(c, "1")
 				require.NoError(t, err)
-				require.Empty(t, appletest.JudgeCommand(schemas, body, judged(target)), "%+v", target)
+				require.Empty(t, appleschema.JudgeCommand(schemas, body, judged(target)), "%+v", target)
 			}
 		}
 	}

@@ -2,16 +2,15 @@ package result_test
 
 import (
 	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bailiwick/bailiwick/internal/applemdm/appletest"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
 	"github.com/bailiwick/bailiwick/internal/applemdm/result"
+	"github.com/bailiwick/bailiwick/internal/testkit/appleschema"
 )
 
 // decoder reads an answer into what it holds.
@@ -39,11 +38,9 @@ func answers() map[string]func([]byte) (any, error) {
 
 // Apple's example answers are read, by the report's decoder and the result's.
 func TestAppleExamples(t *testing.T) {
-	dir := filepath.Join(appletest.Dir(t), "examples", "mdm", "commands")
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*.plist"))
-	require.NoError(t, err)
+	files := appleschema.Open(t).Examples(t)
 	if len(files) == 0 {
-		t.Skipf("this release of apple/device-management has no examples: no %s", dir)
+		t.Skip("this release of apple/device-management has no examples")
 	}
 	replayed := map[string]int{}
 	for _, file := range files {
@@ -76,7 +73,7 @@ func TestAppleExamples(t *testing.T) {
 
 // Every field is read from a key that Apple documents, of a type that it can hold.
 func TestKeys(t *testing.T) {
-	commands := appletest.Responses(t)
+	commands := appleschema.Open(t).Commands(t)
 	for requestType, c := range map[string]struct {
 		key string
 		in  reflect.Type
@@ -90,7 +87,7 @@ func TestKeys(t *testing.T) {
 		"AvailableOSUpdates":       {"AvailableOSUpdates", reflect.TypeFor[[]result.AvailableUpdate]()},
 	} {
 		t.Run(requestType, func(t *testing.T) {
-			for _, key := range commands[requestType] {
+			for _, key := range commands[requestType].ResponseKeys {
 				if key.Key == c.key {
 					compare(t, c.key, key, c.in)
 					return
@@ -101,7 +98,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, path string, key appletest.Key, in reflect.Type) {
+func compare(t *testing.T, path string, key appleschema.Key, in reflect.Type) {
 	t.Helper()
 	types := map[string]string{
 		"string": "<string>", "*bool": "<boolean>", "*int64": "<integer>", "*float64": "<real>", "*time.Time": "<date>", "[]uint8": "<data>",
@@ -119,7 +116,7 @@ func compare(t *testing.T, path string, key appletest.Key, in reflect.Type) {
 		compare(t, path, key.SubKeys[0], in.Elem())
 	case reflect.Struct:
 		require.Equal(t, "<dictionary>", key.Type, path)
-		documented := map[string]appletest.Key{}
+		documented := map[string]appleschema.Key{}
 		for _, sub := range key.SubKeys {
 			documented[sub.Key] = sub
 		}
