@@ -20,22 +20,42 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/datakey"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
+	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
+	"github.com/bailiwick/bailiwick/ent/ticketingwebhookreceipt"
 	"github.com/bailiwick/bailiwick/ent/user"
 )
 
@@ -54,20 +74,50 @@ type Client struct {
 	AlertOccurrence *AlertOccurrenceClient
 	// ApiKey is the client for interacting with the ApiKey builders.
 	ApiKey *ApiKeyClient
+	// AppleMdm is the client for interacting with the AppleMdm builders.
+	AppleMdm *AppleMdmClient
 	// DataKey is the client for interacting with the DataKey builders.
 	DataKey *DataKeyClient
 	// Device is the client for interacting with the Device builders.
 	Device *DeviceClient
+	// DeviceApp is the client for interacting with the DeviceApp builders.
+	DeviceApp *DeviceAppClient
+	// DeviceCertificate is the client for interacting with the DeviceCertificate builders.
+	DeviceCertificate *DeviceCertificateClient
+	// DeviceChannel is the client for interacting with the DeviceChannel builders.
+	DeviceChannel *DeviceChannelClient
+	// DeviceCommand is the client for interacting with the DeviceCommand builders.
+	DeviceCommand *DeviceCommandClient
+	// DeviceIdentity is the client for interacting with the DeviceIdentity builders.
+	DeviceIdentity *DeviceIdentityClient
+	// DeviceOsUpdate is the client for interacting with the DeviceOsUpdate builders.
+	DeviceOsUpdate *DeviceOsUpdateClient
+	// DeviceProfile is the client for interacting with the DeviceProfile builders.
+	DeviceProfile *DeviceProfileClient
+	// DeviceSecret is the client for interacting with the DeviceSecret builders.
+	DeviceSecret *DeviceSecretClient
+	// Enrollment is the client for interacting with the Enrollment builders.
+	Enrollment *EnrollmentClient
 	// IdempotencyRecord is the client for interacting with the IdempotencyRecord builders.
 	IdempotencyRecord *IdempotencyRecordClient
 	// Job is the client for interacting with the Job builders.
 	Job *JobClient
+	// MaintenanceWindow is the client for interacting with the MaintenanceWindow builders.
+	MaintenanceWindow *MaintenanceWindowClient
 	// Organization is the client for interacting with the Organization builders.
 	Organization *OrganizationClient
 	// Provider is the client for interacting with the Provider builders.
 	Provider *ProviderClient
+	// RateLimit is the client for interacting with the RateLimit builders.
+	RateLimit *RateLimitClient
+	// RateShare is the client for interacting with the RateShare builders.
+	RateShare *RateShareClient
+	// RateSlot is the client for interacting with the RateSlot builders.
+	RateSlot *RateSlotClient
 	// Role is the client for interacting with the Role builders.
 	Role *RoleClient
+	// ScepChallenge is the client for interacting with the ScepChallenge builders.
+	ScepChallenge *ScepChallengeClient
 	// Session is the client for interacting with the Session builders.
 	Session *SessionClient
 	// SignInThrottle is the client for interacting with the SignInThrottle builders.
@@ -78,14 +128,24 @@ type Client struct {
 	SystemLogEvent *SystemLogEventClient
 	// Ticket is the client for interacting with the Ticket builders.
 	Ticket *TicketClient
+	// TicketAlert is the client for interacting with the TicketAlert builders.
+	TicketAlert *TicketAlertClient
 	// TicketDelivery is the client for interacting with the TicketDelivery builders.
 	TicketDelivery *TicketDeliveryClient
 	// TicketingAlertConfiguration is the client for interacting with the TicketingAlertConfiguration builders.
 	TicketingAlertConfiguration *TicketingAlertConfigurationClient
+	// TicketingBillingMapping is the client for interacting with the TicketingBillingMapping builders.
+	TicketingBillingMapping *TicketingBillingMappingClient
 	// TicketingCompanyMapping is the client for interacting with the TicketingCompanyMapping builders.
 	TicketingCompanyMapping *TicketingCompanyMappingClient
+	// TicketingError is the client for interacting with the TicketingError builders.
+	TicketingError *TicketingErrorClient
 	// TicketingIntegration is the client for interacting with the TicketingIntegration builders.
 	TicketingIntegration *TicketingIntegrationClient
+	// TicketingUsageRecord is the client for interacting with the TicketingUsageRecord builders.
+	TicketingUsageRecord *TicketingUsageRecordClient
+	// TicketingWebhookReceipt is the client for interacting with the TicketingWebhookReceipt builders.
+	TicketingWebhookReceipt *TicketingWebhookReceiptClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
 }
@@ -104,22 +164,42 @@ func (c *Client) init() {
 	c.Alert = NewAlertClient(c.config)
 	c.AlertOccurrence = NewAlertOccurrenceClient(c.config)
 	c.ApiKey = NewApiKeyClient(c.config)
+	c.AppleMdm = NewAppleMdmClient(c.config)
 	c.DataKey = NewDataKeyClient(c.config)
 	c.Device = NewDeviceClient(c.config)
+	c.DeviceApp = NewDeviceAppClient(c.config)
+	c.DeviceCertificate = NewDeviceCertificateClient(c.config)
+	c.DeviceChannel = NewDeviceChannelClient(c.config)
+	c.DeviceCommand = NewDeviceCommandClient(c.config)
+	c.DeviceIdentity = NewDeviceIdentityClient(c.config)
+	c.DeviceOsUpdate = NewDeviceOsUpdateClient(c.config)
+	c.DeviceProfile = NewDeviceProfileClient(c.config)
+	c.DeviceSecret = NewDeviceSecretClient(c.config)
+	c.Enrollment = NewEnrollmentClient(c.config)
 	c.IdempotencyRecord = NewIdempotencyRecordClient(c.config)
 	c.Job = NewJobClient(c.config)
+	c.MaintenanceWindow = NewMaintenanceWindowClient(c.config)
 	c.Organization = NewOrganizationClient(c.config)
 	c.Provider = NewProviderClient(c.config)
+	c.RateLimit = NewRateLimitClient(c.config)
+	c.RateShare = NewRateShareClient(c.config)
+	c.RateSlot = NewRateSlotClient(c.config)
 	c.Role = NewRoleClient(c.config)
+	c.ScepChallenge = NewScepChallengeClient(c.config)
 	c.Session = NewSessionClient(c.config)
 	c.SignInThrottle = NewSignInThrottleClient(c.config)
 	c.SigningKey = NewSigningKeyClient(c.config)
 	c.SystemLogEvent = NewSystemLogEventClient(c.config)
 	c.Ticket = NewTicketClient(c.config)
+	c.TicketAlert = NewTicketAlertClient(c.config)
 	c.TicketDelivery = NewTicketDeliveryClient(c.config)
 	c.TicketingAlertConfiguration = NewTicketingAlertConfigurationClient(c.config)
+	c.TicketingBillingMapping = NewTicketingBillingMappingClient(c.config)
 	c.TicketingCompanyMapping = NewTicketingCompanyMappingClient(c.config)
+	c.TicketingError = NewTicketingErrorClient(c.config)
 	c.TicketingIntegration = NewTicketingIntegrationClient(c.config)
+	c.TicketingUsageRecord = NewTicketingUsageRecordClient(c.config)
+	c.TicketingWebhookReceipt = NewTicketingWebhookReceiptClient(c.config)
 	c.User = NewUserClient(c.config)
 }
 
@@ -218,22 +298,42 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Alert:                         NewAlertClient(cfg),
 		AlertOccurrence:               NewAlertOccurrenceClient(cfg),
 		ApiKey:                        NewApiKeyClient(cfg),
+		AppleMdm:                      NewAppleMdmClient(cfg),
 		DataKey:                       NewDataKeyClient(cfg),
 		Device:                        NewDeviceClient(cfg),
+		DeviceApp:                     NewDeviceAppClient(cfg),
+		DeviceCertificate:             NewDeviceCertificateClient(cfg),
+		DeviceChannel:                 NewDeviceChannelClient(cfg),
+		DeviceCommand:                 NewDeviceCommandClient(cfg),
+		DeviceIdentity:                NewDeviceIdentityClient(cfg),
+		DeviceOsUpdate:                NewDeviceOsUpdateClient(cfg),
+		DeviceProfile:                 NewDeviceProfileClient(cfg),
+		DeviceSecret:                  NewDeviceSecretClient(cfg),
+		Enrollment:                    NewEnrollmentClient(cfg),
 		IdempotencyRecord:             NewIdempotencyRecordClient(cfg),
 		Job:                           NewJobClient(cfg),
+		MaintenanceWindow:             NewMaintenanceWindowClient(cfg),
 		Organization:                  NewOrganizationClient(cfg),
 		Provider:                      NewProviderClient(cfg),
+		RateLimit:                     NewRateLimitClient(cfg),
+		RateShare:                     NewRateShareClient(cfg),
+		RateSlot:                      NewRateSlotClient(cfg),
 		Role:                          NewRoleClient(cfg),
+		ScepChallenge:                 NewScepChallengeClient(cfg),
 		Session:                       NewSessionClient(cfg),
 		SignInThrottle:                NewSignInThrottleClient(cfg),
 		SigningKey:                    NewSigningKeyClient(cfg),
 		SystemLogEvent:                NewSystemLogEventClient(cfg),
 		Ticket:                        NewTicketClient(cfg),
+		TicketAlert:                   NewTicketAlertClient(cfg),
 		TicketDelivery:                NewTicketDeliveryClient(cfg),
 		TicketingAlertConfiguration:   NewTicketingAlertConfigurationClient(cfg),
+		TicketingBillingMapping:       NewTicketingBillingMappingClient(cfg),
 		TicketingCompanyMapping:       NewTicketingCompanyMappingClient(cfg),
+		TicketingError:                NewTicketingErrorClient(cfg),
 		TicketingIntegration:          NewTicketingIntegrationClient(cfg),
+		TicketingUsageRecord:          NewTicketingUsageRecordClient(cfg),
+		TicketingWebhookReceipt:       NewTicketingWebhookReceiptClient(cfg),
 		User:                          NewUserClient(cfg),
 	}, nil
 }
@@ -259,22 +359,42 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Alert:                         NewAlertClient(cfg),
 		AlertOccurrence:               NewAlertOccurrenceClient(cfg),
 		ApiKey:                        NewApiKeyClient(cfg),
+		AppleMdm:                      NewAppleMdmClient(cfg),
 		DataKey:                       NewDataKeyClient(cfg),
 		Device:                        NewDeviceClient(cfg),
+		DeviceApp:                     NewDeviceAppClient(cfg),
+		DeviceCertificate:             NewDeviceCertificateClient(cfg),
+		DeviceChannel:                 NewDeviceChannelClient(cfg),
+		DeviceCommand:                 NewDeviceCommandClient(cfg),
+		DeviceIdentity:                NewDeviceIdentityClient(cfg),
+		DeviceOsUpdate:                NewDeviceOsUpdateClient(cfg),
+		DeviceProfile:                 NewDeviceProfileClient(cfg),
+		DeviceSecret:                  NewDeviceSecretClient(cfg),
+		Enrollment:                    NewEnrollmentClient(cfg),
 		IdempotencyRecord:             NewIdempotencyRecordClient(cfg),
 		Job:                           NewJobClient(cfg),
+		MaintenanceWindow:             NewMaintenanceWindowClient(cfg),
 		Organization:                  NewOrganizationClient(cfg),
 		Provider:                      NewProviderClient(cfg),
+		RateLimit:                     NewRateLimitClient(cfg),
+		RateShare:                     NewRateShareClient(cfg),
+		RateSlot:                      NewRateSlotClient(cfg),
 		Role:                          NewRoleClient(cfg),
+		ScepChallenge:                 NewScepChallengeClient(cfg),
 		Session:                       NewSessionClient(cfg),
 		SignInThrottle:                NewSignInThrottleClient(cfg),
 		SigningKey:                    NewSigningKeyClient(cfg),
 		SystemLogEvent:                NewSystemLogEventClient(cfg),
 		Ticket:                        NewTicketClient(cfg),
+		TicketAlert:                   NewTicketAlertClient(cfg),
 		TicketDelivery:                NewTicketDeliveryClient(cfg),
 		TicketingAlertConfiguration:   NewTicketingAlertConfigurationClient(cfg),
+		TicketingBillingMapping:       NewTicketingBillingMappingClient(cfg),
 		TicketingCompanyMapping:       NewTicketingCompanyMappingClient(cfg),
+		TicketingError:                NewTicketingErrorClient(cfg),
 		TicketingIntegration:          NewTicketingIntegrationClient(cfg),
+		TicketingUsageRecord:          NewTicketingUsageRecordClient(cfg),
+		TicketingWebhookReceipt:       NewTicketingWebhookReceiptClient(cfg),
 		User:                          NewUserClient(cfg),
 	}, nil
 }
@@ -306,10 +426,15 @@ func (c *Client) Close() error {
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Administrator, c.AdministratorOrganizationLink, c.Alert, c.AlertOccurrence,
-		c.ApiKey, c.DataKey, c.Device, c.IdempotencyRecord, c.Job, c.Organization,
-		c.Provider, c.Role, c.Session, c.SignInThrottle, c.SigningKey,
-		c.SystemLogEvent, c.Ticket, c.TicketDelivery, c.TicketingAlertConfiguration,
-		c.TicketingCompanyMapping, c.TicketingIntegration, c.User,
+		c.ApiKey, c.AppleMdm, c.DataKey, c.Device, c.DeviceApp, c.DeviceCertificate,
+		c.DeviceChannel, c.DeviceCommand, c.DeviceIdentity, c.DeviceOsUpdate,
+		c.DeviceProfile, c.DeviceSecret, c.Enrollment, c.IdempotencyRecord, c.Job,
+		c.MaintenanceWindow, c.Organization, c.Provider, c.RateLimit, c.RateShare,
+		c.RateSlot, c.Role, c.ScepChallenge, c.Session, c.SignInThrottle, c.SigningKey,
+		c.SystemLogEvent, c.Ticket, c.TicketAlert, c.TicketDelivery,
+		c.TicketingAlertConfiguration, c.TicketingBillingMapping,
+		c.TicketingCompanyMapping, c.TicketingError, c.TicketingIntegration,
+		c.TicketingUsageRecord, c.TicketingWebhookReceipt, c.User,
 	} {
 		n.Use(hooks...)
 	}
@@ -320,10 +445,15 @@ func (c *Client) Use(hooks ...Hook) {
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Administrator, c.AdministratorOrganizationLink, c.Alert, c.AlertOccurrence,
-		c.ApiKey, c.DataKey, c.Device, c.IdempotencyRecord, c.Job, c.Organization,
-		c.Provider, c.Role, c.Session, c.SignInThrottle, c.SigningKey,
-		c.SystemLogEvent, c.Ticket, c.TicketDelivery, c.TicketingAlertConfiguration,
-		c.TicketingCompanyMapping, c.TicketingIntegration, c.User,
+		c.ApiKey, c.AppleMdm, c.DataKey, c.Device, c.DeviceApp, c.DeviceCertificate,
+		c.DeviceChannel, c.DeviceCommand, c.DeviceIdentity, c.DeviceOsUpdate,
+		c.DeviceProfile, c.DeviceSecret, c.Enrollment, c.IdempotencyRecord, c.Job,
+		c.MaintenanceWindow, c.Organization, c.Provider, c.RateLimit, c.RateShare,
+		c.RateSlot, c.Role, c.ScepChallenge, c.Session, c.SignInThrottle, c.SigningKey,
+		c.SystemLogEvent, c.Ticket, c.TicketAlert, c.TicketDelivery,
+		c.TicketingAlertConfiguration, c.TicketingBillingMapping,
+		c.TicketingCompanyMapping, c.TicketingError, c.TicketingIntegration,
+		c.TicketingUsageRecord, c.TicketingWebhookReceipt, c.User,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -342,20 +472,50 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.AlertOccurrence.mutate(ctx, m)
 	case *ApiKeyMutation:
 		return c.ApiKey.mutate(ctx, m)
+	case *AppleMdmMutation:
+		return c.AppleMdm.mutate(ctx, m)
 	case *DataKeyMutation:
 		return c.DataKey.mutate(ctx, m)
 	case *DeviceMutation:
 		return c.Device.mutate(ctx, m)
+	case *DeviceAppMutation:
+		return c.DeviceApp.mutate(ctx, m)
+	case *DeviceCertificateMutation:
+		return c.DeviceCertificate.mutate(ctx, m)
+	case *DeviceChannelMutation:
+		return c.DeviceChannel.mutate(ctx, m)
+	case *DeviceCommandMutation:
+		return c.DeviceCommand.mutate(ctx, m)
+	case *DeviceIdentityMutation:
+		return c.DeviceIdentity.mutate(ctx, m)
+	case *DeviceOsUpdateMutation:
+		return c.DeviceOsUpdate.mutate(ctx, m)
+	case *DeviceProfileMutation:
+		return c.DeviceProfile.mutate(ctx, m)
+	case *DeviceSecretMutation:
+		return c.DeviceSecret.mutate(ctx, m)
+	case *EnrollmentMutation:
+		return c.Enrollment.mutate(ctx, m)
 	case *IdempotencyRecordMutation:
 		return c.IdempotencyRecord.mutate(ctx, m)
 	case *JobMutation:
 		return c.Job.mutate(ctx, m)
+	case *MaintenanceWindowMutation:
+		return c.MaintenanceWindow.mutate(ctx, m)
 	case *OrganizationMutation:
 		return c.Organization.mutate(ctx, m)
 	case *ProviderMutation:
 		return c.Provider.mutate(ctx, m)
+	case *RateLimitMutation:
+		return c.RateLimit.mutate(ctx, m)
+	case *RateShareMutation:
+		return c.RateShare.mutate(ctx, m)
+	case *RateSlotMutation:
+		return c.RateSlot.mutate(ctx, m)
 	case *RoleMutation:
 		return c.Role.mutate(ctx, m)
+	case *ScepChallengeMutation:
+		return c.ScepChallenge.mutate(ctx, m)
 	case *SessionMutation:
 		return c.Session.mutate(ctx, m)
 	case *SignInThrottleMutation:
@@ -366,14 +526,24 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.SystemLogEvent.mutate(ctx, m)
 	case *TicketMutation:
 		return c.Ticket.mutate(ctx, m)
+	case *TicketAlertMutation:
+		return c.TicketAlert.mutate(ctx, m)
 	case *TicketDeliveryMutation:
 		return c.TicketDelivery.mutate(ctx, m)
 	case *TicketingAlertConfigurationMutation:
 		return c.TicketingAlertConfiguration.mutate(ctx, m)
+	case *TicketingBillingMappingMutation:
+		return c.TicketingBillingMapping.mutate(ctx, m)
 	case *TicketingCompanyMappingMutation:
 		return c.TicketingCompanyMapping.mutate(ctx, m)
+	case *TicketingErrorMutation:
+		return c.TicketingError.mutate(ctx, m)
 	case *TicketingIntegrationMutation:
 		return c.TicketingIntegration.mutate(ctx, m)
+	case *TicketingUsageRecordMutation:
+		return c.TicketingUsageRecord.mutate(ctx, m)
+	case *TicketingWebhookReceiptMutation:
+		return c.TicketingWebhookReceipt.mutate(ctx, m)
 	case *UserMutation:
 		return c.User.mutate(ctx, m)
 	default:
@@ -1248,6 +1418,157 @@ func (c *ApiKeyClient) mutate(ctx context.Context, m *ApiKeyMutation) (Value, er
 	}
 }
 
+// AppleMdmClient is a client for the AppleMdm schema.
+type AppleMdmClient struct {
+	config
+}
+
+// NewAppleMdmClient returns a client for the AppleMdm from the given config.
+func NewAppleMdmClient(c config) *AppleMdmClient {
+	return &AppleMdmClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `applemdm.Hooks(f(g(h())))`.
+func (c *AppleMdmClient) Use(hooks ...Hook) {
+	c.hooks.AppleMdm = append(c.hooks.AppleMdm, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `applemdm.Intercept(f(g(h())))`.
+func (c *AppleMdmClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AppleMdm = append(c.inters.AppleMdm, interceptors...)
+}
+
+// Create returns a builder for creating a AppleMdm entity.
+func (c *AppleMdmClient) Create() *AppleMdmCreate {
+	mutation := newAppleMdmMutation(c.config, OpCreate)
+	return &AppleMdmCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AppleMdm entities.
+func (c *AppleMdmClient) CreateBulk(builders ...*AppleMdmCreate) *AppleMdmCreateBulk {
+	return &AppleMdmCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AppleMdmClient) MapCreateBulk(slice any, setFunc func(*AppleMdmCreate, int)) *AppleMdmCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AppleMdmCreateBulk{err: fmt.Errorf("calling to AppleMdmClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AppleMdmCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AppleMdmCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AppleMdm.
+func (c *AppleMdmClient) Update() *AppleMdmUpdate {
+	mutation := newAppleMdmMutation(c.config, OpUpdate)
+	return &AppleMdmUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AppleMdmClient) UpdateOne(_m *AppleMdm) *AppleMdmUpdateOne {
+	mutation := newAppleMdmMutation(c.config, OpUpdateOne, withAppleMdm(_m))
+	return &AppleMdmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AppleMdmClient) UpdateOneID(id string) *AppleMdmUpdateOne {
+	mutation := newAppleMdmMutation(c.config, OpUpdateOne, withAppleMdmID(id))
+	return &AppleMdmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AppleMdm.
+func (c *AppleMdmClient) Delete() *AppleMdmDelete {
+	mutation := newAppleMdmMutation(c.config, OpDelete)
+	return &AppleMdmDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AppleMdmClient) DeleteOne(_m *AppleMdm) *AppleMdmDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AppleMdmClient) DeleteOneID(id string) *AppleMdmDeleteOne {
+	builder := c.Delete().Where(applemdm.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AppleMdmDeleteOne{builder}
+}
+
+// Query returns a query builder for AppleMdm.
+func (c *AppleMdmClient) Query() *AppleMdmQuery {
+	return &AppleMdmQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAppleMdm},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AppleMdm entity by its id.
+func (c *AppleMdmClient) Get(ctx context.Context, id string) (*AppleMdm, error) {
+	return c.Query().Where(applemdm.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AppleMdmClient) GetX(ctx context.Context, id string) *AppleMdm {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a AppleMdm.
+func (c *AppleMdmClient) QueryOrganization(_m *AppleMdm) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(applemdm.Table, applemdm.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, applemdm.OrganizationTable, applemdm.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *AppleMdmClient) Hooks() []Hook {
+	hooks := c.hooks.AppleMdm
+	return append(hooks[:len(hooks):len(hooks)], applemdm.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *AppleMdmClient) Interceptors() []Interceptor {
+	inters := c.inters.AppleMdm
+	return append(inters[:len(inters):len(inters)], applemdm.Interceptors[:]...)
+}
+
+func (c *AppleMdmClient) mutate(ctx context.Context, m *AppleMdmMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AppleMdmCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AppleMdmUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AppleMdmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AppleMdmDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown AppleMdm mutation op: %q", m.Op())
+	}
+}
+
 // DataKeyClient is a client for the DataKey schema.
 type DataKeyClient struct {
 	config
@@ -1546,6 +1867,1541 @@ func (c *DeviceClient) mutate(ctx context.Context, m *DeviceMutation) (Value, er
 		return (&DeviceDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Device mutation op: %q", m.Op())
+	}
+}
+
+// DeviceAppClient is a client for the DeviceApp schema.
+type DeviceAppClient struct {
+	config
+}
+
+// NewDeviceAppClient returns a client for the DeviceApp from the given config.
+func NewDeviceAppClient(c config) *DeviceAppClient {
+	return &DeviceAppClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `deviceapp.Hooks(f(g(h())))`.
+func (c *DeviceAppClient) Use(hooks ...Hook) {
+	c.hooks.DeviceApp = append(c.hooks.DeviceApp, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `deviceapp.Intercept(f(g(h())))`.
+func (c *DeviceAppClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceApp = append(c.inters.DeviceApp, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceApp entity.
+func (c *DeviceAppClient) Create() *DeviceAppCreate {
+	mutation := newDeviceAppMutation(c.config, OpCreate)
+	return &DeviceAppCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceApp entities.
+func (c *DeviceAppClient) CreateBulk(builders ...*DeviceAppCreate) *DeviceAppCreateBulk {
+	return &DeviceAppCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceAppClient) MapCreateBulk(slice any, setFunc func(*DeviceAppCreate, int)) *DeviceAppCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceAppCreateBulk{err: fmt.Errorf("calling to DeviceAppClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceAppCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceAppCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceApp.
+func (c *DeviceAppClient) Update() *DeviceAppUpdate {
+	mutation := newDeviceAppMutation(c.config, OpUpdate)
+	return &DeviceAppUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceAppClient) UpdateOne(_m *DeviceApp) *DeviceAppUpdateOne {
+	mutation := newDeviceAppMutation(c.config, OpUpdateOne, withDeviceApp(_m))
+	return &DeviceAppUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceAppClient) UpdateOneID(id string) *DeviceAppUpdateOne {
+	mutation := newDeviceAppMutation(c.config, OpUpdateOne, withDeviceAppID(id))
+	return &DeviceAppUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceApp.
+func (c *DeviceAppClient) Delete() *DeviceAppDelete {
+	mutation := newDeviceAppMutation(c.config, OpDelete)
+	return &DeviceAppDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceAppClient) DeleteOne(_m *DeviceApp) *DeviceAppDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceAppClient) DeleteOneID(id string) *DeviceAppDeleteOne {
+	builder := c.Delete().Where(deviceapp.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceAppDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceApp.
+func (c *DeviceAppClient) Query() *DeviceAppQuery {
+	return &DeviceAppQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceApp},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceApp entity by its id.
+func (c *DeviceAppClient) Get(ctx context.Context, id string) (*DeviceApp, error) {
+	return c.Query().Where(deviceapp.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceAppClient) GetX(ctx context.Context, id string) *DeviceApp {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceApp.
+func (c *DeviceAppClient) QueryOrganization(_m *DeviceApp) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceapp.Table, deviceapp.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceapp.OrganizationTable, deviceapp.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceApp.
+func (c *DeviceAppClient) QueryDevice(_m *DeviceApp) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceapp.Table, deviceapp.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceapp.DeviceTable, deviceapp.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceAppClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceApp
+	return append(hooks[:len(hooks):len(hooks)], deviceapp.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceAppClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceApp
+	return append(inters[:len(inters):len(inters)], deviceapp.Interceptors[:]...)
+}
+
+func (c *DeviceAppClient) mutate(ctx context.Context, m *DeviceAppMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceAppCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceAppUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceAppUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceAppDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceApp mutation op: %q", m.Op())
+	}
+}
+
+// DeviceCertificateClient is a client for the DeviceCertificate schema.
+type DeviceCertificateClient struct {
+	config
+}
+
+// NewDeviceCertificateClient returns a client for the DeviceCertificate from the given config.
+func NewDeviceCertificateClient(c config) *DeviceCertificateClient {
+	return &DeviceCertificateClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `devicecertificate.Hooks(f(g(h())))`.
+func (c *DeviceCertificateClient) Use(hooks ...Hook) {
+	c.hooks.DeviceCertificate = append(c.hooks.DeviceCertificate, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `devicecertificate.Intercept(f(g(h())))`.
+func (c *DeviceCertificateClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceCertificate = append(c.inters.DeviceCertificate, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceCertificate entity.
+func (c *DeviceCertificateClient) Create() *DeviceCertificateCreate {
+	mutation := newDeviceCertificateMutation(c.config, OpCreate)
+	return &DeviceCertificateCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceCertificate entities.
+func (c *DeviceCertificateClient) CreateBulk(builders ...*DeviceCertificateCreate) *DeviceCertificateCreateBulk {
+	return &DeviceCertificateCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceCertificateClient) MapCreateBulk(slice any, setFunc func(*DeviceCertificateCreate, int)) *DeviceCertificateCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceCertificateCreateBulk{err: fmt.Errorf("calling to DeviceCertificateClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceCertificateCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceCertificateCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceCertificate.
+func (c *DeviceCertificateClient) Update() *DeviceCertificateUpdate {
+	mutation := newDeviceCertificateMutation(c.config, OpUpdate)
+	return &DeviceCertificateUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceCertificateClient) UpdateOne(_m *DeviceCertificate) *DeviceCertificateUpdateOne {
+	mutation := newDeviceCertificateMutation(c.config, OpUpdateOne, withDeviceCertificate(_m))
+	return &DeviceCertificateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceCertificateClient) UpdateOneID(id string) *DeviceCertificateUpdateOne {
+	mutation := newDeviceCertificateMutation(c.config, OpUpdateOne, withDeviceCertificateID(id))
+	return &DeviceCertificateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceCertificate.
+func (c *DeviceCertificateClient) Delete() *DeviceCertificateDelete {
+	mutation := newDeviceCertificateMutation(c.config, OpDelete)
+	return &DeviceCertificateDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceCertificateClient) DeleteOne(_m *DeviceCertificate) *DeviceCertificateDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceCertificateClient) DeleteOneID(id string) *DeviceCertificateDeleteOne {
+	builder := c.Delete().Where(devicecertificate.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceCertificateDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceCertificate.
+func (c *DeviceCertificateClient) Query() *DeviceCertificateQuery {
+	return &DeviceCertificateQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceCertificate},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceCertificate entity by its id.
+func (c *DeviceCertificateClient) Get(ctx context.Context, id string) (*DeviceCertificate, error) {
+	return c.Query().Where(devicecertificate.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceCertificateClient) GetX(ctx context.Context, id string) *DeviceCertificate {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceCertificate.
+func (c *DeviceCertificateClient) QueryOrganization(_m *DeviceCertificate) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecertificate.Table, devicecertificate.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecertificate.OrganizationTable, devicecertificate.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceCertificate.
+func (c *DeviceCertificateClient) QueryDevice(_m *DeviceCertificate) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecertificate.Table, devicecertificate.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecertificate.DeviceTable, devicecertificate.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceCertificateClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceCertificate
+	return append(hooks[:len(hooks):len(hooks)], devicecertificate.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceCertificateClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceCertificate
+	return append(inters[:len(inters):len(inters)], devicecertificate.Interceptors[:]...)
+}
+
+func (c *DeviceCertificateClient) mutate(ctx context.Context, m *DeviceCertificateMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceCertificateCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceCertificateUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceCertificateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceCertificateDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceCertificate mutation op: %q", m.Op())
+	}
+}
+
+// DeviceChannelClient is a client for the DeviceChannel schema.
+type DeviceChannelClient struct {
+	config
+}
+
+// NewDeviceChannelClient returns a client for the DeviceChannel from the given config.
+func NewDeviceChannelClient(c config) *DeviceChannelClient {
+	return &DeviceChannelClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `devicechannel.Hooks(f(g(h())))`.
+func (c *DeviceChannelClient) Use(hooks ...Hook) {
+	c.hooks.DeviceChannel = append(c.hooks.DeviceChannel, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `devicechannel.Intercept(f(g(h())))`.
+func (c *DeviceChannelClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceChannel = append(c.inters.DeviceChannel, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceChannel entity.
+func (c *DeviceChannelClient) Create() *DeviceChannelCreate {
+	mutation := newDeviceChannelMutation(c.config, OpCreate)
+	return &DeviceChannelCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceChannel entities.
+func (c *DeviceChannelClient) CreateBulk(builders ...*DeviceChannelCreate) *DeviceChannelCreateBulk {
+	return &DeviceChannelCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceChannelClient) MapCreateBulk(slice any, setFunc func(*DeviceChannelCreate, int)) *DeviceChannelCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceChannelCreateBulk{err: fmt.Errorf("calling to DeviceChannelClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceChannelCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceChannelCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceChannel.
+func (c *DeviceChannelClient) Update() *DeviceChannelUpdate {
+	mutation := newDeviceChannelMutation(c.config, OpUpdate)
+	return &DeviceChannelUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceChannelClient) UpdateOne(_m *DeviceChannel) *DeviceChannelUpdateOne {
+	mutation := newDeviceChannelMutation(c.config, OpUpdateOne, withDeviceChannel(_m))
+	return &DeviceChannelUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceChannelClient) UpdateOneID(id string) *DeviceChannelUpdateOne {
+	mutation := newDeviceChannelMutation(c.config, OpUpdateOne, withDeviceChannelID(id))
+	return &DeviceChannelUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceChannel.
+func (c *DeviceChannelClient) Delete() *DeviceChannelDelete {
+	mutation := newDeviceChannelMutation(c.config, OpDelete)
+	return &DeviceChannelDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceChannelClient) DeleteOne(_m *DeviceChannel) *DeviceChannelDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceChannelClient) DeleteOneID(id string) *DeviceChannelDeleteOne {
+	builder := c.Delete().Where(devicechannel.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceChannelDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceChannel.
+func (c *DeviceChannelClient) Query() *DeviceChannelQuery {
+	return &DeviceChannelQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceChannel},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceChannel entity by its id.
+func (c *DeviceChannelClient) Get(ctx context.Context, id string) (*DeviceChannel, error) {
+	return c.Query().Where(devicechannel.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceChannelClient) GetX(ctx context.Context, id string) *DeviceChannel {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceChannel.
+func (c *DeviceChannelClient) QueryOrganization(_m *DeviceChannel) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicechannel.Table, devicechannel.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicechannel.OrganizationTable, devicechannel.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceChannel.
+func (c *DeviceChannelClient) QueryDevice(_m *DeviceChannel) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicechannel.Table, devicechannel.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicechannel.DeviceTable, devicechannel.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceChannelClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceChannel
+	return append(hooks[:len(hooks):len(hooks)], devicechannel.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceChannelClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceChannel
+	return append(inters[:len(inters):len(inters)], devicechannel.Interceptors[:]...)
+}
+
+func (c *DeviceChannelClient) mutate(ctx context.Context, m *DeviceChannelMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceChannelCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceChannelUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceChannelUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceChannelDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceChannel mutation op: %q", m.Op())
+	}
+}
+
+// DeviceCommandClient is a client for the DeviceCommand schema.
+type DeviceCommandClient struct {
+	config
+}
+
+// NewDeviceCommandClient returns a client for the DeviceCommand from the given config.
+func NewDeviceCommandClient(c config) *DeviceCommandClient {
+	return &DeviceCommandClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `devicecommand.Hooks(f(g(h())))`.
+func (c *DeviceCommandClient) Use(hooks ...Hook) {
+	c.hooks.DeviceCommand = append(c.hooks.DeviceCommand, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `devicecommand.Intercept(f(g(h())))`.
+func (c *DeviceCommandClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceCommand = append(c.inters.DeviceCommand, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceCommand entity.
+func (c *DeviceCommandClient) Create() *DeviceCommandCreate {
+	mutation := newDeviceCommandMutation(c.config, OpCreate)
+	return &DeviceCommandCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceCommand entities.
+func (c *DeviceCommandClient) CreateBulk(builders ...*DeviceCommandCreate) *DeviceCommandCreateBulk {
+	return &DeviceCommandCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceCommandClient) MapCreateBulk(slice any, setFunc func(*DeviceCommandCreate, int)) *DeviceCommandCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceCommandCreateBulk{err: fmt.Errorf("calling to DeviceCommandClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceCommandCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceCommandCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceCommand.
+func (c *DeviceCommandClient) Update() *DeviceCommandUpdate {
+	mutation := newDeviceCommandMutation(c.config, OpUpdate)
+	return &DeviceCommandUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceCommandClient) UpdateOne(_m *DeviceCommand) *DeviceCommandUpdateOne {
+	mutation := newDeviceCommandMutation(c.config, OpUpdateOne, withDeviceCommand(_m))
+	return &DeviceCommandUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceCommandClient) UpdateOneID(id string) *DeviceCommandUpdateOne {
+	mutation := newDeviceCommandMutation(c.config, OpUpdateOne, withDeviceCommandID(id))
+	return &DeviceCommandUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceCommand.
+func (c *DeviceCommandClient) Delete() *DeviceCommandDelete {
+	mutation := newDeviceCommandMutation(c.config, OpDelete)
+	return &DeviceCommandDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceCommandClient) DeleteOne(_m *DeviceCommand) *DeviceCommandDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceCommandClient) DeleteOneID(id string) *DeviceCommandDeleteOne {
+	builder := c.Delete().Where(devicecommand.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceCommandDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceCommand.
+func (c *DeviceCommandClient) Query() *DeviceCommandQuery {
+	return &DeviceCommandQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceCommand},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceCommand entity by its id.
+func (c *DeviceCommandClient) Get(ctx context.Context, id string) (*DeviceCommand, error) {
+	return c.Query().Where(devicecommand.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceCommandClient) GetX(ctx context.Context, id string) *DeviceCommand {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceCommand.
+func (c *DeviceCommandClient) QueryOrganization(_m *DeviceCommand) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecommand.Table, devicecommand.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecommand.OrganizationTable, devicecommand.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceCommand.
+func (c *DeviceCommandClient) QueryDevice(_m *DeviceCommand) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecommand.Table, devicecommand.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecommand.DeviceTable, devicecommand.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryChannel queries the channel edge of a DeviceCommand.
+func (c *DeviceCommandClient) QueryChannel(_m *DeviceCommand) *DeviceChannelQuery {
+	query := (&DeviceChannelClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecommand.Table, devicecommand.FieldID, id),
+			sqlgraph.To(devicechannel.Table, devicechannel.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecommand.ChannelTable, devicecommand.ChannelColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceCommandClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceCommand
+	return append(hooks[:len(hooks):len(hooks)], devicecommand.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceCommandClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceCommand
+	return append(inters[:len(inters):len(inters)], devicecommand.Interceptors[:]...)
+}
+
+func (c *DeviceCommandClient) mutate(ctx context.Context, m *DeviceCommandMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceCommandCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceCommandUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceCommandUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceCommandDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceCommand mutation op: %q", m.Op())
+	}
+}
+
+// DeviceIdentityClient is a client for the DeviceIdentity schema.
+type DeviceIdentityClient struct {
+	config
+}
+
+// NewDeviceIdentityClient returns a client for the DeviceIdentity from the given config.
+func NewDeviceIdentityClient(c config) *DeviceIdentityClient {
+	return &DeviceIdentityClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `deviceidentity.Hooks(f(g(h())))`.
+func (c *DeviceIdentityClient) Use(hooks ...Hook) {
+	c.hooks.DeviceIdentity = append(c.hooks.DeviceIdentity, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `deviceidentity.Intercept(f(g(h())))`.
+func (c *DeviceIdentityClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceIdentity = append(c.inters.DeviceIdentity, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceIdentity entity.
+func (c *DeviceIdentityClient) Create() *DeviceIdentityCreate {
+	mutation := newDeviceIdentityMutation(c.config, OpCreate)
+	return &DeviceIdentityCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceIdentity entities.
+func (c *DeviceIdentityClient) CreateBulk(builders ...*DeviceIdentityCreate) *DeviceIdentityCreateBulk {
+	return &DeviceIdentityCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceIdentityClient) MapCreateBulk(slice any, setFunc func(*DeviceIdentityCreate, int)) *DeviceIdentityCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceIdentityCreateBulk{err: fmt.Errorf("calling to DeviceIdentityClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceIdentityCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceIdentityCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceIdentity.
+func (c *DeviceIdentityClient) Update() *DeviceIdentityUpdate {
+	mutation := newDeviceIdentityMutation(c.config, OpUpdate)
+	return &DeviceIdentityUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceIdentityClient) UpdateOne(_m *DeviceIdentity) *DeviceIdentityUpdateOne {
+	mutation := newDeviceIdentityMutation(c.config, OpUpdateOne, withDeviceIdentity(_m))
+	return &DeviceIdentityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceIdentityClient) UpdateOneID(id string) *DeviceIdentityUpdateOne {
+	mutation := newDeviceIdentityMutation(c.config, OpUpdateOne, withDeviceIdentityID(id))
+	return &DeviceIdentityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceIdentity.
+func (c *DeviceIdentityClient) Delete() *DeviceIdentityDelete {
+	mutation := newDeviceIdentityMutation(c.config, OpDelete)
+	return &DeviceIdentityDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceIdentityClient) DeleteOne(_m *DeviceIdentity) *DeviceIdentityDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceIdentityClient) DeleteOneID(id string) *DeviceIdentityDeleteOne {
+	builder := c.Delete().Where(deviceidentity.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceIdentityDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceIdentity.
+func (c *DeviceIdentityClient) Query() *DeviceIdentityQuery {
+	return &DeviceIdentityQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceIdentity},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceIdentity entity by its id.
+func (c *DeviceIdentityClient) Get(ctx context.Context, id string) (*DeviceIdentity, error) {
+	return c.Query().Where(deviceidentity.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceIdentityClient) GetX(ctx context.Context, id string) *DeviceIdentity {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceIdentity.
+func (c *DeviceIdentityClient) QueryOrganization(_m *DeviceIdentity) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceidentity.Table, deviceidentity.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceidentity.OrganizationTable, deviceidentity.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryEnrollment queries the enrollment edge of a DeviceIdentity.
+func (c *DeviceIdentityClient) QueryEnrollment(_m *DeviceIdentity) *EnrollmentQuery {
+	query := (&EnrollmentClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceidentity.Table, deviceidentity.FieldID, id),
+			sqlgraph.To(enrollment.Table, enrollment.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceidentity.EnrollmentTable, deviceidentity.EnrollmentColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceIdentity.
+func (c *DeviceIdentityClient) QueryDevice(_m *DeviceIdentity) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceidentity.Table, deviceidentity.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceidentity.DeviceTable, deviceidentity.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceIdentityClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceIdentity
+	return append(hooks[:len(hooks):len(hooks)], deviceidentity.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceIdentityClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceIdentity
+	return append(inters[:len(inters):len(inters)], deviceidentity.Interceptors[:]...)
+}
+
+func (c *DeviceIdentityClient) mutate(ctx context.Context, m *DeviceIdentityMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceIdentityCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceIdentityUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceIdentityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceIdentityDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceIdentity mutation op: %q", m.Op())
+	}
+}
+
+// DeviceOsUpdateClient is a client for the DeviceOsUpdate schema.
+type DeviceOsUpdateClient struct {
+	config
+}
+
+// NewDeviceOsUpdateClient returns a client for the DeviceOsUpdate from the given config.
+func NewDeviceOsUpdateClient(c config) *DeviceOsUpdateClient {
+	return &DeviceOsUpdateClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `deviceosupdate.Hooks(f(g(h())))`.
+func (c *DeviceOsUpdateClient) Use(hooks ...Hook) {
+	c.hooks.DeviceOsUpdate = append(c.hooks.DeviceOsUpdate, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `deviceosupdate.Intercept(f(g(h())))`.
+func (c *DeviceOsUpdateClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceOsUpdate = append(c.inters.DeviceOsUpdate, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceOsUpdate entity.
+func (c *DeviceOsUpdateClient) Create() *DeviceOsUpdateCreate {
+	mutation := newDeviceOsUpdateMutation(c.config, OpCreate)
+	return &DeviceOsUpdateCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceOsUpdate entities.
+func (c *DeviceOsUpdateClient) CreateBulk(builders ...*DeviceOsUpdateCreate) *DeviceOsUpdateCreateBulk {
+	return &DeviceOsUpdateCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceOsUpdateClient) MapCreateBulk(slice any, setFunc func(*DeviceOsUpdateCreate, int)) *DeviceOsUpdateCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceOsUpdateCreateBulk{err: fmt.Errorf("calling to DeviceOsUpdateClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceOsUpdateCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceOsUpdateCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) Update() *DeviceOsUpdateUpdate {
+	mutation := newDeviceOsUpdateMutation(c.config, OpUpdate)
+	return &DeviceOsUpdateUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceOsUpdateClient) UpdateOne(_m *DeviceOsUpdate) *DeviceOsUpdateUpdateOne {
+	mutation := newDeviceOsUpdateMutation(c.config, OpUpdateOne, withDeviceOsUpdate(_m))
+	return &DeviceOsUpdateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceOsUpdateClient) UpdateOneID(id string) *DeviceOsUpdateUpdateOne {
+	mutation := newDeviceOsUpdateMutation(c.config, OpUpdateOne, withDeviceOsUpdateID(id))
+	return &DeviceOsUpdateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) Delete() *DeviceOsUpdateDelete {
+	mutation := newDeviceOsUpdateMutation(c.config, OpDelete)
+	return &DeviceOsUpdateDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceOsUpdateClient) DeleteOne(_m *DeviceOsUpdate) *DeviceOsUpdateDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceOsUpdateClient) DeleteOneID(id string) *DeviceOsUpdateDeleteOne {
+	builder := c.Delete().Where(deviceosupdate.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceOsUpdateDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) Query() *DeviceOsUpdateQuery {
+	return &DeviceOsUpdateQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceOsUpdate},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceOsUpdate entity by its id.
+func (c *DeviceOsUpdateClient) Get(ctx context.Context, id string) (*DeviceOsUpdate, error) {
+	return c.Query().Where(deviceosupdate.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceOsUpdateClient) GetX(ctx context.Context, id string) *DeviceOsUpdate {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) QueryOrganization(_m *DeviceOsUpdate) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceosupdate.Table, deviceosupdate.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceosupdate.OrganizationTable, deviceosupdate.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) QueryDevice(_m *DeviceOsUpdate) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceosupdate.Table, deviceosupdate.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceosupdate.DeviceTable, deviceosupdate.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceOsUpdateClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceOsUpdate
+	return append(hooks[:len(hooks):len(hooks)], deviceosupdate.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceOsUpdateClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceOsUpdate
+	return append(inters[:len(inters):len(inters)], deviceosupdate.Interceptors[:]...)
+}
+
+func (c *DeviceOsUpdateClient) mutate(ctx context.Context, m *DeviceOsUpdateMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceOsUpdateCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceOsUpdateUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceOsUpdateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceOsUpdateDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceOsUpdate mutation op: %q", m.Op())
+	}
+}
+
+// DeviceProfileClient is a client for the DeviceProfile schema.
+type DeviceProfileClient struct {
+	config
+}
+
+// NewDeviceProfileClient returns a client for the DeviceProfile from the given config.
+func NewDeviceProfileClient(c config) *DeviceProfileClient {
+	return &DeviceProfileClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `deviceprofile.Hooks(f(g(h())))`.
+func (c *DeviceProfileClient) Use(hooks ...Hook) {
+	c.hooks.DeviceProfile = append(c.hooks.DeviceProfile, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `deviceprofile.Intercept(f(g(h())))`.
+func (c *DeviceProfileClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceProfile = append(c.inters.DeviceProfile, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceProfile entity.
+func (c *DeviceProfileClient) Create() *DeviceProfileCreate {
+	mutation := newDeviceProfileMutation(c.config, OpCreate)
+	return &DeviceProfileCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceProfile entities.
+func (c *DeviceProfileClient) CreateBulk(builders ...*DeviceProfileCreate) *DeviceProfileCreateBulk {
+	return &DeviceProfileCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceProfileClient) MapCreateBulk(slice any, setFunc func(*DeviceProfileCreate, int)) *DeviceProfileCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceProfileCreateBulk{err: fmt.Errorf("calling to DeviceProfileClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceProfileCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceProfileCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceProfile.
+func (c *DeviceProfileClient) Update() *DeviceProfileUpdate {
+	mutation := newDeviceProfileMutation(c.config, OpUpdate)
+	return &DeviceProfileUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceProfileClient) UpdateOne(_m *DeviceProfile) *DeviceProfileUpdateOne {
+	mutation := newDeviceProfileMutation(c.config, OpUpdateOne, withDeviceProfile(_m))
+	return &DeviceProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceProfileClient) UpdateOneID(id string) *DeviceProfileUpdateOne {
+	mutation := newDeviceProfileMutation(c.config, OpUpdateOne, withDeviceProfileID(id))
+	return &DeviceProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceProfile.
+func (c *DeviceProfileClient) Delete() *DeviceProfileDelete {
+	mutation := newDeviceProfileMutation(c.config, OpDelete)
+	return &DeviceProfileDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceProfileClient) DeleteOne(_m *DeviceProfile) *DeviceProfileDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceProfileClient) DeleteOneID(id string) *DeviceProfileDeleteOne {
+	builder := c.Delete().Where(deviceprofile.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceProfileDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceProfile.
+func (c *DeviceProfileClient) Query() *DeviceProfileQuery {
+	return &DeviceProfileQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceProfile},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceProfile entity by its id.
+func (c *DeviceProfileClient) Get(ctx context.Context, id string) (*DeviceProfile, error) {
+	return c.Query().Where(deviceprofile.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceProfileClient) GetX(ctx context.Context, id string) *DeviceProfile {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceProfile.
+func (c *DeviceProfileClient) QueryOrganization(_m *DeviceProfile) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceprofile.Table, deviceprofile.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceprofile.OrganizationTable, deviceprofile.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceProfile.
+func (c *DeviceProfileClient) QueryDevice(_m *DeviceProfile) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceprofile.Table, deviceprofile.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceprofile.DeviceTable, deviceprofile.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceProfileClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceProfile
+	return append(hooks[:len(hooks):len(hooks)], deviceprofile.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceProfileClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceProfile
+	return append(inters[:len(inters):len(inters)], deviceprofile.Interceptors[:]...)
+}
+
+func (c *DeviceProfileClient) mutate(ctx context.Context, m *DeviceProfileMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceProfileCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceProfileUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceProfileDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceProfile mutation op: %q", m.Op())
+	}
+}
+
+// DeviceSecretClient is a client for the DeviceSecret schema.
+type DeviceSecretClient struct {
+	config
+}
+
+// NewDeviceSecretClient returns a client for the DeviceSecret from the given config.
+func NewDeviceSecretClient(c config) *DeviceSecretClient {
+	return &DeviceSecretClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `devicesecret.Hooks(f(g(h())))`.
+func (c *DeviceSecretClient) Use(hooks ...Hook) {
+	c.hooks.DeviceSecret = append(c.hooks.DeviceSecret, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `devicesecret.Intercept(f(g(h())))`.
+func (c *DeviceSecretClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceSecret = append(c.inters.DeviceSecret, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceSecret entity.
+func (c *DeviceSecretClient) Create() *DeviceSecretCreate {
+	mutation := newDeviceSecretMutation(c.config, OpCreate)
+	return &DeviceSecretCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceSecret entities.
+func (c *DeviceSecretClient) CreateBulk(builders ...*DeviceSecretCreate) *DeviceSecretCreateBulk {
+	return &DeviceSecretCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceSecretClient) MapCreateBulk(slice any, setFunc func(*DeviceSecretCreate, int)) *DeviceSecretCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceSecretCreateBulk{err: fmt.Errorf("calling to DeviceSecretClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceSecretCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceSecretCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceSecret.
+func (c *DeviceSecretClient) Update() *DeviceSecretUpdate {
+	mutation := newDeviceSecretMutation(c.config, OpUpdate)
+	return &DeviceSecretUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceSecretClient) UpdateOne(_m *DeviceSecret) *DeviceSecretUpdateOne {
+	mutation := newDeviceSecretMutation(c.config, OpUpdateOne, withDeviceSecret(_m))
+	return &DeviceSecretUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceSecretClient) UpdateOneID(id string) *DeviceSecretUpdateOne {
+	mutation := newDeviceSecretMutation(c.config, OpUpdateOne, withDeviceSecretID(id))
+	return &DeviceSecretUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceSecret.
+func (c *DeviceSecretClient) Delete() *DeviceSecretDelete {
+	mutation := newDeviceSecretMutation(c.config, OpDelete)
+	return &DeviceSecretDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceSecretClient) DeleteOne(_m *DeviceSecret) *DeviceSecretDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceSecretClient) DeleteOneID(id string) *DeviceSecretDeleteOne {
+	builder := c.Delete().Where(devicesecret.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceSecretDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceSecret.
+func (c *DeviceSecretClient) Query() *DeviceSecretQuery {
+	return &DeviceSecretQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceSecret},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceSecret entity by its id.
+func (c *DeviceSecretClient) Get(ctx context.Context, id string) (*DeviceSecret, error) {
+	return c.Query().Where(devicesecret.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceSecretClient) GetX(ctx context.Context, id string) *DeviceSecret {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceSecret.
+func (c *DeviceSecretClient) QueryOrganization(_m *DeviceSecret) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicesecret.Table, devicesecret.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicesecret.OrganizationTable, devicesecret.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceSecret.
+func (c *DeviceSecretClient) QueryDevice(_m *DeviceSecret) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicesecret.Table, devicesecret.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicesecret.DeviceTable, devicesecret.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceSecretClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceSecret
+	return append(hooks[:len(hooks):len(hooks)], devicesecret.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceSecretClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceSecret
+	return append(inters[:len(inters):len(inters)], devicesecret.Interceptors[:]...)
+}
+
+func (c *DeviceSecretClient) mutate(ctx context.Context, m *DeviceSecretMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceSecretCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceSecretUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceSecretUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceSecretDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceSecret mutation op: %q", m.Op())
+	}
+}
+
+// EnrollmentClient is a client for the Enrollment schema.
+type EnrollmentClient struct {
+	config
+}
+
+// NewEnrollmentClient returns a client for the Enrollment from the given config.
+func NewEnrollmentClient(c config) *EnrollmentClient {
+	return &EnrollmentClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `enrollment.Hooks(f(g(h())))`.
+func (c *EnrollmentClient) Use(hooks ...Hook) {
+	c.hooks.Enrollment = append(c.hooks.Enrollment, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `enrollment.Intercept(f(g(h())))`.
+func (c *EnrollmentClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Enrollment = append(c.inters.Enrollment, interceptors...)
+}
+
+// Create returns a builder for creating a Enrollment entity.
+func (c *EnrollmentClient) Create() *EnrollmentCreate {
+	mutation := newEnrollmentMutation(c.config, OpCreate)
+	return &EnrollmentCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Enrollment entities.
+func (c *EnrollmentClient) CreateBulk(builders ...*EnrollmentCreate) *EnrollmentCreateBulk {
+	return &EnrollmentCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *EnrollmentClient) MapCreateBulk(slice any, setFunc func(*EnrollmentCreate, int)) *EnrollmentCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &EnrollmentCreateBulk{err: fmt.Errorf("calling to EnrollmentClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*EnrollmentCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &EnrollmentCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Enrollment.
+func (c *EnrollmentClient) Update() *EnrollmentUpdate {
+	mutation := newEnrollmentMutation(c.config, OpUpdate)
+	return &EnrollmentUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *EnrollmentClient) UpdateOne(_m *Enrollment) *EnrollmentUpdateOne {
+	mutation := newEnrollmentMutation(c.config, OpUpdateOne, withEnrollment(_m))
+	return &EnrollmentUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *EnrollmentClient) UpdateOneID(id string) *EnrollmentUpdateOne {
+	mutation := newEnrollmentMutation(c.config, OpUpdateOne, withEnrollmentID(id))
+	return &EnrollmentUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Enrollment.
+func (c *EnrollmentClient) Delete() *EnrollmentDelete {
+	mutation := newEnrollmentMutation(c.config, OpDelete)
+	return &EnrollmentDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *EnrollmentClient) DeleteOne(_m *Enrollment) *EnrollmentDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *EnrollmentClient) DeleteOneID(id string) *EnrollmentDeleteOne {
+	builder := c.Delete().Where(enrollment.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &EnrollmentDeleteOne{builder}
+}
+
+// Query returns a query builder for Enrollment.
+func (c *EnrollmentClient) Query() *EnrollmentQuery {
+	return &EnrollmentQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeEnrollment},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Enrollment entity by its id.
+func (c *EnrollmentClient) Get(ctx context.Context, id string) (*Enrollment, error) {
+	return c.Query().Where(enrollment.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *EnrollmentClient) GetX(ctx context.Context, id string) *Enrollment {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a Enrollment.
+func (c *EnrollmentClient) QueryOrganization(_m *Enrollment) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(enrollment.Table, enrollment.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, enrollment.OrganizationTable, enrollment.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryAppleMdm queries the apple_mdm edge of a Enrollment.
+func (c *EnrollmentClient) QueryAppleMdm(_m *Enrollment) *AppleMdmQuery {
+	query := (&AppleMdmClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(enrollment.Table, enrollment.FieldID, id),
+			sqlgraph.To(applemdm.Table, applemdm.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, enrollment.AppleMdmTable, enrollment.AppleMdmColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *EnrollmentClient) Hooks() []Hook {
+	hooks := c.hooks.Enrollment
+	return append(hooks[:len(hooks):len(hooks)], enrollment.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *EnrollmentClient) Interceptors() []Interceptor {
+	inters := c.inters.Enrollment
+	return append(inters[:len(inters):len(inters)], enrollment.Interceptors[:]...)
+}
+
+func (c *EnrollmentClient) mutate(ctx context.Context, m *EnrollmentMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&EnrollmentCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&EnrollmentUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&EnrollmentUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&EnrollmentDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Enrollment mutation op: %q", m.Op())
 	}
 }
 
@@ -1851,6 +3707,157 @@ func (c *JobClient) mutate(ctx context.Context, m *JobMutation) (Value, error) {
 	}
 }
 
+// MaintenanceWindowClient is a client for the MaintenanceWindow schema.
+type MaintenanceWindowClient struct {
+	config
+}
+
+// NewMaintenanceWindowClient returns a client for the MaintenanceWindow from the given config.
+func NewMaintenanceWindowClient(c config) *MaintenanceWindowClient {
+	return &MaintenanceWindowClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `maintenancewindow.Hooks(f(g(h())))`.
+func (c *MaintenanceWindowClient) Use(hooks ...Hook) {
+	c.hooks.MaintenanceWindow = append(c.hooks.MaintenanceWindow, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `maintenancewindow.Intercept(f(g(h())))`.
+func (c *MaintenanceWindowClient) Intercept(interceptors ...Interceptor) {
+	c.inters.MaintenanceWindow = append(c.inters.MaintenanceWindow, interceptors...)
+}
+
+// Create returns a builder for creating a MaintenanceWindow entity.
+func (c *MaintenanceWindowClient) Create() *MaintenanceWindowCreate {
+	mutation := newMaintenanceWindowMutation(c.config, OpCreate)
+	return &MaintenanceWindowCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of MaintenanceWindow entities.
+func (c *MaintenanceWindowClient) CreateBulk(builders ...*MaintenanceWindowCreate) *MaintenanceWindowCreateBulk {
+	return &MaintenanceWindowCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *MaintenanceWindowClient) MapCreateBulk(slice any, setFunc func(*MaintenanceWindowCreate, int)) *MaintenanceWindowCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &MaintenanceWindowCreateBulk{err: fmt.Errorf("calling to MaintenanceWindowClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*MaintenanceWindowCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &MaintenanceWindowCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for MaintenanceWindow.
+func (c *MaintenanceWindowClient) Update() *MaintenanceWindowUpdate {
+	mutation := newMaintenanceWindowMutation(c.config, OpUpdate)
+	return &MaintenanceWindowUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *MaintenanceWindowClient) UpdateOne(_m *MaintenanceWindow) *MaintenanceWindowUpdateOne {
+	mutation := newMaintenanceWindowMutation(c.config, OpUpdateOne, withMaintenanceWindow(_m))
+	return &MaintenanceWindowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *MaintenanceWindowClient) UpdateOneID(id string) *MaintenanceWindowUpdateOne {
+	mutation := newMaintenanceWindowMutation(c.config, OpUpdateOne, withMaintenanceWindowID(id))
+	return &MaintenanceWindowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for MaintenanceWindow.
+func (c *MaintenanceWindowClient) Delete() *MaintenanceWindowDelete {
+	mutation := newMaintenanceWindowMutation(c.config, OpDelete)
+	return &MaintenanceWindowDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *MaintenanceWindowClient) DeleteOne(_m *MaintenanceWindow) *MaintenanceWindowDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *MaintenanceWindowClient) DeleteOneID(id string) *MaintenanceWindowDeleteOne {
+	builder := c.Delete().Where(maintenancewindow.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &MaintenanceWindowDeleteOne{builder}
+}
+
+// Query returns a query builder for MaintenanceWindow.
+func (c *MaintenanceWindowClient) Query() *MaintenanceWindowQuery {
+	return &MaintenanceWindowQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeMaintenanceWindow},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a MaintenanceWindow entity by its id.
+func (c *MaintenanceWindowClient) Get(ctx context.Context, id string) (*MaintenanceWindow, error) {
+	return c.Query().Where(maintenancewindow.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *MaintenanceWindowClient) GetX(ctx context.Context, id string) *MaintenanceWindow {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a MaintenanceWindow.
+func (c *MaintenanceWindowClient) QueryOrganization(_m *MaintenanceWindow) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(maintenancewindow.Table, maintenancewindow.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, maintenancewindow.OrganizationTable, maintenancewindow.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *MaintenanceWindowClient) Hooks() []Hook {
+	hooks := c.hooks.MaintenanceWindow
+	return append(hooks[:len(hooks):len(hooks)], maintenancewindow.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *MaintenanceWindowClient) Interceptors() []Interceptor {
+	inters := c.inters.MaintenanceWindow
+	return append(inters[:len(inters):len(inters)], maintenancewindow.Interceptors[:]...)
+}
+
+func (c *MaintenanceWindowClient) mutate(ctx context.Context, m *MaintenanceWindowMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&MaintenanceWindowCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&MaintenanceWindowUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&MaintenanceWindowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&MaintenanceWindowDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown MaintenanceWindow mutation op: %q", m.Op())
+	}
+}
+
 // OrganizationClient is a client for the Organization schema.
 type OrganizationClient struct {
 	config
@@ -2137,6 +4144,408 @@ func (c *ProviderClient) mutate(ctx context.Context, m *ProviderMutation) (Value
 	}
 }
 
+// RateLimitClient is a client for the RateLimit schema.
+type RateLimitClient struct {
+	config
+}
+
+// NewRateLimitClient returns a client for the RateLimit from the given config.
+func NewRateLimitClient(c config) *RateLimitClient {
+	return &RateLimitClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ratelimit.Hooks(f(g(h())))`.
+func (c *RateLimitClient) Use(hooks ...Hook) {
+	c.hooks.RateLimit = append(c.hooks.RateLimit, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ratelimit.Intercept(f(g(h())))`.
+func (c *RateLimitClient) Intercept(interceptors ...Interceptor) {
+	c.inters.RateLimit = append(c.inters.RateLimit, interceptors...)
+}
+
+// Create returns a builder for creating a RateLimit entity.
+func (c *RateLimitClient) Create() *RateLimitCreate {
+	mutation := newRateLimitMutation(c.config, OpCreate)
+	return &RateLimitCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of RateLimit entities.
+func (c *RateLimitClient) CreateBulk(builders ...*RateLimitCreate) *RateLimitCreateBulk {
+	return &RateLimitCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RateLimitClient) MapCreateBulk(slice any, setFunc func(*RateLimitCreate, int)) *RateLimitCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RateLimitCreateBulk{err: fmt.Errorf("calling to RateLimitClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RateLimitCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RateLimitCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for RateLimit.
+func (c *RateLimitClient) Update() *RateLimitUpdate {
+	mutation := newRateLimitMutation(c.config, OpUpdate)
+	return &RateLimitUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RateLimitClient) UpdateOne(_m *RateLimit) *RateLimitUpdateOne {
+	mutation := newRateLimitMutation(c.config, OpUpdateOne, withRateLimit(_m))
+	return &RateLimitUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RateLimitClient) UpdateOneID(id string) *RateLimitUpdateOne {
+	mutation := newRateLimitMutation(c.config, OpUpdateOne, withRateLimitID(id))
+	return &RateLimitUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for RateLimit.
+func (c *RateLimitClient) Delete() *RateLimitDelete {
+	mutation := newRateLimitMutation(c.config, OpDelete)
+	return &RateLimitDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RateLimitClient) DeleteOne(_m *RateLimit) *RateLimitDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RateLimitClient) DeleteOneID(id string) *RateLimitDeleteOne {
+	builder := c.Delete().Where(ratelimit.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RateLimitDeleteOne{builder}
+}
+
+// Query returns a query builder for RateLimit.
+func (c *RateLimitClient) Query() *RateLimitQuery {
+	return &RateLimitQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRateLimit},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a RateLimit entity by its id.
+func (c *RateLimitClient) Get(ctx context.Context, id string) (*RateLimit, error) {
+	return c.Query().Where(ratelimit.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RateLimitClient) GetX(ctx context.Context, id string) *RateLimit {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *RateLimitClient) Hooks() []Hook {
+	hooks := c.hooks.RateLimit
+	return append(hooks[:len(hooks):len(hooks)], ratelimit.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *RateLimitClient) Interceptors() []Interceptor {
+	return c.inters.RateLimit
+}
+
+func (c *RateLimitClient) mutate(ctx context.Context, m *RateLimitMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RateLimitCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RateLimitUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RateLimitUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RateLimitDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown RateLimit mutation op: %q", m.Op())
+	}
+}
+
+// RateShareClient is a client for the RateShare schema.
+type RateShareClient struct {
+	config
+}
+
+// NewRateShareClient returns a client for the RateShare from the given config.
+func NewRateShareClient(c config) *RateShareClient {
+	return &RateShareClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `rateshare.Hooks(f(g(h())))`.
+func (c *RateShareClient) Use(hooks ...Hook) {
+	c.hooks.RateShare = append(c.hooks.RateShare, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `rateshare.Intercept(f(g(h())))`.
+func (c *RateShareClient) Intercept(interceptors ...Interceptor) {
+	c.inters.RateShare = append(c.inters.RateShare, interceptors...)
+}
+
+// Create returns a builder for creating a RateShare entity.
+func (c *RateShareClient) Create() *RateShareCreate {
+	mutation := newRateShareMutation(c.config, OpCreate)
+	return &RateShareCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of RateShare entities.
+func (c *RateShareClient) CreateBulk(builders ...*RateShareCreate) *RateShareCreateBulk {
+	return &RateShareCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RateShareClient) MapCreateBulk(slice any, setFunc func(*RateShareCreate, int)) *RateShareCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RateShareCreateBulk{err: fmt.Errorf("calling to RateShareClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RateShareCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RateShareCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for RateShare.
+func (c *RateShareClient) Update() *RateShareUpdate {
+	mutation := newRateShareMutation(c.config, OpUpdate)
+	return &RateShareUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RateShareClient) UpdateOne(_m *RateShare) *RateShareUpdateOne {
+	mutation := newRateShareMutation(c.config, OpUpdateOne, withRateShare(_m))
+	return &RateShareUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RateShareClient) UpdateOneID(id string) *RateShareUpdateOne {
+	mutation := newRateShareMutation(c.config, OpUpdateOne, withRateShareID(id))
+	return &RateShareUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for RateShare.
+func (c *RateShareClient) Delete() *RateShareDelete {
+	mutation := newRateShareMutation(c.config, OpDelete)
+	return &RateShareDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RateShareClient) DeleteOne(_m *RateShare) *RateShareDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RateShareClient) DeleteOneID(id string) *RateShareDeleteOne {
+	builder := c.Delete().Where(rateshare.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RateShareDeleteOne{builder}
+}
+
+// Query returns a query builder for RateShare.
+func (c *RateShareClient) Query() *RateShareQuery {
+	return &RateShareQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRateShare},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a RateShare entity by its id.
+func (c *RateShareClient) Get(ctx context.Context, id string) (*RateShare, error) {
+	return c.Query().Where(rateshare.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RateShareClient) GetX(ctx context.Context, id string) *RateShare {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *RateShareClient) Hooks() []Hook {
+	hooks := c.hooks.RateShare
+	return append(hooks[:len(hooks):len(hooks)], rateshare.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *RateShareClient) Interceptors() []Interceptor {
+	return c.inters.RateShare
+}
+
+func (c *RateShareClient) mutate(ctx context.Context, m *RateShareMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RateShareCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RateShareUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RateShareUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RateShareDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown RateShare mutation op: %q", m.Op())
+	}
+}
+
+// RateSlotClient is a client for the RateSlot schema.
+type RateSlotClient struct {
+	config
+}
+
+// NewRateSlotClient returns a client for the RateSlot from the given config.
+func NewRateSlotClient(c config) *RateSlotClient {
+	return &RateSlotClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `rateslot.Hooks(f(g(h())))`.
+func (c *RateSlotClient) Use(hooks ...Hook) {
+	c.hooks.RateSlot = append(c.hooks.RateSlot, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `rateslot.Intercept(f(g(h())))`.
+func (c *RateSlotClient) Intercept(interceptors ...Interceptor) {
+	c.inters.RateSlot = append(c.inters.RateSlot, interceptors...)
+}
+
+// Create returns a builder for creating a RateSlot entity.
+func (c *RateSlotClient) Create() *RateSlotCreate {
+	mutation := newRateSlotMutation(c.config, OpCreate)
+	return &RateSlotCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of RateSlot entities.
+func (c *RateSlotClient) CreateBulk(builders ...*RateSlotCreate) *RateSlotCreateBulk {
+	return &RateSlotCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RateSlotClient) MapCreateBulk(slice any, setFunc func(*RateSlotCreate, int)) *RateSlotCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RateSlotCreateBulk{err: fmt.Errorf("calling to RateSlotClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RateSlotCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RateSlotCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for RateSlot.
+func (c *RateSlotClient) Update() *RateSlotUpdate {
+	mutation := newRateSlotMutation(c.config, OpUpdate)
+	return &RateSlotUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RateSlotClient) UpdateOne(_m *RateSlot) *RateSlotUpdateOne {
+	mutation := newRateSlotMutation(c.config, OpUpdateOne, withRateSlot(_m))
+	return &RateSlotUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RateSlotClient) UpdateOneID(id string) *RateSlotUpdateOne {
+	mutation := newRateSlotMutation(c.config, OpUpdateOne, withRateSlotID(id))
+	return &RateSlotUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for RateSlot.
+func (c *RateSlotClient) Delete() *RateSlotDelete {
+	mutation := newRateSlotMutation(c.config, OpDelete)
+	return &RateSlotDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RateSlotClient) DeleteOne(_m *RateSlot) *RateSlotDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RateSlotClient) DeleteOneID(id string) *RateSlotDeleteOne {
+	builder := c.Delete().Where(rateslot.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RateSlotDeleteOne{builder}
+}
+
+// Query returns a query builder for RateSlot.
+func (c *RateSlotClient) Query() *RateSlotQuery {
+	return &RateSlotQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRateSlot},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a RateSlot entity by its id.
+func (c *RateSlotClient) Get(ctx context.Context, id string) (*RateSlot, error) {
+	return c.Query().Where(rateslot.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RateSlotClient) GetX(ctx context.Context, id string) *RateSlot {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *RateSlotClient) Hooks() []Hook {
+	hooks := c.hooks.RateSlot
+	return append(hooks[:len(hooks):len(hooks)], rateslot.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *RateSlotClient) Interceptors() []Interceptor {
+	return c.inters.RateSlot
+}
+
+func (c *RateSlotClient) mutate(ctx context.Context, m *RateSlotMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RateSlotCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RateSlotUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RateSlotUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RateSlotDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown RateSlot mutation op: %q", m.Op())
+	}
+}
+
 // RoleClient is a client for the Role schema.
 type RoleClient struct {
 	config
@@ -2285,6 +4694,189 @@ func (c *RoleClient) mutate(ctx context.Context, m *RoleMutation) (Value, error)
 		return (&RoleDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Role mutation op: %q", m.Op())
+	}
+}
+
+// ScepChallengeClient is a client for the ScepChallenge schema.
+type ScepChallengeClient struct {
+	config
+}
+
+// NewScepChallengeClient returns a client for the ScepChallenge from the given config.
+func NewScepChallengeClient(c config) *ScepChallengeClient {
+	return &ScepChallengeClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `scepchallenge.Hooks(f(g(h())))`.
+func (c *ScepChallengeClient) Use(hooks ...Hook) {
+	c.hooks.ScepChallenge = append(c.hooks.ScepChallenge, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `scepchallenge.Intercept(f(g(h())))`.
+func (c *ScepChallengeClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ScepChallenge = append(c.inters.ScepChallenge, interceptors...)
+}
+
+// Create returns a builder for creating a ScepChallenge entity.
+func (c *ScepChallengeClient) Create() *ScepChallengeCreate {
+	mutation := newScepChallengeMutation(c.config, OpCreate)
+	return &ScepChallengeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ScepChallenge entities.
+func (c *ScepChallengeClient) CreateBulk(builders ...*ScepChallengeCreate) *ScepChallengeCreateBulk {
+	return &ScepChallengeCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ScepChallengeClient) MapCreateBulk(slice any, setFunc func(*ScepChallengeCreate, int)) *ScepChallengeCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ScepChallengeCreateBulk{err: fmt.Errorf("calling to ScepChallengeClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ScepChallengeCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ScepChallengeCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ScepChallenge.
+func (c *ScepChallengeClient) Update() *ScepChallengeUpdate {
+	mutation := newScepChallengeMutation(c.config, OpUpdate)
+	return &ScepChallengeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ScepChallengeClient) UpdateOne(_m *ScepChallenge) *ScepChallengeUpdateOne {
+	mutation := newScepChallengeMutation(c.config, OpUpdateOne, withScepChallenge(_m))
+	return &ScepChallengeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ScepChallengeClient) UpdateOneID(id string) *ScepChallengeUpdateOne {
+	mutation := newScepChallengeMutation(c.config, OpUpdateOne, withScepChallengeID(id))
+	return &ScepChallengeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ScepChallenge.
+func (c *ScepChallengeClient) Delete() *ScepChallengeDelete {
+	mutation := newScepChallengeMutation(c.config, OpDelete)
+	return &ScepChallengeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ScepChallengeClient) DeleteOne(_m *ScepChallenge) *ScepChallengeDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ScepChallengeClient) DeleteOneID(id string) *ScepChallengeDeleteOne {
+	builder := c.Delete().Where(scepchallenge.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ScepChallengeDeleteOne{builder}
+}
+
+// Query returns a query builder for ScepChallenge.
+func (c *ScepChallengeClient) Query() *ScepChallengeQuery {
+	return &ScepChallengeQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeScepChallenge},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ScepChallenge entity by its id.
+func (c *ScepChallengeClient) Get(ctx context.Context, id string) (*ScepChallenge, error) {
+	return c.Query().Where(scepchallenge.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ScepChallengeClient) GetX(ctx context.Context, id string) *ScepChallenge {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a ScepChallenge.
+func (c *ScepChallengeClient) QueryOrganization(_m *ScepChallenge) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.OrganizationTable, scepchallenge.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryEnrollment queries the enrollment edge of a ScepChallenge.
+func (c *ScepChallengeClient) QueryEnrollment(_m *ScepChallenge) *EnrollmentQuery {
+	query := (&EnrollmentClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, id),
+			sqlgraph.To(enrollment.Table, enrollment.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.EnrollmentTable, scepchallenge.EnrollmentColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a ScepChallenge.
+func (c *ScepChallengeClient) QueryDevice(_m *ScepChallenge) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.DeviceTable, scepchallenge.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ScepChallengeClient) Hooks() []Hook {
+	hooks := c.hooks.ScepChallenge
+	return append(hooks[:len(hooks):len(hooks)], scepchallenge.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ScepChallengeClient) Interceptors() []Interceptor {
+	inters := c.inters.ScepChallenge
+	return append(inters[:len(inters):len(inters)], scepchallenge.Interceptors[:]...)
+}
+
+func (c *ScepChallengeClient) mutate(ctx context.Context, m *ScepChallengeMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ScepChallengeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ScepChallengeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ScepChallengeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ScepChallengeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown ScepChallenge mutation op: %q", m.Op())
 	}
 }
 
@@ -3057,6 +5649,189 @@ func (c *TicketClient) mutate(ctx context.Context, m *TicketMutation) (Value, er
 	}
 }
 
+// TicketAlertClient is a client for the TicketAlert schema.
+type TicketAlertClient struct {
+	config
+}
+
+// NewTicketAlertClient returns a client for the TicketAlert from the given config.
+func NewTicketAlertClient(c config) *TicketAlertClient {
+	return &TicketAlertClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketalert.Hooks(f(g(h())))`.
+func (c *TicketAlertClient) Use(hooks ...Hook) {
+	c.hooks.TicketAlert = append(c.hooks.TicketAlert, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketalert.Intercept(f(g(h())))`.
+func (c *TicketAlertClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketAlert = append(c.inters.TicketAlert, interceptors...)
+}
+
+// Create returns a builder for creating a TicketAlert entity.
+func (c *TicketAlertClient) Create() *TicketAlertCreate {
+	mutation := newTicketAlertMutation(c.config, OpCreate)
+	return &TicketAlertCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketAlert entities.
+func (c *TicketAlertClient) CreateBulk(builders ...*TicketAlertCreate) *TicketAlertCreateBulk {
+	return &TicketAlertCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketAlertClient) MapCreateBulk(slice any, setFunc func(*TicketAlertCreate, int)) *TicketAlertCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketAlertCreateBulk{err: fmt.Errorf("calling to TicketAlertClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketAlertCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketAlertCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketAlert.
+func (c *TicketAlertClient) Update() *TicketAlertUpdate {
+	mutation := newTicketAlertMutation(c.config, OpUpdate)
+	return &TicketAlertUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketAlertClient) UpdateOne(_m *TicketAlert) *TicketAlertUpdateOne {
+	mutation := newTicketAlertMutation(c.config, OpUpdateOne, withTicketAlert(_m))
+	return &TicketAlertUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketAlertClient) UpdateOneID(id string) *TicketAlertUpdateOne {
+	mutation := newTicketAlertMutation(c.config, OpUpdateOne, withTicketAlertID(id))
+	return &TicketAlertUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketAlert.
+func (c *TicketAlertClient) Delete() *TicketAlertDelete {
+	mutation := newTicketAlertMutation(c.config, OpDelete)
+	return &TicketAlertDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketAlertClient) DeleteOne(_m *TicketAlert) *TicketAlertDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketAlertClient) DeleteOneID(id string) *TicketAlertDeleteOne {
+	builder := c.Delete().Where(ticketalert.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketAlertDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketAlert.
+func (c *TicketAlertClient) Query() *TicketAlertQuery {
+	return &TicketAlertQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketAlert},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketAlert entity by its id.
+func (c *TicketAlertClient) Get(ctx context.Context, id string) (*TicketAlert, error) {
+	return c.Query().Where(ticketalert.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketAlertClient) GetX(ctx context.Context, id string) *TicketAlert {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a TicketAlert.
+func (c *TicketAlertClient) QueryOrganization(_m *TicketAlert) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketalert.Table, ticketalert.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketalert.OrganizationTable, ticketalert.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryTicket queries the ticket edge of a TicketAlert.
+func (c *TicketAlertClient) QueryTicket(_m *TicketAlert) *TicketQuery {
+	query := (&TicketClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketalert.Table, ticketalert.FieldID, id),
+			sqlgraph.To(ticket.Table, ticket.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketalert.TicketTable, ticketalert.TicketColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryAlert queries the alert edge of a TicketAlert.
+func (c *TicketAlertClient) QueryAlert(_m *TicketAlert) *AlertQuery {
+	query := (&AlertClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketalert.Table, ticketalert.FieldID, id),
+			sqlgraph.To(alert.Table, alert.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketalert.AlertTable, ticketalert.AlertColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketAlertClient) Hooks() []Hook {
+	hooks := c.hooks.TicketAlert
+	return append(hooks[:len(hooks):len(hooks)], ticketalert.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketAlertClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketAlert
+	return append(inters[:len(inters):len(inters)], ticketalert.Interceptors[:]...)
+}
+
+func (c *TicketAlertClient) mutate(ctx context.Context, m *TicketAlertMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketAlertCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketAlertUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketAlertUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketAlertDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketAlert mutation op: %q", m.Op())
+	}
+}
+
 // TicketDeliveryClient is a client for the TicketDelivery schema.
 type TicketDeliveryClient struct {
 	config
@@ -3332,15 +6107,15 @@ func (c *TicketingAlertConfigurationClient) GetX(ctx context.Context, id string)
 	return obj
 }
 
-// QueryProvider queries the provider edge of a TicketingAlertConfiguration.
-func (c *TicketingAlertConfigurationClient) QueryProvider(_m *TicketingAlertConfiguration) *ProviderQuery {
-	query := (&ProviderClient{config: c.config}).Query()
+// QueryOrganization queries the organization edge of a TicketingAlertConfiguration.
+func (c *TicketingAlertConfigurationClient) QueryOrganization(_m *TicketingAlertConfiguration) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
 	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
 		id := _m.ID
 		step := sqlgraph.NewStep(
 			sqlgraph.From(ticketingalertconfiguration.Table, ticketingalertconfiguration.FieldID, id),
-			sqlgraph.To(provider.Table, provider.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, false, ticketingalertconfiguration.ProviderTable, ticketingalertconfiguration.ProviderColumn),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingalertconfiguration.OrganizationTable, ticketingalertconfiguration.OrganizationColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil
@@ -3388,6 +6163,173 @@ func (c *TicketingAlertConfigurationClient) mutate(ctx context.Context, m *Ticke
 		return (&TicketingAlertConfigurationDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown TicketingAlertConfiguration mutation op: %q", m.Op())
+	}
+}
+
+// TicketingBillingMappingClient is a client for the TicketingBillingMapping schema.
+type TicketingBillingMappingClient struct {
+	config
+}
+
+// NewTicketingBillingMappingClient returns a client for the TicketingBillingMapping from the given config.
+func NewTicketingBillingMappingClient(c config) *TicketingBillingMappingClient {
+	return &TicketingBillingMappingClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketingbillingmapping.Hooks(f(g(h())))`.
+func (c *TicketingBillingMappingClient) Use(hooks ...Hook) {
+	c.hooks.TicketingBillingMapping = append(c.hooks.TicketingBillingMapping, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketingbillingmapping.Intercept(f(g(h())))`.
+func (c *TicketingBillingMappingClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketingBillingMapping = append(c.inters.TicketingBillingMapping, interceptors...)
+}
+
+// Create returns a builder for creating a TicketingBillingMapping entity.
+func (c *TicketingBillingMappingClient) Create() *TicketingBillingMappingCreate {
+	mutation := newTicketingBillingMappingMutation(c.config, OpCreate)
+	return &TicketingBillingMappingCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketingBillingMapping entities.
+func (c *TicketingBillingMappingClient) CreateBulk(builders ...*TicketingBillingMappingCreate) *TicketingBillingMappingCreateBulk {
+	return &TicketingBillingMappingCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketingBillingMappingClient) MapCreateBulk(slice any, setFunc func(*TicketingBillingMappingCreate, int)) *TicketingBillingMappingCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketingBillingMappingCreateBulk{err: fmt.Errorf("calling to TicketingBillingMappingClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketingBillingMappingCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketingBillingMappingCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) Update() *TicketingBillingMappingUpdate {
+	mutation := newTicketingBillingMappingMutation(c.config, OpUpdate)
+	return &TicketingBillingMappingUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketingBillingMappingClient) UpdateOne(_m *TicketingBillingMapping) *TicketingBillingMappingUpdateOne {
+	mutation := newTicketingBillingMappingMutation(c.config, OpUpdateOne, withTicketingBillingMapping(_m))
+	return &TicketingBillingMappingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketingBillingMappingClient) UpdateOneID(id string) *TicketingBillingMappingUpdateOne {
+	mutation := newTicketingBillingMappingMutation(c.config, OpUpdateOne, withTicketingBillingMappingID(id))
+	return &TicketingBillingMappingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) Delete() *TicketingBillingMappingDelete {
+	mutation := newTicketingBillingMappingMutation(c.config, OpDelete)
+	return &TicketingBillingMappingDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketingBillingMappingClient) DeleteOne(_m *TicketingBillingMapping) *TicketingBillingMappingDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketingBillingMappingClient) DeleteOneID(id string) *TicketingBillingMappingDeleteOne {
+	builder := c.Delete().Where(ticketingbillingmapping.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketingBillingMappingDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) Query() *TicketingBillingMappingQuery {
+	return &TicketingBillingMappingQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketingBillingMapping},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketingBillingMapping entity by its id.
+func (c *TicketingBillingMappingClient) Get(ctx context.Context, id string) (*TicketingBillingMapping, error) {
+	return c.Query().Where(ticketingbillingmapping.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketingBillingMappingClient) GetX(ctx context.Context, id string) *TicketingBillingMapping {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) QueryOrganization(_m *TicketingBillingMapping) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingbillingmapping.Table, ticketingbillingmapping.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingbillingmapping.OrganizationTable, ticketingbillingmapping.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryIntegration queries the integration edge of a TicketingBillingMapping.
+func (c *TicketingBillingMappingClient) QueryIntegration(_m *TicketingBillingMapping) *TicketingIntegrationQuery {
+	query := (&TicketingIntegrationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingbillingmapping.Table, ticketingbillingmapping.FieldID, id),
+			sqlgraph.To(ticketingintegration.Table, ticketingintegration.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingbillingmapping.IntegrationTable, ticketingbillingmapping.IntegrationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketingBillingMappingClient) Hooks() []Hook {
+	hooks := c.hooks.TicketingBillingMapping
+	return append(hooks[:len(hooks):len(hooks)], ticketingbillingmapping.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketingBillingMappingClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketingBillingMapping
+	return append(inters[:len(inters):len(inters)], ticketingbillingmapping.Interceptors[:]...)
+}
+
+func (c *TicketingBillingMappingClient) mutate(ctx context.Context, m *TicketingBillingMappingMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketingBillingMappingCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketingBillingMappingUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketingBillingMappingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketingBillingMappingDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketingBillingMapping mutation op: %q", m.Op())
 	}
 }
 
@@ -3558,6 +6500,173 @@ func (c *TicketingCompanyMappingClient) mutate(ctx context.Context, m *Ticketing
 	}
 }
 
+// TicketingErrorClient is a client for the TicketingError schema.
+type TicketingErrorClient struct {
+	config
+}
+
+// NewTicketingErrorClient returns a client for the TicketingError from the given config.
+func NewTicketingErrorClient(c config) *TicketingErrorClient {
+	return &TicketingErrorClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketingerror.Hooks(f(g(h())))`.
+func (c *TicketingErrorClient) Use(hooks ...Hook) {
+	c.hooks.TicketingError = append(c.hooks.TicketingError, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketingerror.Intercept(f(g(h())))`.
+func (c *TicketingErrorClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketingError = append(c.inters.TicketingError, interceptors...)
+}
+
+// Create returns a builder for creating a TicketingError entity.
+func (c *TicketingErrorClient) Create() *TicketingErrorCreate {
+	mutation := newTicketingErrorMutation(c.config, OpCreate)
+	return &TicketingErrorCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketingError entities.
+func (c *TicketingErrorClient) CreateBulk(builders ...*TicketingErrorCreate) *TicketingErrorCreateBulk {
+	return &TicketingErrorCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketingErrorClient) MapCreateBulk(slice any, setFunc func(*TicketingErrorCreate, int)) *TicketingErrorCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketingErrorCreateBulk{err: fmt.Errorf("calling to TicketingErrorClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketingErrorCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketingErrorCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketingError.
+func (c *TicketingErrorClient) Update() *TicketingErrorUpdate {
+	mutation := newTicketingErrorMutation(c.config, OpUpdate)
+	return &TicketingErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketingErrorClient) UpdateOne(_m *TicketingError) *TicketingErrorUpdateOne {
+	mutation := newTicketingErrorMutation(c.config, OpUpdateOne, withTicketingError(_m))
+	return &TicketingErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketingErrorClient) UpdateOneID(id string) *TicketingErrorUpdateOne {
+	mutation := newTicketingErrorMutation(c.config, OpUpdateOne, withTicketingErrorID(id))
+	return &TicketingErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketingError.
+func (c *TicketingErrorClient) Delete() *TicketingErrorDelete {
+	mutation := newTicketingErrorMutation(c.config, OpDelete)
+	return &TicketingErrorDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketingErrorClient) DeleteOne(_m *TicketingError) *TicketingErrorDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketingErrorClient) DeleteOneID(id string) *TicketingErrorDeleteOne {
+	builder := c.Delete().Where(ticketingerror.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketingErrorDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketingError.
+func (c *TicketingErrorClient) Query() *TicketingErrorQuery {
+	return &TicketingErrorQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketingError},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketingError entity by its id.
+func (c *TicketingErrorClient) Get(ctx context.Context, id string) (*TicketingError, error) {
+	return c.Query().Where(ticketingerror.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketingErrorClient) GetX(ctx context.Context, id string) *TicketingError {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a TicketingError.
+func (c *TicketingErrorClient) QueryOrganization(_m *TicketingError) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingerror.Table, ticketingerror.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingerror.OrganizationTable, ticketingerror.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryIntegration queries the integration edge of a TicketingError.
+func (c *TicketingErrorClient) QueryIntegration(_m *TicketingError) *TicketingIntegrationQuery {
+	query := (&TicketingIntegrationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingerror.Table, ticketingerror.FieldID, id),
+			sqlgraph.To(ticketingintegration.Table, ticketingintegration.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingerror.IntegrationTable, ticketingerror.IntegrationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketingErrorClient) Hooks() []Hook {
+	hooks := c.hooks.TicketingError
+	return append(hooks[:len(hooks):len(hooks)], ticketingerror.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketingErrorClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketingError
+	return append(inters[:len(inters):len(inters)], ticketingerror.Interceptors[:]...)
+}
+
+func (c *TicketingErrorClient) mutate(ctx context.Context, m *TicketingErrorMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketingErrorCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketingErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketingErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketingErrorDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketingError mutation op: %q", m.Op())
+	}
+}
+
 // TicketingIntegrationClient is a client for the TicketingIntegration schema.
 type TicketingIntegrationClient struct {
 	config
@@ -3706,6 +6815,340 @@ func (c *TicketingIntegrationClient) mutate(ctx context.Context, m *TicketingInt
 		return (&TicketingIntegrationDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown TicketingIntegration mutation op: %q", m.Op())
+	}
+}
+
+// TicketingUsageRecordClient is a client for the TicketingUsageRecord schema.
+type TicketingUsageRecordClient struct {
+	config
+}
+
+// NewTicketingUsageRecordClient returns a client for the TicketingUsageRecord from the given config.
+func NewTicketingUsageRecordClient(c config) *TicketingUsageRecordClient {
+	return &TicketingUsageRecordClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketingusagerecord.Hooks(f(g(h())))`.
+func (c *TicketingUsageRecordClient) Use(hooks ...Hook) {
+	c.hooks.TicketingUsageRecord = append(c.hooks.TicketingUsageRecord, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketingusagerecord.Intercept(f(g(h())))`.
+func (c *TicketingUsageRecordClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketingUsageRecord = append(c.inters.TicketingUsageRecord, interceptors...)
+}
+
+// Create returns a builder for creating a TicketingUsageRecord entity.
+func (c *TicketingUsageRecordClient) Create() *TicketingUsageRecordCreate {
+	mutation := newTicketingUsageRecordMutation(c.config, OpCreate)
+	return &TicketingUsageRecordCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketingUsageRecord entities.
+func (c *TicketingUsageRecordClient) CreateBulk(builders ...*TicketingUsageRecordCreate) *TicketingUsageRecordCreateBulk {
+	return &TicketingUsageRecordCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketingUsageRecordClient) MapCreateBulk(slice any, setFunc func(*TicketingUsageRecordCreate, int)) *TicketingUsageRecordCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketingUsageRecordCreateBulk{err: fmt.Errorf("calling to TicketingUsageRecordClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketingUsageRecordCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketingUsageRecordCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) Update() *TicketingUsageRecordUpdate {
+	mutation := newTicketingUsageRecordMutation(c.config, OpUpdate)
+	return &TicketingUsageRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketingUsageRecordClient) UpdateOne(_m *TicketingUsageRecord) *TicketingUsageRecordUpdateOne {
+	mutation := newTicketingUsageRecordMutation(c.config, OpUpdateOne, withTicketingUsageRecord(_m))
+	return &TicketingUsageRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketingUsageRecordClient) UpdateOneID(id string) *TicketingUsageRecordUpdateOne {
+	mutation := newTicketingUsageRecordMutation(c.config, OpUpdateOne, withTicketingUsageRecordID(id))
+	return &TicketingUsageRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) Delete() *TicketingUsageRecordDelete {
+	mutation := newTicketingUsageRecordMutation(c.config, OpDelete)
+	return &TicketingUsageRecordDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketingUsageRecordClient) DeleteOne(_m *TicketingUsageRecord) *TicketingUsageRecordDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketingUsageRecordClient) DeleteOneID(id string) *TicketingUsageRecordDeleteOne {
+	builder := c.Delete().Where(ticketingusagerecord.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketingUsageRecordDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) Query() *TicketingUsageRecordQuery {
+	return &TicketingUsageRecordQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketingUsageRecord},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketingUsageRecord entity by its id.
+func (c *TicketingUsageRecordClient) Get(ctx context.Context, id string) (*TicketingUsageRecord, error) {
+	return c.Query().Where(ticketingusagerecord.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketingUsageRecordClient) GetX(ctx context.Context, id string) *TicketingUsageRecord {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) QueryOrganization(_m *TicketingUsageRecord) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingusagerecord.Table, ticketingusagerecord.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingusagerecord.OrganizationTable, ticketingusagerecord.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryIntegration queries the integration edge of a TicketingUsageRecord.
+func (c *TicketingUsageRecordClient) QueryIntegration(_m *TicketingUsageRecord) *TicketingIntegrationQuery {
+	query := (&TicketingIntegrationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingusagerecord.Table, ticketingusagerecord.FieldID, id),
+			sqlgraph.To(ticketingintegration.Table, ticketingintegration.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingusagerecord.IntegrationTable, ticketingusagerecord.IntegrationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketingUsageRecordClient) Hooks() []Hook {
+	hooks := c.hooks.TicketingUsageRecord
+	return append(hooks[:len(hooks):len(hooks)], ticketingusagerecord.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketingUsageRecordClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketingUsageRecord
+	return append(inters[:len(inters):len(inters)], ticketingusagerecord.Interceptors[:]...)
+}
+
+func (c *TicketingUsageRecordClient) mutate(ctx context.Context, m *TicketingUsageRecordMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketingUsageRecordCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketingUsageRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketingUsageRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketingUsageRecordDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketingUsageRecord mutation op: %q", m.Op())
+	}
+}
+
+// TicketingWebhookReceiptClient is a client for the TicketingWebhookReceipt schema.
+type TicketingWebhookReceiptClient struct {
+	config
+}
+
+// NewTicketingWebhookReceiptClient returns a client for the TicketingWebhookReceipt from the given config.
+func NewTicketingWebhookReceiptClient(c config) *TicketingWebhookReceiptClient {
+	return &TicketingWebhookReceiptClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `ticketingwebhookreceipt.Hooks(f(g(h())))`.
+func (c *TicketingWebhookReceiptClient) Use(hooks ...Hook) {
+	c.hooks.TicketingWebhookReceipt = append(c.hooks.TicketingWebhookReceipt, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `ticketingwebhookreceipt.Intercept(f(g(h())))`.
+func (c *TicketingWebhookReceiptClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TicketingWebhookReceipt = append(c.inters.TicketingWebhookReceipt, interceptors...)
+}
+
+// Create returns a builder for creating a TicketingWebhookReceipt entity.
+func (c *TicketingWebhookReceiptClient) Create() *TicketingWebhookReceiptCreate {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpCreate)
+	return &TicketingWebhookReceiptCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TicketingWebhookReceipt entities.
+func (c *TicketingWebhookReceiptClient) CreateBulk(builders ...*TicketingWebhookReceiptCreate) *TicketingWebhookReceiptCreateBulk {
+	return &TicketingWebhookReceiptCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TicketingWebhookReceiptClient) MapCreateBulk(slice any, setFunc func(*TicketingWebhookReceiptCreate, int)) *TicketingWebhookReceiptCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TicketingWebhookReceiptCreateBulk{err: fmt.Errorf("calling to TicketingWebhookReceiptClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TicketingWebhookReceiptCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TicketingWebhookReceiptCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) Update() *TicketingWebhookReceiptUpdate {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpUpdate)
+	return &TicketingWebhookReceiptUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TicketingWebhookReceiptClient) UpdateOne(_m *TicketingWebhookReceipt) *TicketingWebhookReceiptUpdateOne {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpUpdateOne, withTicketingWebhookReceipt(_m))
+	return &TicketingWebhookReceiptUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TicketingWebhookReceiptClient) UpdateOneID(id string) *TicketingWebhookReceiptUpdateOne {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpUpdateOne, withTicketingWebhookReceiptID(id))
+	return &TicketingWebhookReceiptUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) Delete() *TicketingWebhookReceiptDelete {
+	mutation := newTicketingWebhookReceiptMutation(c.config, OpDelete)
+	return &TicketingWebhookReceiptDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TicketingWebhookReceiptClient) DeleteOne(_m *TicketingWebhookReceipt) *TicketingWebhookReceiptDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TicketingWebhookReceiptClient) DeleteOneID(id string) *TicketingWebhookReceiptDeleteOne {
+	builder := c.Delete().Where(ticketingwebhookreceipt.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TicketingWebhookReceiptDeleteOne{builder}
+}
+
+// Query returns a query builder for TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) Query() *TicketingWebhookReceiptQuery {
+	return &TicketingWebhookReceiptQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTicketingWebhookReceipt},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TicketingWebhookReceipt entity by its id.
+func (c *TicketingWebhookReceiptClient) Get(ctx context.Context, id string) (*TicketingWebhookReceipt, error) {
+	return c.Query().Where(ticketingwebhookreceipt.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TicketingWebhookReceiptClient) GetX(ctx context.Context, id string) *TicketingWebhookReceipt {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryProvider queries the provider edge of a TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) QueryProvider(_m *TicketingWebhookReceipt) *ProviderQuery {
+	query := (&ProviderClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingwebhookreceipt.Table, ticketingwebhookreceipt.FieldID, id),
+			sqlgraph.To(provider.Table, provider.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingwebhookreceipt.ProviderTable, ticketingwebhookreceipt.ProviderColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryIntegration queries the integration edge of a TicketingWebhookReceipt.
+func (c *TicketingWebhookReceiptClient) QueryIntegration(_m *TicketingWebhookReceipt) *TicketingIntegrationQuery {
+	query := (&TicketingIntegrationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(ticketingwebhookreceipt.Table, ticketingwebhookreceipt.FieldID, id),
+			sqlgraph.To(ticketingintegration.Table, ticketingintegration.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingwebhookreceipt.IntegrationTable, ticketingwebhookreceipt.IntegrationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *TicketingWebhookReceiptClient) Hooks() []Hook {
+	hooks := c.hooks.TicketingWebhookReceipt
+	return append(hooks[:len(hooks):len(hooks)], ticketingwebhookreceipt.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TicketingWebhookReceiptClient) Interceptors() []Interceptor {
+	inters := c.inters.TicketingWebhookReceipt
+	return append(inters[:len(inters):len(inters)], ticketingwebhookreceipt.Interceptors[:]...)
+}
+
+func (c *TicketingWebhookReceiptClient) mutate(ctx context.Context, m *TicketingWebhookReceiptMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TicketingWebhookReceiptCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TicketingWebhookReceiptUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TicketingWebhookReceiptUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TicketingWebhookReceiptDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown TicketingWebhookReceipt mutation op: %q", m.Op())
 	}
 }
 
@@ -3864,16 +7307,24 @@ func (c *UserClient) mutate(ctx context.Context, m *UserMutation) (Value, error)
 type (
 	hooks struct {
 		Administrator, AdministratorOrganizationLink, Alert, AlertOccurrence, ApiKey,
-		DataKey, Device, IdempotencyRecord, Job, Organization, Provider, Role, Session,
-		SignInThrottle, SigningKey, SystemLogEvent, Ticket, TicketDelivery,
-		TicketingAlertConfiguration, TicketingCompanyMapping, TicketingIntegration,
-		User []ent.Hook
+		AppleMdm, DataKey, Device, DeviceApp, DeviceCertificate, DeviceChannel,
+		DeviceCommand, DeviceIdentity, DeviceOsUpdate, DeviceProfile, DeviceSecret,
+		Enrollment, IdempotencyRecord, Job, MaintenanceWindow, Organization, Provider,
+		RateLimit, RateShare, RateSlot, Role, ScepChallenge, Session, SignInThrottle,
+		SigningKey, SystemLogEvent, Ticket, TicketAlert, TicketDelivery,
+		TicketingAlertConfiguration, TicketingBillingMapping, TicketingCompanyMapping,
+		TicketingError, TicketingIntegration, TicketingUsageRecord,
+		TicketingWebhookReceipt, User []ent.Hook
 	}
 	inters struct {
 		Administrator, AdministratorOrganizationLink, Alert, AlertOccurrence, ApiKey,
-		DataKey, Device, IdempotencyRecord, Job, Organization, Provider, Role, Session,
-		SignInThrottle, SigningKey, SystemLogEvent, Ticket, TicketDelivery,
-		TicketingAlertConfiguration, TicketingCompanyMapping, TicketingIntegration,
-		User []ent.Interceptor
+		AppleMdm, DataKey, Device, DeviceApp, DeviceCertificate, DeviceChannel,
+		DeviceCommand, DeviceIdentity, DeviceOsUpdate, DeviceProfile, DeviceSecret,
+		Enrollment, IdempotencyRecord, Job, MaintenanceWindow, Organization, Provider,
+		RateLimit, RateShare, RateSlot, Role, ScepChallenge, Session, SignInThrottle,
+		SigningKey, SystemLogEvent, Ticket, TicketAlert, TicketDelivery,
+		TicketingAlertConfiguration, TicketingBillingMapping, TicketingCompanyMapping,
+		TicketingError, TicketingIntegration, TicketingUsageRecord,
+		TicketingWebhookReceipt, User []ent.Interceptor
 	}
 )

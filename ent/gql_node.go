@@ -13,17 +13,32 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/hashicorp/go-multierror"
 )
@@ -58,15 +73,70 @@ var apikeyImplementors = []string{"ApiKey", "Node"}
 // IsNode implements the Node interface check for GQLGen.
 func (*ApiKey) IsNode() {}
 
+var applemdmImplementors = []string{"AppleMdm", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*AppleMdm) IsNode() {}
+
 var deviceImplementors = []string{"Device", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*Device) IsNode() {}
 
+var deviceappImplementors = []string{"DeviceApp", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceApp) IsNode() {}
+
+var devicecertificateImplementors = []string{"DeviceCertificate", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceCertificate) IsNode() {}
+
+var devicechannelImplementors = []string{"DeviceChannel", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceChannel) IsNode() {}
+
+var devicecommandImplementors = []string{"DeviceCommand", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceCommand) IsNode() {}
+
+var deviceidentityImplementors = []string{"DeviceIdentity", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceIdentity) IsNode() {}
+
+var deviceosupdateImplementors = []string{"DeviceOsUpdate", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceOsUpdate) IsNode() {}
+
+var deviceprofileImplementors = []string{"DeviceProfile", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceProfile) IsNode() {}
+
+var devicesecretImplementors = []string{"DeviceSecret", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceSecret) IsNode() {}
+
+var enrollmentImplementors = []string{"Enrollment", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*Enrollment) IsNode() {}
+
 var jobImplementors = []string{"Job", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*Job) IsNode() {}
+
+var maintenancewindowImplementors = []string{"MaintenanceWindow", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*MaintenanceWindow) IsNode() {}
 
 var organizationImplementors = []string{"Organization", "Node"}
 
@@ -93,6 +163,11 @@ var ticketImplementors = []string{"Ticket", "Node"}
 // IsNode implements the Node interface check for GQLGen.
 func (*Ticket) IsNode() {}
 
+var ticketalertImplementors = []string{"TicketAlert", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*TicketAlert) IsNode() {}
+
 var ticketdeliveryImplementors = []string{"TicketDelivery", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
@@ -103,15 +178,30 @@ var ticketingalertconfigurationImplementors = []string{"TicketingAlertConfigurat
 // IsNode implements the Node interface check for GQLGen.
 func (*TicketingAlertConfiguration) IsNode() {}
 
+var ticketingbillingmappingImplementors = []string{"TicketingBillingMapping", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*TicketingBillingMapping) IsNode() {}
+
 var ticketingcompanymappingImplementors = []string{"TicketingCompanyMapping", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*TicketingCompanyMapping) IsNode() {}
 
+var ticketingerrorImplementors = []string{"TicketingError", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*TicketingError) IsNode() {}
+
 var ticketingintegrationImplementors = []string{"TicketingIntegration", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*TicketingIntegration) IsNode() {}
+
+var ticketingusagerecordImplementors = []string{"TicketingUsageRecord", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*TicketingUsageRecord) IsNode() {}
 
 var userImplementors = []string{"User", "Node"}
 
@@ -221,6 +311,15 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case applemdm.Table:
+		query := c.AppleMdm.Query().
+			Where(applemdm.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, applemdmImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case device.Table:
 		query := c.Device.Query().
 			Where(device.ID(id))
@@ -230,11 +329,101 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case deviceapp.Table:
+		query := c.DeviceApp.Query().
+			Where(deviceapp.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceappImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case devicecertificate.Table:
+		query := c.DeviceCertificate.Query().
+			Where(devicecertificate.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, devicecertificateImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case devicechannel.Table:
+		query := c.DeviceChannel.Query().
+			Where(devicechannel.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, devicechannelImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case devicecommand.Table:
+		query := c.DeviceCommand.Query().
+			Where(devicecommand.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, devicecommandImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case deviceidentity.Table:
+		query := c.DeviceIdentity.Query().
+			Where(deviceidentity.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceidentityImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case deviceosupdate.Table:
+		query := c.DeviceOsUpdate.Query().
+			Where(deviceosupdate.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceosupdateImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case deviceprofile.Table:
+		query := c.DeviceProfile.Query().
+			Where(deviceprofile.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceprofileImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case devicesecret.Table:
+		query := c.DeviceSecret.Query().
+			Where(devicesecret.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, devicesecretImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case enrollment.Table:
+		query := c.Enrollment.Query().
+			Where(enrollment.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, enrollmentImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case job.Table:
 		query := c.Job.Query().
 			Where(job.ID(id))
 		if fc := graphql.GetFieldContext(ctx); fc != nil {
 			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, jobImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case maintenancewindow.Table:
+		query := c.MaintenanceWindow.Query().
+			Where(maintenancewindow.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, maintenancewindowImplementors...); err != nil {
 				return nil, err
 			}
 		}
@@ -284,6 +473,15 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case ticketalert.Table:
+		query := c.TicketAlert.Query().
+			Where(ticketalert.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketalertImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case ticketdelivery.Table:
 		query := c.TicketDelivery.Query().
 			Where(ticketdelivery.ID(id))
@@ -302,6 +500,15 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case ticketingbillingmapping.Table:
+		query := c.TicketingBillingMapping.Query().
+			Where(ticketingbillingmapping.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketingbillingmappingImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case ticketingcompanymapping.Table:
 		query := c.TicketingCompanyMapping.Query().
 			Where(ticketingcompanymapping.ID(id))
@@ -311,11 +518,29 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case ticketingerror.Table:
+		query := c.TicketingError.Query().
+			Where(ticketingerror.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketingerrorImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case ticketingintegration.Table:
 		query := c.TicketingIntegration.Query().
 			Where(ticketingintegration.ID(id))
 		if fc := graphql.GetFieldContext(ctx); fc != nil {
 			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketingintegrationImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case ticketingusagerecord.Table:
+		query := c.TicketingUsageRecord.Query().
+			Where(ticketingusagerecord.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, ticketingusagerecordImplementors...); err != nil {
 				return nil, err
 			}
 		}
@@ -482,6 +707,22 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case applemdm.Table:
+		query := c.AppleMdm.Query().
+			Where(applemdm.IDIn(ids...))
+		query, err := query.CollectFields(ctx, applemdmImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case device.Table:
 		query := c.Device.Query().
 			Where(device.IDIn(ids...))
@@ -498,10 +739,170 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case deviceapp.Table:
+		query := c.DeviceApp.Query().
+			Where(deviceapp.IDIn(ids...))
+		query, err := query.CollectFields(ctx, deviceappImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case devicecertificate.Table:
+		query := c.DeviceCertificate.Query().
+			Where(devicecertificate.IDIn(ids...))
+		query, err := query.CollectFields(ctx, devicecertificateImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case devicechannel.Table:
+		query := c.DeviceChannel.Query().
+			Where(devicechannel.IDIn(ids...))
+		query, err := query.CollectFields(ctx, devicechannelImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case devicecommand.Table:
+		query := c.DeviceCommand.Query().
+			Where(devicecommand.IDIn(ids...))
+		query, err := query.CollectFields(ctx, devicecommandImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case deviceidentity.Table:
+		query := c.DeviceIdentity.Query().
+			Where(deviceidentity.IDIn(ids...))
+		query, err := query.CollectFields(ctx, deviceidentityImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case deviceosupdate.Table:
+		query := c.DeviceOsUpdate.Query().
+			Where(deviceosupdate.IDIn(ids...))
+		query, err := query.CollectFields(ctx, deviceosupdateImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case deviceprofile.Table:
+		query := c.DeviceProfile.Query().
+			Where(deviceprofile.IDIn(ids...))
+		query, err := query.CollectFields(ctx, deviceprofileImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case devicesecret.Table:
+		query := c.DeviceSecret.Query().
+			Where(devicesecret.IDIn(ids...))
+		query, err := query.CollectFields(ctx, devicesecretImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case enrollment.Table:
+		query := c.Enrollment.Query().
+			Where(enrollment.IDIn(ids...))
+		query, err := query.CollectFields(ctx, enrollmentImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case job.Table:
 		query := c.Job.Query().
 			Where(job.IDIn(ids...))
 		query, err := query.CollectFields(ctx, jobImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case maintenancewindow.Table:
+		query := c.MaintenanceWindow.Query().
+			Where(maintenancewindow.IDIn(ids...))
+		query, err := query.CollectFields(ctx, maintenancewindowImplementors...)
 		if err != nil {
 			return nil, err
 		}
@@ -594,6 +995,22 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case ticketalert.Table:
+		query := c.TicketAlert.Query().
+			Where(ticketalert.IDIn(ids...))
+		query, err := query.CollectFields(ctx, ticketalertImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case ticketdelivery.Table:
 		query := c.TicketDelivery.Query().
 			Where(ticketdelivery.IDIn(ids...))
@@ -626,6 +1043,22 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case ticketingbillingmapping.Table:
+		query := c.TicketingBillingMapping.Query().
+			Where(ticketingbillingmapping.IDIn(ids...))
+		query, err := query.CollectFields(ctx, ticketingbillingmappingImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case ticketingcompanymapping.Table:
 		query := c.TicketingCompanyMapping.Query().
 			Where(ticketingcompanymapping.IDIn(ids...))
@@ -642,10 +1075,42 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case ticketingerror.Table:
+		query := c.TicketingError.Query().
+			Where(ticketingerror.IDIn(ids...))
+		query, err := query.CollectFields(ctx, ticketingerrorImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case ticketingintegration.Table:
 		query := c.TicketingIntegration.Query().
 			Where(ticketingintegration.IDIn(ids...))
 		query, err := query.CollectFields(ctx, ticketingintegrationImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case ticketingusagerecord.Table:
+		query := c.TicketingUsageRecord.Query().
+			Where(ticketingusagerecord.IDIn(ids...))
+		query, err := query.CollectFields(ctx, ticketingusagerecordImplementors...)
 		if err != nil {
 			return nil, err
 		}

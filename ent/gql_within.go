@@ -12,18 +12,33 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/database/lateral"
 	"github.com/bailiwick/bailiwick/internal/fault"
@@ -519,6 +534,104 @@ func (_q *ApiKeyQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the AppleMdm with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *AppleMdmClient) Fetch(ctx context.Context, id string) (*AppleMdm, error) {
+	q := c.Query().Where(applemdm.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the AppleMdm rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *AppleMdmQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*AppleMdm) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...AppleMdmPaginateOption,
+) (map[string]*AppleMdmConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newAppleMdmPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*AppleMdmConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &AppleMdmConnection{Edges: []*AppleMdmEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.AppleMdm(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]applemdm.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(applemdm.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*AppleMdm, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the Device with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceClient) Fetch(ctx context.Context, id string) (*Device, error) {
@@ -617,6 +730,888 @@ func (_q *DeviceQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the DeviceApp with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceAppClient) Fetch(ctx context.Context, id string) (*DeviceApp, error) {
+	q := c.Query().Where(deviceapp.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceApp rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceAppQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceApp) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceAppPaginateOption,
+) (map[string]*DeviceAppConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceAppPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceAppConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceAppConnection{Edges: []*DeviceAppEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceApp(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]deviceapp.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(deviceapp.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceApp, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceCertificate with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceCertificateClient) Fetch(ctx context.Context, id string) (*DeviceCertificate, error) {
+	q := c.Query().Where(devicecertificate.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceCertificate rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceCertificateQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceCertificate) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceCertificatePaginateOption,
+) (map[string]*DeviceCertificateConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceCertificatePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceCertificateConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceCertificateConnection{Edges: []*DeviceCertificateEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceCertificate(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]devicecertificate.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(devicecertificate.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceCertificate, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceChannel with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceChannelClient) Fetch(ctx context.Context, id string) (*DeviceChannel, error) {
+	q := c.Query().Where(devicechannel.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceChannel rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceChannelQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceChannel) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceChannelPaginateOption,
+) (map[string]*DeviceChannelConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceChannelPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceChannelConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceChannelConnection{Edges: []*DeviceChannelEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceChannel(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]devicechannel.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(devicechannel.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceChannel, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceCommand with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceCommandClient) Fetch(ctx context.Context, id string) (*DeviceCommand, error) {
+	q := c.Query().Where(devicecommand.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceCommand rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceCommandQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceCommand) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceCommandPaginateOption,
+) (map[string]*DeviceCommandConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceCommandPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceCommandConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceCommandConnection{Edges: []*DeviceCommandEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceCommand(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]devicecommand.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(devicecommand.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceCommand, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceIdentity with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceIdentityClient) Fetch(ctx context.Context, id string) (*DeviceIdentity, error) {
+	q := c.Query().Where(deviceidentity.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceIdentity rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceIdentityQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceIdentity) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceIdentityPaginateOption,
+) (map[string]*DeviceIdentityConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceIdentityPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceIdentityConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceIdentityConnection{Edges: []*DeviceIdentityEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceIdentity(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]deviceidentity.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(deviceidentity.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceIdentity, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceOsUpdate with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceOsUpdateClient) Fetch(ctx context.Context, id string) (*DeviceOsUpdate, error) {
+	q := c.Query().Where(deviceosupdate.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceOsUpdate rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceOsUpdateQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceOsUpdate) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceOsUpdatePaginateOption,
+) (map[string]*DeviceOsUpdateConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceOsUpdatePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceOsUpdateConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceOsUpdateConnection{Edges: []*DeviceOsUpdateEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceOsUpdate(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]deviceosupdate.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(deviceosupdate.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceOsUpdate, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceProfile with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceProfileClient) Fetch(ctx context.Context, id string) (*DeviceProfile, error) {
+	q := c.Query().Where(deviceprofile.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceProfile rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceProfileQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceProfile) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceProfilePaginateOption,
+) (map[string]*DeviceProfileConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceProfilePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceProfileConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceProfileConnection{Edges: []*DeviceProfileEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceProfile(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]deviceprofile.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(deviceprofile.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceProfile, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceSecret with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceSecretClient) Fetch(ctx context.Context, id string) (*DeviceSecret, error) {
+	q := c.Query().Where(devicesecret.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceSecret rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceSecretQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceSecret) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceSecretPaginateOption,
+) (map[string]*DeviceSecretConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceSecretPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceSecretConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceSecretConnection{Edges: []*DeviceSecretEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceSecret(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]devicesecret.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(devicesecret.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceSecret, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the Enrollment with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *EnrollmentClient) Fetch(ctx context.Context, id string) (*Enrollment, error) {
+	q := c.Query().Where(enrollment.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the Enrollment rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *EnrollmentQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*Enrollment) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...EnrollmentPaginateOption,
+) (map[string]*EnrollmentConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newEnrollmentPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*EnrollmentConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &EnrollmentConnection{Edges: []*EnrollmentEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.Enrollment(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]enrollment.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(enrollment.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*Enrollment, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the Job with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *JobClient) Fetch(ctx context.Context, id string) (*Job, error) {
@@ -704,6 +1699,104 @@ func (_q *JobQuery) PaginateWithin(
 		return nil, err
 	}
 	byParent := make(map[string][]*Job, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the MaintenanceWindow with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *MaintenanceWindowClient) Fetch(ctx context.Context, id string) (*MaintenanceWindow, error) {
+	q := c.Query().Where(maintenancewindow.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the MaintenanceWindow rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *MaintenanceWindowQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*MaintenanceWindow) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...MaintenanceWindowPaginateOption,
+) (map[string]*MaintenanceWindowConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newMaintenanceWindowPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*MaintenanceWindowConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &MaintenanceWindowConnection{Edges: []*MaintenanceWindowEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.MaintenanceWindow(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]maintenancewindow.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(maintenancewindow.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*MaintenanceWindow, len(parents))
 	for _, n := range nodes {
 		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
 	}
@@ -1205,6 +2298,104 @@ func (_q *TicketQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketAlert with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketAlertClient) Fetch(ctx context.Context, id string) (*TicketAlert, error) {
+	q := c.Query().Where(ticketalert.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the TicketAlert rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *TicketAlertQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*TicketAlert) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...TicketAlertPaginateOption,
+) (map[string]*TicketAlertConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketAlertPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*TicketAlertConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &TicketAlertConnection{Edges: []*TicketAlertEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.TicketAlert(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]ticketalert.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(ticketalert.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*TicketAlert, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the TicketDelivery with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketDeliveryClient) Fetch(ctx context.Context, id string) (*TicketDelivery, error) {
@@ -1401,6 +2592,104 @@ func (_q *TicketingAlertConfigurationQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketingBillingMapping with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingBillingMappingClient) Fetch(ctx context.Context, id string) (*TicketingBillingMapping, error) {
+	q := c.Query().Where(ticketingbillingmapping.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the TicketingBillingMapping rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *TicketingBillingMappingQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*TicketingBillingMapping) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...TicketingBillingMappingPaginateOption,
+) (map[string]*TicketingBillingMappingConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingBillingMappingPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*TicketingBillingMappingConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &TicketingBillingMappingConnection{Edges: []*TicketingBillingMappingEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.TicketingBillingMapping(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]ticketingbillingmapping.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(ticketingbillingmapping.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*TicketingBillingMapping, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the TicketingCompanyMapping with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingCompanyMappingClient) Fetch(ctx context.Context, id string) (*TicketingCompanyMapping, error) {
@@ -1499,6 +2788,104 @@ func (_q *TicketingCompanyMappingQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the TicketingError with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingErrorClient) Fetch(ctx context.Context, id string) (*TicketingError, error) {
+	q := c.Query().Where(ticketingerror.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the TicketingError rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *TicketingErrorQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*TicketingError) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...TicketingErrorPaginateOption,
+) (map[string]*TicketingErrorConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingErrorPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*TicketingErrorConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &TicketingErrorConnection{Edges: []*TicketingErrorEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.TicketingError(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]ticketingerror.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(ticketingerror.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*TicketingError, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the TicketingIntegration with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingIntegrationClient) Fetch(ctx context.Context, id string) (*TicketingIntegration, error) {
@@ -1586,6 +2973,104 @@ func (_q *TicketingIntegrationQuery) PaginateWithin(
 		return nil, err
 	}
 	byParent := make(map[string][]*TicketingIntegration, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the TicketingUsageRecord with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *TicketingUsageRecordClient) Fetch(ctx context.Context, id string) (*TicketingUsageRecord, error) {
+	q := c.Query().Where(ticketingusagerecord.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the TicketingUsageRecord rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *TicketingUsageRecordQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*TicketingUsageRecord) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...TicketingUsageRecordPaginateOption,
+) (map[string]*TicketingUsageRecordConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newTicketingUsageRecordPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*TicketingUsageRecordConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &TicketingUsageRecordConnection{Edges: []*TicketingUsageRecordEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.TicketingUsageRecord(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]ticketingusagerecord.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(ticketingusagerecord.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*TicketingUsageRecord, len(parents))
 	for _, n := range nodes {
 		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
 	}

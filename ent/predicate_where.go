@@ -9,13 +9,30 @@ import (
 	"github.com/bailiwick/bailiwick/ent/administratororganizationlink"
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/guard"
 )
@@ -56,6 +73,13 @@ func (_q *ApiKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *AppleMdmQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DataKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
@@ -64,6 +88,69 @@ func (_q *DataKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DeviceQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceAppQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceCertificateQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceChannelQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceCommandQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceIdentityQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceOsUpdateQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceProfileQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceSecretQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *EnrollmentQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
@@ -84,6 +171,13 @@ func (_q *JobQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *MaintenanceWindowQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *OrganizationQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
@@ -98,7 +192,35 @@ func (_q *ProviderQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *RateLimitQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *RateShareQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *RateSlotQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *RoleQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *ScepChallengeQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
@@ -140,6 +262,13 @@ func (_q *TicketQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketAlertQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketDeliveryQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
@@ -154,6 +283,13 @@ func (_q *TicketingAlertConfigurationQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketingBillingMappingQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketingCompanyMappingQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
@@ -161,7 +297,28 @@ func (_q *TicketingCompanyMappingQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketingErrorQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketingIntegrationQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketingUsageRecordQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *TicketingWebhookReceiptQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
@@ -181,6 +338,9 @@ func (c *DeviceClient) Detach(ctx context.Context, id string) error {
 	client := &Client{config: c.config}
 	client.init()
 	if err := client.Alert.Update().Where(alert.DeviceID(id)).ClearDeviceID().Exec(guard.WithoutTrail(ctx)); err != nil {
+		return err
+	}
+	if err := client.DeviceIdentity.Update().Where(deviceidentity.DeviceID(id)).ClearDeviceID().Exec(guard.WithoutTrail(ctx)); err != nil {
 		return err
 	}
 	return nil
@@ -229,12 +389,102 @@ func (m *AlertOccurrenceMutation) Places(ctx context.Context) ([]string, error) 
 }
 
 // Places lists the organizations of the rows that the mutation is about.
+func (m *AppleMdmMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().AppleMdm.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(applemdm.ID(id))
+	}
+	return q.GroupBy(applemdm.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
 func (m *DeviceMutation) Places(ctx context.Context) ([]string, error) {
 	q := m.Client().Device.Query().Where(m.predicates...)
 	if id, ok := m.ID(); ok {
 		q.Where(device.ID(id))
 	}
 	return q.GroupBy(device.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceAppMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceApp.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(deviceapp.ID(id))
+	}
+	return q.GroupBy(deviceapp.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceCertificateMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceCertificate.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(devicecertificate.ID(id))
+	}
+	return q.GroupBy(devicecertificate.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceChannelMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceChannel.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(devicechannel.ID(id))
+	}
+	return q.GroupBy(devicechannel.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceCommandMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceCommand.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(devicecommand.ID(id))
+	}
+	return q.GroupBy(devicecommand.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceIdentityMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceIdentity.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(deviceidentity.ID(id))
+	}
+	return q.GroupBy(deviceidentity.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceOsUpdateMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceOsUpdate.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(deviceosupdate.ID(id))
+	}
+	return q.GroupBy(deviceosupdate.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceProfileMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceProfile.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(deviceprofile.ID(id))
+	}
+	return q.GroupBy(deviceprofile.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceSecretMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceSecret.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(devicesecret.ID(id))
+	}
+	return q.GroupBy(devicesecret.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *EnrollmentMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().Enrollment.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(enrollment.ID(id))
+	}
+	return q.GroupBy(enrollment.FieldOrganizationID).Strings(ctx)
 }
 
 // Places lists the organizations of the rows that the mutation is about.
@@ -248,6 +498,15 @@ func (m *JobMutation) Places(ctx context.Context) ([]string, error) {
 }
 
 // Places lists the organizations of the rows that the mutation is about.
+func (m *MaintenanceWindowMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().MaintenanceWindow.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(maintenancewindow.ID(id))
+	}
+	return q.GroupBy(maintenancewindow.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
 func (m *RoleMutation) Places(ctx context.Context) ([]string, error) {
 	q := m.Client().Role.Query().Where(m.predicates...)
 	if id, ok := m.ID(); ok {
@@ -255,6 +514,15 @@ func (m *RoleMutation) Places(ctx context.Context) ([]string, error) {
 	}
 	q.Where(role.OrganizationIDNotNil())
 	return q.GroupBy(role.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *ScepChallengeMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().ScepChallenge.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(scepchallenge.ID(id))
+	}
+	return q.GroupBy(scepchallenge.FieldOrganizationID).Strings(ctx)
 }
 
 // Places lists the organizations of the rows that the mutation is about.
@@ -277,6 +545,15 @@ func (m *TicketMutation) Places(ctx context.Context) ([]string, error) {
 }
 
 // Places lists the organizations of the rows that the mutation is about.
+func (m *TicketAlertMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketAlert.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketalert.ID(id))
+	}
+	return q.GroupBy(ticketalert.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
 func (m *TicketDeliveryMutation) Places(ctx context.Context) ([]string, error) {
 	q := m.Client().TicketDelivery.Query().Where(m.predicates...)
 	if id, ok := m.ID(); ok {
@@ -286,12 +563,50 @@ func (m *TicketDeliveryMutation) Places(ctx context.Context) ([]string, error) {
 }
 
 // Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingAlertConfigurationMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingAlertConfiguration.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingalertconfiguration.ID(id))
+	}
+	q.Where(ticketingalertconfiguration.OrganizationIDNotNil())
+	return q.GroupBy(ticketingalertconfiguration.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingBillingMappingMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingBillingMapping.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingbillingmapping.ID(id))
+	}
+	return q.GroupBy(ticketingbillingmapping.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
 func (m *TicketingCompanyMappingMutation) Places(ctx context.Context) ([]string, error) {
 	q := m.Client().TicketingCompanyMapping.Query().Where(m.predicates...)
 	if id, ok := m.ID(); ok {
 		q.Where(ticketingcompanymapping.ID(id))
 	}
 	return q.GroupBy(ticketingcompanymapping.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingErrorMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingError.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingerror.ID(id))
+	}
+	q.Where(ticketingerror.OrganizationIDNotNil())
+	return q.GroupBy(ticketingerror.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *TicketingUsageRecordMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().TicketingUsageRecord.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(ticketingusagerecord.ID(id))
+	}
+	return q.GroupBy(ticketingusagerecord.FieldOrganizationID).Strings(ctx)
 }
 
 // Places lists the organizations of the rows that the mutation is about.
@@ -316,20 +631,50 @@ func TypeOf(prefix string) (table string, ok bool) {
 		return "alert_occurrences", true
 	case "key":
 		return "api_keys", true
+	case "amdm":
+		return "apple_mdms", true
 	case "dk":
 		return "data_keys", true
 	case "dev":
 		return "devices", true
+	case "dapp":
+		return "device_apps", true
+	case "dcrt":
+		return "device_certificates", true
+	case "dch":
+		return "device_channels", true
+	case "dcmd":
+		return "device_commands", true
+	case "did":
+		return "device_identities", true
+	case "dosu":
+		return "device_os_updates", true
+	case "dpro":
+		return "device_profiles", true
+	case "dsec":
+		return "device_secrets", true
+	case "enr":
+		return "enrollments", true
 	case "idem":
 		return "idempotency_records", true
 	case "job":
 		return "jobs", true
+	case "mnt":
+		return "maintenance_windows", true
 	case "org":
 		return "organizations", true
 	case "prov":
 		return "providers", true
+	case "rate":
+		return "rate_limits", true
+	case "rshare":
+		return "rate_shares", true
+	case "rslot":
+		return "rate_slots", true
 	case "role":
 		return "roles", true
+	case "scep":
+		return "scep_challenges", true
 	case "ses":
 		return "sessions", true
 	case "thr":
@@ -340,14 +685,24 @@ func TypeOf(prefix string) (table string, ok bool) {
 		return "system_log_events", true
 	case "tkt":
 		return "tickets", true
+	case "tka":
+		return "ticket_alerts", true
 	case "tkd":
 		return "ticket_deliveries", true
 	case "tac":
 		return "ticketing_alert_configurations", true
+	case "tbm":
+		return "ticketing_billing_mappings", true
 	case "map":
 		return "ticketing_company_mappings", true
+	case "ter":
+		return "ticketing_errors", true
 	case "psa":
 		return "ticketing_integrations", true
+	case "tur":
+		return "ticketing_usage_records", true
+	case "twr":
+		return "ticketing_webhook_receipts", true
 	case "usr":
 		return "users", true
 	}
@@ -364,9 +719,19 @@ type SealedColumn struct {
 func SealedColumns() []SealedColumn {
 	return []SealedColumn{
 		{Table: "administrators", Column: "totp_secret", Tenant: "provider_id"},
+		{Table: "apple_mdms", Column: "push_key", Tenant: "provider_id"},
+		{Table: "apple_mdms", Column: "staged_key", Tenant: "provider_id"},
+		{Table: "apple_mdms", Column: "ca_key", Tenant: "provider_id"},
+		{Table: "apple_mdms", Column: "signing_key", Tenant: "provider_id"},
+		{Table: "device_channels", Column: "unlock_token", Tenant: "provider_id"},
+		{Table: "device_channels", Column: "bootstrap_token", Tenant: "provider_id"},
+		{Table: "device_commands", Column: "sealed_arguments", Tenant: "provider_id"},
+		{Table: "device_secrets", Column: "value", Tenant: "provider_id"},
+		{Table: "enrollments", Column: "token", Tenant: "provider_id"},
 		{Table: "idempotency_records", Column: "result", Tenant: "provider_id"},
 		{Table: "signing_keys", Column: "private_key", Tenant: ""},
 		{Table: "ticketing_integrations", Column: "credentials", Tenant: "provider_id"},
+		{Table: "ticketing_integrations", Column: "webhook_secret", Tenant: "provider_id"},
 	}
 }
 
@@ -384,10 +749,32 @@ func ViewPermission(table string) string {
 		return "alert.view_alert"
 	case "api_keys":
 		return "access.view_apikey"
+	case "apple_mdms":
+		return "mdm.view_applemdm"
 	case "devices":
 		return "mdm.view_device"
+	case "device_apps":
+		return "mdm.view_device"
+	case "device_certificates":
+		return "mdm.view_device"
+	case "device_channels":
+		return "mdm.view_device"
+	case "device_commands":
+		return "mdm.view_devicecommand"
+	case "device_identities":
+		return "mdm.view_device"
+	case "device_os_updates":
+		return "mdm.view_device"
+	case "device_profiles":
+		return "mdm.view_device"
+	case "device_secrets":
+		return "mdm.view_device"
+	case "enrollments":
+		return "mdm.view_enrollment"
 	case "jobs":
 		return "job.view_job"
+	case "maintenance_windows":
+		return "ticketing.view_maintenancewindow"
 	case "organizations":
 		return "tenancy.view_organization"
 	case "providers":
@@ -398,14 +785,22 @@ func ViewPermission(table string) string {
 		return "audit.view_systemlogevent"
 	case "tickets":
 		return "ticketing.view_ticket"
+	case "ticket_alerts":
+		return "ticketing.view_ticket"
 	case "ticket_deliveries":
 		return "ticketing.view_ticket"
 	case "ticketing_alert_configurations":
 		return "ticketing.view_alertconfiguration"
+	case "ticketing_billing_mappings":
+		return "ticketing.view_billing"
 	case "ticketing_company_mappings":
 		return "ticketing.view_companymapping"
+	case "ticketing_errors":
+		return "ticketing.view_integration"
 	case "ticketing_integrations":
 		return "ticketing.view_integration"
+	case "ticketing_usage_records":
+		return "ticketing.view_billing"
 	case "users":
 		return "directory.view_user"
 	}
@@ -425,20 +820,50 @@ func (c *Client) Exists(ctx context.Context, table, id string) (bool, error) {
 		return c.AlertOccurrence.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "api_keys":
 		return c.ApiKey.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "apple_mdms":
+		return c.AppleMdm.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "data_keys":
 		return c.DataKey.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "devices":
 		return c.Device.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_apps":
+		return c.DeviceApp.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_certificates":
+		return c.DeviceCertificate.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_channels":
+		return c.DeviceChannel.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_commands":
+		return c.DeviceCommand.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_identities":
+		return c.DeviceIdentity.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_os_updates":
+		return c.DeviceOsUpdate.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_profiles":
+		return c.DeviceProfile.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_secrets":
+		return c.DeviceSecret.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "enrollments":
+		return c.Enrollment.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "idempotency_records":
 		return c.IdempotencyRecord.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "jobs":
 		return c.Job.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "maintenance_windows":
+		return c.MaintenanceWindow.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "organizations":
 		return c.Organization.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "providers":
 		return c.Provider.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "rate_limits":
+		return c.RateLimit.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "rate_shares":
+		return c.RateShare.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "rate_slots":
+		return c.RateSlot.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "roles":
 		return c.Role.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "scep_challenges":
+		return c.ScepChallenge.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "sessions":
 		return c.Session.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "sign_in_throttles":
@@ -449,14 +874,24 @@ func (c *Client) Exists(ctx context.Context, table, id string) (bool, error) {
 		return c.SystemLogEvent.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "tickets":
 		return c.Ticket.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticket_alerts":
+		return c.TicketAlert.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "ticket_deliveries":
 		return c.TicketDelivery.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "ticketing_alert_configurations":
 		return c.TicketingAlertConfiguration.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticketing_billing_mappings":
+		return c.TicketingBillingMapping.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "ticketing_company_mappings":
 		return c.TicketingCompanyMapping.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticketing_errors":
+		return c.TicketingError.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "ticketing_integrations":
 		return c.TicketingIntegration.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticketing_usage_records":
+		return c.TicketingUsageRecord.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "ticketing_webhook_receipts":
+		return c.TicketingWebhookReceipt.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "users":
 		return c.User.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	}

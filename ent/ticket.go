@@ -31,8 +31,14 @@ type Ticket struct {
 	UpdatedAt time.Time `json:"updated_at,omitempty"`
 	// The ticketing system that it goes to.
 	IntegrationID string `json:"integration_id,omitempty"`
-	// The alert that it is for.
+	// The alert that it was first wanted for.
 	AlertID string `json:"alert_id,omitempty"`
+	// What its alerts have in common; one ticket of a group lives at a time.
+	GroupKey string `json:"group_key,omitempty"`
+	// Counts the tickets that the group has had.
+	Epoch int `json:"epoch,omitempty"`
+	// Whether it stands for the many alerts of a storm.
+	Storm bool `json:"storm,omitempty"`
 	// Written into the ticket at the vendor, so that it can be found again after any failure.
 	Marker string `json:"marker,omitempty"`
 	// Pending until the vendor has it; blocked while the configuration keeps it from being delivered.
@@ -41,6 +47,22 @@ type Ticket struct {
 	ExternalID string `json:"external_id,omitempty"`
 	// The ticket's number at the vendor, as technicians know it.
 	ExternalNumber string `json:"external_number,omitempty"`
+	// Where a technician opens it.
+	ExternalURL string `json:"external_url,omitempty"`
+	// Its status at the vendor, as last read.
+	ExternalStatus string `json:"external_status,omitempty"`
+	// The vendor's id of the technician who has it, as last read.
+	ExternalAssignee string `json:"external_assignee,omitempty"`
+	// The status that it was made with; another one shows that somebody works on it.
+	InitialStatus string `json:"initial_status,omitempty"`
+	// Whom it was made for; somebody else shows that somebody works on it.
+	InitialAssignee string `json:"initial_assignee,omitempty"`
+	// Whether a technician has started work on it.
+	Started bool `json:"started,omitempty"`
+	// When it was known to be closed.
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+	// Whether somebody closed it at the vendor, rather than the end of its alerts.
+	ClosedByTechnician bool `json:"closed_by_technician,omitempty"`
 	// The company at the vendor that it was created for.
 	ExternalCompanyID string `json:"external_company_id,omitempty"`
 	// When it is due.
@@ -67,7 +89,7 @@ type TicketEdges struct {
 	Organization *Organization `json:"organization,omitempty"`
 	// The ticketing system that it goes to.
 	Integration *TicketingIntegration `json:"integration,omitempty"`
-	// The alert that it is for.
+	// The alert that it was first wanted for.
 	Alert *Alert `json:"alert,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
@@ -114,11 +136,13 @@ func (*Ticket) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case ticket.FieldAttempts:
+		case ticket.FieldStorm, ticket.FieldStarted, ticket.FieldClosedByTechnician:
+			values[i] = new(sql.NullBool)
+		case ticket.FieldEpoch, ticket.FieldAttempts:
 			values[i] = new(sql.NullInt64)
-		case ticket.FieldID, ticket.FieldOrganizationID, ticket.FieldProviderID, ticket.FieldIntegrationID, ticket.FieldAlertID, ticket.FieldMarker, ticket.FieldStatus, ticket.FieldExternalID, ticket.FieldExternalNumber, ticket.FieldExternalCompanyID, ticket.FieldLastError, ticket.FieldLease:
+		case ticket.FieldID, ticket.FieldOrganizationID, ticket.FieldProviderID, ticket.FieldIntegrationID, ticket.FieldAlertID, ticket.FieldGroupKey, ticket.FieldMarker, ticket.FieldStatus, ticket.FieldExternalID, ticket.FieldExternalNumber, ticket.FieldExternalURL, ticket.FieldExternalStatus, ticket.FieldExternalAssignee, ticket.FieldInitialStatus, ticket.FieldInitialAssignee, ticket.FieldExternalCompanyID, ticket.FieldLastError, ticket.FieldLease:
 			values[i] = new(sql.NullString)
-		case ticket.FieldCreatedAt, ticket.FieldUpdatedAt, ticket.FieldDueAt, ticket.FieldNextAttemptAt, ticket.FieldLeaseUntil:
+		case ticket.FieldCreatedAt, ticket.FieldUpdatedAt, ticket.FieldClosedAt, ticket.FieldDueAt, ticket.FieldNextAttemptAt, ticket.FieldLeaseUntil:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -177,6 +201,24 @@ func (_m *Ticket) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.AlertID = value.String
 			}
+		case ticket.FieldGroupKey:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field group_key", values[i])
+			} else if value.Valid {
+				_m.GroupKey = value.String
+			}
+		case ticket.FieldEpoch:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field epoch", values[i])
+			} else if value.Valid {
+				_m.Epoch = int(value.Int64)
+			}
+		case ticket.FieldStorm:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field storm", values[i])
+			} else if value.Valid {
+				_m.Storm = value.Bool
+			}
 		case ticket.FieldMarker:
 			if value, ok := values[i].(*sql.NullString); !ok {
 				return fmt.Errorf("unexpected type %T for field marker", values[i])
@@ -200,6 +242,55 @@ func (_m *Ticket) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field external_number", values[i])
 			} else if value.Valid {
 				_m.ExternalNumber = value.String
+			}
+		case ticket.FieldExternalURL:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field external_url", values[i])
+			} else if value.Valid {
+				_m.ExternalURL = value.String
+			}
+		case ticket.FieldExternalStatus:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field external_status", values[i])
+			} else if value.Valid {
+				_m.ExternalStatus = value.String
+			}
+		case ticket.FieldExternalAssignee:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field external_assignee", values[i])
+			} else if value.Valid {
+				_m.ExternalAssignee = value.String
+			}
+		case ticket.FieldInitialStatus:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field initial_status", values[i])
+			} else if value.Valid {
+				_m.InitialStatus = value.String
+			}
+		case ticket.FieldInitialAssignee:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field initial_assignee", values[i])
+			} else if value.Valid {
+				_m.InitialAssignee = value.String
+			}
+		case ticket.FieldStarted:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field started", values[i])
+			} else if value.Valid {
+				_m.Started = value.Bool
+			}
+		case ticket.FieldClosedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field closed_at", values[i])
+			} else if value.Valid {
+				_m.ClosedAt = new(time.Time)
+				*_m.ClosedAt = value.Time
+			}
+		case ticket.FieldClosedByTechnician:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field closed_by_technician", values[i])
+			} else if value.Valid {
+				_m.ClosedByTechnician = value.Bool
 			}
 		case ticket.FieldExternalCompanyID:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -315,6 +406,15 @@ func (_m *Ticket) String() string {
 	builder.WriteString("alert_id=")
 	builder.WriteString(_m.AlertID)
 	builder.WriteString(", ")
+	builder.WriteString("group_key=")
+	builder.WriteString(_m.GroupKey)
+	builder.WriteString(", ")
+	builder.WriteString("epoch=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Epoch))
+	builder.WriteString(", ")
+	builder.WriteString("storm=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Storm))
+	builder.WriteString(", ")
 	builder.WriteString("marker=")
 	builder.WriteString(_m.Marker)
 	builder.WriteString(", ")
@@ -326,6 +426,32 @@ func (_m *Ticket) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("external_number=")
 	builder.WriteString(_m.ExternalNumber)
+	builder.WriteString(", ")
+	builder.WriteString("external_url=")
+	builder.WriteString(_m.ExternalURL)
+	builder.WriteString(", ")
+	builder.WriteString("external_status=")
+	builder.WriteString(_m.ExternalStatus)
+	builder.WriteString(", ")
+	builder.WriteString("external_assignee=")
+	builder.WriteString(_m.ExternalAssignee)
+	builder.WriteString(", ")
+	builder.WriteString("initial_status=")
+	builder.WriteString(_m.InitialStatus)
+	builder.WriteString(", ")
+	builder.WriteString("initial_assignee=")
+	builder.WriteString(_m.InitialAssignee)
+	builder.WriteString(", ")
+	builder.WriteString("started=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Started))
+	builder.WriteString(", ")
+	if v := _m.ClosedAt; v != nil {
+		builder.WriteString("closed_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	builder.WriteString("closed_by_technician=")
+	builder.WriteString(fmt.Sprintf("%v", _m.ClosedByTechnician))
 	builder.WriteString(", ")
 	builder.WriteString("external_company_id=")
 	builder.WriteString(_m.ExternalCompanyID)

@@ -75,6 +75,40 @@ func (_c *TicketCreate) SetAlertID(v string) *TicketCreate {
 	return _c
 }
 
+// SetGroupKey sets the "group_key" field.
+func (_c *TicketCreate) SetGroupKey(v string) *TicketCreate {
+	_c.mutation.SetGroupKey(v)
+	return _c
+}
+
+// SetEpoch sets the "epoch" field.
+func (_c *TicketCreate) SetEpoch(v int) *TicketCreate {
+	_c.mutation.SetEpoch(v)
+	return _c
+}
+
+// SetNillableEpoch sets the "epoch" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableEpoch(v *int) *TicketCreate {
+	if v != nil {
+		_c.SetEpoch(*v)
+	}
+	return _c
+}
+
+// SetStorm sets the "storm" field.
+func (_c *TicketCreate) SetStorm(v bool) *TicketCreate {
+	_c.mutation.SetStorm(v)
+	return _c
+}
+
+// SetNillableStorm sets the "storm" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableStorm(v *bool) *TicketCreate {
+	if v != nil {
+		_c.SetStorm(*v)
+	}
+	return _c
+}
+
 // SetMarker sets the "marker" field.
 func (_c *TicketCreate) SetMarker(v string) *TicketCreate {
 	_c.mutation.SetMarker(v)
@@ -119,6 +153,118 @@ func (_c *TicketCreate) SetExternalNumber(v string) *TicketCreate {
 func (_c *TicketCreate) SetNillableExternalNumber(v *string) *TicketCreate {
 	if v != nil {
 		_c.SetExternalNumber(*v)
+	}
+	return _c
+}
+
+// SetExternalURL sets the "external_url" field.
+func (_c *TicketCreate) SetExternalURL(v string) *TicketCreate {
+	_c.mutation.SetExternalURL(v)
+	return _c
+}
+
+// SetNillableExternalURL sets the "external_url" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableExternalURL(v *string) *TicketCreate {
+	if v != nil {
+		_c.SetExternalURL(*v)
+	}
+	return _c
+}
+
+// SetExternalStatus sets the "external_status" field.
+func (_c *TicketCreate) SetExternalStatus(v string) *TicketCreate {
+	_c.mutation.SetExternalStatus(v)
+	return _c
+}
+
+// SetNillableExternalStatus sets the "external_status" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableExternalStatus(v *string) *TicketCreate {
+	if v != nil {
+		_c.SetExternalStatus(*v)
+	}
+	return _c
+}
+
+// SetExternalAssignee sets the "external_assignee" field.
+func (_c *TicketCreate) SetExternalAssignee(v string) *TicketCreate {
+	_c.mutation.SetExternalAssignee(v)
+	return _c
+}
+
+// SetNillableExternalAssignee sets the "external_assignee" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableExternalAssignee(v *string) *TicketCreate {
+	if v != nil {
+		_c.SetExternalAssignee(*v)
+	}
+	return _c
+}
+
+// SetInitialStatus sets the "initial_status" field.
+func (_c *TicketCreate) SetInitialStatus(v string) *TicketCreate {
+	_c.mutation.SetInitialStatus(v)
+	return _c
+}
+
+// SetNillableInitialStatus sets the "initial_status" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableInitialStatus(v *string) *TicketCreate {
+	if v != nil {
+		_c.SetInitialStatus(*v)
+	}
+	return _c
+}
+
+// SetInitialAssignee sets the "initial_assignee" field.
+func (_c *TicketCreate) SetInitialAssignee(v string) *TicketCreate {
+	_c.mutation.SetInitialAssignee(v)
+	return _c
+}
+
+// SetNillableInitialAssignee sets the "initial_assignee" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableInitialAssignee(v *string) *TicketCreate {
+	if v != nil {
+		_c.SetInitialAssignee(*v)
+	}
+	return _c
+}
+
+// SetStarted sets the "started" field.
+func (_c *TicketCreate) SetStarted(v bool) *TicketCreate {
+	_c.mutation.SetStarted(v)
+	return _c
+}
+
+// SetNillableStarted sets the "started" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableStarted(v *bool) *TicketCreate {
+	if v != nil {
+		_c.SetStarted(*v)
+	}
+	return _c
+}
+
+// SetClosedAt sets the "closed_at" field.
+func (_c *TicketCreate) SetClosedAt(v time.Time) *TicketCreate {
+	_c.mutation.SetClosedAt(v)
+	return _c
+}
+
+// SetNillableClosedAt sets the "closed_at" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableClosedAt(v *time.Time) *TicketCreate {
+	if v != nil {
+		_c.SetClosedAt(*v)
+	}
+	return _c
+}
+
+// SetClosedByTechnician sets the "closed_by_technician" field.
+func (_c *TicketCreate) SetClosedByTechnician(v bool) *TicketCreate {
+	_c.mutation.SetClosedByTechnician(v)
+	return _c
+}
+
+// SetNillableClosedByTechnician sets the "closed_by_technician" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableClosedByTechnician(v *bool) *TicketCreate {
+	if v != nil {
+		_c.SetClosedByTechnician(*v)
 	}
 	return _c
 }
@@ -301,9 +447,25 @@ func (_c *TicketCreate) defaults() error {
 		v := ticket.DefaultUpdatedAt()
 		_c.mutation.SetUpdatedAt(v)
 	}
+	if _, ok := _c.mutation.Epoch(); !ok {
+		v := ticket.DefaultEpoch
+		_c.mutation.SetEpoch(v)
+	}
+	if _, ok := _c.mutation.Storm(); !ok {
+		v := ticket.DefaultStorm
+		_c.mutation.SetStorm(v)
+	}
 	if _, ok := _c.mutation.Status(); !ok {
 		v := ticket.DefaultStatus
 		_c.mutation.SetStatus(v)
+	}
+	if _, ok := _c.mutation.Started(); !ok {
+		v := ticket.DefaultStarted
+		_c.mutation.SetStarted(v)
+	}
+	if _, ok := _c.mutation.ClosedByTechnician(); !ok {
+		v := ticket.DefaultClosedByTechnician
+		_c.mutation.SetClosedByTechnician(v)
 	}
 	if _, ok := _c.mutation.Attempts(); !ok {
 		v := ticket.DefaultAttempts
@@ -359,6 +521,25 @@ func (_c *TicketCreate) check() error {
 			return &ValidationError{Name: "alert_id", err: fmt.Errorf(`ent: validator failed for field "Ticket.alert_id": %w`, err)}
 		}
 	}
+	if _, ok := _c.mutation.GroupKey(); !ok {
+		return &ValidationError{Name: "group_key", err: errors.New(`ent: missing required field "Ticket.group_key"`)}
+	}
+	if v, ok := _c.mutation.GroupKey(); ok {
+		if err := ticket.GroupKeyValidator(v); err != nil {
+			return &ValidationError{Name: "group_key", err: fmt.Errorf(`ent: validator failed for field "Ticket.group_key": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.Epoch(); !ok {
+		return &ValidationError{Name: "epoch", err: errors.New(`ent: missing required field "Ticket.epoch"`)}
+	}
+	if v, ok := _c.mutation.Epoch(); ok {
+		if err := ticket.EpochValidator(v); err != nil {
+			return &ValidationError{Name: "epoch", err: fmt.Errorf(`ent: validator failed for field "Ticket.epoch": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.Storm(); !ok {
+		return &ValidationError{Name: "storm", err: errors.New(`ent: missing required field "Ticket.storm"`)}
+	}
 	if _, ok := _c.mutation.Marker(); !ok {
 		return &ValidationError{Name: "marker", err: errors.New(`ent: missing required field "Ticket.marker"`)}
 	}
@@ -384,6 +565,37 @@ func (_c *TicketCreate) check() error {
 		if err := ticket.ExternalNumberValidator(v); err != nil {
 			return &ValidationError{Name: "external_number", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_number": %w`, err)}
 		}
+	}
+	if v, ok := _c.mutation.ExternalURL(); ok {
+		if err := ticket.ExternalURLValidator(v); err != nil {
+			return &ValidationError{Name: "external_url", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_url": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.ExternalStatus(); ok {
+		if err := ticket.ExternalStatusValidator(v); err != nil {
+			return &ValidationError{Name: "external_status", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_status": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.ExternalAssignee(); ok {
+		if err := ticket.ExternalAssigneeValidator(v); err != nil {
+			return &ValidationError{Name: "external_assignee", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_assignee": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.InitialStatus(); ok {
+		if err := ticket.InitialStatusValidator(v); err != nil {
+			return &ValidationError{Name: "initial_status", err: fmt.Errorf(`ent: validator failed for field "Ticket.initial_status": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.InitialAssignee(); ok {
+		if err := ticket.InitialAssigneeValidator(v); err != nil {
+			return &ValidationError{Name: "initial_assignee", err: fmt.Errorf(`ent: validator failed for field "Ticket.initial_assignee": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.Started(); !ok {
+		return &ValidationError{Name: "started", err: errors.New(`ent: missing required field "Ticket.started"`)}
+	}
+	if _, ok := _c.mutation.ClosedByTechnician(); !ok {
+		return &ValidationError{Name: "closed_by_technician", err: errors.New(`ent: missing required field "Ticket.closed_by_technician"`)}
 	}
 	if v, ok := _c.mutation.ExternalCompanyID(); ok {
 		if err := ticket.ExternalCompanyIDValidator(v); err != nil {
@@ -469,6 +681,18 @@ func (_c *TicketCreate) createSpec() (*Ticket, *sqlgraph.CreateSpec) {
 		_spec.SetField(ticket.FieldUpdatedAt, field.TypeTime, value)
 		_node.UpdatedAt = value
 	}
+	if value, ok := _c.mutation.GroupKey(); ok {
+		_spec.SetField(ticket.FieldGroupKey, field.TypeString, value)
+		_node.GroupKey = value
+	}
+	if value, ok := _c.mutation.Epoch(); ok {
+		_spec.SetField(ticket.FieldEpoch, field.TypeInt, value)
+		_node.Epoch = value
+	}
+	if value, ok := _c.mutation.Storm(); ok {
+		_spec.SetField(ticket.FieldStorm, field.TypeBool, value)
+		_node.Storm = value
+	}
 	if value, ok := _c.mutation.Marker(); ok {
 		_spec.SetField(ticket.FieldMarker, field.TypeString, value)
 		_node.Marker = value
@@ -484,6 +708,38 @@ func (_c *TicketCreate) createSpec() (*Ticket, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.ExternalNumber(); ok {
 		_spec.SetField(ticket.FieldExternalNumber, field.TypeString, value)
 		_node.ExternalNumber = value
+	}
+	if value, ok := _c.mutation.ExternalURL(); ok {
+		_spec.SetField(ticket.FieldExternalURL, field.TypeString, value)
+		_node.ExternalURL = value
+	}
+	if value, ok := _c.mutation.ExternalStatus(); ok {
+		_spec.SetField(ticket.FieldExternalStatus, field.TypeString, value)
+		_node.ExternalStatus = value
+	}
+	if value, ok := _c.mutation.ExternalAssignee(); ok {
+		_spec.SetField(ticket.FieldExternalAssignee, field.TypeString, value)
+		_node.ExternalAssignee = value
+	}
+	if value, ok := _c.mutation.InitialStatus(); ok {
+		_spec.SetField(ticket.FieldInitialStatus, field.TypeString, value)
+		_node.InitialStatus = value
+	}
+	if value, ok := _c.mutation.InitialAssignee(); ok {
+		_spec.SetField(ticket.FieldInitialAssignee, field.TypeString, value)
+		_node.InitialAssignee = value
+	}
+	if value, ok := _c.mutation.Started(); ok {
+		_spec.SetField(ticket.FieldStarted, field.TypeBool, value)
+		_node.Started = value
+	}
+	if value, ok := _c.mutation.ClosedAt(); ok {
+		_spec.SetField(ticket.FieldClosedAt, field.TypeTime, value)
+		_node.ClosedAt = &value
+	}
+	if value, ok := _c.mutation.ClosedByTechnician(); ok {
+		_spec.SetField(ticket.FieldClosedByTechnician, field.TypeBool, value)
+		_node.ClosedByTechnician = value
 	}
 	if value, ok := _c.mutation.ExternalCompanyID(); ok {
 		_spec.SetField(ticket.FieldExternalCompanyID, field.TypeString, value)

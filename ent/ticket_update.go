@@ -89,6 +89,154 @@ func (_u *TicketUpdate) ClearExternalNumber() *TicketUpdate {
 	return _u
 }
 
+// SetExternalURL sets the "external_url" field.
+func (_u *TicketUpdate) SetExternalURL(v string) *TicketUpdate {
+	_u.mutation.SetExternalURL(v)
+	return _u
+}
+
+// SetNillableExternalURL sets the "external_url" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableExternalURL(v *string) *TicketUpdate {
+	if v != nil {
+		_u.SetExternalURL(*v)
+	}
+	return _u
+}
+
+// ClearExternalURL clears the value of the "external_url" field.
+func (_u *TicketUpdate) ClearExternalURL() *TicketUpdate {
+	_u.mutation.ClearExternalURL()
+	return _u
+}
+
+// SetExternalStatus sets the "external_status" field.
+func (_u *TicketUpdate) SetExternalStatus(v string) *TicketUpdate {
+	_u.mutation.SetExternalStatus(v)
+	return _u
+}
+
+// SetNillableExternalStatus sets the "external_status" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableExternalStatus(v *string) *TicketUpdate {
+	if v != nil {
+		_u.SetExternalStatus(*v)
+	}
+	return _u
+}
+
+// ClearExternalStatus clears the value of the "external_status" field.
+func (_u *TicketUpdate) ClearExternalStatus() *TicketUpdate {
+	_u.mutation.ClearExternalStatus()
+	return _u
+}
+
+// SetExternalAssignee sets the "external_assignee" field.
+func (_u *TicketUpdate) SetExternalAssignee(v string) *TicketUpdate {
+	_u.mutation.SetExternalAssignee(v)
+	return _u
+}
+
+// SetNillableExternalAssignee sets the "external_assignee" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableExternalAssignee(v *string) *TicketUpdate {
+	if v != nil {
+		_u.SetExternalAssignee(*v)
+	}
+	return _u
+}
+
+// ClearExternalAssignee clears the value of the "external_assignee" field.
+func (_u *TicketUpdate) ClearExternalAssignee() *TicketUpdate {
+	_u.mutation.ClearExternalAssignee()
+	return _u
+}
+
+// SetInitialStatus sets the "initial_status" field.
+func (_u *TicketUpdate) SetInitialStatus(v string) *TicketUpdate {
+	_u.mutation.SetInitialStatus(v)
+	return _u
+}
+
+// SetNillableInitialStatus sets the "initial_status" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableInitialStatus(v *string) *TicketUpdate {
+	if v != nil {
+		_u.SetInitialStatus(*v)
+	}
+	return _u
+}
+
+// ClearInitialStatus clears the value of the "initial_status" field.
+func (_u *TicketUpdate) ClearInitialStatus() *TicketUpdate {
+	_u.mutation.ClearInitialStatus()
+	return _u
+}
+
+// SetInitialAssignee sets the "initial_assignee" field.
+func (_u *TicketUpdate) SetInitialAssignee(v string) *TicketUpdate {
+	_u.mutation.SetInitialAssignee(v)
+	return _u
+}
+
+// SetNillableInitialAssignee sets the "initial_assignee" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableInitialAssignee(v *string) *TicketUpdate {
+	if v != nil {
+		_u.SetInitialAssignee(*v)
+	}
+	return _u
+}
+
+// ClearInitialAssignee clears the value of the "initial_assignee" field.
+func (_u *TicketUpdate) ClearInitialAssignee() *TicketUpdate {
+	_u.mutation.ClearInitialAssignee()
+	return _u
+}
+
+// SetStarted sets the "started" field.
+func (_u *TicketUpdate) SetStarted(v bool) *TicketUpdate {
+	_u.mutation.SetStarted(v)
+	return _u
+}
+
+// SetNillableStarted sets the "started" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableStarted(v *bool) *TicketUpdate {
+	if v != nil {
+		_u.SetStarted(*v)
+	}
+	return _u
+}
+
+// SetClosedAt sets the "closed_at" field.
+func (_u *TicketUpdate) SetClosedAt(v time.Time) *TicketUpdate {
+	_u.mutation.SetClosedAt(v)
+	return _u
+}
+
+// SetNillableClosedAt sets the "closed_at" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableClosedAt(v *time.Time) *TicketUpdate {
+	if v != nil {
+		_u.SetClosedAt(*v)
+	}
+	return _u
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (_u *TicketUpdate) ClearClosedAt() *TicketUpdate {
+	_u.mutation.ClearClosedAt()
+	return _u
+}
+
+// SetClosedByTechnician sets the "closed_by_technician" field.
+func (_u *TicketUpdate) SetClosedByTechnician(v bool) *TicketUpdate {
+	_u.mutation.SetClosedByTechnician(v)
+	return _u
+}
+
+// SetNillableClosedByTechnician sets the "closed_by_technician" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableClosedByTechnician(v *bool) *TicketUpdate {
+	if v != nil {
+		_u.SetClosedByTechnician(*v)
+	}
+	return _u
+}
+
 // SetExternalCompanyID sets the "external_company_id" field.
 func (_u *TicketUpdate) SetExternalCompanyID(v string) *TicketUpdate {
 	_u.mutation.SetExternalCompanyID(v)
@@ -294,6 +442,31 @@ func (_u *TicketUpdate) check() error {
 			return &ValidationError{Name: "external_number", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_number": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.ExternalURL(); ok {
+		if err := ticket.ExternalURLValidator(v); err != nil {
+			return &ValidationError{Name: "external_url", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_url": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.ExternalStatus(); ok {
+		if err := ticket.ExternalStatusValidator(v); err != nil {
+			return &ValidationError{Name: "external_status", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_status": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.ExternalAssignee(); ok {
+		if err := ticket.ExternalAssigneeValidator(v); err != nil {
+			return &ValidationError{Name: "external_assignee", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_assignee": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.InitialStatus(); ok {
+		if err := ticket.InitialStatusValidator(v); err != nil {
+			return &ValidationError{Name: "initial_status", err: fmt.Errorf(`ent: validator failed for field "Ticket.initial_status": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.InitialAssignee(); ok {
+		if err := ticket.InitialAssigneeValidator(v); err != nil {
+			return &ValidationError{Name: "initial_assignee", err: fmt.Errorf(`ent: validator failed for field "Ticket.initial_assignee": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.ExternalCompanyID(); ok {
 		if err := ticket.ExternalCompanyIDValidator(v); err != nil {
 			return &ValidationError{Name: "external_company_id", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_company_id": %w`, err)}
@@ -361,6 +534,48 @@ func (_u *TicketUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.ExternalNumberCleared() {
 		_spec.ClearField(ticket.FieldExternalNumber, field.TypeString)
+	}
+	if value, ok := _u.mutation.ExternalURL(); ok {
+		_spec.SetField(ticket.FieldExternalURL, field.TypeString, value)
+	}
+	if _u.mutation.ExternalURLCleared() {
+		_spec.ClearField(ticket.FieldExternalURL, field.TypeString)
+	}
+	if value, ok := _u.mutation.ExternalStatus(); ok {
+		_spec.SetField(ticket.FieldExternalStatus, field.TypeString, value)
+	}
+	if _u.mutation.ExternalStatusCleared() {
+		_spec.ClearField(ticket.FieldExternalStatus, field.TypeString)
+	}
+	if value, ok := _u.mutation.ExternalAssignee(); ok {
+		_spec.SetField(ticket.FieldExternalAssignee, field.TypeString, value)
+	}
+	if _u.mutation.ExternalAssigneeCleared() {
+		_spec.ClearField(ticket.FieldExternalAssignee, field.TypeString)
+	}
+	if value, ok := _u.mutation.InitialStatus(); ok {
+		_spec.SetField(ticket.FieldInitialStatus, field.TypeString, value)
+	}
+	if _u.mutation.InitialStatusCleared() {
+		_spec.ClearField(ticket.FieldInitialStatus, field.TypeString)
+	}
+	if value, ok := _u.mutation.InitialAssignee(); ok {
+		_spec.SetField(ticket.FieldInitialAssignee, field.TypeString, value)
+	}
+	if _u.mutation.InitialAssigneeCleared() {
+		_spec.ClearField(ticket.FieldInitialAssignee, field.TypeString)
+	}
+	if value, ok := _u.mutation.Started(); ok {
+		_spec.SetField(ticket.FieldStarted, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.ClosedAt(); ok {
+		_spec.SetField(ticket.FieldClosedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ClosedAtCleared() {
+		_spec.ClearField(ticket.FieldClosedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ClosedByTechnician(); ok {
+		_spec.SetField(ticket.FieldClosedByTechnician, field.TypeBool, value)
 	}
 	if value, ok := _u.mutation.ExternalCompanyID(); ok {
 		_spec.SetField(ticket.FieldExternalCompanyID, field.TypeString, value)
@@ -483,6 +698,154 @@ func (_u *TicketUpdateOne) SetNillableExternalNumber(v *string) *TicketUpdateOne
 // ClearExternalNumber clears the value of the "external_number" field.
 func (_u *TicketUpdateOne) ClearExternalNumber() *TicketUpdateOne {
 	_u.mutation.ClearExternalNumber()
+	return _u
+}
+
+// SetExternalURL sets the "external_url" field.
+func (_u *TicketUpdateOne) SetExternalURL(v string) *TicketUpdateOne {
+	_u.mutation.SetExternalURL(v)
+	return _u
+}
+
+// SetNillableExternalURL sets the "external_url" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableExternalURL(v *string) *TicketUpdateOne {
+	if v != nil {
+		_u.SetExternalURL(*v)
+	}
+	return _u
+}
+
+// ClearExternalURL clears the value of the "external_url" field.
+func (_u *TicketUpdateOne) ClearExternalURL() *TicketUpdateOne {
+	_u.mutation.ClearExternalURL()
+	return _u
+}
+
+// SetExternalStatus sets the "external_status" field.
+func (_u *TicketUpdateOne) SetExternalStatus(v string) *TicketUpdateOne {
+	_u.mutation.SetExternalStatus(v)
+	return _u
+}
+
+// SetNillableExternalStatus sets the "external_status" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableExternalStatus(v *string) *TicketUpdateOne {
+	if v != nil {
+		_u.SetExternalStatus(*v)
+	}
+	return _u
+}
+
+// ClearExternalStatus clears the value of the "external_status" field.
+func (_u *TicketUpdateOne) ClearExternalStatus() *TicketUpdateOne {
+	_u.mutation.ClearExternalStatus()
+	return _u
+}
+
+// SetExternalAssignee sets the "external_assignee" field.
+func (_u *TicketUpdateOne) SetExternalAssignee(v string) *TicketUpdateOne {
+	_u.mutation.SetExternalAssignee(v)
+	return _u
+}
+
+// SetNillableExternalAssignee sets the "external_assignee" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableExternalAssignee(v *string) *TicketUpdateOne {
+	if v != nil {
+		_u.SetExternalAssignee(*v)
+	}
+	return _u
+}
+
+// ClearExternalAssignee clears the value of the "external_assignee" field.
+func (_u *TicketUpdateOne) ClearExternalAssignee() *TicketUpdateOne {
+	_u.mutation.ClearExternalAssignee()
+	return _u
+}
+
+// SetInitialStatus sets the "initial_status" field.
+func (_u *TicketUpdateOne) SetInitialStatus(v string) *TicketUpdateOne {
+	_u.mutation.SetInitialStatus(v)
+	return _u
+}
+
+// SetNillableInitialStatus sets the "initial_status" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableInitialStatus(v *string) *TicketUpdateOne {
+	if v != nil {
+		_u.SetInitialStatus(*v)
+	}
+	return _u
+}
+
+// ClearInitialStatus clears the value of the "initial_status" field.
+func (_u *TicketUpdateOne) ClearInitialStatus() *TicketUpdateOne {
+	_u.mutation.ClearInitialStatus()
+	return _u
+}
+
+// SetInitialAssignee sets the "initial_assignee" field.
+func (_u *TicketUpdateOne) SetInitialAssignee(v string) *TicketUpdateOne {
+	_u.mutation.SetInitialAssignee(v)
+	return _u
+}
+
+// SetNillableInitialAssignee sets the "initial_assignee" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableInitialAssignee(v *string) *TicketUpdateOne {
+	if v != nil {
+		_u.SetInitialAssignee(*v)
+	}
+	return _u
+}
+
+// ClearInitialAssignee clears the value of the "initial_assignee" field.
+func (_u *TicketUpdateOne) ClearInitialAssignee() *TicketUpdateOne {
+	_u.mutation.ClearInitialAssignee()
+	return _u
+}
+
+// SetStarted sets the "started" field.
+func (_u *TicketUpdateOne) SetStarted(v bool) *TicketUpdateOne {
+	_u.mutation.SetStarted(v)
+	return _u
+}
+
+// SetNillableStarted sets the "started" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableStarted(v *bool) *TicketUpdateOne {
+	if v != nil {
+		_u.SetStarted(*v)
+	}
+	return _u
+}
+
+// SetClosedAt sets the "closed_at" field.
+func (_u *TicketUpdateOne) SetClosedAt(v time.Time) *TicketUpdateOne {
+	_u.mutation.SetClosedAt(v)
+	return _u
+}
+
+// SetNillableClosedAt sets the "closed_at" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableClosedAt(v *time.Time) *TicketUpdateOne {
+	if v != nil {
+		_u.SetClosedAt(*v)
+	}
+	return _u
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (_u *TicketUpdateOne) ClearClosedAt() *TicketUpdateOne {
+	_u.mutation.ClearClosedAt()
+	return _u
+}
+
+// SetClosedByTechnician sets the "closed_by_technician" field.
+func (_u *TicketUpdateOne) SetClosedByTechnician(v bool) *TicketUpdateOne {
+	_u.mutation.SetClosedByTechnician(v)
+	return _u
+}
+
+// SetNillableClosedByTechnician sets the "closed_by_technician" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableClosedByTechnician(v *bool) *TicketUpdateOne {
+	if v != nil {
+		_u.SetClosedByTechnician(*v)
+	}
 	return _u
 }
 
@@ -704,6 +1067,31 @@ func (_u *TicketUpdateOne) check() error {
 			return &ValidationError{Name: "external_number", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_number": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.ExternalURL(); ok {
+		if err := ticket.ExternalURLValidator(v); err != nil {
+			return &ValidationError{Name: "external_url", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_url": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.ExternalStatus(); ok {
+		if err := ticket.ExternalStatusValidator(v); err != nil {
+			return &ValidationError{Name: "external_status", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_status": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.ExternalAssignee(); ok {
+		if err := ticket.ExternalAssigneeValidator(v); err != nil {
+			return &ValidationError{Name: "external_assignee", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_assignee": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.InitialStatus(); ok {
+		if err := ticket.InitialStatusValidator(v); err != nil {
+			return &ValidationError{Name: "initial_status", err: fmt.Errorf(`ent: validator failed for field "Ticket.initial_status": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.InitialAssignee(); ok {
+		if err := ticket.InitialAssigneeValidator(v); err != nil {
+			return &ValidationError{Name: "initial_assignee", err: fmt.Errorf(`ent: validator failed for field "Ticket.initial_assignee": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.ExternalCompanyID(); ok {
 		if err := ticket.ExternalCompanyIDValidator(v); err != nil {
 			return &ValidationError{Name: "external_company_id", err: fmt.Errorf(`ent: validator failed for field "Ticket.external_company_id": %w`, err)}
@@ -788,6 +1176,48 @@ func (_u *TicketUpdateOne) sqlSave(ctx context.Context) (_node *Ticket, err erro
 	}
 	if _u.mutation.ExternalNumberCleared() {
 		_spec.ClearField(ticket.FieldExternalNumber, field.TypeString)
+	}
+	if value, ok := _u.mutation.ExternalURL(); ok {
+		_spec.SetField(ticket.FieldExternalURL, field.TypeString, value)
+	}
+	if _u.mutation.ExternalURLCleared() {
+		_spec.ClearField(ticket.FieldExternalURL, field.TypeString)
+	}
+	if value, ok := _u.mutation.ExternalStatus(); ok {
+		_spec.SetField(ticket.FieldExternalStatus, field.TypeString, value)
+	}
+	if _u.mutation.ExternalStatusCleared() {
+		_spec.ClearField(ticket.FieldExternalStatus, field.TypeString)
+	}
+	if value, ok := _u.mutation.ExternalAssignee(); ok {
+		_spec.SetField(ticket.FieldExternalAssignee, field.TypeString, value)
+	}
+	if _u.mutation.ExternalAssigneeCleared() {
+		_spec.ClearField(ticket.FieldExternalAssignee, field.TypeString)
+	}
+	if value, ok := _u.mutation.InitialStatus(); ok {
+		_spec.SetField(ticket.FieldInitialStatus, field.TypeString, value)
+	}
+	if _u.mutation.InitialStatusCleared() {
+		_spec.ClearField(ticket.FieldInitialStatus, field.TypeString)
+	}
+	if value, ok := _u.mutation.InitialAssignee(); ok {
+		_spec.SetField(ticket.FieldInitialAssignee, field.TypeString, value)
+	}
+	if _u.mutation.InitialAssigneeCleared() {
+		_spec.ClearField(ticket.FieldInitialAssignee, field.TypeString)
+	}
+	if value, ok := _u.mutation.Started(); ok {
+		_spec.SetField(ticket.FieldStarted, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.ClosedAt(); ok {
+		_spec.SetField(ticket.FieldClosedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ClosedAtCleared() {
+		_spec.ClearField(ticket.FieldClosedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ClosedByTechnician(); ok {
+		_spec.SetField(ticket.FieldClosedByTechnician, field.TypeBool, value)
 	}
 	if value, ok := _u.mutation.ExternalCompanyID(); ok {
 		_spec.SetField(ticket.FieldExternalCompanyID, field.TypeString, value)

@@ -48,6 +48,8 @@ type TicketDelivery struct {
 	Lookups int `json:"lookups,omitempty"`
 	// What went wrong last, in the vendor's own words where there are any.
 	LastError string `json:"last_error,omitempty"`
+	// When it is done at the earliest; null for at once.
+	NotBefore *time.Time `json:"not_before,omitempty"`
 	// When the last call began.
 	AttemptedAt *time.Time `json:"attempted_at,omitempty"`
 	// When the vendor was known to have it.
@@ -104,7 +106,7 @@ func (*TicketDelivery) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullInt64)
 		case ticketdelivery.FieldID, ticketdelivery.FieldOrganizationID, ticketdelivery.FieldProviderID, ticketdelivery.FieldTicketID, ticketdelivery.FieldAction, ticketdelivery.FieldState, ticketdelivery.FieldMarker, ticketdelivery.FieldLastError:
 			values[i] = new(sql.NullString)
-		case ticketdelivery.FieldCreatedAt, ticketdelivery.FieldUpdatedAt, ticketdelivery.FieldAttemptedAt, ticketdelivery.FieldDeliveredAt:
+		case ticketdelivery.FieldCreatedAt, ticketdelivery.FieldUpdatedAt, ticketdelivery.FieldNotBefore, ticketdelivery.FieldAttemptedAt, ticketdelivery.FieldDeliveredAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -207,6 +209,13 @@ func (_m *TicketDelivery) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.LastError = value.String
 			}
+		case ticketdelivery.FieldNotBefore:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field not_before", values[i])
+			} else if value.Valid {
+				_m.NotBefore = new(time.Time)
+				*_m.NotBefore = value.Time
+			}
 		case ticketdelivery.FieldAttemptedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
 				return fmt.Errorf("unexpected type %T for field attempted_at", values[i])
@@ -305,6 +314,11 @@ func (_m *TicketDelivery) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("last_error=")
 	builder.WriteString(_m.LastError)
+	builder.WriteString(", ")
+	if v := _m.NotBefore; v != nil {
+		builder.WriteString("not_before=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
 	builder.WriteString(", ")
 	if v := _m.AttemptedAt; v != nil {
 		builder.WriteString("attempted_at=")

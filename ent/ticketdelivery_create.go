@@ -149,6 +149,20 @@ func (_c *TicketDeliveryCreate) SetNillableLastError(v *string) *TicketDeliveryC
 	return _c
 }
 
+// SetNotBefore sets the "not_before" field.
+func (_c *TicketDeliveryCreate) SetNotBefore(v time.Time) *TicketDeliveryCreate {
+	_c.mutation.SetNotBefore(v)
+	return _c
+}
+
+// SetNillableNotBefore sets the "not_before" field if the given value is not nil.
+func (_c *TicketDeliveryCreate) SetNillableNotBefore(v *time.Time) *TicketDeliveryCreate {
+	if v != nil {
+		_c.SetNotBefore(*v)
+	}
+	return _c
+}
+
 // SetAttemptedAt sets the "attempted_at" field.
 func (_c *TicketDeliveryCreate) SetAttemptedAt(v time.Time) *TicketDeliveryCreate {
 	_c.mutation.SetAttemptedAt(v)
@@ -451,6 +465,10 @@ func (_c *TicketDeliveryCreate) createSpec() (*TicketDelivery, *sqlgraph.CreateS
 	if value, ok := _c.mutation.LastError(); ok {
 		_spec.SetField(ticketdelivery.FieldLastError, field.TypeString, value)
 		_node.LastError = value
+	}
+	if value, ok := _c.mutation.NotBefore(); ok {
+		_spec.SetField(ticketdelivery.FieldNotBefore, field.TypeTime, value)
+		_node.NotBefore = &value
 	}
 	if value, ok := _c.mutation.AttemptedAt(); ok {
 		_spec.SetField(ticketdelivery.FieldAttemptedAt, field.TypeTime, value)

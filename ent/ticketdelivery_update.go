@@ -13,6 +13,7 @@ import (
 	"entgo.io/ent/schema/field"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // TicketDeliveryUpdate is the builder for updating TicketDelivery entities.
@@ -45,6 +46,20 @@ func (_u *TicketDeliveryUpdate) SetState(v ticketdelivery.State) *TicketDelivery
 func (_u *TicketDeliveryUpdate) SetNillableState(v *ticketdelivery.State) *TicketDeliveryUpdate {
 	if v != nil {
 		_u.SetState(*v)
+	}
+	return _u
+}
+
+// SetContent sets the "content" field.
+func (_u *TicketDeliveryUpdate) SetContent(v schema.TicketContent) *TicketDeliveryUpdate {
+	_u.mutation.SetContent(v)
+	return _u
+}
+
+// SetNillableContent sets the "content" field if the given value is not nil.
+func (_u *TicketDeliveryUpdate) SetNillableContent(v *schema.TicketContent) *TicketDeliveryUpdate {
+	if v != nil {
+		_u.SetContent(*v)
 	}
 	return _u
 }
@@ -108,6 +123,26 @@ func (_u *TicketDeliveryUpdate) SetNillableLastError(v *string) *TicketDeliveryU
 // ClearLastError clears the value of the "last_error" field.
 func (_u *TicketDeliveryUpdate) ClearLastError() *TicketDeliveryUpdate {
 	_u.mutation.ClearLastError()
+	return _u
+}
+
+// SetNotBefore sets the "not_before" field.
+func (_u *TicketDeliveryUpdate) SetNotBefore(v time.Time) *TicketDeliveryUpdate {
+	_u.mutation.SetNotBefore(v)
+	return _u
+}
+
+// SetNillableNotBefore sets the "not_before" field if the given value is not nil.
+func (_u *TicketDeliveryUpdate) SetNillableNotBefore(v *time.Time) *TicketDeliveryUpdate {
+	if v != nil {
+		_u.SetNotBefore(*v)
+	}
+	return _u
+}
+
+// ClearNotBefore clears the value of the "not_before" field.
+func (_u *TicketDeliveryUpdate) ClearNotBefore() *TicketDeliveryUpdate {
+	_u.mutation.ClearNotBefore()
 	return _u
 }
 
@@ -253,6 +288,9 @@ func (_u *TicketDeliveryUpdate) sqlSave(ctx context.Context) (_node int, err err
 	if value, ok := _u.mutation.State(); ok {
 		_spec.SetField(ticketdelivery.FieldState, field.TypeEnum, value)
 	}
+	if value, ok := _u.mutation.Content(); ok {
+		_spec.SetField(ticketdelivery.FieldContent, field.TypeJSON, value)
+	}
 	if value, ok := _u.mutation.Attempts(); ok {
 		_spec.SetField(ticketdelivery.FieldAttempts, field.TypeInt, value)
 	}
@@ -270,6 +308,12 @@ func (_u *TicketDeliveryUpdate) sqlSave(ctx context.Context) (_node int, err err
 	}
 	if _u.mutation.LastErrorCleared() {
 		_spec.ClearField(ticketdelivery.FieldLastError, field.TypeString)
+	}
+	if value, ok := _u.mutation.NotBefore(); ok {
+		_spec.SetField(ticketdelivery.FieldNotBefore, field.TypeTime, value)
+	}
+	if _u.mutation.NotBeforeCleared() {
+		_spec.ClearField(ticketdelivery.FieldNotBefore, field.TypeTime)
 	}
 	if value, ok := _u.mutation.AttemptedAt(); ok {
 		_spec.SetField(ticketdelivery.FieldAttemptedAt, field.TypeTime, value)
@@ -321,6 +365,20 @@ func (_u *TicketDeliveryUpdateOne) SetState(v ticketdelivery.State) *TicketDeliv
 func (_u *TicketDeliveryUpdateOne) SetNillableState(v *ticketdelivery.State) *TicketDeliveryUpdateOne {
 	if v != nil {
 		_u.SetState(*v)
+	}
+	return _u
+}
+
+// SetContent sets the "content" field.
+func (_u *TicketDeliveryUpdateOne) SetContent(v schema.TicketContent) *TicketDeliveryUpdateOne {
+	_u.mutation.SetContent(v)
+	return _u
+}
+
+// SetNillableContent sets the "content" field if the given value is not nil.
+func (_u *TicketDeliveryUpdateOne) SetNillableContent(v *schema.TicketContent) *TicketDeliveryUpdateOne {
+	if v != nil {
+		_u.SetContent(*v)
 	}
 	return _u
 }
@@ -384,6 +442,26 @@ func (_u *TicketDeliveryUpdateOne) SetNillableLastError(v *string) *TicketDelive
 // ClearLastError clears the value of the "last_error" field.
 func (_u *TicketDeliveryUpdateOne) ClearLastError() *TicketDeliveryUpdateOne {
 	_u.mutation.ClearLastError()
+	return _u
+}
+
+// SetNotBefore sets the "not_before" field.
+func (_u *TicketDeliveryUpdateOne) SetNotBefore(v time.Time) *TicketDeliveryUpdateOne {
+	_u.mutation.SetNotBefore(v)
+	return _u
+}
+
+// SetNillableNotBefore sets the "not_before" field if the given value is not nil.
+func (_u *TicketDeliveryUpdateOne) SetNillableNotBefore(v *time.Time) *TicketDeliveryUpdateOne {
+	if v != nil {
+		_u.SetNotBefore(*v)
+	}
+	return _u
+}
+
+// ClearNotBefore clears the value of the "not_before" field.
+func (_u *TicketDeliveryUpdateOne) ClearNotBefore() *TicketDeliveryUpdateOne {
+	_u.mutation.ClearNotBefore()
 	return _u
 }
 
@@ -559,6 +637,9 @@ func (_u *TicketDeliveryUpdateOne) sqlSave(ctx context.Context) (_node *TicketDe
 	if value, ok := _u.mutation.State(); ok {
 		_spec.SetField(ticketdelivery.FieldState, field.TypeEnum, value)
 	}
+	if value, ok := _u.mutation.Content(); ok {
+		_spec.SetField(ticketdelivery.FieldContent, field.TypeJSON, value)
+	}
 	if value, ok := _u.mutation.Attempts(); ok {
 		_spec.SetField(ticketdelivery.FieldAttempts, field.TypeInt, value)
 	}
@@ -576,6 +657,12 @@ func (_u *TicketDeliveryUpdateOne) sqlSave(ctx context.Context) (_node *TicketDe
 	}
 	if _u.mutation.LastErrorCleared() {
 		_spec.ClearField(ticketdelivery.FieldLastError, field.TypeString)
+	}
+	if value, ok := _u.mutation.NotBefore(); ok {
+		_spec.SetField(ticketdelivery.FieldNotBefore, field.TypeTime, value)
+	}
+	if _u.mutation.NotBeforeCleared() {
+		_spec.ClearField(ticketdelivery.FieldNotBefore, field.TypeTime)
 	}
 	if value, ok := _u.mutation.AttemptedAt(); ok {
 		_spec.SetField(ticketdelivery.FieldAttemptedAt, field.TypeTime, value)

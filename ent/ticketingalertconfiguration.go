@@ -10,9 +10,10 @@ import (
 
 	"entgo.io/ent"
 	"entgo.io/ent/dialect/sql"
-	"github.com/bailiwick/bailiwick/ent/provider"
+	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // TicketingAlertConfiguration is the model entity for the TicketingAlertConfiguration schema.
@@ -21,6 +22,8 @@ type TicketingAlertConfiguration struct {
 	// ID of the ent.
 	// Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
 	ID string `json:"id,omitempty"`
+	// The organization that it belongs to; none for the provider as a whole.
+	OrganizationID *string `json:"organization_id,omitempty"`
 	// The provider that it belongs to.
 	ProviderID string `json:"provider_id,omitempty"`
 	// When it was created.
@@ -37,6 +40,8 @@ type TicketingAlertConfiguration struct {
 	DueDays *int `json:"due_days,omitempty"`
 	// What is particular to the vendor, as its own type.
 	Settings json.RawMessage `json:"settings,omitempty"`
+	// How its tickets live, where that differs from the integration's rules.
+	Rules schema.TicketRules `json:"rules,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the TicketingAlertConfigurationQuery when eager-loading is set.
 	Edges        TicketingAlertConfigurationEdges `json:"edges"`
@@ -45,26 +50,26 @@ type TicketingAlertConfiguration struct {
 
 // TicketingAlertConfigurationEdges holds the relations/edges for other nodes in the graph.
 type TicketingAlertConfigurationEdges struct {
-	// The provider that it belongs to.
-	Provider *Provider `json:"provider,omitempty"`
+	// The organization that it belongs to; none for the provider as a whole.
+	Organization *Organization `json:"organization,omitempty"`
 	// The integration that it is for.
 	Integration *TicketingIntegration `json:"integration,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
 	loadedTypes [2]bool
 	// totalCount holds the count of the edges above.
-	totalCount [1]map[string]int
+	totalCount [2]map[string]int
 }
 
-// ProviderOrErr returns the Provider value or an error if the edge
+// OrganizationOrErr returns the Organization value or an error if the edge
 // was not loaded in eager-loading, or loaded but was not found.
-func (e TicketingAlertConfigurationEdges) ProviderOrErr() (*Provider, error) {
-	if e.Provider != nil {
-		return e.Provider, nil
+func (e TicketingAlertConfigurationEdges) OrganizationOrErr() (*Organization, error) {
+	if e.Organization != nil {
+		return e.Organization, nil
 	} else if e.loadedTypes[0] {
-		return nil, &NotFoundError{label: provider.Label}
+		return nil, &NotFoundError{label: organization.Label}
 	}
-	return nil, &NotLoadedError{edge: "provider"}
+	return nil, &NotLoadedError{edge: "organization"}
 }
 
 // IntegrationOrErr returns the Integration value or an error if the edge
@@ -83,13 +88,13 @@ func (*TicketingAlertConfiguration) scanValues(columns []string) ([]any, error) 
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case ticketingalertconfiguration.FieldSettings:
+		case ticketingalertconfiguration.FieldSettings, ticketingalertconfiguration.FieldRules:
 			values[i] = new([]byte)
 		case ticketingalertconfiguration.FieldShouldCreateTickets:
 			values[i] = new(sql.NullBool)
 		case ticketingalertconfiguration.FieldDueDays:
 			values[i] = new(sql.NullInt64)
-		case ticketingalertconfiguration.FieldID, ticketingalertconfiguration.FieldProviderID, ticketingalertconfiguration.FieldIntegrationID, ticketingalertconfiguration.FieldAlertType:
+		case ticketingalertconfiguration.FieldID, ticketingalertconfiguration.FieldOrganizationID, ticketingalertconfiguration.FieldProviderID, ticketingalertconfiguration.FieldIntegrationID, ticketingalertconfiguration.FieldAlertType:
 			values[i] = new(sql.NullString)
 		case ticketingalertconfiguration.FieldCreatedAt, ticketingalertconfiguration.FieldUpdatedAt:
 			values[i] = new(sql.NullTime)
@@ -113,6 +118,13 @@ func (_m *TicketingAlertConfiguration) assignValues(columns []string, values []a
 				return fmt.Errorf("unexpected type %T for field id", values[i])
 			} else if value.Valid {
 				_m.ID = value.String
+			}
+		case ticketingalertconfiguration.FieldOrganizationID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field organization_id", values[i])
+			} else if value.Valid {
+				_m.OrganizationID = new(string)
+				*_m.OrganizationID = value.String
 			}
 		case ticketingalertconfiguration.FieldProviderID:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -165,6 +177,14 @@ func (_m *TicketingAlertConfiguration) assignValues(columns []string, values []a
 					return fmt.Errorf("unmarshal field settings: %w", err)
 				}
 			}
+		case ticketingalertconfiguration.FieldRules:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field rules", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.Rules); err != nil {
+					return fmt.Errorf("unmarshal field rules: %w", err)
+				}
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -178,9 +198,9 @@ func (_m *TicketingAlertConfiguration) Value(name string) (ent.Value, error) {
 	return _m.selectValues.Get(name)
 }
 
-// QueryProvider queries the "provider" edge of the TicketingAlertConfiguration entity.
-func (_m *TicketingAlertConfiguration) QueryProvider() *ProviderQuery {
-	return NewTicketingAlertConfigurationClient(_m.config).QueryProvider(_m)
+// QueryOrganization queries the "organization" edge of the TicketingAlertConfiguration entity.
+func (_m *TicketingAlertConfiguration) QueryOrganization() *OrganizationQuery {
+	return NewTicketingAlertConfigurationClient(_m.config).QueryOrganization(_m)
 }
 
 // QueryIntegration queries the "integration" edge of the TicketingAlertConfiguration entity.
@@ -211,6 +231,11 @@ func (_m *TicketingAlertConfiguration) String() string {
 	var builder strings.Builder
 	builder.WriteString("TicketingAlertConfiguration(")
 	builder.WriteString(fmt.Sprintf("id=%v, ", _m.ID))
+	if v := _m.OrganizationID; v != nil {
+		builder.WriteString("organization_id=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
 	builder.WriteString("provider_id=")
 	builder.WriteString(_m.ProviderID)
 	builder.WriteString(", ")
@@ -236,6 +261,9 @@ func (_m *TicketingAlertConfiguration) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("settings=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Settings))
+	builder.WriteString(", ")
+	builder.WriteString("rules=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Rules))
 	builder.WriteByte(')')
 	return builder.String()
 }

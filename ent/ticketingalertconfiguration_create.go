@@ -11,9 +11,10 @@ import (
 
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"entgo.io/ent/schema/field"
-	"github.com/bailiwick/bailiwick/ent/provider"
+	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // TicketingAlertConfigurationCreate is the builder for creating a TicketingAlertConfiguration entity.
@@ -21,6 +22,20 @@ type TicketingAlertConfigurationCreate struct {
 	config
 	mutation *TicketingAlertConfigurationMutation
 	hooks    []Hook
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (_c *TicketingAlertConfigurationCreate) SetOrganizationID(v string) *TicketingAlertConfigurationCreate {
+	_c.mutation.SetOrganizationID(v)
+	return _c
+}
+
+// SetNillableOrganizationID sets the "organization_id" field if the given value is not nil.
+func (_c *TicketingAlertConfigurationCreate) SetNillableOrganizationID(v *string) *TicketingAlertConfigurationCreate {
+	if v != nil {
+		_c.SetOrganizationID(*v)
+	}
+	return _c
 }
 
 // SetProviderID sets the "provider_id" field.
@@ -103,6 +118,20 @@ func (_c *TicketingAlertConfigurationCreate) SetSettings(v json.RawMessage) *Tic
 	return _c
 }
 
+// SetRules sets the "rules" field.
+func (_c *TicketingAlertConfigurationCreate) SetRules(v schema.TicketRules) *TicketingAlertConfigurationCreate {
+	_c.mutation.SetRules(v)
+	return _c
+}
+
+// SetNillableRules sets the "rules" field if the given value is not nil.
+func (_c *TicketingAlertConfigurationCreate) SetNillableRules(v *schema.TicketRules) *TicketingAlertConfigurationCreate {
+	if v != nil {
+		_c.SetRules(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *TicketingAlertConfigurationCreate) SetID(v string) *TicketingAlertConfigurationCreate {
 	_c.mutation.SetID(v)
@@ -117,9 +146,9 @@ func (_c *TicketingAlertConfigurationCreate) SetNillableID(v *string) *Ticketing
 	return _c
 }
 
-// SetProvider sets the "provider" edge to the Provider entity.
-func (_c *TicketingAlertConfigurationCreate) SetProvider(v *Provider) *TicketingAlertConfigurationCreate {
-	return _c.SetProviderID(v.ID)
+// SetOrganization sets the "organization" edge to the Organization entity.
+func (_c *TicketingAlertConfigurationCreate) SetOrganization(v *Organization) *TicketingAlertConfigurationCreate {
+	return _c.SetOrganizationID(v.ID)
 }
 
 // SetIntegration sets the "integration" edge to the TicketingIntegration entity.
@@ -237,9 +266,6 @@ func (_c *TicketingAlertConfigurationCreate) check() error {
 			return &ValidationError{Name: "id", err: fmt.Errorf(`ent: validator failed for field "TicketingAlertConfiguration.id": %w`, err)}
 		}
 	}
-	if len(_c.mutation.ProviderIDs()) == 0 {
-		return &ValidationError{Name: "provider", err: errors.New(`ent: missing required edge "TicketingAlertConfiguration.provider"`)}
-	}
 	if len(_c.mutation.IntegrationIDs()) == 0 {
 		return &ValidationError{Name: "integration", err: errors.New(`ent: missing required edge "TicketingAlertConfiguration.integration"`)}
 	}
@@ -278,6 +304,10 @@ func (_c *TicketingAlertConfigurationCreate) createSpec() (*TicketingAlertConfig
 		_node.ID = id
 		_spec.ID.Value = id
 	}
+	if value, ok := _c.mutation.ProviderID(); ok {
+		_spec.SetField(ticketingalertconfiguration.FieldProviderID, field.TypeString, value)
+		_node.ProviderID = value
+	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(ticketingalertconfiguration.FieldCreatedAt, field.TypeTime, value)
 		_node.CreatedAt = value
@@ -302,21 +332,25 @@ func (_c *TicketingAlertConfigurationCreate) createSpec() (*TicketingAlertConfig
 		_spec.SetField(ticketingalertconfiguration.FieldSettings, field.TypeJSON, value)
 		_node.Settings = value
 	}
-	if nodes := _c.mutation.ProviderIDs(); len(nodes) > 0 {
+	if value, ok := _c.mutation.Rules(); ok {
+		_spec.SetField(ticketingalertconfiguration.FieldRules, field.TypeJSON, value)
+		_node.Rules = value
+	}
+	if nodes := _c.mutation.OrganizationIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
 			Rel:     sqlgraph.M2O,
 			Inverse: false,
-			Table:   ticketingalertconfiguration.ProviderTable,
-			Columns: []string{ticketingalertconfiguration.ProviderColumn},
+			Table:   ticketingalertconfiguration.OrganizationTable,
+			Columns: []string{ticketingalertconfiguration.OrganizationColumn},
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
-				IDSpec: sqlgraph.NewFieldSpec(provider.FieldID, field.TypeString),
+				IDSpec: sqlgraph.NewFieldSpec(organization.FieldID, field.TypeString),
 			},
 		}
 		for _, k := range nodes {
 			edge.Target.Nodes = append(edge.Target.Nodes, k)
 		}
-		_node.ProviderID = nodes[0]
+		_node.OrganizationID = &nodes[0]
 		_spec.Edges = append(_spec.Edges, edge)
 	}
 	if nodes := _c.mutation.IntegrationIDs(); len(nodes) > 0 {

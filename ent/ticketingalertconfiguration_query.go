@@ -11,8 +11,8 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"entgo.io/ent/schema/field"
+	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/predicate"
-	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
 )
@@ -20,14 +20,14 @@ import (
 // TicketingAlertConfigurationQuery is the builder for querying TicketingAlertConfiguration entities.
 type TicketingAlertConfigurationQuery struct {
 	config
-	ctx             *QueryContext
-	order           []ticketingalertconfiguration.OrderOption
-	inters          []Interceptor
-	predicates      []predicate.TicketingAlertConfiguration
-	withProvider    *ProviderQuery
-	withIntegration *TicketingIntegrationQuery
-	loadTotal       []func(context.Context, []*TicketingAlertConfiguration) error
-	modifiers       []func(*sql.Selector)
+	ctx              *QueryContext
+	order            []ticketingalertconfiguration.OrderOption
+	inters           []Interceptor
+	predicates       []predicate.TicketingAlertConfiguration
+	withOrganization *OrganizationQuery
+	withIntegration  *TicketingIntegrationQuery
+	loadTotal        []func(context.Context, []*TicketingAlertConfiguration) error
+	modifiers        []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
 	path func(context.Context) (*sql.Selector, error)
@@ -64,9 +64,9 @@ func (_q *TicketingAlertConfigurationQuery) Order(o ...ticketingalertconfigurati
 	return _q
 }
 
-// QueryProvider chains the current query on the "provider" edge.
-func (_q *TicketingAlertConfigurationQuery) QueryProvider() *ProviderQuery {
-	query := (&ProviderClient{config: _q.config}).Query()
+// QueryOrganization chains the current query on the "organization" edge.
+func (_q *TicketingAlertConfigurationQuery) QueryOrganization() *OrganizationQuery {
+	query := (&OrganizationClient{config: _q.config}).Query()
 	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
 		if err := _q.prepareQuery(ctx); err != nil {
 			return nil, err
@@ -77,8 +77,8 @@ func (_q *TicketingAlertConfigurationQuery) QueryProvider() *ProviderQuery {
 		}
 		step := sqlgraph.NewStep(
 			sqlgraph.From(ticketingalertconfiguration.Table, ticketingalertconfiguration.FieldID, selector),
-			sqlgraph.To(provider.Table, provider.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, false, ticketingalertconfiguration.ProviderTable, ticketingalertconfiguration.ProviderColumn),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, ticketingalertconfiguration.OrganizationTable, ticketingalertconfiguration.OrganizationColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -295,13 +295,13 @@ func (_q *TicketingAlertConfigurationQuery) Clone() *TicketingAlertConfiguration
 		return nil
 	}
 	return &TicketingAlertConfigurationQuery{
-		config:          _q.config,
-		ctx:             _q.ctx.Clone(),
-		order:           append([]ticketingalertconfiguration.OrderOption{}, _q.order...),
-		inters:          append([]Interceptor{}, _q.inters...),
-		predicates:      append([]predicate.TicketingAlertConfiguration{}, _q.predicates...),
-		withProvider:    _q.withProvider.Clone(),
-		withIntegration: _q.withIntegration.Clone(),
+		config:           _q.config,
+		ctx:              _q.ctx.Clone(),
+		order:            append([]ticketingalertconfiguration.OrderOption{}, _q.order...),
+		inters:           append([]Interceptor{}, _q.inters...),
+		predicates:       append([]predicate.TicketingAlertConfiguration{}, _q.predicates...),
+		withOrganization: _q.withOrganization.Clone(),
+		withIntegration:  _q.withIntegration.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -309,14 +309,14 @@ func (_q *TicketingAlertConfigurationQuery) Clone() *TicketingAlertConfiguration
 	}
 }
 
-// WithProvider tells the query-builder to eager-load the nodes that are connected to
-// the "provider" edge. The optional arguments are used to configure the query builder of the edge.
-func (_q *TicketingAlertConfigurationQuery) WithProvider(opts ...func(*ProviderQuery)) *TicketingAlertConfigurationQuery {
-	query := (&ProviderClient{config: _q.config}).Query()
+// WithOrganization tells the query-builder to eager-load the nodes that are connected to
+// the "organization" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *TicketingAlertConfigurationQuery) WithOrganization(opts ...func(*OrganizationQuery)) *TicketingAlertConfigurationQuery {
+	query := (&OrganizationClient{config: _q.config}).Query()
 	for _, opt := range opts {
 		opt(query)
 	}
-	_q.withProvider = query
+	_q.withOrganization = query
 	return _q
 }
 
@@ -337,12 +337,12 @@ func (_q *TicketingAlertConfigurationQuery) WithIntegration(opts ...func(*Ticket
 // Example:
 //
 //	var v []struct {
-//		ProviderID string `json:"provider_id,omitempty"`
+//		OrganizationID string `json:"organization_id,omitempty"`
 //		Count int `json:"count,omitempty"`
 //	}
 //
 //	client.TicketingAlertConfiguration.Query().
-//		GroupBy(ticketingalertconfiguration.FieldProviderID).
+//		GroupBy(ticketingalertconfiguration.FieldOrganizationID).
 //		Aggregate(ent.Count()).
 //		Scan(ctx, &v)
 func (_q *TicketingAlertConfigurationQuery) GroupBy(field string, fields ...string) *TicketingAlertConfigurationGroupBy {
@@ -360,11 +360,11 @@ func (_q *TicketingAlertConfigurationQuery) GroupBy(field string, fields ...stri
 // Example:
 //
 //	var v []struct {
-//		ProviderID string `json:"provider_id,omitempty"`
+//		OrganizationID string `json:"organization_id,omitempty"`
 //	}
 //
 //	client.TicketingAlertConfiguration.Query().
-//		Select(ticketingalertconfiguration.FieldProviderID).
+//		Select(ticketingalertconfiguration.FieldOrganizationID).
 //		Scan(ctx, &v)
 func (_q *TicketingAlertConfigurationQuery) Select(fields ...string) *TicketingAlertConfigurationSelect {
 	_q.ctx.Fields = append(_q.ctx.Fields, fields...)
@@ -410,7 +410,7 @@ func (_q *TicketingAlertConfigurationQuery) sqlAll(ctx context.Context, hooks ..
 		nodes       = []*TicketingAlertConfiguration{}
 		_spec       = _q.querySpec()
 		loadedTypes = [2]bool{
-			_q.withProvider != nil,
+			_q.withOrganization != nil,
 			_q.withIntegration != nil,
 		}
 	)
@@ -435,9 +435,9 @@ func (_q *TicketingAlertConfigurationQuery) sqlAll(ctx context.Context, hooks ..
 	if len(nodes) == 0 {
 		return nodes, nil
 	}
-	if query := _q.withProvider; query != nil {
-		if err := _q.loadProvider(ctx, query, nodes, nil,
-			func(n *TicketingAlertConfiguration, e *Provider) { n.Edges.Provider = e }); err != nil {
+	if query := _q.withOrganization; query != nil {
+		if err := _q.loadOrganization(ctx, query, nodes, nil,
+			func(n *TicketingAlertConfiguration, e *Organization) { n.Edges.Organization = e }); err != nil {
 			return nil, err
 		}
 	}
@@ -455,11 +455,14 @@ func (_q *TicketingAlertConfigurationQuery) sqlAll(ctx context.Context, hooks ..
 	return nodes, nil
 }
 
-func (_q *TicketingAlertConfigurationQuery) loadProvider(ctx context.Context, query *ProviderQuery, nodes []*TicketingAlertConfiguration, init func(*TicketingAlertConfiguration), assign func(*TicketingAlertConfiguration, *Provider)) error {
+func (_q *TicketingAlertConfigurationQuery) loadOrganization(ctx context.Context, query *OrganizationQuery, nodes []*TicketingAlertConfiguration, init func(*TicketingAlertConfiguration), assign func(*TicketingAlertConfiguration, *Organization)) error {
 	ids := make([]string, 0, len(nodes))
 	nodeids := make(map[string][]*TicketingAlertConfiguration)
 	for i := range nodes {
-		fk := nodes[i].ProviderID
+		if nodes[i].OrganizationID == nil {
+			continue
+		}
+		fk := *nodes[i].OrganizationID
 		if _, ok := nodeids[fk]; !ok {
 			ids = append(ids, fk)
 		}
@@ -468,7 +471,7 @@ func (_q *TicketingAlertConfigurationQuery) loadProvider(ctx context.Context, qu
 	if len(ids) == 0 {
 		return nil
 	}
-	query.Where(provider.IDIn(ids...))
+	query.Where(organization.IDIn(ids...))
 	neighbors, err := query.All(ctx)
 	if err != nil {
 		return err
@@ -476,7 +479,7 @@ func (_q *TicketingAlertConfigurationQuery) loadProvider(ctx context.Context, qu
 	for _, n := range neighbors {
 		nodes, ok := nodeids[n.ID]
 		if !ok {
-			return fmt.Errorf(`unexpected foreign-key "provider_id" returned %v`, n.ID)
+			return fmt.Errorf(`unexpected foreign-key "organization_id" returned %v`, n.ID)
 		}
 		for i := range nodes {
 			assign(nodes[i], n)
@@ -542,8 +545,8 @@ func (_q *TicketingAlertConfigurationQuery) querySpec() *sqlgraph.QuerySpec {
 				_spec.Node.Columns = append(_spec.Node.Columns, fields[i])
 			}
 		}
-		if _q.withProvider != nil {
-			_spec.Node.AddColumnOnce(ticketingalertconfiguration.FieldProviderID)
+		if _q.withOrganization != nil {
+			_spec.Node.AddColumnOnce(ticketingalertconfiguration.FieldOrganizationID)
 		}
 		if _q.withIntegration != nil {
 			_spec.Node.AddColumnOnce(ticketingalertconfiguration.FieldIntegrationID)

@@ -15,6 +15,7 @@ import (
 	"entgo.io/ent/schema/field"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // TicketingAlertConfigurationUpdate is the builder for updating TicketingAlertConfiguration entities.
@@ -96,6 +97,26 @@ func (_u *TicketingAlertConfigurationUpdate) ClearSettings() *TicketingAlertConf
 	return _u
 }
 
+// SetRules sets the "rules" field.
+func (_u *TicketingAlertConfigurationUpdate) SetRules(v schema.TicketRules) *TicketingAlertConfigurationUpdate {
+	_u.mutation.SetRules(v)
+	return _u
+}
+
+// SetNillableRules sets the "rules" field if the given value is not nil.
+func (_u *TicketingAlertConfigurationUpdate) SetNillableRules(v *schema.TicketRules) *TicketingAlertConfigurationUpdate {
+	if v != nil {
+		_u.SetRules(*v)
+	}
+	return _u
+}
+
+// ClearRules clears the value of the "rules" field.
+func (_u *TicketingAlertConfigurationUpdate) ClearRules() *TicketingAlertConfigurationUpdate {
+	_u.mutation.ClearRules()
+	return _u
+}
+
 // Mutation returns the TicketingAlertConfigurationMutation object of the builder.
 func (_u *TicketingAlertConfigurationUpdate) Mutation() *TicketingAlertConfigurationMutation {
 	return _u.mutation
@@ -150,9 +171,6 @@ func (_u *TicketingAlertConfigurationUpdate) check() error {
 			return &ValidationError{Name: "due_days", err: fmt.Errorf(`ent: validator failed for field "TicketingAlertConfiguration.due_days": %w`, err)}
 		}
 	}
-	if _u.mutation.ProviderCleared() && len(_u.mutation.ProviderIDs()) > 0 {
-		return errors.New(`ent: clearing a required unique edge "TicketingAlertConfiguration.provider"`)
-	}
 	if _u.mutation.IntegrationCleared() && len(_u.mutation.IntegrationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "TicketingAlertConfiguration.integration"`)
 	}
@@ -202,6 +220,12 @@ func (_u *TicketingAlertConfigurationUpdate) sqlSave(ctx context.Context) (_node
 	}
 	if _u.mutation.SettingsCleared() {
 		_spec.ClearField(ticketingalertconfiguration.FieldSettings, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.Rules(); ok {
+		_spec.SetField(ticketingalertconfiguration.FieldRules, field.TypeJSON, value)
+	}
+	if _u.mutation.RulesCleared() {
+		_spec.ClearField(ticketingalertconfiguration.FieldRules, field.TypeJSON)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -290,6 +314,26 @@ func (_u *TicketingAlertConfigurationUpdateOne) ClearSettings() *TicketingAlertC
 	return _u
 }
 
+// SetRules sets the "rules" field.
+func (_u *TicketingAlertConfigurationUpdateOne) SetRules(v schema.TicketRules) *TicketingAlertConfigurationUpdateOne {
+	_u.mutation.SetRules(v)
+	return _u
+}
+
+// SetNillableRules sets the "rules" field if the given value is not nil.
+func (_u *TicketingAlertConfigurationUpdateOne) SetNillableRules(v *schema.TicketRules) *TicketingAlertConfigurationUpdateOne {
+	if v != nil {
+		_u.SetRules(*v)
+	}
+	return _u
+}
+
+// ClearRules clears the value of the "rules" field.
+func (_u *TicketingAlertConfigurationUpdateOne) ClearRules() *TicketingAlertConfigurationUpdateOne {
+	_u.mutation.ClearRules()
+	return _u
+}
+
 // Mutation returns the TicketingAlertConfigurationMutation object of the builder.
 func (_u *TicketingAlertConfigurationUpdateOne) Mutation() *TicketingAlertConfigurationMutation {
 	return _u.mutation
@@ -357,9 +401,6 @@ func (_u *TicketingAlertConfigurationUpdateOne) check() error {
 			return &ValidationError{Name: "due_days", err: fmt.Errorf(`ent: validator failed for field "TicketingAlertConfiguration.due_days": %w`, err)}
 		}
 	}
-	if _u.mutation.ProviderCleared() && len(_u.mutation.ProviderIDs()) > 0 {
-		return errors.New(`ent: clearing a required unique edge "TicketingAlertConfiguration.provider"`)
-	}
 	if _u.mutation.IntegrationCleared() && len(_u.mutation.IntegrationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "TicketingAlertConfiguration.integration"`)
 	}
@@ -426,6 +467,12 @@ func (_u *TicketingAlertConfigurationUpdateOne) sqlSave(ctx context.Context) (_n
 	}
 	if _u.mutation.SettingsCleared() {
 		_spec.ClearField(ticketingalertconfiguration.FieldSettings, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.Rules(); ok {
+		_spec.SetField(ticketingalertconfiguration.FieldRules, field.TypeJSON, value)
+	}
+	if _u.mutation.RulesCleared() {
+		_spec.ClearField(ticketingalertconfiguration.FieldRules, field.TypeJSON)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &TicketingAlertConfiguration{config: _u.config}

@@ -3,6 +3,7 @@
 package ent
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // TicketingIntegration is the model entity for the TicketingIntegration schema.
@@ -39,6 +41,24 @@ type TicketingIntegration struct {
 	Status ticketingintegration.Status `json:"status,omitempty"`
 	// Whether alerts become tickets without anyone asking.
 	AutomaticTicketing bool `json:"automatic_ticketing,omitempty"`
+	// Only companies of these types are offered for mapping; all if there are none (Autotask, ConnectWise).
+	CompanyTypeIds []int `json:"company_type_ids,omitempty"`
+	// The vendor's company that tickets of unmapped organizations go to; empty to hold them until they are mapped.
+	CatchAllCompanyID string `json:"catch_all_company_id,omitempty"`
+	// That company's name.
+	CatchAllCompanyName string `json:"catch_all_company_name,omitempty"`
+	// How tickets live, unless an alert type's configuration says otherwise.
+	Rules schema.TicketRules `json:"rules,omitempty"`
+	// How many tickets an organization may open within the storm's minutes before further alerts share one ticket; 0 for no limit.
+	StormThreshold int `json:"storm_threshold,omitempty"`
+	// Over how many minutes tickets are counted.
+	StormMinutes int `json:"storm_minutes,omitempty"`
+	// The sealed secret that the vendor signs its calls with.
+	WebhookSecret []byte `json:"-"`
+	// The webhook's id at the vendor; empty while there is none.
+	WebhookExternalID string `json:"webhook_external_id,omitempty"`
+	// Up to when the vendor's changes have been read.
+	PolledUntil *time.Time `json:"polled_until,omitempty"`
 	// When the vendor last accepted the credentials.
 	VerifiedAt *time.Time `json:"verified_at,omitempty"`
 	// What the vendor last refused, in its own words.
@@ -76,13 +96,15 @@ func (*TicketingIntegration) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case ticketingintegration.FieldCredentials:
+		case ticketingintegration.FieldCredentials, ticketingintegration.FieldCompanyTypeIds, ticketingintegration.FieldRules, ticketingintegration.FieldWebhookSecret:
 			values[i] = new([]byte)
 		case ticketingintegration.FieldAutomaticTicketing:
 			values[i] = new(sql.NullBool)
-		case ticketingintegration.FieldID, ticketingintegration.FieldProviderID, ticketingintegration.FieldKind, ticketingintegration.FieldName, ticketingintegration.FieldAccount, ticketingintegration.FieldBaseURL, ticketingintegration.FieldStatus, ticketingintegration.FieldLastError:
+		case ticketingintegration.FieldStormThreshold, ticketingintegration.FieldStormMinutes:
+			values[i] = new(sql.NullInt64)
+		case ticketingintegration.FieldID, ticketingintegration.FieldProviderID, ticketingintegration.FieldKind, ticketingintegration.FieldName, ticketingintegration.FieldAccount, ticketingintegration.FieldBaseURL, ticketingintegration.FieldStatus, ticketingintegration.FieldCatchAllCompanyID, ticketingintegration.FieldCatchAllCompanyName, ticketingintegration.FieldWebhookExternalID, ticketingintegration.FieldLastError:
 			values[i] = new(sql.NullString)
-		case ticketingintegration.FieldCreatedAt, ticketingintegration.FieldUpdatedAt, ticketingintegration.FieldVerifiedAt, ticketingintegration.FieldLastErrorAt:
+		case ticketingintegration.FieldCreatedAt, ticketingintegration.FieldUpdatedAt, ticketingintegration.FieldPolledUntil, ticketingintegration.FieldVerifiedAt, ticketingintegration.FieldLastErrorAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -164,6 +186,65 @@ func (_m *TicketingIntegration) assignValues(columns []string, values []any) err
 				return fmt.Errorf("unexpected type %T for field automatic_ticketing", values[i])
 			} else if value.Valid {
 				_m.AutomaticTicketing = value.Bool
+			}
+		case ticketingintegration.FieldCompanyTypeIds:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field company_type_ids", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.CompanyTypeIds); err != nil {
+					return fmt.Errorf("unmarshal field company_type_ids: %w", err)
+				}
+			}
+		case ticketingintegration.FieldCatchAllCompanyID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field catch_all_company_id", values[i])
+			} else if value.Valid {
+				_m.CatchAllCompanyID = value.String
+			}
+		case ticketingintegration.FieldCatchAllCompanyName:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field catch_all_company_name", values[i])
+			} else if value.Valid {
+				_m.CatchAllCompanyName = value.String
+			}
+		case ticketingintegration.FieldRules:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field rules", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.Rules); err != nil {
+					return fmt.Errorf("unmarshal field rules: %w", err)
+				}
+			}
+		case ticketingintegration.FieldStormThreshold:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field storm_threshold", values[i])
+			} else if value.Valid {
+				_m.StormThreshold = int(value.Int64)
+			}
+		case ticketingintegration.FieldStormMinutes:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field storm_minutes", values[i])
+			} else if value.Valid {
+				_m.StormMinutes = int(value.Int64)
+			}
+		case ticketingintegration.FieldWebhookSecret:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field webhook_secret", values[i])
+			} else if value != nil {
+				_m.WebhookSecret = *value
+			}
+		case ticketingintegration.FieldWebhookExternalID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field webhook_external_id", values[i])
+			} else if value.Valid {
+				_m.WebhookExternalID = value.String
+			}
+		case ticketingintegration.FieldPolledUntil:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field polled_until", values[i])
+			} else if value.Valid {
+				_m.PolledUntil = new(time.Time)
+				*_m.PolledUntil = value.Time
 			}
 		case ticketingintegration.FieldVerifiedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -254,6 +335,34 @@ func (_m *TicketingIntegration) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("automatic_ticketing=")
 	builder.WriteString(fmt.Sprintf("%v", _m.AutomaticTicketing))
+	builder.WriteString(", ")
+	builder.WriteString("company_type_ids=")
+	builder.WriteString(fmt.Sprintf("%v", _m.CompanyTypeIds))
+	builder.WriteString(", ")
+	builder.WriteString("catch_all_company_id=")
+	builder.WriteString(_m.CatchAllCompanyID)
+	builder.WriteString(", ")
+	builder.WriteString("catch_all_company_name=")
+	builder.WriteString(_m.CatchAllCompanyName)
+	builder.WriteString(", ")
+	builder.WriteString("rules=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Rules))
+	builder.WriteString(", ")
+	builder.WriteString("storm_threshold=")
+	builder.WriteString(fmt.Sprintf("%v", _m.StormThreshold))
+	builder.WriteString(", ")
+	builder.WriteString("storm_minutes=")
+	builder.WriteString(fmt.Sprintf("%v", _m.StormMinutes))
+	builder.WriteString(", ")
+	builder.WriteString("webhook_secret=<sensitive>")
+	builder.WriteString(", ")
+	builder.WriteString("webhook_external_id=")
+	builder.WriteString(_m.WebhookExternalID)
+	builder.WriteString(", ")
+	if v := _m.PolledUntil; v != nil {
+		builder.WriteString("polled_until=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
 	builder.WriteString(", ")
 	if v := _m.VerifiedAt; v != nil {
 		builder.WriteString("verified_at=")

@@ -12,6 +12,7 @@ import (
 	"entgo.io/ent/schema/field"
 	"github.com/bailiwick/bailiwick/ent/provider"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // TicketingIntegrationCreate is the builder for creating a TicketingIntegration entity.
@@ -117,6 +118,116 @@ func (_c *TicketingIntegrationCreate) SetAutomaticTicketing(v bool) *TicketingIn
 func (_c *TicketingIntegrationCreate) SetNillableAutomaticTicketing(v *bool) *TicketingIntegrationCreate {
 	if v != nil {
 		_c.SetAutomaticTicketing(*v)
+	}
+	return _c
+}
+
+// SetCompanyTypeIds sets the "company_type_ids" field.
+func (_c *TicketingIntegrationCreate) SetCompanyTypeIds(v []int) *TicketingIntegrationCreate {
+	_c.mutation.SetCompanyTypeIds(v)
+	return _c
+}
+
+// SetCatchAllCompanyID sets the "catch_all_company_id" field.
+func (_c *TicketingIntegrationCreate) SetCatchAllCompanyID(v string) *TicketingIntegrationCreate {
+	_c.mutation.SetCatchAllCompanyID(v)
+	return _c
+}
+
+// SetNillableCatchAllCompanyID sets the "catch_all_company_id" field if the given value is not nil.
+func (_c *TicketingIntegrationCreate) SetNillableCatchAllCompanyID(v *string) *TicketingIntegrationCreate {
+	if v != nil {
+		_c.SetCatchAllCompanyID(*v)
+	}
+	return _c
+}
+
+// SetCatchAllCompanyName sets the "catch_all_company_name" field.
+func (_c *TicketingIntegrationCreate) SetCatchAllCompanyName(v string) *TicketingIntegrationCreate {
+	_c.mutation.SetCatchAllCompanyName(v)
+	return _c
+}
+
+// SetNillableCatchAllCompanyName sets the "catch_all_company_name" field if the given value is not nil.
+func (_c *TicketingIntegrationCreate) SetNillableCatchAllCompanyName(v *string) *TicketingIntegrationCreate {
+	if v != nil {
+		_c.SetCatchAllCompanyName(*v)
+	}
+	return _c
+}
+
+// SetRules sets the "rules" field.
+func (_c *TicketingIntegrationCreate) SetRules(v schema.TicketRules) *TicketingIntegrationCreate {
+	_c.mutation.SetRules(v)
+	return _c
+}
+
+// SetNillableRules sets the "rules" field if the given value is not nil.
+func (_c *TicketingIntegrationCreate) SetNillableRules(v *schema.TicketRules) *TicketingIntegrationCreate {
+	if v != nil {
+		_c.SetRules(*v)
+	}
+	return _c
+}
+
+// SetStormThreshold sets the "storm_threshold" field.
+func (_c *TicketingIntegrationCreate) SetStormThreshold(v int) *TicketingIntegrationCreate {
+	_c.mutation.SetStormThreshold(v)
+	return _c
+}
+
+// SetNillableStormThreshold sets the "storm_threshold" field if the given value is not nil.
+func (_c *TicketingIntegrationCreate) SetNillableStormThreshold(v *int) *TicketingIntegrationCreate {
+	if v != nil {
+		_c.SetStormThreshold(*v)
+	}
+	return _c
+}
+
+// SetStormMinutes sets the "storm_minutes" field.
+func (_c *TicketingIntegrationCreate) SetStormMinutes(v int) *TicketingIntegrationCreate {
+	_c.mutation.SetStormMinutes(v)
+	return _c
+}
+
+// SetNillableStormMinutes sets the "storm_minutes" field if the given value is not nil.
+func (_c *TicketingIntegrationCreate) SetNillableStormMinutes(v *int) *TicketingIntegrationCreate {
+	if v != nil {
+		_c.SetStormMinutes(*v)
+	}
+	return _c
+}
+
+// SetWebhookSecret sets the "webhook_secret" field.
+func (_c *TicketingIntegrationCreate) SetWebhookSecret(v []byte) *TicketingIntegrationCreate {
+	_c.mutation.SetWebhookSecret(v)
+	return _c
+}
+
+// SetWebhookExternalID sets the "webhook_external_id" field.
+func (_c *TicketingIntegrationCreate) SetWebhookExternalID(v string) *TicketingIntegrationCreate {
+	_c.mutation.SetWebhookExternalID(v)
+	return _c
+}
+
+// SetNillableWebhookExternalID sets the "webhook_external_id" field if the given value is not nil.
+func (_c *TicketingIntegrationCreate) SetNillableWebhookExternalID(v *string) *TicketingIntegrationCreate {
+	if v != nil {
+		_c.SetWebhookExternalID(*v)
+	}
+	return _c
+}
+
+// SetPolledUntil sets the "polled_until" field.
+func (_c *TicketingIntegrationCreate) SetPolledUntil(v time.Time) *TicketingIntegrationCreate {
+	_c.mutation.SetPolledUntil(v)
+	return _c
+}
+
+// SetNillablePolledUntil sets the "polled_until" field if the given value is not nil.
+func (_c *TicketingIntegrationCreate) SetNillablePolledUntil(v *time.Time) *TicketingIntegrationCreate {
+	if v != nil {
+		_c.SetPolledUntil(*v)
 	}
 	return _c
 }
@@ -241,6 +352,14 @@ func (_c *TicketingIntegrationCreate) defaults() error {
 		v := ticketingintegration.DefaultAutomaticTicketing
 		_c.mutation.SetAutomaticTicketing(v)
 	}
+	if _, ok := _c.mutation.StormThreshold(); !ok {
+		v := ticketingintegration.DefaultStormThreshold
+		_c.mutation.SetStormThreshold(v)
+	}
+	if _, ok := _c.mutation.StormMinutes(); !ok {
+		v := ticketingintegration.DefaultStormMinutes
+		_c.mutation.SetStormMinutes(v)
+	}
 	if _, ok := _c.mutation.ID(); !ok {
 		if ticketingintegration.DefaultID == nil {
 			return fmt.Errorf("ent: uninitialized ticketingintegration.DefaultID (forgotten import ent/runtime?)")
@@ -314,6 +433,37 @@ func (_c *TicketingIntegrationCreate) check() error {
 	}
 	if _, ok := _c.mutation.AutomaticTicketing(); !ok {
 		return &ValidationError{Name: "automatic_ticketing", err: errors.New(`ent: missing required field "TicketingIntegration.automatic_ticketing"`)}
+	}
+	if v, ok := _c.mutation.CatchAllCompanyID(); ok {
+		if err := ticketingintegration.CatchAllCompanyIDValidator(v); err != nil {
+			return &ValidationError{Name: "catch_all_company_id", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.catch_all_company_id": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.CatchAllCompanyName(); ok {
+		if err := ticketingintegration.CatchAllCompanyNameValidator(v); err != nil {
+			return &ValidationError{Name: "catch_all_company_name", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.catch_all_company_name": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.StormThreshold(); !ok {
+		return &ValidationError{Name: "storm_threshold", err: errors.New(`ent: missing required field "TicketingIntegration.storm_threshold"`)}
+	}
+	if v, ok := _c.mutation.StormThreshold(); ok {
+		if err := ticketingintegration.StormThresholdValidator(v); err != nil {
+			return &ValidationError{Name: "storm_threshold", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.storm_threshold": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.StormMinutes(); !ok {
+		return &ValidationError{Name: "storm_minutes", err: errors.New(`ent: missing required field "TicketingIntegration.storm_minutes"`)}
+	}
+	if v, ok := _c.mutation.StormMinutes(); ok {
+		if err := ticketingintegration.StormMinutesValidator(v); err != nil {
+			return &ValidationError{Name: "storm_minutes", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.storm_minutes": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.WebhookExternalID(); ok {
+		if err := ticketingintegration.WebhookExternalIDValidator(v); err != nil {
+			return &ValidationError{Name: "webhook_external_id", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.webhook_external_id": %w`, err)}
+		}
 	}
 	if v, ok := _c.mutation.LastError(); ok {
 		if err := ticketingintegration.LastErrorValidator(v); err != nil {
@@ -398,6 +548,42 @@ func (_c *TicketingIntegrationCreate) createSpec() (*TicketingIntegration, *sqlg
 	if value, ok := _c.mutation.AutomaticTicketing(); ok {
 		_spec.SetField(ticketingintegration.FieldAutomaticTicketing, field.TypeBool, value)
 		_node.AutomaticTicketing = value
+	}
+	if value, ok := _c.mutation.CompanyTypeIds(); ok {
+		_spec.SetField(ticketingintegration.FieldCompanyTypeIds, field.TypeJSON, value)
+		_node.CompanyTypeIds = value
+	}
+	if value, ok := _c.mutation.CatchAllCompanyID(); ok {
+		_spec.SetField(ticketingintegration.FieldCatchAllCompanyID, field.TypeString, value)
+		_node.CatchAllCompanyID = value
+	}
+	if value, ok := _c.mutation.CatchAllCompanyName(); ok {
+		_spec.SetField(ticketingintegration.FieldCatchAllCompanyName, field.TypeString, value)
+		_node.CatchAllCompanyName = value
+	}
+	if value, ok := _c.mutation.Rules(); ok {
+		_spec.SetField(ticketingintegration.FieldRules, field.TypeJSON, value)
+		_node.Rules = value
+	}
+	if value, ok := _c.mutation.StormThreshold(); ok {
+		_spec.SetField(ticketingintegration.FieldStormThreshold, field.TypeInt, value)
+		_node.StormThreshold = value
+	}
+	if value, ok := _c.mutation.StormMinutes(); ok {
+		_spec.SetField(ticketingintegration.FieldStormMinutes, field.TypeInt, value)
+		_node.StormMinutes = value
+	}
+	if value, ok := _c.mutation.WebhookSecret(); ok {
+		_spec.SetField(ticketingintegration.FieldWebhookSecret, field.TypeBytes, value)
+		_node.WebhookSecret = value
+	}
+	if value, ok := _c.mutation.WebhookExternalID(); ok {
+		_spec.SetField(ticketingintegration.FieldWebhookExternalID, field.TypeString, value)
+		_node.WebhookExternalID = value
+	}
+	if value, ok := _c.mutation.PolledUntil(); ok {
+		_spec.SetField(ticketingintegration.FieldPolledUntil, field.TypeTime, value)
+		_node.PolledUntil = &value
 	}
 	if value, ok := _c.mutation.VerifiedAt(); ok {
 		_spec.SetField(ticketingintegration.FieldVerifiedAt, field.TypeTime, value)

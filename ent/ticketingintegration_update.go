@@ -10,9 +10,11 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
+	"entgo.io/ent/dialect/sql/sqljson"
 	"entgo.io/ent/schema/field"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // TicketingIntegrationUpdate is the builder for updating TicketingIntegration entities.
@@ -114,6 +116,178 @@ func (_u *TicketingIntegrationUpdate) SetNillableAutomaticTicketing(v *bool) *Ti
 	if v != nil {
 		_u.SetAutomaticTicketing(*v)
 	}
+	return _u
+}
+
+// SetCompanyTypeIds sets the "company_type_ids" field.
+func (_u *TicketingIntegrationUpdate) SetCompanyTypeIds(v []int) *TicketingIntegrationUpdate {
+	_u.mutation.SetCompanyTypeIds(v)
+	return _u
+}
+
+// AppendCompanyTypeIds appends value to the "company_type_ids" field.
+func (_u *TicketingIntegrationUpdate) AppendCompanyTypeIds(v []int) *TicketingIntegrationUpdate {
+	_u.mutation.AppendCompanyTypeIds(v)
+	return _u
+}
+
+// ClearCompanyTypeIds clears the value of the "company_type_ids" field.
+func (_u *TicketingIntegrationUpdate) ClearCompanyTypeIds() *TicketingIntegrationUpdate {
+	_u.mutation.ClearCompanyTypeIds()
+	return _u
+}
+
+// SetCatchAllCompanyID sets the "catch_all_company_id" field.
+func (_u *TicketingIntegrationUpdate) SetCatchAllCompanyID(v string) *TicketingIntegrationUpdate {
+	_u.mutation.SetCatchAllCompanyID(v)
+	return _u
+}
+
+// SetNillableCatchAllCompanyID sets the "catch_all_company_id" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdate) SetNillableCatchAllCompanyID(v *string) *TicketingIntegrationUpdate {
+	if v != nil {
+		_u.SetCatchAllCompanyID(*v)
+	}
+	return _u
+}
+
+// ClearCatchAllCompanyID clears the value of the "catch_all_company_id" field.
+func (_u *TicketingIntegrationUpdate) ClearCatchAllCompanyID() *TicketingIntegrationUpdate {
+	_u.mutation.ClearCatchAllCompanyID()
+	return _u
+}
+
+// SetCatchAllCompanyName sets the "catch_all_company_name" field.
+func (_u *TicketingIntegrationUpdate) SetCatchAllCompanyName(v string) *TicketingIntegrationUpdate {
+	_u.mutation.SetCatchAllCompanyName(v)
+	return _u
+}
+
+// SetNillableCatchAllCompanyName sets the "catch_all_company_name" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdate) SetNillableCatchAllCompanyName(v *string) *TicketingIntegrationUpdate {
+	if v != nil {
+		_u.SetCatchAllCompanyName(*v)
+	}
+	return _u
+}
+
+// ClearCatchAllCompanyName clears the value of the "catch_all_company_name" field.
+func (_u *TicketingIntegrationUpdate) ClearCatchAllCompanyName() *TicketingIntegrationUpdate {
+	_u.mutation.ClearCatchAllCompanyName()
+	return _u
+}
+
+// SetRules sets the "rules" field.
+func (_u *TicketingIntegrationUpdate) SetRules(v schema.TicketRules) *TicketingIntegrationUpdate {
+	_u.mutation.SetRules(v)
+	return _u
+}
+
+// SetNillableRules sets the "rules" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdate) SetNillableRules(v *schema.TicketRules) *TicketingIntegrationUpdate {
+	if v != nil {
+		_u.SetRules(*v)
+	}
+	return _u
+}
+
+// ClearRules clears the value of the "rules" field.
+func (_u *TicketingIntegrationUpdate) ClearRules() *TicketingIntegrationUpdate {
+	_u.mutation.ClearRules()
+	return _u
+}
+
+// SetStormThreshold sets the "storm_threshold" field.
+func (_u *TicketingIntegrationUpdate) SetStormThreshold(v int) *TicketingIntegrationUpdate {
+	_u.mutation.ResetStormThreshold()
+	_u.mutation.SetStormThreshold(v)
+	return _u
+}
+
+// SetNillableStormThreshold sets the "storm_threshold" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdate) SetNillableStormThreshold(v *int) *TicketingIntegrationUpdate {
+	if v != nil {
+		_u.SetStormThreshold(*v)
+	}
+	return _u
+}
+
+// AddStormThreshold adds value to the "storm_threshold" field.
+func (_u *TicketingIntegrationUpdate) AddStormThreshold(v int) *TicketingIntegrationUpdate {
+	_u.mutation.AddStormThreshold(v)
+	return _u
+}
+
+// SetStormMinutes sets the "storm_minutes" field.
+func (_u *TicketingIntegrationUpdate) SetStormMinutes(v int) *TicketingIntegrationUpdate {
+	_u.mutation.ResetStormMinutes()
+	_u.mutation.SetStormMinutes(v)
+	return _u
+}
+
+// SetNillableStormMinutes sets the "storm_minutes" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdate) SetNillableStormMinutes(v *int) *TicketingIntegrationUpdate {
+	if v != nil {
+		_u.SetStormMinutes(*v)
+	}
+	return _u
+}
+
+// AddStormMinutes adds value to the "storm_minutes" field.
+func (_u *TicketingIntegrationUpdate) AddStormMinutes(v int) *TicketingIntegrationUpdate {
+	_u.mutation.AddStormMinutes(v)
+	return _u
+}
+
+// SetWebhookSecret sets the "webhook_secret" field.
+func (_u *TicketingIntegrationUpdate) SetWebhookSecret(v []byte) *TicketingIntegrationUpdate {
+	_u.mutation.SetWebhookSecret(v)
+	return _u
+}
+
+// ClearWebhookSecret clears the value of the "webhook_secret" field.
+func (_u *TicketingIntegrationUpdate) ClearWebhookSecret() *TicketingIntegrationUpdate {
+	_u.mutation.ClearWebhookSecret()
+	return _u
+}
+
+// SetWebhookExternalID sets the "webhook_external_id" field.
+func (_u *TicketingIntegrationUpdate) SetWebhookExternalID(v string) *TicketingIntegrationUpdate {
+	_u.mutation.SetWebhookExternalID(v)
+	return _u
+}
+
+// SetNillableWebhookExternalID sets the "webhook_external_id" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdate) SetNillableWebhookExternalID(v *string) *TicketingIntegrationUpdate {
+	if v != nil {
+		_u.SetWebhookExternalID(*v)
+	}
+	return _u
+}
+
+// ClearWebhookExternalID clears the value of the "webhook_external_id" field.
+func (_u *TicketingIntegrationUpdate) ClearWebhookExternalID() *TicketingIntegrationUpdate {
+	_u.mutation.ClearWebhookExternalID()
+	return _u
+}
+
+// SetPolledUntil sets the "polled_until" field.
+func (_u *TicketingIntegrationUpdate) SetPolledUntil(v time.Time) *TicketingIntegrationUpdate {
+	_u.mutation.SetPolledUntil(v)
+	return _u
+}
+
+// SetNillablePolledUntil sets the "polled_until" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdate) SetNillablePolledUntil(v *time.Time) *TicketingIntegrationUpdate {
+	if v != nil {
+		_u.SetPolledUntil(*v)
+	}
+	return _u
+}
+
+// ClearPolledUntil clears the value of the "polled_until" field.
+func (_u *TicketingIntegrationUpdate) ClearPolledUntil() *TicketingIntegrationUpdate {
+	_u.mutation.ClearPolledUntil()
 	return _u
 }
 
@@ -251,6 +425,31 @@ func (_u *TicketingIntegrationUpdate) check() error {
 			return &ValidationError{Name: "status", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.status": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.CatchAllCompanyID(); ok {
+		if err := ticketingintegration.CatchAllCompanyIDValidator(v); err != nil {
+			return &ValidationError{Name: "catch_all_company_id", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.catch_all_company_id": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.CatchAllCompanyName(); ok {
+		if err := ticketingintegration.CatchAllCompanyNameValidator(v); err != nil {
+			return &ValidationError{Name: "catch_all_company_name", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.catch_all_company_name": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.StormThreshold(); ok {
+		if err := ticketingintegration.StormThresholdValidator(v); err != nil {
+			return &ValidationError{Name: "storm_threshold", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.storm_threshold": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.StormMinutes(); ok {
+		if err := ticketingintegration.StormMinutesValidator(v); err != nil {
+			return &ValidationError{Name: "storm_minutes", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.storm_minutes": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.WebhookExternalID(); ok {
+		if err := ticketingintegration.WebhookExternalIDValidator(v); err != nil {
+			return &ValidationError{Name: "webhook_external_id", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.webhook_external_id": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.LastError(); ok {
 		if err := ticketingintegration.LastErrorValidator(v); err != nil {
 			return &ValidationError{Name: "last_error", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.last_error": %w`, err)}
@@ -303,6 +502,65 @@ func (_u *TicketingIntegrationUpdate) sqlSave(ctx context.Context) (_node int, e
 	}
 	if value, ok := _u.mutation.AutomaticTicketing(); ok {
 		_spec.SetField(ticketingintegration.FieldAutomaticTicketing, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.CompanyTypeIds(); ok {
+		_spec.SetField(ticketingintegration.FieldCompanyTypeIds, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedCompanyTypeIds(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, ticketingintegration.FieldCompanyTypeIds, value)
+		})
+	}
+	if _u.mutation.CompanyTypeIdsCleared() {
+		_spec.ClearField(ticketingintegration.FieldCompanyTypeIds, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.CatchAllCompanyID(); ok {
+		_spec.SetField(ticketingintegration.FieldCatchAllCompanyID, field.TypeString, value)
+	}
+	if _u.mutation.CatchAllCompanyIDCleared() {
+		_spec.ClearField(ticketingintegration.FieldCatchAllCompanyID, field.TypeString)
+	}
+	if value, ok := _u.mutation.CatchAllCompanyName(); ok {
+		_spec.SetField(ticketingintegration.FieldCatchAllCompanyName, field.TypeString, value)
+	}
+	if _u.mutation.CatchAllCompanyNameCleared() {
+		_spec.ClearField(ticketingintegration.FieldCatchAllCompanyName, field.TypeString)
+	}
+	if value, ok := _u.mutation.Rules(); ok {
+		_spec.SetField(ticketingintegration.FieldRules, field.TypeJSON, value)
+	}
+	if _u.mutation.RulesCleared() {
+		_spec.ClearField(ticketingintegration.FieldRules, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.StormThreshold(); ok {
+		_spec.SetField(ticketingintegration.FieldStormThreshold, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedStormThreshold(); ok {
+		_spec.AddField(ticketingintegration.FieldStormThreshold, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.StormMinutes(); ok {
+		_spec.SetField(ticketingintegration.FieldStormMinutes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedStormMinutes(); ok {
+		_spec.AddField(ticketingintegration.FieldStormMinutes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.WebhookSecret(); ok {
+		_spec.SetField(ticketingintegration.FieldWebhookSecret, field.TypeBytes, value)
+	}
+	if _u.mutation.WebhookSecretCleared() {
+		_spec.ClearField(ticketingintegration.FieldWebhookSecret, field.TypeBytes)
+	}
+	if value, ok := _u.mutation.WebhookExternalID(); ok {
+		_spec.SetField(ticketingintegration.FieldWebhookExternalID, field.TypeString, value)
+	}
+	if _u.mutation.WebhookExternalIDCleared() {
+		_spec.ClearField(ticketingintegration.FieldWebhookExternalID, field.TypeString)
+	}
+	if value, ok := _u.mutation.PolledUntil(); ok {
+		_spec.SetField(ticketingintegration.FieldPolledUntil, field.TypeTime, value)
+	}
+	if _u.mutation.PolledUntilCleared() {
+		_spec.ClearField(ticketingintegration.FieldPolledUntil, field.TypeTime)
 	}
 	if value, ok := _u.mutation.VerifiedAt(); ok {
 		_spec.SetField(ticketingintegration.FieldVerifiedAt, field.TypeTime, value)
@@ -429,6 +687,178 @@ func (_u *TicketingIntegrationUpdateOne) SetNillableAutomaticTicketing(v *bool) 
 	if v != nil {
 		_u.SetAutomaticTicketing(*v)
 	}
+	return _u
+}
+
+// SetCompanyTypeIds sets the "company_type_ids" field.
+func (_u *TicketingIntegrationUpdateOne) SetCompanyTypeIds(v []int) *TicketingIntegrationUpdateOne {
+	_u.mutation.SetCompanyTypeIds(v)
+	return _u
+}
+
+// AppendCompanyTypeIds appends value to the "company_type_ids" field.
+func (_u *TicketingIntegrationUpdateOne) AppendCompanyTypeIds(v []int) *TicketingIntegrationUpdateOne {
+	_u.mutation.AppendCompanyTypeIds(v)
+	return _u
+}
+
+// ClearCompanyTypeIds clears the value of the "company_type_ids" field.
+func (_u *TicketingIntegrationUpdateOne) ClearCompanyTypeIds() *TicketingIntegrationUpdateOne {
+	_u.mutation.ClearCompanyTypeIds()
+	return _u
+}
+
+// SetCatchAllCompanyID sets the "catch_all_company_id" field.
+func (_u *TicketingIntegrationUpdateOne) SetCatchAllCompanyID(v string) *TicketingIntegrationUpdateOne {
+	_u.mutation.SetCatchAllCompanyID(v)
+	return _u
+}
+
+// SetNillableCatchAllCompanyID sets the "catch_all_company_id" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdateOne) SetNillableCatchAllCompanyID(v *string) *TicketingIntegrationUpdateOne {
+	if v != nil {
+		_u.SetCatchAllCompanyID(*v)
+	}
+	return _u
+}
+
+// ClearCatchAllCompanyID clears the value of the "catch_all_company_id" field.
+func (_u *TicketingIntegrationUpdateOne) ClearCatchAllCompanyID() *TicketingIntegrationUpdateOne {
+	_u.mutation.ClearCatchAllCompanyID()
+	return _u
+}
+
+// SetCatchAllCompanyName sets the "catch_all_company_name" field.
+func (_u *TicketingIntegrationUpdateOne) SetCatchAllCompanyName(v string) *TicketingIntegrationUpdateOne {
+	_u.mutation.SetCatchAllCompanyName(v)
+	return _u
+}
+
+// SetNillableCatchAllCompanyName sets the "catch_all_company_name" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdateOne) SetNillableCatchAllCompanyName(v *string) *TicketingIntegrationUpdateOne {
+	if v != nil {
+		_u.SetCatchAllCompanyName(*v)
+	}
+	return _u
+}
+
+// ClearCatchAllCompanyName clears the value of the "catch_all_company_name" field.
+func (_u *TicketingIntegrationUpdateOne) ClearCatchAllCompanyName() *TicketingIntegrationUpdateOne {
+	_u.mutation.ClearCatchAllCompanyName()
+	return _u
+}
+
+// SetRules sets the "rules" field.
+func (_u *TicketingIntegrationUpdateOne) SetRules(v schema.TicketRules) *TicketingIntegrationUpdateOne {
+	_u.mutation.SetRules(v)
+	return _u
+}
+
+// SetNillableRules sets the "rules" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdateOne) SetNillableRules(v *schema.TicketRules) *TicketingIntegrationUpdateOne {
+	if v != nil {
+		_u.SetRules(*v)
+	}
+	return _u
+}
+
+// ClearRules clears the value of the "rules" field.
+func (_u *TicketingIntegrationUpdateOne) ClearRules() *TicketingIntegrationUpdateOne {
+	_u.mutation.ClearRules()
+	return _u
+}
+
+// SetStormThreshold sets the "storm_threshold" field.
+func (_u *TicketingIntegrationUpdateOne) SetStormThreshold(v int) *TicketingIntegrationUpdateOne {
+	_u.mutation.ResetStormThreshold()
+	_u.mutation.SetStormThreshold(v)
+	return _u
+}
+
+// SetNillableStormThreshold sets the "storm_threshold" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdateOne) SetNillableStormThreshold(v *int) *TicketingIntegrationUpdateOne {
+	if v != nil {
+		_u.SetStormThreshold(*v)
+	}
+	return _u
+}
+
+// AddStormThreshold adds value to the "storm_threshold" field.
+func (_u *TicketingIntegrationUpdateOne) AddStormThreshold(v int) *TicketingIntegrationUpdateOne {
+	_u.mutation.AddStormThreshold(v)
+	return _u
+}
+
+// SetStormMinutes sets the "storm_minutes" field.
+func (_u *TicketingIntegrationUpdateOne) SetStormMinutes(v int) *TicketingIntegrationUpdateOne {
+	_u.mutation.ResetStormMinutes()
+	_u.mutation.SetStormMinutes(v)
+	return _u
+}
+
+// SetNillableStormMinutes sets the "storm_minutes" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdateOne) SetNillableStormMinutes(v *int) *TicketingIntegrationUpdateOne {
+	if v != nil {
+		_u.SetStormMinutes(*v)
+	}
+	return _u
+}
+
+// AddStormMinutes adds value to the "storm_minutes" field.
+func (_u *TicketingIntegrationUpdateOne) AddStormMinutes(v int) *TicketingIntegrationUpdateOne {
+	_u.mutation.AddStormMinutes(v)
+	return _u
+}
+
+// SetWebhookSecret sets the "webhook_secret" field.
+func (_u *TicketingIntegrationUpdateOne) SetWebhookSecret(v []byte) *TicketingIntegrationUpdateOne {
+	_u.mutation.SetWebhookSecret(v)
+	return _u
+}
+
+// ClearWebhookSecret clears the value of the "webhook_secret" field.
+func (_u *TicketingIntegrationUpdateOne) ClearWebhookSecret() *TicketingIntegrationUpdateOne {
+	_u.mutation.ClearWebhookSecret()
+	return _u
+}
+
+// SetWebhookExternalID sets the "webhook_external_id" field.
+func (_u *TicketingIntegrationUpdateOne) SetWebhookExternalID(v string) *TicketingIntegrationUpdateOne {
+	_u.mutation.SetWebhookExternalID(v)
+	return _u
+}
+
+// SetNillableWebhookExternalID sets the "webhook_external_id" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdateOne) SetNillableWebhookExternalID(v *string) *TicketingIntegrationUpdateOne {
+	if v != nil {
+		_u.SetWebhookExternalID(*v)
+	}
+	return _u
+}
+
+// ClearWebhookExternalID clears the value of the "webhook_external_id" field.
+func (_u *TicketingIntegrationUpdateOne) ClearWebhookExternalID() *TicketingIntegrationUpdateOne {
+	_u.mutation.ClearWebhookExternalID()
+	return _u
+}
+
+// SetPolledUntil sets the "polled_until" field.
+func (_u *TicketingIntegrationUpdateOne) SetPolledUntil(v time.Time) *TicketingIntegrationUpdateOne {
+	_u.mutation.SetPolledUntil(v)
+	return _u
+}
+
+// SetNillablePolledUntil sets the "polled_until" field if the given value is not nil.
+func (_u *TicketingIntegrationUpdateOne) SetNillablePolledUntil(v *time.Time) *TicketingIntegrationUpdateOne {
+	if v != nil {
+		_u.SetPolledUntil(*v)
+	}
+	return _u
+}
+
+// ClearPolledUntil clears the value of the "polled_until" field.
+func (_u *TicketingIntegrationUpdateOne) ClearPolledUntil() *TicketingIntegrationUpdateOne {
+	_u.mutation.ClearPolledUntil()
 	return _u
 }
 
@@ -579,6 +1009,31 @@ func (_u *TicketingIntegrationUpdateOne) check() error {
 			return &ValidationError{Name: "status", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.status": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.CatchAllCompanyID(); ok {
+		if err := ticketingintegration.CatchAllCompanyIDValidator(v); err != nil {
+			return &ValidationError{Name: "catch_all_company_id", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.catch_all_company_id": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.CatchAllCompanyName(); ok {
+		if err := ticketingintegration.CatchAllCompanyNameValidator(v); err != nil {
+			return &ValidationError{Name: "catch_all_company_name", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.catch_all_company_name": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.StormThreshold(); ok {
+		if err := ticketingintegration.StormThresholdValidator(v); err != nil {
+			return &ValidationError{Name: "storm_threshold", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.storm_threshold": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.StormMinutes(); ok {
+		if err := ticketingintegration.StormMinutesValidator(v); err != nil {
+			return &ValidationError{Name: "storm_minutes", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.storm_minutes": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.WebhookExternalID(); ok {
+		if err := ticketingintegration.WebhookExternalIDValidator(v); err != nil {
+			return &ValidationError{Name: "webhook_external_id", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.webhook_external_id": %w`, err)}
+		}
+	}
 	if v, ok := _u.mutation.LastError(); ok {
 		if err := ticketingintegration.LastErrorValidator(v); err != nil {
 			return &ValidationError{Name: "last_error", err: fmt.Errorf(`ent: validator failed for field "TicketingIntegration.last_error": %w`, err)}
@@ -648,6 +1103,65 @@ func (_u *TicketingIntegrationUpdateOne) sqlSave(ctx context.Context) (_node *Ti
 	}
 	if value, ok := _u.mutation.AutomaticTicketing(); ok {
 		_spec.SetField(ticketingintegration.FieldAutomaticTicketing, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.CompanyTypeIds(); ok {
+		_spec.SetField(ticketingintegration.FieldCompanyTypeIds, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedCompanyTypeIds(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, ticketingintegration.FieldCompanyTypeIds, value)
+		})
+	}
+	if _u.mutation.CompanyTypeIdsCleared() {
+		_spec.ClearField(ticketingintegration.FieldCompanyTypeIds, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.CatchAllCompanyID(); ok {
+		_spec.SetField(ticketingintegration.FieldCatchAllCompanyID, field.TypeString, value)
+	}
+	if _u.mutation.CatchAllCompanyIDCleared() {
+		_spec.ClearField(ticketingintegration.FieldCatchAllCompanyID, field.TypeString)
+	}
+	if value, ok := _u.mutation.CatchAllCompanyName(); ok {
+		_spec.SetField(ticketingintegration.FieldCatchAllCompanyName, field.TypeString, value)
+	}
+	if _u.mutation.CatchAllCompanyNameCleared() {
+		_spec.ClearField(ticketingintegration.FieldCatchAllCompanyName, field.TypeString)
+	}
+	if value, ok := _u.mutation.Rules(); ok {
+		_spec.SetField(ticketingintegration.FieldRules, field.TypeJSON, value)
+	}
+	if _u.mutation.RulesCleared() {
+		_spec.ClearField(ticketingintegration.FieldRules, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.StormThreshold(); ok {
+		_spec.SetField(ticketingintegration.FieldStormThreshold, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedStormThreshold(); ok {
+		_spec.AddField(ticketingintegration.FieldStormThreshold, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.StormMinutes(); ok {
+		_spec.SetField(ticketingintegration.FieldStormMinutes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedStormMinutes(); ok {
+		_spec.AddField(ticketingintegration.FieldStormMinutes, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.WebhookSecret(); ok {
+		_spec.SetField(ticketingintegration.FieldWebhookSecret, field.TypeBytes, value)
+	}
+	if _u.mutation.WebhookSecretCleared() {
+		_spec.ClearField(ticketingintegration.FieldWebhookSecret, field.TypeBytes)
+	}
+	if value, ok := _u.mutation.WebhookExternalID(); ok {
+		_spec.SetField(ticketingintegration.FieldWebhookExternalID, field.TypeString, value)
+	}
+	if _u.mutation.WebhookExternalIDCleared() {
+		_spec.ClearField(ticketingintegration.FieldWebhookExternalID, field.TypeString)
+	}
+	if value, ok := _u.mutation.PolledUntil(); ok {
+		_spec.SetField(ticketingintegration.FieldPolledUntil, field.TypeTime, value)
+	}
+	if _u.mutation.PolledUntilCleared() {
+		_spec.ClearField(ticketingintegration.FieldPolledUntil, field.TypeTime)
 	}
 	if value, ok := _u.mutation.VerifiedAt(); ok {
 		_spec.SetField(ticketingintegration.FieldVerifiedAt, field.TypeTime, value)

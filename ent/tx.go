@@ -22,20 +22,50 @@ type Tx struct {
 	AlertOccurrence *AlertOccurrenceClient
 	// ApiKey is the client for interacting with the ApiKey builders.
 	ApiKey *ApiKeyClient
+	// AppleMdm is the client for interacting with the AppleMdm builders.
+	AppleMdm *AppleMdmClient
 	// DataKey is the client for interacting with the DataKey builders.
 	DataKey *DataKeyClient
 	// Device is the client for interacting with the Device builders.
 	Device *DeviceClient
+	// DeviceApp is the client for interacting with the DeviceApp builders.
+	DeviceApp *DeviceAppClient
+	// DeviceCertificate is the client for interacting with the DeviceCertificate builders.
+	DeviceCertificate *DeviceCertificateClient
+	// DeviceChannel is the client for interacting with the DeviceChannel builders.
+	DeviceChannel *DeviceChannelClient
+	// DeviceCommand is the client for interacting with the DeviceCommand builders.
+	DeviceCommand *DeviceCommandClient
+	// DeviceIdentity is the client for interacting with the DeviceIdentity builders.
+	DeviceIdentity *DeviceIdentityClient
+	// DeviceOsUpdate is the client for interacting with the DeviceOsUpdate builders.
+	DeviceOsUpdate *DeviceOsUpdateClient
+	// DeviceProfile is the client for interacting with the DeviceProfile builders.
+	DeviceProfile *DeviceProfileClient
+	// DeviceSecret is the client for interacting with the DeviceSecret builders.
+	DeviceSecret *DeviceSecretClient
+	// Enrollment is the client for interacting with the Enrollment builders.
+	Enrollment *EnrollmentClient
 	// IdempotencyRecord is the client for interacting with the IdempotencyRecord builders.
 	IdempotencyRecord *IdempotencyRecordClient
 	// Job is the client for interacting with the Job builders.
 	Job *JobClient
+	// MaintenanceWindow is the client for interacting with the MaintenanceWindow builders.
+	MaintenanceWindow *MaintenanceWindowClient
 	// Organization is the client for interacting with the Organization builders.
 	Organization *OrganizationClient
 	// Provider is the client for interacting with the Provider builders.
 	Provider *ProviderClient
+	// RateLimit is the client for interacting with the RateLimit builders.
+	RateLimit *RateLimitClient
+	// RateShare is the client for interacting with the RateShare builders.
+	RateShare *RateShareClient
+	// RateSlot is the client for interacting with the RateSlot builders.
+	RateSlot *RateSlotClient
 	// Role is the client for interacting with the Role builders.
 	Role *RoleClient
+	// ScepChallenge is the client for interacting with the ScepChallenge builders.
+	ScepChallenge *ScepChallengeClient
 	// Session is the client for interacting with the Session builders.
 	Session *SessionClient
 	// SignInThrottle is the client for interacting with the SignInThrottle builders.
@@ -46,14 +76,24 @@ type Tx struct {
 	SystemLogEvent *SystemLogEventClient
 	// Ticket is the client for interacting with the Ticket builders.
 	Ticket *TicketClient
+	// TicketAlert is the client for interacting with the TicketAlert builders.
+	TicketAlert *TicketAlertClient
 	// TicketDelivery is the client for interacting with the TicketDelivery builders.
 	TicketDelivery *TicketDeliveryClient
 	// TicketingAlertConfiguration is the client for interacting with the TicketingAlertConfiguration builders.
 	TicketingAlertConfiguration *TicketingAlertConfigurationClient
+	// TicketingBillingMapping is the client for interacting with the TicketingBillingMapping builders.
+	TicketingBillingMapping *TicketingBillingMappingClient
 	// TicketingCompanyMapping is the client for interacting with the TicketingCompanyMapping builders.
 	TicketingCompanyMapping *TicketingCompanyMappingClient
+	// TicketingError is the client for interacting with the TicketingError builders.
+	TicketingError *TicketingErrorClient
 	// TicketingIntegration is the client for interacting with the TicketingIntegration builders.
 	TicketingIntegration *TicketingIntegrationClient
+	// TicketingUsageRecord is the client for interacting with the TicketingUsageRecord builders.
+	TicketingUsageRecord *TicketingUsageRecordClient
+	// TicketingWebhookReceipt is the client for interacting with the TicketingWebhookReceipt builders.
+	TicketingWebhookReceipt *TicketingWebhookReceiptClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
 
@@ -192,22 +232,42 @@ func (tx *Tx) init() {
 	tx.Alert = NewAlertClient(tx.config)
 	tx.AlertOccurrence = NewAlertOccurrenceClient(tx.config)
 	tx.ApiKey = NewApiKeyClient(tx.config)
+	tx.AppleMdm = NewAppleMdmClient(tx.config)
 	tx.DataKey = NewDataKeyClient(tx.config)
 	tx.Device = NewDeviceClient(tx.config)
+	tx.DeviceApp = NewDeviceAppClient(tx.config)
+	tx.DeviceCertificate = NewDeviceCertificateClient(tx.config)
+	tx.DeviceChannel = NewDeviceChannelClient(tx.config)
+	tx.DeviceCommand = NewDeviceCommandClient(tx.config)
+	tx.DeviceIdentity = NewDeviceIdentityClient(tx.config)
+	tx.DeviceOsUpdate = NewDeviceOsUpdateClient(tx.config)
+	tx.DeviceProfile = NewDeviceProfileClient(tx.config)
+	tx.DeviceSecret = NewDeviceSecretClient(tx.config)
+	tx.Enrollment = NewEnrollmentClient(tx.config)
 	tx.IdempotencyRecord = NewIdempotencyRecordClient(tx.config)
 	tx.Job = NewJobClient(tx.config)
+	tx.MaintenanceWindow = NewMaintenanceWindowClient(tx.config)
 	tx.Organization = NewOrganizationClient(tx.config)
 	tx.Provider = NewProviderClient(tx.config)
+	tx.RateLimit = NewRateLimitClient(tx.config)
+	tx.RateShare = NewRateShareClient(tx.config)
+	tx.RateSlot = NewRateSlotClient(tx.config)
 	tx.Role = NewRoleClient(tx.config)
+	tx.ScepChallenge = NewScepChallengeClient(tx.config)
 	tx.Session = NewSessionClient(tx.config)
 	tx.SignInThrottle = NewSignInThrottleClient(tx.config)
 	tx.SigningKey = NewSigningKeyClient(tx.config)
 	tx.SystemLogEvent = NewSystemLogEventClient(tx.config)
 	tx.Ticket = NewTicketClient(tx.config)
+	tx.TicketAlert = NewTicketAlertClient(tx.config)
 	tx.TicketDelivery = NewTicketDeliveryClient(tx.config)
 	tx.TicketingAlertConfiguration = NewTicketingAlertConfigurationClient(tx.config)
+	tx.TicketingBillingMapping = NewTicketingBillingMappingClient(tx.config)
 	tx.TicketingCompanyMapping = NewTicketingCompanyMappingClient(tx.config)
+	tx.TicketingError = NewTicketingErrorClient(tx.config)
 	tx.TicketingIntegration = NewTicketingIntegrationClient(tx.config)
+	tx.TicketingUsageRecord = NewTicketingUsageRecordClient(tx.config)
+	tx.TicketingWebhookReceipt = NewTicketingWebhookReceiptClient(tx.config)
 	tx.User = NewUserClient(tx.config)
 }
 

@@ -26,6 +26,9 @@ func Global() map[string]string {
 		"signing_keys":      "access tokens of every provider are signed by the deployment",
 		"data_keys":         "keysets, wrapped under the master key, are opened before a tenant's data can be",
 		"sign_in_throttles": "attempts are counted before the account, and so its provider, is known",
+		"rate_limits":       "a vendor limits the deployment's calls over all tenants",
+		"rate_shares":       "a vendor limits the deployment's calls over all tenants",
+		"rate_slots":        "a vendor limits the deployment's calls over all tenants",
 	}
 }
 

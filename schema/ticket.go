@@ -28,7 +28,15 @@ func (Ticket) Fields() []ent.Field {
 			Comment("The ticketing system that it goes to."),
 		field.String("alert_id").NotEmpty().Immutable().
 			Annotations(Hidden()).
-			Comment("The alert that it is for."),
+			Comment("The alert that it was first wanted for."),
+		field.String("group_key").NotEmpty().MaxLen(400).Immutable().
+			Annotations(Hidden()).
+			Comment("What its alerts have in common; one ticket of a group lives at a time."),
+		field.Int("epoch").Default(1).Positive().Immutable().
+			Annotations(Hidden()).
+			Comment("Counts the tickets that the group has had."),
+		field.Bool("storm").Default(false).Immutable().
+			Comment("Whether it stands for the many alerts of a storm."),
 		field.String("marker").NotEmpty().MaxLen(64).Immutable().
 			Comment("Written into the ticket at the vendor, so that it can be found again after any failure."),
 		field.Enum("status").
@@ -48,6 +56,24 @@ func (Ticket) Fields() []ent.Field {
 			Comment("The ticket's id at the vendor."),
 		field.String("external_number").Optional().MaxLen(64).
 			Comment("The ticket's number at the vendor, as technicians know it."),
+		field.String("external_url").Optional().MaxLen(1024).
+			Comment("Where a technician opens it."),
+		field.String("external_status").Optional().MaxLen(128).
+			Comment("Its status at the vendor, as last read."),
+		field.String("external_assignee").Optional().MaxLen(128).
+			Comment("The vendor's id of the technician who has it, as last read."),
+		field.String("initial_status").Optional().MaxLen(128).
+			Annotations(Hidden()).
+			Comment("The status that it was made with; another one shows that somebody works on it."),
+		field.String("initial_assignee").Optional().MaxLen(128).
+			Annotations(Hidden()).
+			Comment("Whom it was made for; somebody else shows that somebody works on it."),
+		field.Bool("started").Default(false).
+			Comment("Whether a technician has started work on it."),
+		field.Time("closed_at").Optional().Nillable().
+			Comment("When it was known to be closed."),
+		field.Bool("closed_by_technician").Default(false).
+			Comment("Whether somebody closed it at the vendor, rather than the end of its alerts."),
 		field.String("external_company_id").Optional().MaxLen(64).
 			Comment("The company at the vendor that it was created for."),
 		field.Time("due_at").Optional().Nillable().
@@ -77,7 +103,7 @@ func (Ticket) Edges() []ent.Edge {
 		edge.To("alert", Alert.Type).
 			Field("alert_id").Unique().Required().Immutable().
 			Annotations(entsql.OnDelete(entsql.Cascade)).
-			Comment("The alert that it is for."),
+			Comment("The alert that it was first wanted for."),
 	}
 }
 
@@ -85,6 +111,11 @@ func (Ticket) Edges() []ent.Edge {
 func (Ticket) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.OrganizationColumn, "integration_id", "marker").Unique(),
+		index.Fields(guard.OrganizationColumn, "integration_id", "group_key", "epoch").Unique(),
+		index.Fields(guard.OrganizationColumn, "integration_id", "group_key").Unique().
+			StorageKey("ticket_one_living_of_group").Annotations(entsql.IndexWhere("status <> 'CLOSED' AND status <> 'CANCELLED'")),
+		index.Fields(guard.OrganizationColumn, "integration_id", "created_at"),
+		index.Fields("integration_id", "external_id"),
 		index.Fields(guard.OrganizationColumn, "alert_id"),
 		index.Fields("alert_id", "id"),
 		index.Fields(guard.ProviderColumn, "integration_id", "id"),

@@ -34,11 +34,12 @@ func (TicketDelivery) Fields() []ent.Field {
 			Comment("The ticket that it is for."),
 		field.Int("sequence").Positive().Immutable().
 			Comment("Its place among the ticket's deliveries, from 1."),
-		field.Enum("action").NamedValues("Create", "CREATE", "Note", "NOTE", "Close", "CLOSE").Immutable().
+		field.Enum("action").NamedValues("Create", "CREATE", "Note", "NOTE", "Close", "CLOSE", "Reopen", "REOPEN").Immutable().
 			Annotations(Values{
 				"CREATE": "Create the ticket.",
 				"NOTE":   "Add a note.",
 				"CLOSE":  "Close the ticket.",
+				"REOPEN": "Put the closed ticket back to work, with a note.",
 			}).
 			Comment("What is done at the vendor."),
 		field.Enum("state").
@@ -55,7 +56,7 @@ func (TicketDelivery) Fields() []ent.Field {
 				"CANCELLED":  "No longer wanted.",
 			}).
 			Comment("Attempting is committed before the call; uncertain means that the vendor may or may not have done it."),
-		field.JSON("content", TicketContent{}).Immutable().
+		field.JSON("content", TicketContent{}).
 			Annotations(Hidden()).
 			Comment("What is written."),
 		field.String("marker").NotEmpty().MaxLen(64).Immutable().
@@ -66,6 +67,8 @@ func (TicketDelivery) Fields() []ent.Field {
 			Comment("How often the vendor was searched for it since it became uncertain."),
 		field.String("last_error").Optional().MaxLen(2000).
 			Comment("What went wrong last, in the vendor's own words where there are any."),
+		field.Time("not_before").Optional().Nillable().
+			Comment("When it is done at the earliest; null for at once."),
 		field.Time("attempted_at").Optional().Nillable().
 			Comment("When the last call began."),
 		field.Time("delivered_at").Optional().Nillable().

@@ -14,12 +14,13 @@ import (
 )
 
 // TicketingAlertConfiguration says whether alerts of a type become tickets of
-// an integration, and what those look like (JC-006 to JC-008).
+// an integration, and what those look like (JC-006 to JC-008): the provider's
+// default, or what one organization has instead of it.
 type TicketingAlertConfiguration struct{ ent.Schema }
 
 // Mixin of TicketingAlertConfiguration.
 func (TicketingAlertConfiguration) Mixin() []ent.Mixin {
-	return []ent.Mixin{InProvider(), Base{prefix: "tac"}}
+	return []ent.Mixin{InShared(), Base{prefix: "tac"}}
 }
 
 // Fields of TicketingAlertConfiguration.
@@ -37,6 +38,9 @@ func (TicketingAlertConfiguration) Fields() []ent.Field {
 		field.JSON("settings", json.RawMessage{}).Optional().
 			Annotations(Hidden()).
 			Comment("What is particular to the vendor, as its own type."),
+		field.JSON("rules", TicketRules{}).Optional().
+			Annotations(Hidden()).
+			Comment("How its tickets live, where that differs from the integration's rules."),
 	}
 }
 
@@ -52,10 +56,16 @@ func (TicketingAlertConfiguration) Edges() []ent.Edge {
 
 // Indexes of TicketingAlertConfiguration.
 func (TicketingAlertConfiguration) Indexes() []ent.Index {
-	return []ent.Index{index.Fields(guard.ProviderColumn, "integration_id", "alert_type").Unique()}
+	return []ent.Index{
+		index.Fields(guard.ProviderColumn, "integration_id", "alert_type").Unique().
+			StorageKey("ticketing_alert_configuration_default").Annotations(entsql.IndexWhere("organization_id IS NULL")),
+		index.Fields(guard.OrganizationColumn, "integration_id", "alert_type").Unique().
+			StorageKey("ticketing_alert_configuration_of_organization").Annotations(entsql.IndexWhere("organization_id IS NOT NULL")),
+		index.Fields("integration_id", "id"),
+	}
 }
 
 // Annotations of TicketingAlertConfiguration.
 func (TicketingAlertConfiguration) Annotations() []schema.Annotation {
-	return listed("ticketing.view_alertconfiguration", "Whether alerts of a type become tickets of an integration, and what those look like (JC-006 to JC-008).")
+	return listed("ticketing.view_alertconfiguration", "Whether alerts of a type become tickets of an integration, and what those look like: the provider's default, or what one organization has instead of it (JC-006 to JC-008).")
 }

@@ -47,6 +47,26 @@ func (TicketingIntegration) Fields() []ent.Field {
 			Comment("Whether tickets are delivered; paused while the vendor refuses the credentials."),
 		field.Bool("automatic_ticketing").Default(true).
 			Comment("Whether alerts become tickets without anyone asking."),
+		field.JSON("company_type_ids", []int{}).Optional().
+			Comment("Only companies of these types are offered for mapping; all if there are none (Autotask, ConnectWise)."),
+		field.String("catch_all_company_id").Optional().MaxLen(64).
+			Comment("The vendor's company that tickets of unmapped organizations go to; empty to hold them until they are mapped."),
+		field.String("catch_all_company_name").Optional().MaxLen(255).
+			Comment("That company's name."),
+		field.JSON("rules", TicketRules{}).Optional().
+			Annotations(Hidden()).
+			Comment("How tickets live, unless an alert type's configuration says otherwise."),
+		field.Int("storm_threshold").Default(25).NonNegative().
+			Comment("How many tickets an organization may open within the storm's minutes before further alerts share one ticket; 0 for no limit."),
+		field.Int("storm_minutes").Default(10).Positive().
+			Comment("Over how many minutes tickets are counted."),
+		field.Bytes("webhook_secret").Optional().Sensitive().
+			Annotations(Hidden(), Sealed{}).
+			Comment("The sealed secret that the vendor signs its calls with."),
+		field.String("webhook_external_id").Optional().MaxLen(64).
+			Comment("The webhook's id at the vendor; empty while there is none."),
+		field.Time("polled_until").Optional().Nillable().
+			Comment("Up to when the vendor's changes have been read."),
 		field.Time("verified_at").Optional().Nillable().
 			Comment("When the vendor last accepted the credentials."),
 		field.String("last_error").Optional().MaxLen(2000).

@@ -69,6 +69,18 @@ func (f ApiKeyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, erro
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ApiKeyMutation", m)
 }
 
+// The AppleMdmFunc type is an adapter to allow the use of ordinary
+// function as AppleMdm mutator.
+type AppleMdmFunc func(context.Context, *ent.AppleMdmMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AppleMdmFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.AppleMdmMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AppleMdmMutation", m)
+}
+
 // The DataKeyFunc type is an adapter to allow the use of ordinary
 // function as DataKey mutator.
 type DataKeyFunc func(context.Context, *ent.DataKeyMutation) (ent.Value, error)
@@ -91,6 +103,114 @@ func (f DeviceFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, erro
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceMutation", m)
+}
+
+// The DeviceAppFunc type is an adapter to allow the use of ordinary
+// function as DeviceApp mutator.
+type DeviceAppFunc func(context.Context, *ent.DeviceAppMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceAppFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceAppMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceAppMutation", m)
+}
+
+// The DeviceCertificateFunc type is an adapter to allow the use of ordinary
+// function as DeviceCertificate mutator.
+type DeviceCertificateFunc func(context.Context, *ent.DeviceCertificateMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceCertificateFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceCertificateMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceCertificateMutation", m)
+}
+
+// The DeviceChannelFunc type is an adapter to allow the use of ordinary
+// function as DeviceChannel mutator.
+type DeviceChannelFunc func(context.Context, *ent.DeviceChannelMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceChannelFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceChannelMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceChannelMutation", m)
+}
+
+// The DeviceCommandFunc type is an adapter to allow the use of ordinary
+// function as DeviceCommand mutator.
+type DeviceCommandFunc func(context.Context, *ent.DeviceCommandMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceCommandFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceCommandMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceCommandMutation", m)
+}
+
+// The DeviceIdentityFunc type is an adapter to allow the use of ordinary
+// function as DeviceIdentity mutator.
+type DeviceIdentityFunc func(context.Context, *ent.DeviceIdentityMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceIdentityFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceIdentityMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceIdentityMutation", m)
+}
+
+// The DeviceOsUpdateFunc type is an adapter to allow the use of ordinary
+// function as DeviceOsUpdate mutator.
+type DeviceOsUpdateFunc func(context.Context, *ent.DeviceOsUpdateMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceOsUpdateFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceOsUpdateMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceOsUpdateMutation", m)
+}
+
+// The DeviceProfileFunc type is an adapter to allow the use of ordinary
+// function as DeviceProfile mutator.
+type DeviceProfileFunc func(context.Context, *ent.DeviceProfileMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceProfileFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceProfileMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceProfileMutation", m)
+}
+
+// The DeviceSecretFunc type is an adapter to allow the use of ordinary
+// function as DeviceSecret mutator.
+type DeviceSecretFunc func(context.Context, *ent.DeviceSecretMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceSecretFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceSecretMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceSecretMutation", m)
+}
+
+// The EnrollmentFunc type is an adapter to allow the use of ordinary
+// function as Enrollment mutator.
+type EnrollmentFunc func(context.Context, *ent.EnrollmentMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f EnrollmentFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.EnrollmentMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.EnrollmentMutation", m)
 }
 
 // The IdempotencyRecordFunc type is an adapter to allow the use of ordinary
@@ -117,6 +237,18 @@ func (f JobFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) 
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.JobMutation", m)
 }
 
+// The MaintenanceWindowFunc type is an adapter to allow the use of ordinary
+// function as MaintenanceWindow mutator.
+type MaintenanceWindowFunc func(context.Context, *ent.MaintenanceWindowMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f MaintenanceWindowFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.MaintenanceWindowMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.MaintenanceWindowMutation", m)
+}
+
 // The OrganizationFunc type is an adapter to allow the use of ordinary
 // function as Organization mutator.
 type OrganizationFunc func(context.Context, *ent.OrganizationMutation) (ent.Value, error)
@@ -141,6 +273,42 @@ func (f ProviderFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ProviderMutation", m)
 }
 
+// The RateLimitFunc type is an adapter to allow the use of ordinary
+// function as RateLimit mutator.
+type RateLimitFunc func(context.Context, *ent.RateLimitMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RateLimitFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RateLimitMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RateLimitMutation", m)
+}
+
+// The RateShareFunc type is an adapter to allow the use of ordinary
+// function as RateShare mutator.
+type RateShareFunc func(context.Context, *ent.RateShareMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RateShareFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RateShareMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RateShareMutation", m)
+}
+
+// The RateSlotFunc type is an adapter to allow the use of ordinary
+// function as RateSlot mutator.
+type RateSlotFunc func(context.Context, *ent.RateSlotMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RateSlotFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RateSlotMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RateSlotMutation", m)
+}
+
 // The RoleFunc type is an adapter to allow the use of ordinary
 // function as Role mutator.
 type RoleFunc func(context.Context, *ent.RoleMutation) (ent.Value, error)
@@ -151,6 +319,18 @@ func (f RoleFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error)
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RoleMutation", m)
+}
+
+// The ScepChallengeFunc type is an adapter to allow the use of ordinary
+// function as ScepChallenge mutator.
+type ScepChallengeFunc func(context.Context, *ent.ScepChallengeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ScepChallengeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ScepChallengeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ScepChallengeMutation", m)
 }
 
 // The SessionFunc type is an adapter to allow the use of ordinary
@@ -213,6 +393,18 @@ func (f TicketFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, erro
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketMutation", m)
 }
 
+// The TicketAlertFunc type is an adapter to allow the use of ordinary
+// function as TicketAlert mutator.
+type TicketAlertFunc func(context.Context, *ent.TicketAlertMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketAlertFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketAlertMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketAlertMutation", m)
+}
+
 // The TicketDeliveryFunc type is an adapter to allow the use of ordinary
 // function as TicketDelivery mutator.
 type TicketDeliveryFunc func(context.Context, *ent.TicketDeliveryMutation) (ent.Value, error)
@@ -237,6 +429,18 @@ func (f TicketingAlertConfigurationFunc) Mutate(ctx context.Context, m ent.Mutat
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingAlertConfigurationMutation", m)
 }
 
+// The TicketingBillingMappingFunc type is an adapter to allow the use of ordinary
+// function as TicketingBillingMapping mutator.
+type TicketingBillingMappingFunc func(context.Context, *ent.TicketingBillingMappingMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketingBillingMappingFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketingBillingMappingMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingBillingMappingMutation", m)
+}
+
 // The TicketingCompanyMappingFunc type is an adapter to allow the use of ordinary
 // function as TicketingCompanyMapping mutator.
 type TicketingCompanyMappingFunc func(context.Context, *ent.TicketingCompanyMappingMutation) (ent.Value, error)
@@ -249,6 +453,18 @@ func (f TicketingCompanyMappingFunc) Mutate(ctx context.Context, m ent.Mutation)
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingCompanyMappingMutation", m)
 }
 
+// The TicketingErrorFunc type is an adapter to allow the use of ordinary
+// function as TicketingError mutator.
+type TicketingErrorFunc func(context.Context, *ent.TicketingErrorMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketingErrorFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketingErrorMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingErrorMutation", m)
+}
+
 // The TicketingIntegrationFunc type is an adapter to allow the use of ordinary
 // function as TicketingIntegration mutator.
 type TicketingIntegrationFunc func(context.Context, *ent.TicketingIntegrationMutation) (ent.Value, error)
@@ -259,6 +475,30 @@ func (f TicketingIntegrationFunc) Mutate(ctx context.Context, m ent.Mutation) (e
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingIntegrationMutation", m)
+}
+
+// The TicketingUsageRecordFunc type is an adapter to allow the use of ordinary
+// function as TicketingUsageRecord mutator.
+type TicketingUsageRecordFunc func(context.Context, *ent.TicketingUsageRecordMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketingUsageRecordFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketingUsageRecordMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingUsageRecordMutation", m)
+}
+
+// The TicketingWebhookReceiptFunc type is an adapter to allow the use of ordinary
+// function as TicketingWebhookReceipt mutator.
+type TicketingWebhookReceiptFunc func(context.Context, *ent.TicketingWebhookReceiptMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TicketingWebhookReceiptFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TicketingWebhookReceiptMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TicketingWebhookReceiptMutation", m)
 }
 
 // The UserFunc type is an adapter to allow the use of ordinary

@@ -21,11 +21,41 @@ type AlertOccurrence func(*sql.Selector)
 // ApiKey is the predicate function for apikey builders.
 type ApiKey func(*sql.Selector)
 
+// AppleMdm is the predicate function for applemdm builders.
+type AppleMdm func(*sql.Selector)
+
 // DataKey is the predicate function for datakey builders.
 type DataKey func(*sql.Selector)
 
 // Device is the predicate function for device builders.
 type Device func(*sql.Selector)
+
+// DeviceApp is the predicate function for deviceapp builders.
+type DeviceApp func(*sql.Selector)
+
+// DeviceCertificate is the predicate function for devicecertificate builders.
+type DeviceCertificate func(*sql.Selector)
+
+// DeviceChannel is the predicate function for devicechannel builders.
+type DeviceChannel func(*sql.Selector)
+
+// DeviceCommand is the predicate function for devicecommand builders.
+type DeviceCommand func(*sql.Selector)
+
+// DeviceIdentity is the predicate function for deviceidentity builders.
+type DeviceIdentity func(*sql.Selector)
+
+// DeviceOsUpdate is the predicate function for deviceosupdate builders.
+type DeviceOsUpdate func(*sql.Selector)
+
+// DeviceProfile is the predicate function for deviceprofile builders.
+type DeviceProfile func(*sql.Selector)
+
+// DeviceSecret is the predicate function for devicesecret builders.
+type DeviceSecret func(*sql.Selector)
+
+// Enrollment is the predicate function for enrollment builders.
+type Enrollment func(*sql.Selector)
 
 // IdempotencyRecord is the predicate function for idempotencyrecord builders.
 type IdempotencyRecord func(*sql.Selector)
@@ -33,14 +63,29 @@ type IdempotencyRecord func(*sql.Selector)
 // Job is the predicate function for job builders.
 type Job func(*sql.Selector)
 
+// MaintenanceWindow is the predicate function for maintenancewindow builders.
+type MaintenanceWindow func(*sql.Selector)
+
 // Organization is the predicate function for organization builders.
 type Organization func(*sql.Selector)
 
 // Provider is the predicate function for provider builders.
 type Provider func(*sql.Selector)
 
+// RateLimit is the predicate function for ratelimit builders.
+type RateLimit func(*sql.Selector)
+
+// RateShare is the predicate function for rateshare builders.
+type RateShare func(*sql.Selector)
+
+// RateSlot is the predicate function for rateslot builders.
+type RateSlot func(*sql.Selector)
+
 // Role is the predicate function for role builders.
 type Role func(*sql.Selector)
+
+// ScepChallenge is the predicate function for scepchallenge builders.
+type ScepChallenge func(*sql.Selector)
 
 // Session is the predicate function for session builders.
 type Session func(*sql.Selector)
@@ -57,17 +102,32 @@ type SystemLogEvent func(*sql.Selector)
 // Ticket is the predicate function for ticket builders.
 type Ticket func(*sql.Selector)
 
+// TicketAlert is the predicate function for ticketalert builders.
+type TicketAlert func(*sql.Selector)
+
 // TicketDelivery is the predicate function for ticketdelivery builders.
 type TicketDelivery func(*sql.Selector)
 
 // TicketingAlertConfiguration is the predicate function for ticketingalertconfiguration builders.
 type TicketingAlertConfiguration func(*sql.Selector)
 
+// TicketingBillingMapping is the predicate function for ticketingbillingmapping builders.
+type TicketingBillingMapping func(*sql.Selector)
+
 // TicketingCompanyMapping is the predicate function for ticketingcompanymapping builders.
 type TicketingCompanyMapping func(*sql.Selector)
 
+// TicketingError is the predicate function for ticketingerror builders.
+type TicketingError func(*sql.Selector)
+
 // TicketingIntegration is the predicate function for ticketingintegration builders.
 type TicketingIntegration func(*sql.Selector)
+
+// TicketingUsageRecord is the predicate function for ticketingusagerecord builders.
+type TicketingUsageRecord func(*sql.Selector)
+
+// TicketingWebhookReceipt is the predicate function for ticketingwebhookreceipt builders.
+type TicketingWebhookReceipt func(*sql.Selector)
 
 // User is the predicate function for user builders.
 type User func(*sql.Selector)

@@ -10,22 +10,42 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/datakey"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
+	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/provider"
+	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketalert"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
+	"github.com/bailiwick/bailiwick/ent/ticketingbillingmapping"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
+	"github.com/bailiwick/bailiwick/ent/ticketingwebhookreceipt"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -495,6 +515,121 @@ func init() {
 			return nil
 		}
 	}()
+	applemdmMixin := schema.AppleMdm{}.Mixin()
+	applemdmMixinHooks0 := applemdmMixin[0].Hooks()
+	applemdmMixinHooks1 := applemdmMixin[1].Hooks()
+	applemdm.Hooks[0] = applemdmMixinHooks0[0]
+	applemdm.Hooks[1] = applemdmMixinHooks1[0]
+	applemdmMixinInters0 := applemdmMixin[0].Interceptors()
+	applemdm.Interceptors[0] = applemdmMixinInters0[0]
+	applemdmMixinFields0 := applemdmMixin[0].Fields()
+	_ = applemdmMixinFields0
+	applemdmMixinFields1 := applemdmMixin[1].Fields()
+	_ = applemdmMixinFields1
+	applemdmFields := schema.AppleMdm{}.Fields()
+	_ = applemdmFields
+	// applemdmDescOrganizationID is the schema descriptor for organization_id field.
+	applemdmDescOrganizationID := applemdmMixinFields0[0].Descriptor()
+	// applemdm.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	applemdm.OrganizationIDValidator = applemdmDescOrganizationID.Validators[0].(func(string) error)
+	// applemdmDescProviderID is the schema descriptor for provider_id field.
+	applemdmDescProviderID := applemdmMixinFields0[1].Descriptor()
+	// applemdm.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	applemdm.ProviderIDValidator = applemdmDescProviderID.Validators[0].(func(string) error)
+	// applemdmDescCreatedAt is the schema descriptor for created_at field.
+	applemdmDescCreatedAt := applemdmMixinFields1[1].Descriptor()
+	// applemdm.DefaultCreatedAt holds the default value on creation for the created_at field.
+	applemdm.DefaultCreatedAt = applemdmDescCreatedAt.Default.(func() time.Time)
+	// applemdmDescUpdatedAt is the schema descriptor for updated_at field.
+	applemdmDescUpdatedAt := applemdmMixinFields1[2].Descriptor()
+	// applemdm.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	applemdm.DefaultUpdatedAt = applemdmDescUpdatedAt.Default.(func() time.Time)
+	// applemdm.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	applemdm.UpdateDefaultUpdatedAt = applemdmDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// applemdmDescName is the schema descriptor for name field.
+	applemdmDescName := applemdmFields[0].Descriptor()
+	// applemdm.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	applemdm.NameValidator = func() func(string) error {
+		validators := applemdmDescName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(name string) error {
+			for _, fn := range fns {
+				if err := fn(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// applemdmDescAllowMobileUserEnrollment is the schema descriptor for allow_mobile_user_enrollment field.
+	applemdmDescAllowMobileUserEnrollment := applemdmFields[1].Descriptor()
+	// applemdm.DefaultAllowMobileUserEnrollment holds the default value on creation for the allow_mobile_user_enrollment field.
+	applemdm.DefaultAllowMobileUserEnrollment = applemdmDescAllowMobileUserEnrollment.Default.(bool)
+	// applemdmDescSignMessage is the schema descriptor for sign_message field.
+	applemdmDescSignMessage := applemdmFields[2].Descriptor()
+	// applemdm.DefaultSignMessage holds the default value on creation for the sign_message field.
+	applemdm.DefaultSignMessage = applemdmDescSignMessage.Default.(bool)
+	// applemdmDescInventoryIntervalHours is the schema descriptor for inventory_interval_hours field.
+	applemdmDescInventoryIntervalHours := applemdmFields[3].Descriptor()
+	// applemdm.DefaultInventoryIntervalHours holds the default value on creation for the inventory_interval_hours field.
+	applemdm.DefaultInventoryIntervalHours = applemdmDescInventoryIntervalHours.Default.(int)
+	// applemdm.InventoryIntervalHoursValidator is a validator for the "inventory_interval_hours" field. It is called by the builders before save.
+	applemdm.InventoryIntervalHoursValidator = applemdmDescInventoryIntervalHours.Validators[0].(func(int) error)
+	// applemdmDescMissingAfterDays is the schema descriptor for missing_after_days field.
+	applemdmDescMissingAfterDays := applemdmFields[4].Descriptor()
+	// applemdm.DefaultMissingAfterDays holds the default value on creation for the missing_after_days field.
+	applemdm.DefaultMissingAfterDays = applemdmDescMissingAfterDays.Default.(int)
+	// applemdm.MissingAfterDaysValidator is a validator for the "missing_after_days" field. It is called by the builders before save.
+	applemdm.MissingAfterDaysValidator = applemdmDescMissingAfterDays.Validators[0].(func(int) error)
+	// applemdmDescHistoryDays is the schema descriptor for history_days field.
+	applemdmDescHistoryDays := applemdmFields[5].Descriptor()
+	// applemdm.DefaultHistoryDays holds the default value on creation for the history_days field.
+	applemdm.DefaultHistoryDays = applemdmDescHistoryDays.Default.(int)
+	// applemdm.HistoryDaysValidator is a validator for the "history_days" field. It is called by the builders before save.
+	applemdm.HistoryDaysValidator = applemdmDescHistoryDays.Validators[0].(func(int) error)
+	// applemdmDescEnrollmentLimit is the schema descriptor for enrollment_limit field.
+	applemdmDescEnrollmentLimit := applemdmFields[6].Descriptor()
+	// applemdm.EnrollmentLimitValidator is a validator for the "enrollment_limit" field. It is called by the builders before save.
+	applemdm.EnrollmentLimitValidator = applemdmDescEnrollmentLimit.Validators[0].(func(int) error)
+	// applemdmDescTopic is the schema descriptor for topic field.
+	applemdmDescTopic := applemdmFields[7].Descriptor()
+	// applemdm.TopicValidator is a validator for the "topic" field. It is called by the builders before save.
+	applemdm.TopicValidator = applemdmDescTopic.Validators[0].(func(string) error)
+	// applemdmDescCertificateSerialNumber is the schema descriptor for certificate_serial_number field.
+	applemdmDescCertificateSerialNumber := applemdmFields[10].Descriptor()
+	// applemdm.CertificateSerialNumberValidator is a validator for the "certificate_serial_number" field. It is called by the builders before save.
+	applemdm.CertificateSerialNumberValidator = applemdmDescCertificateSerialNumber.Validators[0].(func(string) error)
+	// applemdmDescCreatorAppleID is the schema descriptor for creator_apple_id field.
+	applemdmDescCreatorAppleID := applemdmFields[11].Descriptor()
+	// applemdm.CreatorAppleIDValidator is a validator for the "creator_apple_id" field. It is called by the builders before save.
+	applemdm.CreatorAppleIDValidator = applemdmDescCreatorAppleID.Validators[0].(func(string) error)
+	// applemdmDescExpiryWarnedDays is the schema descriptor for expiry_warned_days field.
+	applemdmDescExpiryWarnedDays := applemdmFields[13].Descriptor()
+	// applemdm.DefaultExpiryWarnedDays holds the default value on creation for the expiry_warned_days field.
+	applemdm.DefaultExpiryWarnedDays = applemdmDescExpiryWarnedDays.Default.(int)
+	// applemdmDescID is the schema descriptor for id field.
+	applemdmDescID := applemdmMixinFields1[0].Descriptor()
+	// applemdm.DefaultID holds the default value on creation for the id field.
+	applemdm.DefaultID = applemdmDescID.Default.(func() string)
+	// applemdm.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	applemdm.IDValidator = func() func(string) error {
+		validators := applemdmDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	datakeyMixin := schema.DataKey{}.Mixin()
 	datakeyMixinHooks0 := datakeyMixin[0].Hooks()
 	datakey.Hooks[0] = datakeyMixinHooks0[0]
@@ -641,10 +776,38 @@ func init() {
 	deviceDescAssetTag := deviceFields[6].Descriptor()
 	// device.AssetTagValidator is a validator for the "asset_tag" field. It is called by the builders before save.
 	device.AssetTagValidator = deviceDescAssetTag.Validators[0].(func(string) error)
+	// deviceDescModelIdentifier is the schema descriptor for model_identifier field.
+	deviceDescModelIdentifier := deviceFields[7].Descriptor()
+	// device.ModelIdentifierValidator is a validator for the "model_identifier" field. It is called by the builders before save.
+	device.ModelIdentifierValidator = deviceDescModelIdentifier.Validators[0].(func(string) error)
+	// deviceDescBuildVersion is the schema descriptor for build_version field.
+	deviceDescBuildVersion := deviceFields[8].Descriptor()
+	// device.BuildVersionValidator is a validator for the "build_version" field. It is called by the builders before save.
+	device.BuildVersionValidator = deviceDescBuildVersion.Validators[0].(func(string) error)
 	// deviceDescEnrolled is the schema descriptor for enrolled field.
-	deviceDescEnrolled := deviceFields[7].Descriptor()
+	deviceDescEnrolled := deviceFields[9].Descriptor()
 	// device.DefaultEnrolled holds the default value on creation for the enrolled field.
 	device.DefaultEnrolled = deviceDescEnrolled.Default.(bool)
+	// deviceDescSupervised is the schema descriptor for supervised field.
+	deviceDescSupervised := deviceFields[10].Descriptor()
+	// device.DefaultSupervised holds the default value on creation for the supervised field.
+	device.DefaultSupervised = deviceDescSupervised.Default.(bool)
+	// deviceDescUserEnrollment is the schema descriptor for user_enrollment field.
+	deviceDescUserEnrollment := deviceFields[11].Descriptor()
+	// device.DefaultUserEnrollment holds the default value on creation for the user_enrollment field.
+	device.DefaultUserEnrollment = deviceDescUserEnrollment.Default.(bool)
+	// deviceDescDepEnrollment is the schema descriptor for dep_enrollment field.
+	deviceDescDepEnrollment := deviceFields[12].Descriptor()
+	// device.DefaultDepEnrollment holds the default value on creation for the dep_enrollment field.
+	device.DefaultDepEnrollment = deviceDescDepEnrollment.Default.(bool)
+	// deviceDescUserApprovedEnrollment is the schema descriptor for user_approved_enrollment field.
+	deviceDescUserApprovedEnrollment := deviceFields[13].Descriptor()
+	// device.DefaultUserApprovedEnrollment holds the default value on creation for the user_approved_enrollment field.
+	device.DefaultUserApprovedEnrollment = deviceDescUserApprovedEnrollment.Default.(bool)
+	// deviceDescBootstrapTokenEscrowed is the schema descriptor for bootstrap_token_escrowed field.
+	deviceDescBootstrapTokenEscrowed := deviceFields[18].Descriptor()
+	// device.DefaultBootstrapTokenEscrowed holds the default value on creation for the bootstrap_token_escrowed field.
+	device.DefaultBootstrapTokenEscrowed = deviceDescBootstrapTokenEscrowed.Default.(bool)
 	// deviceDescID is the schema descriptor for id field.
 	deviceDescID := deviceMixinFields1[0].Descriptor()
 	// device.DefaultID holds the default value on creation for the id field.
@@ -652,6 +815,835 @@ func init() {
 	// device.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	device.IDValidator = func() func(string) error {
 		validators := deviceDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	deviceappMixin := schema.DeviceApp{}.Mixin()
+	deviceappMixinHooks0 := deviceappMixin[0].Hooks()
+	deviceappMixinHooks1 := deviceappMixin[1].Hooks()
+	deviceapp.Hooks[0] = deviceappMixinHooks0[0]
+	deviceapp.Hooks[1] = deviceappMixinHooks1[0]
+	deviceappMixinInters0 := deviceappMixin[0].Interceptors()
+	deviceapp.Interceptors[0] = deviceappMixinInters0[0]
+	deviceappMixinFields0 := deviceappMixin[0].Fields()
+	_ = deviceappMixinFields0
+	deviceappMixinFields1 := deviceappMixin[1].Fields()
+	_ = deviceappMixinFields1
+	deviceappFields := schema.DeviceApp{}.Fields()
+	_ = deviceappFields
+	// deviceappDescOrganizationID is the schema descriptor for organization_id field.
+	deviceappDescOrganizationID := deviceappMixinFields0[0].Descriptor()
+	// deviceapp.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	deviceapp.OrganizationIDValidator = deviceappDescOrganizationID.Validators[0].(func(string) error)
+	// deviceappDescProviderID is the schema descriptor for provider_id field.
+	deviceappDescProviderID := deviceappMixinFields0[1].Descriptor()
+	// deviceapp.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	deviceapp.ProviderIDValidator = deviceappDescProviderID.Validators[0].(func(string) error)
+	// deviceappDescCreatedAt is the schema descriptor for created_at field.
+	deviceappDescCreatedAt := deviceappMixinFields1[1].Descriptor()
+	// deviceapp.DefaultCreatedAt holds the default value on creation for the created_at field.
+	deviceapp.DefaultCreatedAt = deviceappDescCreatedAt.Default.(func() time.Time)
+	// deviceappDescUpdatedAt is the schema descriptor for updated_at field.
+	deviceappDescUpdatedAt := deviceappMixinFields1[2].Descriptor()
+	// deviceapp.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	deviceapp.DefaultUpdatedAt = deviceappDescUpdatedAt.Default.(func() time.Time)
+	// deviceapp.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	deviceapp.UpdateDefaultUpdatedAt = deviceappDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// deviceappDescDeviceID is the schema descriptor for device_id field.
+	deviceappDescDeviceID := deviceappFields[0].Descriptor()
+	// deviceapp.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	deviceapp.DeviceIDValidator = deviceappDescDeviceID.Validators[0].(func(string) error)
+	// deviceappDescName is the schema descriptor for name field.
+	deviceappDescName := deviceappFields[1].Descriptor()
+	// deviceapp.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	deviceapp.NameValidator = deviceappDescName.Validators[0].(func(string) error)
+	// deviceappDescIdentifier is the schema descriptor for identifier field.
+	deviceappDescIdentifier := deviceappFields[2].Descriptor()
+	// deviceapp.IdentifierValidator is a validator for the "identifier" field. It is called by the builders before save.
+	deviceapp.IdentifierValidator = deviceappDescIdentifier.Validators[0].(func(string) error)
+	// deviceappDescVersion is the schema descriptor for version field.
+	deviceappDescVersion := deviceappFields[3].Descriptor()
+	// deviceapp.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	deviceapp.VersionValidator = deviceappDescVersion.Validators[0].(func(string) error)
+	// deviceappDescShortVersion is the schema descriptor for short_version field.
+	deviceappDescShortVersion := deviceappFields[4].Descriptor()
+	// deviceapp.ShortVersionValidator is a validator for the "short_version" field. It is called by the builders before save.
+	deviceapp.ShortVersionValidator = deviceappDescShortVersion.Validators[0].(func(string) error)
+	// deviceappDescManaged is the schema descriptor for managed field.
+	deviceappDescManaged := deviceappFields[6].Descriptor()
+	// deviceapp.DefaultManaged holds the default value on creation for the managed field.
+	deviceapp.DefaultManaged = deviceappDescManaged.Default.(bool)
+	// deviceappDescID is the schema descriptor for id field.
+	deviceappDescID := deviceappMixinFields1[0].Descriptor()
+	// deviceapp.DefaultID holds the default value on creation for the id field.
+	deviceapp.DefaultID = deviceappDescID.Default.(func() string)
+	// deviceapp.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	deviceapp.IDValidator = func() func(string) error {
+		validators := deviceappDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	devicecertificateMixin := schema.DeviceCertificate{}.Mixin()
+	devicecertificateMixinHooks0 := devicecertificateMixin[0].Hooks()
+	devicecertificateMixinHooks1 := devicecertificateMixin[1].Hooks()
+	devicecertificate.Hooks[0] = devicecertificateMixinHooks0[0]
+	devicecertificate.Hooks[1] = devicecertificateMixinHooks1[0]
+	devicecertificateMixinInters0 := devicecertificateMixin[0].Interceptors()
+	devicecertificate.Interceptors[0] = devicecertificateMixinInters0[0]
+	devicecertificateMixinFields0 := devicecertificateMixin[0].Fields()
+	_ = devicecertificateMixinFields0
+	devicecertificateMixinFields1 := devicecertificateMixin[1].Fields()
+	_ = devicecertificateMixinFields1
+	devicecertificateFields := schema.DeviceCertificate{}.Fields()
+	_ = devicecertificateFields
+	// devicecertificateDescOrganizationID is the schema descriptor for organization_id field.
+	devicecertificateDescOrganizationID := devicecertificateMixinFields0[0].Descriptor()
+	// devicecertificate.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	devicecertificate.OrganizationIDValidator = devicecertificateDescOrganizationID.Validators[0].(func(string) error)
+	// devicecertificateDescProviderID is the schema descriptor for provider_id field.
+	devicecertificateDescProviderID := devicecertificateMixinFields0[1].Descriptor()
+	// devicecertificate.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	devicecertificate.ProviderIDValidator = devicecertificateDescProviderID.Validators[0].(func(string) error)
+	// devicecertificateDescCreatedAt is the schema descriptor for created_at field.
+	devicecertificateDescCreatedAt := devicecertificateMixinFields1[1].Descriptor()
+	// devicecertificate.DefaultCreatedAt holds the default value on creation for the created_at field.
+	devicecertificate.DefaultCreatedAt = devicecertificateDescCreatedAt.Default.(func() time.Time)
+	// devicecertificateDescUpdatedAt is the schema descriptor for updated_at field.
+	devicecertificateDescUpdatedAt := devicecertificateMixinFields1[2].Descriptor()
+	// devicecertificate.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	devicecertificate.DefaultUpdatedAt = devicecertificateDescUpdatedAt.Default.(func() time.Time)
+	// devicecertificate.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	devicecertificate.UpdateDefaultUpdatedAt = devicecertificateDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// devicecertificateDescDeviceID is the schema descriptor for device_id field.
+	devicecertificateDescDeviceID := devicecertificateFields[0].Descriptor()
+	// devicecertificate.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	devicecertificate.DeviceIDValidator = devicecertificateDescDeviceID.Validators[0].(func(string) error)
+	// devicecertificateDescCommonName is the schema descriptor for common_name field.
+	devicecertificateDescCommonName := devicecertificateFields[1].Descriptor()
+	// devicecertificate.CommonNameValidator is a validator for the "common_name" field. It is called by the builders before save.
+	devicecertificate.CommonNameValidator = devicecertificateDescCommonName.Validators[0].(func(string) error)
+	// devicecertificateDescIsIdentity is the schema descriptor for is_identity field.
+	devicecertificateDescIsIdentity := devicecertificateFields[2].Descriptor()
+	// devicecertificate.DefaultIsIdentity holds the default value on creation for the is_identity field.
+	devicecertificate.DefaultIsIdentity = devicecertificateDescIsIdentity.Default.(bool)
+	// devicecertificateDescFingerprint is the schema descriptor for fingerprint field.
+	devicecertificateDescFingerprint := devicecertificateFields[3].Descriptor()
+	// devicecertificate.FingerprintValidator is a validator for the "fingerprint" field. It is called by the builders before save.
+	devicecertificate.FingerprintValidator = func() func(string) error {
+		validators := devicecertificateDescFingerprint.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(fingerprint string) error {
+			for _, fn := range fns {
+				if err := fn(fingerprint); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// devicecertificateDescID is the schema descriptor for id field.
+	devicecertificateDescID := devicecertificateMixinFields1[0].Descriptor()
+	// devicecertificate.DefaultID holds the default value on creation for the id field.
+	devicecertificate.DefaultID = devicecertificateDescID.Default.(func() string)
+	// devicecertificate.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	devicecertificate.IDValidator = func() func(string) error {
+		validators := devicecertificateDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	devicechannelMixin := schema.DeviceChannel{}.Mixin()
+	devicechannelMixinHooks0 := devicechannelMixin[0].Hooks()
+	devicechannelMixinHooks1 := devicechannelMixin[1].Hooks()
+	devicechannel.Hooks[0] = devicechannelMixinHooks0[0]
+	devicechannel.Hooks[1] = devicechannelMixinHooks1[0]
+	devicechannelMixinInters0 := devicechannelMixin[0].Interceptors()
+	devicechannel.Interceptors[0] = devicechannelMixinInters0[0]
+	devicechannelMixinFields0 := devicechannelMixin[0].Fields()
+	_ = devicechannelMixinFields0
+	devicechannelMixinFields1 := devicechannelMixin[1].Fields()
+	_ = devicechannelMixinFields1
+	devicechannelFields := schema.DeviceChannel{}.Fields()
+	_ = devicechannelFields
+	// devicechannelDescOrganizationID is the schema descriptor for organization_id field.
+	devicechannelDescOrganizationID := devicechannelMixinFields0[0].Descriptor()
+	// devicechannel.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	devicechannel.OrganizationIDValidator = devicechannelDescOrganizationID.Validators[0].(func(string) error)
+	// devicechannelDescProviderID is the schema descriptor for provider_id field.
+	devicechannelDescProviderID := devicechannelMixinFields0[1].Descriptor()
+	// devicechannel.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	devicechannel.ProviderIDValidator = devicechannelDescProviderID.Validators[0].(func(string) error)
+	// devicechannelDescCreatedAt is the schema descriptor for created_at field.
+	devicechannelDescCreatedAt := devicechannelMixinFields1[1].Descriptor()
+	// devicechannel.DefaultCreatedAt holds the default value on creation for the created_at field.
+	devicechannel.DefaultCreatedAt = devicechannelDescCreatedAt.Default.(func() time.Time)
+	// devicechannelDescUpdatedAt is the schema descriptor for updated_at field.
+	devicechannelDescUpdatedAt := devicechannelMixinFields1[2].Descriptor()
+	// devicechannel.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	devicechannel.DefaultUpdatedAt = devicechannelDescUpdatedAt.Default.(func() time.Time)
+	// devicechannel.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	devicechannel.UpdateDefaultUpdatedAt = devicechannelDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// devicechannelDescDeviceID is the schema descriptor for device_id field.
+	devicechannelDescDeviceID := devicechannelFields[0].Descriptor()
+	// devicechannel.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	devicechannel.DeviceIDValidator = devicechannelDescDeviceID.Validators[0].(func(string) error)
+	// devicechannelDescKey is the schema descriptor for key field.
+	devicechannelDescKey := devicechannelFields[1].Descriptor()
+	// devicechannel.KeyValidator is a validator for the "key" field. It is called by the builders before save.
+	devicechannel.KeyValidator = func() func(string) error {
+		validators := devicechannelDescKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(key string) error {
+			for _, fn := range fns {
+				if err := fn(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// devicechannelDescUserName is the schema descriptor for user_name field.
+	devicechannelDescUserName := devicechannelFields[4].Descriptor()
+	// devicechannel.UserNameValidator is a validator for the "user_name" field. It is called by the builders before save.
+	devicechannel.UserNameValidator = devicechannelDescUserName.Validators[0].(func(string) error)
+	// devicechannelDescFingerprint is the schema descriptor for fingerprint field.
+	devicechannelDescFingerprint := devicechannelFields[5].Descriptor()
+	// devicechannel.FingerprintValidator is a validator for the "fingerprint" field. It is called by the builders before save.
+	devicechannel.FingerprintValidator = devicechannelDescFingerprint.Validators[0].(func(string) error)
+	// devicechannelDescTopic is the schema descriptor for topic field.
+	devicechannelDescTopic := devicechannelFields[6].Descriptor()
+	// devicechannel.TopicValidator is a validator for the "topic" field. It is called by the builders before save.
+	devicechannel.TopicValidator = devicechannelDescTopic.Validators[0].(func(string) error)
+	// devicechannelDescPushMagic is the schema descriptor for push_magic field.
+	devicechannelDescPushMagic := devicechannelFields[8].Descriptor()
+	// devicechannel.PushMagicValidator is a validator for the "push_magic" field. It is called by the builders before save.
+	devicechannel.PushMagicValidator = devicechannelDescPushMagic.Validators[0].(func(string) error)
+	// devicechannelDescPushDead is the schema descriptor for push_dead field.
+	devicechannelDescPushDead := devicechannelFields[9].Descriptor()
+	// devicechannel.DefaultPushDead holds the default value on creation for the push_dead field.
+	devicechannel.DefaultPushDead = devicechannelDescPushDead.Default.(bool)
+	// devicechannelDescAwaitingConfiguration is the schema descriptor for awaiting_configuration field.
+	devicechannelDescAwaitingConfiguration := devicechannelFields[14].Descriptor()
+	// devicechannel.DefaultAwaitingConfiguration holds the default value on creation for the awaiting_configuration field.
+	devicechannel.DefaultAwaitingConfiguration = devicechannelDescAwaitingConfiguration.Default.(bool)
+	// devicechannelDescID is the schema descriptor for id field.
+	devicechannelDescID := devicechannelMixinFields1[0].Descriptor()
+	// devicechannel.DefaultID holds the default value on creation for the id field.
+	devicechannel.DefaultID = devicechannelDescID.Default.(func() string)
+	// devicechannel.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	devicechannel.IDValidator = func() func(string) error {
+		validators := devicechannelDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	devicecommandMixin := schema.DeviceCommand{}.Mixin()
+	devicecommandMixinHooks0 := devicecommandMixin[0].Hooks()
+	devicecommandMixinHooks1 := devicecommandMixin[1].Hooks()
+	devicecommand.Hooks[0] = devicecommandMixinHooks0[0]
+	devicecommand.Hooks[1] = devicecommandMixinHooks1[0]
+	devicecommandMixinInters0 := devicecommandMixin[0].Interceptors()
+	devicecommand.Interceptors[0] = devicecommandMixinInters0[0]
+	devicecommandMixinFields0 := devicecommandMixin[0].Fields()
+	_ = devicecommandMixinFields0
+	devicecommandMixinFields1 := devicecommandMixin[1].Fields()
+	_ = devicecommandMixinFields1
+	devicecommandFields := schema.DeviceCommand{}.Fields()
+	_ = devicecommandFields
+	// devicecommandDescOrganizationID is the schema descriptor for organization_id field.
+	devicecommandDescOrganizationID := devicecommandMixinFields0[0].Descriptor()
+	// devicecommand.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	devicecommand.OrganizationIDValidator = devicecommandDescOrganizationID.Validators[0].(func(string) error)
+	// devicecommandDescProviderID is the schema descriptor for provider_id field.
+	devicecommandDescProviderID := devicecommandMixinFields0[1].Descriptor()
+	// devicecommand.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	devicecommand.ProviderIDValidator = devicecommandDescProviderID.Validators[0].(func(string) error)
+	// devicecommandDescCreatedAt is the schema descriptor for created_at field.
+	devicecommandDescCreatedAt := devicecommandMixinFields1[1].Descriptor()
+	// devicecommand.DefaultCreatedAt holds the default value on creation for the created_at field.
+	devicecommand.DefaultCreatedAt = devicecommandDescCreatedAt.Default.(func() time.Time)
+	// devicecommandDescUpdatedAt is the schema descriptor for updated_at field.
+	devicecommandDescUpdatedAt := devicecommandMixinFields1[2].Descriptor()
+	// devicecommand.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	devicecommand.DefaultUpdatedAt = devicecommandDescUpdatedAt.Default.(func() time.Time)
+	// devicecommand.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	devicecommand.UpdateDefaultUpdatedAt = devicecommandDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// devicecommandDescDeviceID is the schema descriptor for device_id field.
+	devicecommandDescDeviceID := devicecommandFields[0].Descriptor()
+	// devicecommand.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	devicecommand.DeviceIDValidator = devicecommandDescDeviceID.Validators[0].(func(string) error)
+	// devicecommandDescChannelID is the schema descriptor for channel_id field.
+	devicecommandDescChannelID := devicecommandFields[1].Descriptor()
+	// devicecommand.ChannelIDValidator is a validator for the "channel_id" field. It is called by the builders before save.
+	devicecommand.ChannelIDValidator = devicecommandDescChannelID.Validators[0].(func(string) error)
+	// devicecommandDescCommandUUID is the schema descriptor for command_uuid field.
+	devicecommandDescCommandUUID := devicecommandFields[2].Descriptor()
+	// devicecommand.CommandUUIDValidator is a validator for the "command_uuid" field. It is called by the builders before save.
+	devicecommand.CommandUUIDValidator = func() func(string) error {
+		validators := devicecommandDescCommandUUID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(command_uuid string) error {
+			for _, fn := range fns {
+				if err := fn(command_uuid); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// devicecommandDescRequestType is the schema descriptor for request_type field.
+	devicecommandDescRequestType := devicecommandFields[3].Descriptor()
+	// devicecommand.RequestTypeValidator is a validator for the "request_type" field. It is called by the builders before save.
+	devicecommand.RequestTypeValidator = func() func(string) error {
+		validators := devicecommandDescRequestType.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(request_type string) error {
+			for _, fn := range fns {
+				if err := fn(request_type); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// devicecommandDescPriority is the schema descriptor for priority field.
+	devicecommandDescPriority := devicecommandFields[7].Descriptor()
+	// devicecommand.DefaultPriority holds the default value on creation for the priority field.
+	devicecommand.DefaultPriority = devicecommandDescPriority.Default.(int)
+	// devicecommandDescAttempts is the schema descriptor for attempts field.
+	devicecommandDescAttempts := devicecommandFields[12].Descriptor()
+	// devicecommand.DefaultAttempts holds the default value on creation for the attempts field.
+	devicecommand.DefaultAttempts = devicecommandDescAttempts.Default.(int)
+	// devicecommand.AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
+	devicecommand.AttemptsValidator = devicecommandDescAttempts.Validators[0].(func(int) error)
+	// devicecommandDescInventory is the schema descriptor for inventory field.
+	devicecommandDescInventory := devicecommandFields[14].Descriptor()
+	// devicecommand.DefaultInventory holds the default value on creation for the inventory field.
+	devicecommand.DefaultInventory = devicecommandDescInventory.Default.(bool)
+	// devicecommandDescID is the schema descriptor for id field.
+	devicecommandDescID := devicecommandMixinFields1[0].Descriptor()
+	// devicecommand.DefaultID holds the default value on creation for the id field.
+	devicecommand.DefaultID = devicecommandDescID.Default.(func() string)
+	// devicecommand.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	devicecommand.IDValidator = func() func(string) error {
+		validators := devicecommandDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	deviceidentityMixin := schema.DeviceIdentity{}.Mixin()
+	deviceidentityMixinHooks0 := deviceidentityMixin[0].Hooks()
+	deviceidentityMixinHooks1 := deviceidentityMixin[1].Hooks()
+	deviceidentity.Hooks[0] = deviceidentityMixinHooks0[0]
+	deviceidentity.Hooks[1] = deviceidentityMixinHooks1[0]
+	deviceidentityMixinInters0 := deviceidentityMixin[0].Interceptors()
+	deviceidentity.Interceptors[0] = deviceidentityMixinInters0[0]
+	deviceidentityMixinFields0 := deviceidentityMixin[0].Fields()
+	_ = deviceidentityMixinFields0
+	deviceidentityMixinFields1 := deviceidentityMixin[1].Fields()
+	_ = deviceidentityMixinFields1
+	deviceidentityFields := schema.DeviceIdentity{}.Fields()
+	_ = deviceidentityFields
+	// deviceidentityDescOrganizationID is the schema descriptor for organization_id field.
+	deviceidentityDescOrganizationID := deviceidentityMixinFields0[0].Descriptor()
+	// deviceidentity.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	deviceidentity.OrganizationIDValidator = deviceidentityDescOrganizationID.Validators[0].(func(string) error)
+	// deviceidentityDescProviderID is the schema descriptor for provider_id field.
+	deviceidentityDescProviderID := deviceidentityMixinFields0[1].Descriptor()
+	// deviceidentity.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	deviceidentity.ProviderIDValidator = deviceidentityDescProviderID.Validators[0].(func(string) error)
+	// deviceidentityDescCreatedAt is the schema descriptor for created_at field.
+	deviceidentityDescCreatedAt := deviceidentityMixinFields1[1].Descriptor()
+	// deviceidentity.DefaultCreatedAt holds the default value on creation for the created_at field.
+	deviceidentity.DefaultCreatedAt = deviceidentityDescCreatedAt.Default.(func() time.Time)
+	// deviceidentityDescUpdatedAt is the schema descriptor for updated_at field.
+	deviceidentityDescUpdatedAt := deviceidentityMixinFields1[2].Descriptor()
+	// deviceidentity.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	deviceidentity.DefaultUpdatedAt = deviceidentityDescUpdatedAt.Default.(func() time.Time)
+	// deviceidentity.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	deviceidentity.UpdateDefaultUpdatedAt = deviceidentityDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// deviceidentityDescFingerprint is the schema descriptor for fingerprint field.
+	deviceidentityDescFingerprint := deviceidentityFields[2].Descriptor()
+	// deviceidentity.FingerprintValidator is a validator for the "fingerprint" field. It is called by the builders before save.
+	deviceidentity.FingerprintValidator = func() func(string) error {
+		validators := deviceidentityDescFingerprint.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(fingerprint string) error {
+			for _, fn := range fns {
+				if err := fn(fingerprint); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceidentityDescSerialNumber is the schema descriptor for serial_number field.
+	deviceidentityDescSerialNumber := deviceidentityFields[3].Descriptor()
+	// deviceidentity.SerialNumberValidator is a validator for the "serial_number" field. It is called by the builders before save.
+	deviceidentity.SerialNumberValidator = func() func(string) error {
+		validators := deviceidentityDescSerialNumber.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(serial_number string) error {
+			for _, fn := range fns {
+				if err := fn(serial_number); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceidentityDescCommonName is the schema descriptor for common_name field.
+	deviceidentityDescCommonName := deviceidentityFields[4].Descriptor()
+	// deviceidentity.CommonNameValidator is a validator for the "common_name" field. It is called by the builders before save.
+	deviceidentity.CommonNameValidator = func() func(string) error {
+		validators := deviceidentityDescCommonName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(common_name string) error {
+			for _, fn := range fns {
+				if err := fn(common_name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceidentityDescID is the schema descriptor for id field.
+	deviceidentityDescID := deviceidentityMixinFields1[0].Descriptor()
+	// deviceidentity.DefaultID holds the default value on creation for the id field.
+	deviceidentity.DefaultID = deviceidentityDescID.Default.(func() string)
+	// deviceidentity.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	deviceidentity.IDValidator = func() func(string) error {
+		validators := deviceidentityDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	deviceosupdateMixin := schema.DeviceOsUpdate{}.Mixin()
+	deviceosupdateMixinHooks0 := deviceosupdateMixin[0].Hooks()
+	deviceosupdateMixinHooks1 := deviceosupdateMixin[1].Hooks()
+	deviceosupdate.Hooks[0] = deviceosupdateMixinHooks0[0]
+	deviceosupdate.Hooks[1] = deviceosupdateMixinHooks1[0]
+	deviceosupdateMixinInters0 := deviceosupdateMixin[0].Interceptors()
+	deviceosupdate.Interceptors[0] = deviceosupdateMixinInters0[0]
+	deviceosupdateMixinFields0 := deviceosupdateMixin[0].Fields()
+	_ = deviceosupdateMixinFields0
+	deviceosupdateMixinFields1 := deviceosupdateMixin[1].Fields()
+	_ = deviceosupdateMixinFields1
+	deviceosupdateFields := schema.DeviceOsUpdate{}.Fields()
+	_ = deviceosupdateFields
+	// deviceosupdateDescOrganizationID is the schema descriptor for organization_id field.
+	deviceosupdateDescOrganizationID := deviceosupdateMixinFields0[0].Descriptor()
+	// deviceosupdate.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	deviceosupdate.OrganizationIDValidator = deviceosupdateDescOrganizationID.Validators[0].(func(string) error)
+	// deviceosupdateDescProviderID is the schema descriptor for provider_id field.
+	deviceosupdateDescProviderID := deviceosupdateMixinFields0[1].Descriptor()
+	// deviceosupdate.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	deviceosupdate.ProviderIDValidator = deviceosupdateDescProviderID.Validators[0].(func(string) error)
+	// deviceosupdateDescCreatedAt is the schema descriptor for created_at field.
+	deviceosupdateDescCreatedAt := deviceosupdateMixinFields1[1].Descriptor()
+	// deviceosupdate.DefaultCreatedAt holds the default value on creation for the created_at field.
+	deviceosupdate.DefaultCreatedAt = deviceosupdateDescCreatedAt.Default.(func() time.Time)
+	// deviceosupdateDescUpdatedAt is the schema descriptor for updated_at field.
+	deviceosupdateDescUpdatedAt := deviceosupdateMixinFields1[2].Descriptor()
+	// deviceosupdate.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	deviceosupdate.DefaultUpdatedAt = deviceosupdateDescUpdatedAt.Default.(func() time.Time)
+	// deviceosupdate.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	deviceosupdate.UpdateDefaultUpdatedAt = deviceosupdateDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// deviceosupdateDescDeviceID is the schema descriptor for device_id field.
+	deviceosupdateDescDeviceID := deviceosupdateFields[0].Descriptor()
+	// deviceosupdate.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	deviceosupdate.DeviceIDValidator = deviceosupdateDescDeviceID.Validators[0].(func(string) error)
+	// deviceosupdateDescProductKey is the schema descriptor for product_key field.
+	deviceosupdateDescProductKey := deviceosupdateFields[1].Descriptor()
+	// deviceosupdate.ProductKeyValidator is a validator for the "product_key" field. It is called by the builders before save.
+	deviceosupdate.ProductKeyValidator = func() func(string) error {
+		validators := deviceosupdateDescProductKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(product_key string) error {
+			for _, fn := range fns {
+				if err := fn(product_key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceosupdateDescName is the schema descriptor for name field.
+	deviceosupdateDescName := deviceosupdateFields[2].Descriptor()
+	// deviceosupdate.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	deviceosupdate.NameValidator = deviceosupdateDescName.Validators[0].(func(string) error)
+	// deviceosupdateDescVersion is the schema descriptor for version field.
+	deviceosupdateDescVersion := deviceosupdateFields[3].Descriptor()
+	// deviceosupdate.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	deviceosupdate.VersionValidator = deviceosupdateDescVersion.Validators[0].(func(string) error)
+	// deviceosupdateDescBuild is the schema descriptor for build field.
+	deviceosupdateDescBuild := deviceosupdateFields[4].Descriptor()
+	// deviceosupdate.BuildValidator is a validator for the "build" field. It is called by the builders before save.
+	deviceosupdate.BuildValidator = deviceosupdateDescBuild.Validators[0].(func(string) error)
+	// deviceosupdateDescIsCritical is the schema descriptor for is_critical field.
+	deviceosupdateDescIsCritical := deviceosupdateFields[5].Descriptor()
+	// deviceosupdate.DefaultIsCritical holds the default value on creation for the is_critical field.
+	deviceosupdate.DefaultIsCritical = deviceosupdateDescIsCritical.Default.(bool)
+	// deviceosupdateDescRestartRequired is the schema descriptor for restart_required field.
+	deviceosupdateDescRestartRequired := deviceosupdateFields[6].Descriptor()
+	// deviceosupdate.DefaultRestartRequired holds the default value on creation for the restart_required field.
+	deviceosupdate.DefaultRestartRequired = deviceosupdateDescRestartRequired.Default.(bool)
+	// deviceosupdateDescStatus is the schema descriptor for status field.
+	deviceosupdateDescStatus := deviceosupdateFields[7].Descriptor()
+	// deviceosupdate.StatusValidator is a validator for the "status" field. It is called by the builders before save.
+	deviceosupdate.StatusValidator = deviceosupdateDescStatus.Validators[0].(func(string) error)
+	// deviceosupdateDescIsDownloaded is the schema descriptor for is_downloaded field.
+	deviceosupdateDescIsDownloaded := deviceosupdateFields[9].Descriptor()
+	// deviceosupdate.DefaultIsDownloaded holds the default value on creation for the is_downloaded field.
+	deviceosupdate.DefaultIsDownloaded = deviceosupdateDescIsDownloaded.Default.(bool)
+	// deviceosupdateDescID is the schema descriptor for id field.
+	deviceosupdateDescID := deviceosupdateMixinFields1[0].Descriptor()
+	// deviceosupdate.DefaultID holds the default value on creation for the id field.
+	deviceosupdate.DefaultID = deviceosupdateDescID.Default.(func() string)
+	// deviceosupdate.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	deviceosupdate.IDValidator = func() func(string) error {
+		validators := deviceosupdateDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	deviceprofileMixin := schema.DeviceProfile{}.Mixin()
+	deviceprofileMixinHooks0 := deviceprofileMixin[0].Hooks()
+	deviceprofileMixinHooks1 := deviceprofileMixin[1].Hooks()
+	deviceprofile.Hooks[0] = deviceprofileMixinHooks0[0]
+	deviceprofile.Hooks[1] = deviceprofileMixinHooks1[0]
+	deviceprofileMixinInters0 := deviceprofileMixin[0].Interceptors()
+	deviceprofile.Interceptors[0] = deviceprofileMixinInters0[0]
+	deviceprofileMixinFields0 := deviceprofileMixin[0].Fields()
+	_ = deviceprofileMixinFields0
+	deviceprofileMixinFields1 := deviceprofileMixin[1].Fields()
+	_ = deviceprofileMixinFields1
+	deviceprofileFields := schema.DeviceProfile{}.Fields()
+	_ = deviceprofileFields
+	// deviceprofileDescOrganizationID is the schema descriptor for organization_id field.
+	deviceprofileDescOrganizationID := deviceprofileMixinFields0[0].Descriptor()
+	// deviceprofile.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	deviceprofile.OrganizationIDValidator = deviceprofileDescOrganizationID.Validators[0].(func(string) error)
+	// deviceprofileDescProviderID is the schema descriptor for provider_id field.
+	deviceprofileDescProviderID := deviceprofileMixinFields0[1].Descriptor()
+	// deviceprofile.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	deviceprofile.ProviderIDValidator = deviceprofileDescProviderID.Validators[0].(func(string) error)
+	// deviceprofileDescCreatedAt is the schema descriptor for created_at field.
+	deviceprofileDescCreatedAt := deviceprofileMixinFields1[1].Descriptor()
+	// deviceprofile.DefaultCreatedAt holds the default value on creation for the created_at field.
+	deviceprofile.DefaultCreatedAt = deviceprofileDescCreatedAt.Default.(func() time.Time)
+	// deviceprofileDescUpdatedAt is the schema descriptor for updated_at field.
+	deviceprofileDescUpdatedAt := deviceprofileMixinFields1[2].Descriptor()
+	// deviceprofile.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	deviceprofile.DefaultUpdatedAt = deviceprofileDescUpdatedAt.Default.(func() time.Time)
+	// deviceprofile.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	deviceprofile.UpdateDefaultUpdatedAt = deviceprofileDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// deviceprofileDescDeviceID is the schema descriptor for device_id field.
+	deviceprofileDescDeviceID := deviceprofileFields[0].Descriptor()
+	// deviceprofile.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	deviceprofile.DeviceIDValidator = deviceprofileDescDeviceID.Validators[0].(func(string) error)
+	// deviceprofileDescIdentifier is the schema descriptor for identifier field.
+	deviceprofileDescIdentifier := deviceprofileFields[1].Descriptor()
+	// deviceprofile.IdentifierValidator is a validator for the "identifier" field. It is called by the builders before save.
+	deviceprofile.IdentifierValidator = func() func(string) error {
+		validators := deviceprofileDescIdentifier.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(identifier string) error {
+			for _, fn := range fns {
+				if err := fn(identifier); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceprofileDescUUID is the schema descriptor for uuid field.
+	deviceprofileDescUUID := deviceprofileFields[2].Descriptor()
+	// deviceprofile.UUIDValidator is a validator for the "uuid" field. It is called by the builders before save.
+	deviceprofile.UUIDValidator = deviceprofileDescUUID.Validators[0].(func(string) error)
+	// deviceprofileDescName is the schema descriptor for name field.
+	deviceprofileDescName := deviceprofileFields[3].Descriptor()
+	// deviceprofile.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	deviceprofile.NameValidator = deviceprofileDescName.Validators[0].(func(string) error)
+	// deviceprofileDescProfileOrganization is the schema descriptor for profile_organization field.
+	deviceprofileDescProfileOrganization := deviceprofileFields[4].Descriptor()
+	// deviceprofile.ProfileOrganizationValidator is a validator for the "profile_organization" field. It is called by the builders before save.
+	deviceprofile.ProfileOrganizationValidator = deviceprofileDescProfileOrganization.Validators[0].(func(string) error)
+	// deviceprofileDescManaged is the schema descriptor for managed field.
+	deviceprofileDescManaged := deviceprofileFields[5].Descriptor()
+	// deviceprofile.DefaultManaged holds the default value on creation for the managed field.
+	deviceprofile.DefaultManaged = deviceprofileDescManaged.Default.(bool)
+	// deviceprofileDescRemovalDisallowed is the schema descriptor for removal_disallowed field.
+	deviceprofileDescRemovalDisallowed := deviceprofileFields[6].Descriptor()
+	// deviceprofile.DefaultRemovalDisallowed holds the default value on creation for the removal_disallowed field.
+	deviceprofile.DefaultRemovalDisallowed = deviceprofileDescRemovalDisallowed.Default.(bool)
+	// deviceprofileDescEncrypted is the schema descriptor for encrypted field.
+	deviceprofileDescEncrypted := deviceprofileFields[7].Descriptor()
+	// deviceprofile.DefaultEncrypted holds the default value on creation for the encrypted field.
+	deviceprofile.DefaultEncrypted = deviceprofileDescEncrypted.Default.(bool)
+	// deviceprofileDescID is the schema descriptor for id field.
+	deviceprofileDescID := deviceprofileMixinFields1[0].Descriptor()
+	// deviceprofile.DefaultID holds the default value on creation for the id field.
+	deviceprofile.DefaultID = deviceprofileDescID.Default.(func() string)
+	// deviceprofile.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	deviceprofile.IDValidator = func() func(string) error {
+		validators := deviceprofileDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	devicesecretMixin := schema.DeviceSecret{}.Mixin()
+	devicesecretMixinHooks0 := devicesecretMixin[0].Hooks()
+	devicesecretMixinHooks1 := devicesecretMixin[1].Hooks()
+	devicesecret.Hooks[0] = devicesecretMixinHooks0[0]
+	devicesecret.Hooks[1] = devicesecretMixinHooks1[0]
+	devicesecretMixinInters0 := devicesecretMixin[0].Interceptors()
+	devicesecret.Interceptors[0] = devicesecretMixinInters0[0]
+	devicesecretMixinFields0 := devicesecretMixin[0].Fields()
+	_ = devicesecretMixinFields0
+	devicesecretMixinFields1 := devicesecretMixin[1].Fields()
+	_ = devicesecretMixinFields1
+	devicesecretFields := schema.DeviceSecret{}.Fields()
+	_ = devicesecretFields
+	// devicesecretDescOrganizationID is the schema descriptor for organization_id field.
+	devicesecretDescOrganizationID := devicesecretMixinFields0[0].Descriptor()
+	// devicesecret.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	devicesecret.OrganizationIDValidator = devicesecretDescOrganizationID.Validators[0].(func(string) error)
+	// devicesecretDescProviderID is the schema descriptor for provider_id field.
+	devicesecretDescProviderID := devicesecretMixinFields0[1].Descriptor()
+	// devicesecret.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	devicesecret.ProviderIDValidator = devicesecretDescProviderID.Validators[0].(func(string) error)
+	// devicesecretDescCreatedAt is the schema descriptor for created_at field.
+	devicesecretDescCreatedAt := devicesecretMixinFields1[1].Descriptor()
+	// devicesecret.DefaultCreatedAt holds the default value on creation for the created_at field.
+	devicesecret.DefaultCreatedAt = devicesecretDescCreatedAt.Default.(func() time.Time)
+	// devicesecretDescUpdatedAt is the schema descriptor for updated_at field.
+	devicesecretDescUpdatedAt := devicesecretMixinFields1[2].Descriptor()
+	// devicesecret.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	devicesecret.DefaultUpdatedAt = devicesecretDescUpdatedAt.Default.(func() time.Time)
+	// devicesecret.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	devicesecret.UpdateDefaultUpdatedAt = devicesecretDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// devicesecretDescDeviceID is the schema descriptor for device_id field.
+	devicesecretDescDeviceID := devicesecretFields[0].Descriptor()
+	// devicesecret.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	devicesecret.DeviceIDValidator = devicesecretDescDeviceID.Validators[0].(func(string) error)
+	// devicesecretDescValue is the schema descriptor for value field.
+	devicesecretDescValue := devicesecretFields[2].Descriptor()
+	// devicesecret.ValueValidator is a validator for the "value" field. It is called by the builders before save.
+	devicesecret.ValueValidator = devicesecretDescValue.Validators[0].(func([]byte) error)
+	// devicesecretDescID is the schema descriptor for id field.
+	devicesecretDescID := devicesecretMixinFields1[0].Descriptor()
+	// devicesecret.DefaultID holds the default value on creation for the id field.
+	devicesecret.DefaultID = devicesecretDescID.Default.(func() string)
+	// devicesecret.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	devicesecret.IDValidator = func() func(string) error {
+		validators := devicesecretDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	enrollmentMixin := schema.Enrollment{}.Mixin()
+	enrollmentMixinHooks0 := enrollmentMixin[0].Hooks()
+	enrollmentMixinHooks1 := enrollmentMixin[1].Hooks()
+	enrollment.Hooks[0] = enrollmentMixinHooks0[0]
+	enrollment.Hooks[1] = enrollmentMixinHooks1[0]
+	enrollmentMixinInters0 := enrollmentMixin[0].Interceptors()
+	enrollment.Interceptors[0] = enrollmentMixinInters0[0]
+	enrollmentMixinFields0 := enrollmentMixin[0].Fields()
+	_ = enrollmentMixinFields0
+	enrollmentMixinFields1 := enrollmentMixin[1].Fields()
+	_ = enrollmentMixinFields1
+	enrollmentFields := schema.Enrollment{}.Fields()
+	_ = enrollmentFields
+	// enrollmentDescOrganizationID is the schema descriptor for organization_id field.
+	enrollmentDescOrganizationID := enrollmentMixinFields0[0].Descriptor()
+	// enrollment.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	enrollment.OrganizationIDValidator = enrollmentDescOrganizationID.Validators[0].(func(string) error)
+	// enrollmentDescProviderID is the schema descriptor for provider_id field.
+	enrollmentDescProviderID := enrollmentMixinFields0[1].Descriptor()
+	// enrollment.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	enrollment.ProviderIDValidator = enrollmentDescProviderID.Validators[0].(func(string) error)
+	// enrollmentDescCreatedAt is the schema descriptor for created_at field.
+	enrollmentDescCreatedAt := enrollmentMixinFields1[1].Descriptor()
+	// enrollment.DefaultCreatedAt holds the default value on creation for the created_at field.
+	enrollment.DefaultCreatedAt = enrollmentDescCreatedAt.Default.(func() time.Time)
+	// enrollmentDescUpdatedAt is the schema descriptor for updated_at field.
+	enrollmentDescUpdatedAt := enrollmentMixinFields1[2].Descriptor()
+	// enrollment.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	enrollment.DefaultUpdatedAt = enrollmentDescUpdatedAt.Default.(func() time.Time)
+	// enrollment.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	enrollment.UpdateDefaultUpdatedAt = enrollmentDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// enrollmentDescAppleMdmID is the schema descriptor for apple_mdm_id field.
+	enrollmentDescAppleMdmID := enrollmentFields[0].Descriptor()
+	// enrollment.AppleMdmIDValidator is a validator for the "apple_mdm_id" field. It is called by the builders before save.
+	enrollment.AppleMdmIDValidator = enrollmentDescAppleMdmID.Validators[0].(func(string) error)
+	// enrollmentDescName is the schema descriptor for name field.
+	enrollmentDescName := enrollmentFields[1].Descriptor()
+	// enrollment.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	enrollment.NameValidator = func() func(string) error {
+		validators := enrollmentDescName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(name string) error {
+			for _, fn := range fns {
+				if err := fn(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// enrollmentDescTokenHash is the schema descriptor for token_hash field.
+	enrollmentDescTokenHash := enrollmentFields[3].Descriptor()
+	// enrollment.TokenHashValidator is a validator for the "token_hash" field. It is called by the builders before save.
+	enrollment.TokenHashValidator = func() func(string) error {
+		validators := enrollmentDescTokenHash.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(token_hash string) error {
+			for _, fn := range fns {
+				if err := fn(token_hash); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// enrollmentDescToken is the schema descriptor for token field.
+	enrollmentDescToken := enrollmentFields[4].Descriptor()
+	// enrollment.TokenValidator is a validator for the "token" field. It is called by the builders before save.
+	enrollment.TokenValidator = enrollmentDescToken.Validators[0].(func([]byte) error)
+	// enrollmentDescQuota is the schema descriptor for quota field.
+	enrollmentDescQuota := enrollmentFields[5].Descriptor()
+	// enrollment.QuotaValidator is a validator for the "quota" field. It is called by the builders before save.
+	enrollment.QuotaValidator = enrollmentDescQuota.Validators[0].(func(int) error)
+	// enrollmentDescUsed is the schema descriptor for used field.
+	enrollmentDescUsed := enrollmentFields[6].Descriptor()
+	// enrollment.DefaultUsed holds the default value on creation for the used field.
+	enrollment.DefaultUsed = enrollmentDescUsed.Default.(int)
+	// enrollment.UsedValidator is a validator for the "used" field. It is called by the builders before save.
+	enrollment.UsedValidator = enrollmentDescUsed.Validators[0].(func(int) error)
+	// enrollmentDescID is the schema descriptor for id field.
+	enrollmentDescID := enrollmentMixinFields1[0].Descriptor()
+	// enrollment.DefaultID holds the default value on creation for the id field.
+	enrollment.DefaultID = enrollmentDescID.Default.(func() string)
+	// enrollment.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	enrollment.IDValidator = func() func(string) error {
+		validators := enrollmentDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -843,6 +1835,75 @@ func init() {
 			return nil
 		}
 	}()
+	maintenancewindowMixin := schema.MaintenanceWindow{}.Mixin()
+	maintenancewindowMixinHooks0 := maintenancewindowMixin[0].Hooks()
+	maintenancewindowMixinHooks1 := maintenancewindowMixin[1].Hooks()
+	maintenancewindow.Hooks[0] = maintenancewindowMixinHooks0[0]
+	maintenancewindow.Hooks[1] = maintenancewindowMixinHooks1[0]
+	maintenancewindowMixinInters0 := maintenancewindowMixin[0].Interceptors()
+	maintenancewindow.Interceptors[0] = maintenancewindowMixinInters0[0]
+	maintenancewindowMixinFields0 := maintenancewindowMixin[0].Fields()
+	_ = maintenancewindowMixinFields0
+	maintenancewindowMixinFields1 := maintenancewindowMixin[1].Fields()
+	_ = maintenancewindowMixinFields1
+	maintenancewindowFields := schema.MaintenanceWindow{}.Fields()
+	_ = maintenancewindowFields
+	// maintenancewindowDescOrganizationID is the schema descriptor for organization_id field.
+	maintenancewindowDescOrganizationID := maintenancewindowMixinFields0[0].Descriptor()
+	// maintenancewindow.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	maintenancewindow.OrganizationIDValidator = maintenancewindowDescOrganizationID.Validators[0].(func(string) error)
+	// maintenancewindowDescProviderID is the schema descriptor for provider_id field.
+	maintenancewindowDescProviderID := maintenancewindowMixinFields0[1].Descriptor()
+	// maintenancewindow.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	maintenancewindow.ProviderIDValidator = maintenancewindowDescProviderID.Validators[0].(func(string) error)
+	// maintenancewindowDescCreatedAt is the schema descriptor for created_at field.
+	maintenancewindowDescCreatedAt := maintenancewindowMixinFields1[1].Descriptor()
+	// maintenancewindow.DefaultCreatedAt holds the default value on creation for the created_at field.
+	maintenancewindow.DefaultCreatedAt = maintenancewindowDescCreatedAt.Default.(func() time.Time)
+	// maintenancewindowDescUpdatedAt is the schema descriptor for updated_at field.
+	maintenancewindowDescUpdatedAt := maintenancewindowMixinFields1[2].Descriptor()
+	// maintenancewindow.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	maintenancewindow.DefaultUpdatedAt = maintenancewindowDescUpdatedAt.Default.(func() time.Time)
+	// maintenancewindow.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	maintenancewindow.UpdateDefaultUpdatedAt = maintenancewindowDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// maintenancewindowDescName is the schema descriptor for name field.
+	maintenancewindowDescName := maintenancewindowFields[0].Descriptor()
+	// maintenancewindow.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	maintenancewindow.NameValidator = func() func(string) error {
+		validators := maintenancewindowDescName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(name string) error {
+			for _, fn := range fns {
+				if err := fn(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// maintenancewindowDescID is the schema descriptor for id field.
+	maintenancewindowDescID := maintenancewindowMixinFields1[0].Descriptor()
+	// maintenancewindow.DefaultID holds the default value on creation for the id field.
+	maintenancewindow.DefaultID = maintenancewindowDescID.Default.(func() string)
+	// maintenancewindow.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	maintenancewindow.IDValidator = func() func(string) error {
+		validators := maintenancewindowDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	organizationMixin := schema.Organization{}.Mixin()
 	organizationMixinHooks0 := organizationMixin[0].Hooks()
 	organizationMixinHooks1 := organizationMixin[1].Hooks()
@@ -987,6 +2048,209 @@ func init() {
 			return nil
 		}
 	}()
+	ratelimitMixin := schema.RateLimit{}.Mixin()
+	ratelimitMixinHooks0 := ratelimitMixin[0].Hooks()
+	ratelimit.Hooks[0] = ratelimitMixinHooks0[0]
+	ratelimitMixinFields0 := ratelimitMixin[0].Fields()
+	_ = ratelimitMixinFields0
+	ratelimitFields := schema.RateLimit{}.Fields()
+	_ = ratelimitFields
+	// ratelimitDescCreatedAt is the schema descriptor for created_at field.
+	ratelimitDescCreatedAt := ratelimitMixinFields0[1].Descriptor()
+	// ratelimit.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ratelimit.DefaultCreatedAt = ratelimitDescCreatedAt.Default.(func() time.Time)
+	// ratelimitDescUpdatedAt is the schema descriptor for updated_at field.
+	ratelimitDescUpdatedAt := ratelimitMixinFields0[2].Descriptor()
+	// ratelimit.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ratelimit.DefaultUpdatedAt = ratelimitDescUpdatedAt.Default.(func() time.Time)
+	// ratelimit.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ratelimit.UpdateDefaultUpdatedAt = ratelimitDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ratelimitDescKey is the schema descriptor for key field.
+	ratelimitDescKey := ratelimitFields[0].Descriptor()
+	// ratelimit.KeyValidator is a validator for the "key" field. It is called by the builders before save.
+	ratelimit.KeyValidator = func() func(string) error {
+		validators := ratelimitDescKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(key string) error {
+			for _, fn := range fns {
+				if err := fn(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ratelimitDescUsed is the schema descriptor for used field.
+	ratelimitDescUsed := ratelimitFields[2].Descriptor()
+	// ratelimit.DefaultUsed holds the default value on creation for the used field.
+	ratelimit.DefaultUsed = ratelimitDescUsed.Default.(int)
+	// ratelimit.UsedValidator is a validator for the "used" field. It is called by the builders before save.
+	ratelimit.UsedValidator = ratelimitDescUsed.Validators[0].(func(int) error)
+	// ratelimitDescID is the schema descriptor for id field.
+	ratelimitDescID := ratelimitMixinFields0[0].Descriptor()
+	// ratelimit.DefaultID holds the default value on creation for the id field.
+	ratelimit.DefaultID = ratelimitDescID.Default.(func() string)
+	// ratelimit.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ratelimit.IDValidator = func() func(string) error {
+		validators := ratelimitDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	rateshareMixin := schema.RateShare{}.Mixin()
+	rateshareMixinHooks0 := rateshareMixin[0].Hooks()
+	rateshare.Hooks[0] = rateshareMixinHooks0[0]
+	rateshareMixinFields0 := rateshareMixin[0].Fields()
+	_ = rateshareMixinFields0
+	rateshareFields := schema.RateShare{}.Fields()
+	_ = rateshareFields
+	// rateshareDescCreatedAt is the schema descriptor for created_at field.
+	rateshareDescCreatedAt := rateshareMixinFields0[1].Descriptor()
+	// rateshare.DefaultCreatedAt holds the default value on creation for the created_at field.
+	rateshare.DefaultCreatedAt = rateshareDescCreatedAt.Default.(func() time.Time)
+	// rateshareDescUpdatedAt is the schema descriptor for updated_at field.
+	rateshareDescUpdatedAt := rateshareMixinFields0[2].Descriptor()
+	// rateshare.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	rateshare.DefaultUpdatedAt = rateshareDescUpdatedAt.Default.(func() time.Time)
+	// rateshare.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	rateshare.UpdateDefaultUpdatedAt = rateshareDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// rateshareDescKey is the schema descriptor for key field.
+	rateshareDescKey := rateshareFields[0].Descriptor()
+	// rateshare.KeyValidator is a validator for the "key" field. It is called by the builders before save.
+	rateshare.KeyValidator = func() func(string) error {
+		validators := rateshareDescKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(key string) error {
+			for _, fn := range fns {
+				if err := fn(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// rateshareDescTenant is the schema descriptor for tenant field.
+	rateshareDescTenant := rateshareFields[1].Descriptor()
+	// rateshare.TenantValidator is a validator for the "tenant" field. It is called by the builders before save.
+	rateshare.TenantValidator = func() func(string) error {
+		validators := rateshareDescTenant.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(tenant string) error {
+			for _, fn := range fns {
+				if err := fn(tenant); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// rateshareDescUsed is the schema descriptor for used field.
+	rateshareDescUsed := rateshareFields[3].Descriptor()
+	// rateshare.DefaultUsed holds the default value on creation for the used field.
+	rateshare.DefaultUsed = rateshareDescUsed.Default.(int)
+	// rateshare.UsedValidator is a validator for the "used" field. It is called by the builders before save.
+	rateshare.UsedValidator = rateshareDescUsed.Validators[0].(func(int) error)
+	// rateshareDescID is the schema descriptor for id field.
+	rateshareDescID := rateshareMixinFields0[0].Descriptor()
+	// rateshare.DefaultID holds the default value on creation for the id field.
+	rateshare.DefaultID = rateshareDescID.Default.(func() string)
+	// rateshare.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	rateshare.IDValidator = func() func(string) error {
+		validators := rateshareDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	rateslotMixin := schema.RateSlot{}.Mixin()
+	rateslotMixinHooks0 := rateslotMixin[0].Hooks()
+	rateslot.Hooks[0] = rateslotMixinHooks0[0]
+	rateslotMixinFields0 := rateslotMixin[0].Fields()
+	_ = rateslotMixinFields0
+	rateslotFields := schema.RateSlot{}.Fields()
+	_ = rateslotFields
+	// rateslotDescCreatedAt is the schema descriptor for created_at field.
+	rateslotDescCreatedAt := rateslotMixinFields0[1].Descriptor()
+	// rateslot.DefaultCreatedAt holds the default value on creation for the created_at field.
+	rateslot.DefaultCreatedAt = rateslotDescCreatedAt.Default.(func() time.Time)
+	// rateslotDescUpdatedAt is the schema descriptor for updated_at field.
+	rateslotDescUpdatedAt := rateslotMixinFields0[2].Descriptor()
+	// rateslot.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	rateslot.DefaultUpdatedAt = rateslotDescUpdatedAt.Default.(func() time.Time)
+	// rateslot.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	rateslot.UpdateDefaultUpdatedAt = rateslotDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// rateslotDescKey is the schema descriptor for key field.
+	rateslotDescKey := rateslotFields[0].Descriptor()
+	// rateslot.KeyValidator is a validator for the "key" field. It is called by the builders before save.
+	rateslot.KeyValidator = func() func(string) error {
+		validators := rateslotDescKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(key string) error {
+			for _, fn := range fns {
+				if err := fn(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// rateslotDescNumber is the schema descriptor for number field.
+	rateslotDescNumber := rateslotFields[1].Descriptor()
+	// rateslot.NumberValidator is a validator for the "number" field. It is called by the builders before save.
+	rateslot.NumberValidator = rateslotDescNumber.Validators[0].(func(int) error)
+	// rateslotDescHolder is the schema descriptor for holder field.
+	rateslotDescHolder := rateslotFields[2].Descriptor()
+	// rateslot.HolderValidator is a validator for the "holder" field. It is called by the builders before save.
+	rateslot.HolderValidator = rateslotDescHolder.Validators[0].(func(string) error)
+	// rateslotDescID is the schema descriptor for id field.
+	rateslotDescID := rateslotMixinFields0[0].Descriptor()
+	// rateslot.DefaultID holds the default value on creation for the id field.
+	rateslot.DefaultID = rateslotDescID.Default.(func() string)
+	// rateslot.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	rateslot.IDValidator = func() func(string) error {
+		validators := rateslotDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	roleMixin := schema.Role{}.Mixin()
 	roleMixinHooks0 := roleMixin[0].Hooks()
 	roleMixinHooks1 := roleMixin[1].Hooks()
@@ -1047,6 +2311,79 @@ func init() {
 	// role.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	role.IDValidator = func() func(string) error {
 		validators := roleDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	scepchallengeMixin := schema.ScepChallenge{}.Mixin()
+	scepchallengeMixinHooks0 := scepchallengeMixin[0].Hooks()
+	scepchallengeMixinHooks1 := scepchallengeMixin[1].Hooks()
+	scepchallenge.Hooks[0] = scepchallengeMixinHooks0[0]
+	scepchallenge.Hooks[1] = scepchallengeMixinHooks1[0]
+	scepchallengeMixinInters0 := scepchallengeMixin[0].Interceptors()
+	scepchallenge.Interceptors[0] = scepchallengeMixinInters0[0]
+	scepchallengeMixinFields0 := scepchallengeMixin[0].Fields()
+	_ = scepchallengeMixinFields0
+	scepchallengeMixinFields1 := scepchallengeMixin[1].Fields()
+	_ = scepchallengeMixinFields1
+	scepchallengeFields := schema.ScepChallenge{}.Fields()
+	_ = scepchallengeFields
+	// scepchallengeDescOrganizationID is the schema descriptor for organization_id field.
+	scepchallengeDescOrganizationID := scepchallengeMixinFields0[0].Descriptor()
+	// scepchallenge.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	scepchallenge.OrganizationIDValidator = scepchallengeDescOrganizationID.Validators[0].(func(string) error)
+	// scepchallengeDescProviderID is the schema descriptor for provider_id field.
+	scepchallengeDescProviderID := scepchallengeMixinFields0[1].Descriptor()
+	// scepchallenge.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	scepchallenge.ProviderIDValidator = scepchallengeDescProviderID.Validators[0].(func(string) error)
+	// scepchallengeDescCreatedAt is the schema descriptor for created_at field.
+	scepchallengeDescCreatedAt := scepchallengeMixinFields1[1].Descriptor()
+	// scepchallenge.DefaultCreatedAt holds the default value on creation for the created_at field.
+	scepchallenge.DefaultCreatedAt = scepchallengeDescCreatedAt.Default.(func() time.Time)
+	// scepchallengeDescUpdatedAt is the schema descriptor for updated_at field.
+	scepchallengeDescUpdatedAt := scepchallengeMixinFields1[2].Descriptor()
+	// scepchallenge.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	scepchallenge.DefaultUpdatedAt = scepchallengeDescUpdatedAt.Default.(func() time.Time)
+	// scepchallenge.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	scepchallenge.UpdateDefaultUpdatedAt = scepchallengeDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// scepchallengeDescChallengeHash is the schema descriptor for challenge_hash field.
+	scepchallengeDescChallengeHash := scepchallengeFields[0].Descriptor()
+	// scepchallenge.ChallengeHashValidator is a validator for the "challenge_hash" field. It is called by the builders before save.
+	scepchallenge.ChallengeHashValidator = func() func(string) error {
+		validators := scepchallengeDescChallengeHash.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(challenge_hash string) error {
+			for _, fn := range fns {
+				if err := fn(challenge_hash); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// scepchallengeDescTransaction is the schema descriptor for transaction field.
+	scepchallengeDescTransaction := scepchallengeFields[5].Descriptor()
+	// scepchallenge.TransactionValidator is a validator for the "transaction" field. It is called by the builders before save.
+	scepchallenge.TransactionValidator = scepchallengeDescTransaction.Validators[0].(func(string) error)
+	// scepchallengeDescID is the schema descriptor for id field.
+	scepchallengeDescID := scepchallengeMixinFields1[0].Descriptor()
+	// scepchallenge.DefaultID holds the default value on creation for the id field.
+	scepchallenge.DefaultID = scepchallengeDescID.Default.(func() string)
+	// scepchallenge.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	scepchallenge.IDValidator = func() func(string) error {
+		validators := scepchallengeDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1421,8 +2758,36 @@ func init() {
 	ticketDescAlertID := ticketFields[1].Descriptor()
 	// ticket.AlertIDValidator is a validator for the "alert_id" field. It is called by the builders before save.
 	ticket.AlertIDValidator = ticketDescAlertID.Validators[0].(func(string) error)
+	// ticketDescGroupKey is the schema descriptor for group_key field.
+	ticketDescGroupKey := ticketFields[2].Descriptor()
+	// ticket.GroupKeyValidator is a validator for the "group_key" field. It is called by the builders before save.
+	ticket.GroupKeyValidator = func() func(string) error {
+		validators := ticketDescGroupKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(group_key string) error {
+			for _, fn := range fns {
+				if err := fn(group_key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketDescEpoch is the schema descriptor for epoch field.
+	ticketDescEpoch := ticketFields[3].Descriptor()
+	// ticket.DefaultEpoch holds the default value on creation for the epoch field.
+	ticket.DefaultEpoch = ticketDescEpoch.Default.(int)
+	// ticket.EpochValidator is a validator for the "epoch" field. It is called by the builders before save.
+	ticket.EpochValidator = ticketDescEpoch.Validators[0].(func(int) error)
+	// ticketDescStorm is the schema descriptor for storm field.
+	ticketDescStorm := ticketFields[4].Descriptor()
+	// ticket.DefaultStorm holds the default value on creation for the storm field.
+	ticket.DefaultStorm = ticketDescStorm.Default.(bool)
 	// ticketDescMarker is the schema descriptor for marker field.
-	ticketDescMarker := ticketFields[2].Descriptor()
+	ticketDescMarker := ticketFields[5].Descriptor()
 	// ticket.MarkerValidator is a validator for the "marker" field. It is called by the builders before save.
 	ticket.MarkerValidator = func() func(string) error {
 		validators := ticketDescMarker.Validators
@@ -1440,29 +2805,57 @@ func init() {
 		}
 	}()
 	// ticketDescExternalID is the schema descriptor for external_id field.
-	ticketDescExternalID := ticketFields[4].Descriptor()
+	ticketDescExternalID := ticketFields[7].Descriptor()
 	// ticket.ExternalIDValidator is a validator for the "external_id" field. It is called by the builders before save.
 	ticket.ExternalIDValidator = ticketDescExternalID.Validators[0].(func(string) error)
 	// ticketDescExternalNumber is the schema descriptor for external_number field.
-	ticketDescExternalNumber := ticketFields[5].Descriptor()
+	ticketDescExternalNumber := ticketFields[8].Descriptor()
 	// ticket.ExternalNumberValidator is a validator for the "external_number" field. It is called by the builders before save.
 	ticket.ExternalNumberValidator = ticketDescExternalNumber.Validators[0].(func(string) error)
+	// ticketDescExternalURL is the schema descriptor for external_url field.
+	ticketDescExternalURL := ticketFields[9].Descriptor()
+	// ticket.ExternalURLValidator is a validator for the "external_url" field. It is called by the builders before save.
+	ticket.ExternalURLValidator = ticketDescExternalURL.Validators[0].(func(string) error)
+	// ticketDescExternalStatus is the schema descriptor for external_status field.
+	ticketDescExternalStatus := ticketFields[10].Descriptor()
+	// ticket.ExternalStatusValidator is a validator for the "external_status" field. It is called by the builders before save.
+	ticket.ExternalStatusValidator = ticketDescExternalStatus.Validators[0].(func(string) error)
+	// ticketDescExternalAssignee is the schema descriptor for external_assignee field.
+	ticketDescExternalAssignee := ticketFields[11].Descriptor()
+	// ticket.ExternalAssigneeValidator is a validator for the "external_assignee" field. It is called by the builders before save.
+	ticket.ExternalAssigneeValidator = ticketDescExternalAssignee.Validators[0].(func(string) error)
+	// ticketDescInitialStatus is the schema descriptor for initial_status field.
+	ticketDescInitialStatus := ticketFields[12].Descriptor()
+	// ticket.InitialStatusValidator is a validator for the "initial_status" field. It is called by the builders before save.
+	ticket.InitialStatusValidator = ticketDescInitialStatus.Validators[0].(func(string) error)
+	// ticketDescInitialAssignee is the schema descriptor for initial_assignee field.
+	ticketDescInitialAssignee := ticketFields[13].Descriptor()
+	// ticket.InitialAssigneeValidator is a validator for the "initial_assignee" field. It is called by the builders before save.
+	ticket.InitialAssigneeValidator = ticketDescInitialAssignee.Validators[0].(func(string) error)
+	// ticketDescStarted is the schema descriptor for started field.
+	ticketDescStarted := ticketFields[14].Descriptor()
+	// ticket.DefaultStarted holds the default value on creation for the started field.
+	ticket.DefaultStarted = ticketDescStarted.Default.(bool)
+	// ticketDescClosedByTechnician is the schema descriptor for closed_by_technician field.
+	ticketDescClosedByTechnician := ticketFields[16].Descriptor()
+	// ticket.DefaultClosedByTechnician holds the default value on creation for the closed_by_technician field.
+	ticket.DefaultClosedByTechnician = ticketDescClosedByTechnician.Default.(bool)
 	// ticketDescExternalCompanyID is the schema descriptor for external_company_id field.
-	ticketDescExternalCompanyID := ticketFields[6].Descriptor()
+	ticketDescExternalCompanyID := ticketFields[17].Descriptor()
 	// ticket.ExternalCompanyIDValidator is a validator for the "external_company_id" field. It is called by the builders before save.
 	ticket.ExternalCompanyIDValidator = ticketDescExternalCompanyID.Validators[0].(func(string) error)
 	// ticketDescLastError is the schema descriptor for last_error field.
-	ticketDescLastError := ticketFields[8].Descriptor()
+	ticketDescLastError := ticketFields[19].Descriptor()
 	// ticket.LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
 	ticket.LastErrorValidator = ticketDescLastError.Validators[0].(func(string) error)
 	// ticketDescAttempts is the schema descriptor for attempts field.
-	ticketDescAttempts := ticketFields[9].Descriptor()
+	ticketDescAttempts := ticketFields[20].Descriptor()
 	// ticket.DefaultAttempts holds the default value on creation for the attempts field.
 	ticket.DefaultAttempts = ticketDescAttempts.Default.(int)
 	// ticket.AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
 	ticket.AttemptsValidator = ticketDescAttempts.Validators[0].(func(int) error)
 	// ticketDescLease is the schema descriptor for lease field.
-	ticketDescLease := ticketFields[11].Descriptor()
+	ticketDescLease := ticketFields[22].Descriptor()
 	// ticket.LeaseValidator is a validator for the "lease" field. It is called by the builders before save.
 	ticket.LeaseValidator = ticketDescLease.Validators[0].(func(string) error)
 	// ticketDescID is the schema descriptor for id field.
@@ -1472,6 +2865,65 @@ func init() {
 	// ticket.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	ticket.IDValidator = func() func(string) error {
 		validators := ticketDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ticketalertMixin := schema.TicketAlert{}.Mixin()
+	ticketalertMixinHooks0 := ticketalertMixin[0].Hooks()
+	ticketalertMixinHooks1 := ticketalertMixin[1].Hooks()
+	ticketalert.Hooks[0] = ticketalertMixinHooks0[0]
+	ticketalert.Hooks[1] = ticketalertMixinHooks1[0]
+	ticketalertMixinInters0 := ticketalertMixin[0].Interceptors()
+	ticketalert.Interceptors[0] = ticketalertMixinInters0[0]
+	ticketalertMixinFields0 := ticketalertMixin[0].Fields()
+	_ = ticketalertMixinFields0
+	ticketalertMixinFields1 := ticketalertMixin[1].Fields()
+	_ = ticketalertMixinFields1
+	ticketalertFields := schema.TicketAlert{}.Fields()
+	_ = ticketalertFields
+	// ticketalertDescOrganizationID is the schema descriptor for organization_id field.
+	ticketalertDescOrganizationID := ticketalertMixinFields0[0].Descriptor()
+	// ticketalert.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	ticketalert.OrganizationIDValidator = ticketalertDescOrganizationID.Validators[0].(func(string) error)
+	// ticketalertDescProviderID is the schema descriptor for provider_id field.
+	ticketalertDescProviderID := ticketalertMixinFields0[1].Descriptor()
+	// ticketalert.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketalert.ProviderIDValidator = ticketalertDescProviderID.Validators[0].(func(string) error)
+	// ticketalertDescCreatedAt is the schema descriptor for created_at field.
+	ticketalertDescCreatedAt := ticketalertMixinFields1[1].Descriptor()
+	// ticketalert.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketalert.DefaultCreatedAt = ticketalertDescCreatedAt.Default.(func() time.Time)
+	// ticketalertDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketalertDescUpdatedAt := ticketalertMixinFields1[2].Descriptor()
+	// ticketalert.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketalert.DefaultUpdatedAt = ticketalertDescUpdatedAt.Default.(func() time.Time)
+	// ticketalert.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketalert.UpdateDefaultUpdatedAt = ticketalertDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketalertDescTicketID is the schema descriptor for ticket_id field.
+	ticketalertDescTicketID := ticketalertFields[0].Descriptor()
+	// ticketalert.TicketIDValidator is a validator for the "ticket_id" field. It is called by the builders before save.
+	ticketalert.TicketIDValidator = ticketalertDescTicketID.Validators[0].(func(string) error)
+	// ticketalertDescAlertID is the schema descriptor for alert_id field.
+	ticketalertDescAlertID := ticketalertFields[1].Descriptor()
+	// ticketalert.AlertIDValidator is a validator for the "alert_id" field. It is called by the builders before save.
+	ticketalert.AlertIDValidator = ticketalertDescAlertID.Validators[0].(func(string) error)
+	// ticketalertDescID is the schema descriptor for id field.
+	ticketalertDescID := ticketalertMixinFields1[0].Descriptor()
+	// ticketalert.DefaultID holds the default value on creation for the id field.
+	ticketalert.DefaultID = ticketalertDescID.Default.(func() string)
+	// ticketalert.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketalert.IDValidator = func() func(string) error {
+		validators := ticketalertDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1592,7 +3044,7 @@ func init() {
 	ticketingalertconfigurationFields := schema.TicketingAlertConfiguration{}.Fields()
 	_ = ticketingalertconfigurationFields
 	// ticketingalertconfigurationDescProviderID is the schema descriptor for provider_id field.
-	ticketingalertconfigurationDescProviderID := ticketingalertconfigurationMixinFields0[0].Descriptor()
+	ticketingalertconfigurationDescProviderID := ticketingalertconfigurationMixinFields0[1].Descriptor()
 	// ticketingalertconfiguration.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
 	ticketingalertconfiguration.ProviderIDValidator = ticketingalertconfigurationDescProviderID.Validators[0].(func(string) error)
 	// ticketingalertconfigurationDescCreatedAt is the schema descriptor for created_at field.
@@ -1642,6 +3094,115 @@ func init() {
 	// ticketingalertconfiguration.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	ticketingalertconfiguration.IDValidator = func() func(string) error {
 		validators := ticketingalertconfigurationDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ticketingbillingmappingMixin := schema.TicketingBillingMapping{}.Mixin()
+	ticketingbillingmappingMixinHooks0 := ticketingbillingmappingMixin[0].Hooks()
+	ticketingbillingmappingMixinHooks1 := ticketingbillingmappingMixin[1].Hooks()
+	ticketingbillingmapping.Hooks[0] = ticketingbillingmappingMixinHooks0[0]
+	ticketingbillingmapping.Hooks[1] = ticketingbillingmappingMixinHooks1[0]
+	ticketingbillingmappingMixinInters0 := ticketingbillingmappingMixin[0].Interceptors()
+	ticketingbillingmapping.Interceptors[0] = ticketingbillingmappingMixinInters0[0]
+	ticketingbillingmappingMixinFields0 := ticketingbillingmappingMixin[0].Fields()
+	_ = ticketingbillingmappingMixinFields0
+	ticketingbillingmappingMixinFields1 := ticketingbillingmappingMixin[1].Fields()
+	_ = ticketingbillingmappingMixinFields1
+	ticketingbillingmappingFields := schema.TicketingBillingMapping{}.Fields()
+	_ = ticketingbillingmappingFields
+	// ticketingbillingmappingDescOrganizationID is the schema descriptor for organization_id field.
+	ticketingbillingmappingDescOrganizationID := ticketingbillingmappingMixinFields0[0].Descriptor()
+	// ticketingbillingmapping.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	ticketingbillingmapping.OrganizationIDValidator = ticketingbillingmappingDescOrganizationID.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescProviderID is the schema descriptor for provider_id field.
+	ticketingbillingmappingDescProviderID := ticketingbillingmappingMixinFields0[1].Descriptor()
+	// ticketingbillingmapping.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketingbillingmapping.ProviderIDValidator = ticketingbillingmappingDescProviderID.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescCreatedAt is the schema descriptor for created_at field.
+	ticketingbillingmappingDescCreatedAt := ticketingbillingmappingMixinFields1[1].Descriptor()
+	// ticketingbillingmapping.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketingbillingmapping.DefaultCreatedAt = ticketingbillingmappingDescCreatedAt.Default.(func() time.Time)
+	// ticketingbillingmappingDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketingbillingmappingDescUpdatedAt := ticketingbillingmappingMixinFields1[2].Descriptor()
+	// ticketingbillingmapping.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketingbillingmapping.DefaultUpdatedAt = ticketingbillingmappingDescUpdatedAt.Default.(func() time.Time)
+	// ticketingbillingmapping.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketingbillingmapping.UpdateDefaultUpdatedAt = ticketingbillingmappingDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketingbillingmappingDescIntegrationID is the schema descriptor for integration_id field.
+	ticketingbillingmappingDescIntegrationID := ticketingbillingmappingFields[0].Descriptor()
+	// ticketingbillingmapping.IntegrationIDValidator is a validator for the "integration_id" field. It is called by the builders before save.
+	ticketingbillingmapping.IntegrationIDValidator = ticketingbillingmappingDescIntegrationID.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescExternalAgreementID is the schema descriptor for external_agreement_id field.
+	ticketingbillingmappingDescExternalAgreementID := ticketingbillingmappingFields[1].Descriptor()
+	// ticketingbillingmapping.ExternalAgreementIDValidator is a validator for the "external_agreement_id" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalAgreementIDValidator = func() func(string) error {
+		validators := ticketingbillingmappingDescExternalAgreementID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(external_agreement_id string) error {
+			for _, fn := range fns {
+				if err := fn(external_agreement_id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingbillingmappingDescExternalAgreementName is the schema descriptor for external_agreement_name field.
+	ticketingbillingmappingDescExternalAgreementName := ticketingbillingmappingFields[2].Descriptor()
+	// ticketingbillingmapping.ExternalAgreementNameValidator is a validator for the "external_agreement_name" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalAgreementNameValidator = ticketingbillingmappingDescExternalAgreementName.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescExternalLineID is the schema descriptor for external_line_id field.
+	ticketingbillingmappingDescExternalLineID := ticketingbillingmappingFields[3].Descriptor()
+	// ticketingbillingmapping.ExternalLineIDValidator is a validator for the "external_line_id" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalLineIDValidator = func() func(string) error {
+		validators := ticketingbillingmappingDescExternalLineID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(external_line_id string) error {
+			for _, fn := range fns {
+				if err := fn(external_line_id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingbillingmappingDescExternalLineName is the schema descriptor for external_line_name field.
+	ticketingbillingmappingDescExternalLineName := ticketingbillingmappingFields[4].Descriptor()
+	// ticketingbillingmapping.ExternalLineNameValidator is a validator for the "external_line_name" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalLineNameValidator = ticketingbillingmappingDescExternalLineName.Validators[0].(func(string) error)
+	// ticketingbillingmappingDescNonBillableUsers is the schema descriptor for non_billable_users field.
+	ticketingbillingmappingDescNonBillableUsers := ticketingbillingmappingFields[5].Descriptor()
+	// ticketingbillingmapping.DefaultNonBillableUsers holds the default value on creation for the non_billable_users field.
+	ticketingbillingmapping.DefaultNonBillableUsers = ticketingbillingmappingDescNonBillableUsers.Default.(int)
+	// ticketingbillingmapping.NonBillableUsersValidator is a validator for the "non_billable_users" field. It is called by the builders before save.
+	ticketingbillingmapping.NonBillableUsersValidator = ticketingbillingmappingDescNonBillableUsers.Validators[0].(func(int) error)
+	// ticketingbillingmappingDescEnabled is the schema descriptor for enabled field.
+	ticketingbillingmappingDescEnabled := ticketingbillingmappingFields[6].Descriptor()
+	// ticketingbillingmapping.DefaultEnabled holds the default value on creation for the enabled field.
+	ticketingbillingmapping.DefaultEnabled = ticketingbillingmappingDescEnabled.Default.(bool)
+	// ticketingbillingmappingDescID is the schema descriptor for id field.
+	ticketingbillingmappingDescID := ticketingbillingmappingMixinFields1[0].Descriptor()
+	// ticketingbillingmapping.DefaultID holds the default value on creation for the id field.
+	ticketingbillingmapping.DefaultID = ticketingbillingmappingDescID.Default.(func() string)
+	// ticketingbillingmapping.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketingbillingmapping.IDValidator = func() func(string) error {
+		validators := ticketingbillingmappingDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1732,6 +3293,107 @@ func init() {
 			return nil
 		}
 	}()
+	ticketingerrorMixin := schema.TicketingError{}.Mixin()
+	ticketingerrorMixinHooks0 := ticketingerrorMixin[0].Hooks()
+	ticketingerrorMixinHooks1 := ticketingerrorMixin[1].Hooks()
+	ticketingerror.Hooks[0] = ticketingerrorMixinHooks0[0]
+	ticketingerror.Hooks[1] = ticketingerrorMixinHooks1[0]
+	ticketingerrorMixinInters0 := ticketingerrorMixin[0].Interceptors()
+	ticketingerror.Interceptors[0] = ticketingerrorMixinInters0[0]
+	ticketingerrorMixinFields0 := ticketingerrorMixin[0].Fields()
+	_ = ticketingerrorMixinFields0
+	ticketingerrorMixinFields1 := ticketingerrorMixin[1].Fields()
+	_ = ticketingerrorMixinFields1
+	ticketingerrorFields := schema.TicketingError{}.Fields()
+	_ = ticketingerrorFields
+	// ticketingerrorDescProviderID is the schema descriptor for provider_id field.
+	ticketingerrorDescProviderID := ticketingerrorMixinFields0[1].Descriptor()
+	// ticketingerror.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketingerror.ProviderIDValidator = ticketingerrorDescProviderID.Validators[0].(func(string) error)
+	// ticketingerrorDescCreatedAt is the schema descriptor for created_at field.
+	ticketingerrorDescCreatedAt := ticketingerrorMixinFields1[1].Descriptor()
+	// ticketingerror.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketingerror.DefaultCreatedAt = ticketingerrorDescCreatedAt.Default.(func() time.Time)
+	// ticketingerrorDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketingerrorDescUpdatedAt := ticketingerrorMixinFields1[2].Descriptor()
+	// ticketingerror.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketingerror.DefaultUpdatedAt = ticketingerrorDescUpdatedAt.Default.(func() time.Time)
+	// ticketingerror.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketingerror.UpdateDefaultUpdatedAt = ticketingerrorDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketingerrorDescIntegrationID is the schema descriptor for integration_id field.
+	ticketingerrorDescIntegrationID := ticketingerrorFields[0].Descriptor()
+	// ticketingerror.IntegrationIDValidator is a validator for the "integration_id" field. It is called by the builders before save.
+	ticketingerror.IntegrationIDValidator = ticketingerrorDescIntegrationID.Validators[0].(func(string) error)
+	// ticketingerrorDescTicketID is the schema descriptor for ticket_id field.
+	ticketingerrorDescTicketID := ticketingerrorFields[1].Descriptor()
+	// ticketingerror.TicketIDValidator is a validator for the "ticket_id" field. It is called by the builders before save.
+	ticketingerror.TicketIDValidator = ticketingerrorDescTicketID.Validators[0].(func(string) error)
+	// ticketingerrorDescOperation is the schema descriptor for operation field.
+	ticketingerrorDescOperation := ticketingerrorFields[2].Descriptor()
+	// ticketingerror.OperationValidator is a validator for the "operation" field. It is called by the builders before save.
+	ticketingerror.OperationValidator = func() func(string) error {
+		validators := ticketingerrorDescOperation.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(operation string) error {
+			for _, fn := range fns {
+				if err := fn(operation); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingerrorDescMessage is the schema descriptor for message field.
+	ticketingerrorDescMessage := ticketingerrorFields[4].Descriptor()
+	// ticketingerror.MessageValidator is a validator for the "message" field. It is called by the builders before save.
+	ticketingerror.MessageValidator = func() func(string) error {
+		validators := ticketingerrorDescMessage.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(message string) error {
+			for _, fn := range fns {
+				if err := fn(message); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingerrorDescAdvice is the schema descriptor for advice field.
+	ticketingerrorDescAdvice := ticketingerrorFields[5].Descriptor()
+	// ticketingerror.AdviceValidator is a validator for the "advice" field. It is called by the builders before save.
+	ticketingerror.AdviceValidator = ticketingerrorDescAdvice.Validators[0].(func(string) error)
+	// ticketingerrorDescOccurrenceCount is the schema descriptor for occurrence_count field.
+	ticketingerrorDescOccurrenceCount := ticketingerrorFields[6].Descriptor()
+	// ticketingerror.DefaultOccurrenceCount holds the default value on creation for the occurrence_count field.
+	ticketingerror.DefaultOccurrenceCount = ticketingerrorDescOccurrenceCount.Default.(int)
+	// ticketingerror.OccurrenceCountValidator is a validator for the "occurrence_count" field. It is called by the builders before save.
+	ticketingerror.OccurrenceCountValidator = ticketingerrorDescOccurrenceCount.Validators[0].(func(int) error)
+	// ticketingerrorDescID is the schema descriptor for id field.
+	ticketingerrorDescID := ticketingerrorMixinFields1[0].Descriptor()
+	// ticketingerror.DefaultID holds the default value on creation for the id field.
+	ticketingerror.DefaultID = ticketingerrorDescID.Default.(func() string)
+	// ticketingerror.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketingerror.IDValidator = func() func(string) error {
+		validators := ticketingerrorDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	ticketingintegrationMixin := schema.TicketingIntegration{}.Mixin()
 	ticketingintegrationMixinHooks0 := ticketingintegrationMixin[0].Hooks()
 	ticketingintegrationMixinHooks1 := ticketingintegrationMixin[1].Hooks()
@@ -1807,8 +3469,32 @@ func init() {
 	ticketingintegrationDescAutomaticTicketing := ticketingintegrationFields[6].Descriptor()
 	// ticketingintegration.DefaultAutomaticTicketing holds the default value on creation for the automatic_ticketing field.
 	ticketingintegration.DefaultAutomaticTicketing = ticketingintegrationDescAutomaticTicketing.Default.(bool)
+	// ticketingintegrationDescCatchAllCompanyID is the schema descriptor for catch_all_company_id field.
+	ticketingintegrationDescCatchAllCompanyID := ticketingintegrationFields[8].Descriptor()
+	// ticketingintegration.CatchAllCompanyIDValidator is a validator for the "catch_all_company_id" field. It is called by the builders before save.
+	ticketingintegration.CatchAllCompanyIDValidator = ticketingintegrationDescCatchAllCompanyID.Validators[0].(func(string) error)
+	// ticketingintegrationDescCatchAllCompanyName is the schema descriptor for catch_all_company_name field.
+	ticketingintegrationDescCatchAllCompanyName := ticketingintegrationFields[9].Descriptor()
+	// ticketingintegration.CatchAllCompanyNameValidator is a validator for the "catch_all_company_name" field. It is called by the builders before save.
+	ticketingintegration.CatchAllCompanyNameValidator = ticketingintegrationDescCatchAllCompanyName.Validators[0].(func(string) error)
+	// ticketingintegrationDescStormThreshold is the schema descriptor for storm_threshold field.
+	ticketingintegrationDescStormThreshold := ticketingintegrationFields[11].Descriptor()
+	// ticketingintegration.DefaultStormThreshold holds the default value on creation for the storm_threshold field.
+	ticketingintegration.DefaultStormThreshold = ticketingintegrationDescStormThreshold.Default.(int)
+	// ticketingintegration.StormThresholdValidator is a validator for the "storm_threshold" field. It is called by the builders before save.
+	ticketingintegration.StormThresholdValidator = ticketingintegrationDescStormThreshold.Validators[0].(func(int) error)
+	// ticketingintegrationDescStormMinutes is the schema descriptor for storm_minutes field.
+	ticketingintegrationDescStormMinutes := ticketingintegrationFields[12].Descriptor()
+	// ticketingintegration.DefaultStormMinutes holds the default value on creation for the storm_minutes field.
+	ticketingintegration.DefaultStormMinutes = ticketingintegrationDescStormMinutes.Default.(int)
+	// ticketingintegration.StormMinutesValidator is a validator for the "storm_minutes" field. It is called by the builders before save.
+	ticketingintegration.StormMinutesValidator = ticketingintegrationDescStormMinutes.Validators[0].(func(int) error)
+	// ticketingintegrationDescWebhookExternalID is the schema descriptor for webhook_external_id field.
+	ticketingintegrationDescWebhookExternalID := ticketingintegrationFields[14].Descriptor()
+	// ticketingintegration.WebhookExternalIDValidator is a validator for the "webhook_external_id" field. It is called by the builders before save.
+	ticketingintegration.WebhookExternalIDValidator = ticketingintegrationDescWebhookExternalID.Validators[0].(func(string) error)
 	// ticketingintegrationDescLastError is the schema descriptor for last_error field.
-	ticketingintegrationDescLastError := ticketingintegrationFields[8].Descriptor()
+	ticketingintegrationDescLastError := ticketingintegrationFields[17].Descriptor()
 	// ticketingintegration.LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
 	ticketingintegration.LastErrorValidator = ticketingintegrationDescLastError.Validators[0].(func(string) error)
 	// ticketingintegrationDescID is the schema descriptor for id field.
@@ -1818,6 +3504,170 @@ func init() {
 	// ticketingintegration.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	ticketingintegration.IDValidator = func() func(string) error {
 		validators := ticketingintegrationDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ticketingusagerecordMixin := schema.TicketingUsageRecord{}.Mixin()
+	ticketingusagerecordMixinHooks0 := ticketingusagerecordMixin[0].Hooks()
+	ticketingusagerecordMixinHooks1 := ticketingusagerecordMixin[1].Hooks()
+	ticketingusagerecord.Hooks[0] = ticketingusagerecordMixinHooks0[0]
+	ticketingusagerecord.Hooks[1] = ticketingusagerecordMixinHooks1[0]
+	ticketingusagerecordMixinInters0 := ticketingusagerecordMixin[0].Interceptors()
+	ticketingusagerecord.Interceptors[0] = ticketingusagerecordMixinInters0[0]
+	ticketingusagerecordMixinFields0 := ticketingusagerecordMixin[0].Fields()
+	_ = ticketingusagerecordMixinFields0
+	ticketingusagerecordMixinFields1 := ticketingusagerecordMixin[1].Fields()
+	_ = ticketingusagerecordMixinFields1
+	ticketingusagerecordFields := schema.TicketingUsageRecord{}.Fields()
+	_ = ticketingusagerecordFields
+	// ticketingusagerecordDescOrganizationID is the schema descriptor for organization_id field.
+	ticketingusagerecordDescOrganizationID := ticketingusagerecordMixinFields0[0].Descriptor()
+	// ticketingusagerecord.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	ticketingusagerecord.OrganizationIDValidator = ticketingusagerecordDescOrganizationID.Validators[0].(func(string) error)
+	// ticketingusagerecordDescProviderID is the schema descriptor for provider_id field.
+	ticketingusagerecordDescProviderID := ticketingusagerecordMixinFields0[1].Descriptor()
+	// ticketingusagerecord.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketingusagerecord.ProviderIDValidator = ticketingusagerecordDescProviderID.Validators[0].(func(string) error)
+	// ticketingusagerecordDescCreatedAt is the schema descriptor for created_at field.
+	ticketingusagerecordDescCreatedAt := ticketingusagerecordMixinFields1[1].Descriptor()
+	// ticketingusagerecord.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketingusagerecord.DefaultCreatedAt = ticketingusagerecordDescCreatedAt.Default.(func() time.Time)
+	// ticketingusagerecordDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketingusagerecordDescUpdatedAt := ticketingusagerecordMixinFields1[2].Descriptor()
+	// ticketingusagerecord.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketingusagerecord.DefaultUpdatedAt = ticketingusagerecordDescUpdatedAt.Default.(func() time.Time)
+	// ticketingusagerecord.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketingusagerecord.UpdateDefaultUpdatedAt = ticketingusagerecordDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketingusagerecordDescIntegrationID is the schema descriptor for integration_id field.
+	ticketingusagerecordDescIntegrationID := ticketingusagerecordFields[0].Descriptor()
+	// ticketingusagerecord.IntegrationIDValidator is a validator for the "integration_id" field. It is called by the builders before save.
+	ticketingusagerecord.IntegrationIDValidator = ticketingusagerecordDescIntegrationID.Validators[0].(func(string) error)
+	// ticketingusagerecordDescDay is the schema descriptor for day field.
+	ticketingusagerecordDescDay := ticketingusagerecordFields[1].Descriptor()
+	// ticketingusagerecord.DayValidator is a validator for the "day" field. It is called by the builders before save.
+	ticketingusagerecord.DayValidator = func() func(string) error {
+		validators := ticketingusagerecordDescDay.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(day string) error {
+			for _, fn := range fns {
+				if err := fn(day); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingusagerecordDescUsers is the schema descriptor for users field.
+	ticketingusagerecordDescUsers := ticketingusagerecordFields[2].Descriptor()
+	// ticketingusagerecord.UsersValidator is a validator for the "users" field. It is called by the builders before save.
+	ticketingusagerecord.UsersValidator = ticketingusagerecordDescUsers.Validators[0].(func(int) error)
+	// ticketingusagerecordDescHighWater is the schema descriptor for high_water field.
+	ticketingusagerecordDescHighWater := ticketingusagerecordFields[3].Descriptor()
+	// ticketingusagerecord.HighWaterValidator is a validator for the "high_water" field. It is called by the builders before save.
+	ticketingusagerecord.HighWaterValidator = ticketingusagerecordDescHighWater.Validators[0].(func(int) error)
+	// ticketingusagerecordDescQuantity is the schema descriptor for quantity field.
+	ticketingusagerecordDescQuantity := ticketingusagerecordFields[4].Descriptor()
+	// ticketingusagerecord.QuantityValidator is a validator for the "quantity" field. It is called by the builders before save.
+	ticketingusagerecord.QuantityValidator = ticketingusagerecordDescQuantity.Validators[0].(func(int) error)
+	// ticketingusagerecordDescAttempts is the schema descriptor for attempts field.
+	ticketingusagerecordDescAttempts := ticketingusagerecordFields[6].Descriptor()
+	// ticketingusagerecord.DefaultAttempts holds the default value on creation for the attempts field.
+	ticketingusagerecord.DefaultAttempts = ticketingusagerecordDescAttempts.Default.(int)
+	// ticketingusagerecord.AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
+	ticketingusagerecord.AttemptsValidator = ticketingusagerecordDescAttempts.Validators[0].(func(int) error)
+	// ticketingusagerecordDescLastError is the schema descriptor for last_error field.
+	ticketingusagerecordDescLastError := ticketingusagerecordFields[7].Descriptor()
+	// ticketingusagerecord.LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
+	ticketingusagerecord.LastErrorValidator = ticketingusagerecordDescLastError.Validators[0].(func(string) error)
+	// ticketingusagerecordDescID is the schema descriptor for id field.
+	ticketingusagerecordDescID := ticketingusagerecordMixinFields1[0].Descriptor()
+	// ticketingusagerecord.DefaultID holds the default value on creation for the id field.
+	ticketingusagerecord.DefaultID = ticketingusagerecordDescID.Default.(func() string)
+	// ticketingusagerecord.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketingusagerecord.IDValidator = func() func(string) error {
+		validators := ticketingusagerecordDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	ticketingwebhookreceiptMixin := schema.TicketingWebhookReceipt{}.Mixin()
+	ticketingwebhookreceiptMixinHooks0 := ticketingwebhookreceiptMixin[0].Hooks()
+	ticketingwebhookreceiptMixinHooks1 := ticketingwebhookreceiptMixin[1].Hooks()
+	ticketingwebhookreceipt.Hooks[0] = ticketingwebhookreceiptMixinHooks0[0]
+	ticketingwebhookreceipt.Hooks[1] = ticketingwebhookreceiptMixinHooks1[0]
+	ticketingwebhookreceiptMixinInters0 := ticketingwebhookreceiptMixin[0].Interceptors()
+	ticketingwebhookreceipt.Interceptors[0] = ticketingwebhookreceiptMixinInters0[0]
+	ticketingwebhookreceiptMixinFields0 := ticketingwebhookreceiptMixin[0].Fields()
+	_ = ticketingwebhookreceiptMixinFields0
+	ticketingwebhookreceiptMixinFields1 := ticketingwebhookreceiptMixin[1].Fields()
+	_ = ticketingwebhookreceiptMixinFields1
+	ticketingwebhookreceiptFields := schema.TicketingWebhookReceipt{}.Fields()
+	_ = ticketingwebhookreceiptFields
+	// ticketingwebhookreceiptDescProviderID is the schema descriptor for provider_id field.
+	ticketingwebhookreceiptDescProviderID := ticketingwebhookreceiptMixinFields0[0].Descriptor()
+	// ticketingwebhookreceipt.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	ticketingwebhookreceipt.ProviderIDValidator = ticketingwebhookreceiptDescProviderID.Validators[0].(func(string) error)
+	// ticketingwebhookreceiptDescCreatedAt is the schema descriptor for created_at field.
+	ticketingwebhookreceiptDescCreatedAt := ticketingwebhookreceiptMixinFields1[1].Descriptor()
+	// ticketingwebhookreceipt.DefaultCreatedAt holds the default value on creation for the created_at field.
+	ticketingwebhookreceipt.DefaultCreatedAt = ticketingwebhookreceiptDescCreatedAt.Default.(func() time.Time)
+	// ticketingwebhookreceiptDescUpdatedAt is the schema descriptor for updated_at field.
+	ticketingwebhookreceiptDescUpdatedAt := ticketingwebhookreceiptMixinFields1[2].Descriptor()
+	// ticketingwebhookreceipt.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	ticketingwebhookreceipt.DefaultUpdatedAt = ticketingwebhookreceiptDescUpdatedAt.Default.(func() time.Time)
+	// ticketingwebhookreceipt.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	ticketingwebhookreceipt.UpdateDefaultUpdatedAt = ticketingwebhookreceiptDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// ticketingwebhookreceiptDescIntegrationID is the schema descriptor for integration_id field.
+	ticketingwebhookreceiptDescIntegrationID := ticketingwebhookreceiptFields[0].Descriptor()
+	// ticketingwebhookreceipt.IntegrationIDValidator is a validator for the "integration_id" field. It is called by the builders before save.
+	ticketingwebhookreceipt.IntegrationIDValidator = ticketingwebhookreceiptDescIntegrationID.Validators[0].(func(string) error)
+	// ticketingwebhookreceiptDescEvent is the schema descriptor for event field.
+	ticketingwebhookreceiptDescEvent := ticketingwebhookreceiptFields[1].Descriptor()
+	// ticketingwebhookreceipt.EventValidator is a validator for the "event" field. It is called by the builders before save.
+	ticketingwebhookreceipt.EventValidator = func() func(string) error {
+		validators := ticketingwebhookreceiptDescEvent.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(event string) error {
+			for _, fn := range fns {
+				if err := fn(event); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingwebhookreceiptDescID is the schema descriptor for id field.
+	ticketingwebhookreceiptDescID := ticketingwebhookreceiptMixinFields1[0].Descriptor()
+	// ticketingwebhookreceipt.DefaultID holds the default value on creation for the id field.
+	ticketingwebhookreceipt.DefaultID = ticketingwebhookreceiptDescID.Default.(func() string)
+	// ticketingwebhookreceipt.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	ticketingwebhookreceipt.IDValidator = func() func(string) error {
+		validators := ticketingwebhookreceiptDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),

@@ -30,6 +30,12 @@ const (
 	FieldIntegrationID = "integration_id"
 	// FieldAlertID holds the string denoting the alert_id field in the database.
 	FieldAlertID = "alert_id"
+	// FieldGroupKey holds the string denoting the group_key field in the database.
+	FieldGroupKey = "group_key"
+	// FieldEpoch holds the string denoting the epoch field in the database.
+	FieldEpoch = "epoch"
+	// FieldStorm holds the string denoting the storm field in the database.
+	FieldStorm = "storm"
 	// FieldMarker holds the string denoting the marker field in the database.
 	FieldMarker = "marker"
 	// FieldStatus holds the string denoting the status field in the database.
@@ -38,6 +44,22 @@ const (
 	FieldExternalID = "external_id"
 	// FieldExternalNumber holds the string denoting the external_number field in the database.
 	FieldExternalNumber = "external_number"
+	// FieldExternalURL holds the string denoting the external_url field in the database.
+	FieldExternalURL = "external_url"
+	// FieldExternalStatus holds the string denoting the external_status field in the database.
+	FieldExternalStatus = "external_status"
+	// FieldExternalAssignee holds the string denoting the external_assignee field in the database.
+	FieldExternalAssignee = "external_assignee"
+	// FieldInitialStatus holds the string denoting the initial_status field in the database.
+	FieldInitialStatus = "initial_status"
+	// FieldInitialAssignee holds the string denoting the initial_assignee field in the database.
+	FieldInitialAssignee = "initial_assignee"
+	// FieldStarted holds the string denoting the started field in the database.
+	FieldStarted = "started"
+	// FieldClosedAt holds the string denoting the closed_at field in the database.
+	FieldClosedAt = "closed_at"
+	// FieldClosedByTechnician holds the string denoting the closed_by_technician field in the database.
+	FieldClosedByTechnician = "closed_by_technician"
 	// FieldExternalCompanyID holds the string denoting the external_company_id field in the database.
 	FieldExternalCompanyID = "external_company_id"
 	// FieldDueAt holds the string denoting the due_at field in the database.
@@ -92,10 +114,21 @@ var Columns = []string{
 	FieldUpdatedAt,
 	FieldIntegrationID,
 	FieldAlertID,
+	FieldGroupKey,
+	FieldEpoch,
+	FieldStorm,
 	FieldMarker,
 	FieldStatus,
 	FieldExternalID,
 	FieldExternalNumber,
+	FieldExternalURL,
+	FieldExternalStatus,
+	FieldExternalAssignee,
+	FieldInitialStatus,
+	FieldInitialAssignee,
+	FieldStarted,
+	FieldClosedAt,
+	FieldClosedByTechnician,
 	FieldExternalCompanyID,
 	FieldDueAt,
 	FieldLastError,
@@ -137,12 +170,34 @@ var (
 	IntegrationIDValidator func(string) error
 	// AlertIDValidator is a validator for the "alert_id" field. It is called by the builders before save.
 	AlertIDValidator func(string) error
+	// GroupKeyValidator is a validator for the "group_key" field. It is called by the builders before save.
+	GroupKeyValidator func(string) error
+	// DefaultEpoch holds the default value on creation for the "epoch" field.
+	DefaultEpoch int
+	// EpochValidator is a validator for the "epoch" field. It is called by the builders before save.
+	EpochValidator func(int) error
+	// DefaultStorm holds the default value on creation for the "storm" field.
+	DefaultStorm bool
 	// MarkerValidator is a validator for the "marker" field. It is called by the builders before save.
 	MarkerValidator func(string) error
 	// ExternalIDValidator is a validator for the "external_id" field. It is called by the builders before save.
 	ExternalIDValidator func(string) error
 	// ExternalNumberValidator is a validator for the "external_number" field. It is called by the builders before save.
 	ExternalNumberValidator func(string) error
+	// ExternalURLValidator is a validator for the "external_url" field. It is called by the builders before save.
+	ExternalURLValidator func(string) error
+	// ExternalStatusValidator is a validator for the "external_status" field. It is called by the builders before save.
+	ExternalStatusValidator func(string) error
+	// ExternalAssigneeValidator is a validator for the "external_assignee" field. It is called by the builders before save.
+	ExternalAssigneeValidator func(string) error
+	// InitialStatusValidator is a validator for the "initial_status" field. It is called by the builders before save.
+	InitialStatusValidator func(string) error
+	// InitialAssigneeValidator is a validator for the "initial_assignee" field. It is called by the builders before save.
+	InitialAssigneeValidator func(string) error
+	// DefaultStarted holds the default value on creation for the "started" field.
+	DefaultStarted bool
+	// DefaultClosedByTechnician holds the default value on creation for the "closed_by_technician" field.
+	DefaultClosedByTechnician bool
 	// ExternalCompanyIDValidator is a validator for the "external_company_id" field. It is called by the builders before save.
 	ExternalCompanyIDValidator func(string) error
 	// LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
@@ -227,6 +282,21 @@ func ByAlertID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldAlertID, opts...).ToFunc()
 }
 
+// ByGroupKey orders the results by the group_key field.
+func ByGroupKey(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldGroupKey, opts...).ToFunc()
+}
+
+// ByEpoch orders the results by the epoch field.
+func ByEpoch(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldEpoch, opts...).ToFunc()
+}
+
+// ByStorm orders the results by the storm field.
+func ByStorm(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldStorm, opts...).ToFunc()
+}
+
 // ByMarker orders the results by the marker field.
 func ByMarker(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldMarker, opts...).ToFunc()
@@ -245,6 +315,46 @@ func ByExternalID(opts ...sql.OrderTermOption) OrderOption {
 // ByExternalNumber orders the results by the external_number field.
 func ByExternalNumber(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldExternalNumber, opts...).ToFunc()
+}
+
+// ByExternalURL orders the results by the external_url field.
+func ByExternalURL(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldExternalURL, opts...).ToFunc()
+}
+
+// ByExternalStatus orders the results by the external_status field.
+func ByExternalStatus(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldExternalStatus, opts...).ToFunc()
+}
+
+// ByExternalAssignee orders the results by the external_assignee field.
+func ByExternalAssignee(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldExternalAssignee, opts...).ToFunc()
+}
+
+// ByInitialStatus orders the results by the initial_status field.
+func ByInitialStatus(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldInitialStatus, opts...).ToFunc()
+}
+
+// ByInitialAssignee orders the results by the initial_assignee field.
+func ByInitialAssignee(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldInitialAssignee, opts...).ToFunc()
+}
+
+// ByStarted orders the results by the started field.
+func ByStarted(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldStarted, opts...).ToFunc()
+}
+
+// ByClosedAt orders the results by the closed_at field.
+func ByClosedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldClosedAt, opts...).ToFunc()
+}
+
+// ByClosedByTechnician orders the results by the closed_by_technician field.
+func ByClosedByTechnician(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldClosedByTechnician, opts...).ToFunc()
 }
 
 // ByExternalCompanyID orders the results by the external_company_id field.

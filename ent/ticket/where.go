@@ -96,6 +96,21 @@ func AlertID(v string) predicate.Ticket {
 	return predicate.Ticket(sql.FieldEQ(FieldAlertID, v))
 }
 
+// GroupKey applies equality check predicate on the "group_key" field. It's identical to GroupKeyEQ.
+func GroupKey(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldGroupKey, v))
+}
+
+// Epoch applies equality check predicate on the "epoch" field. It's identical to EpochEQ.
+func Epoch(v int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldEpoch, v))
+}
+
+// Storm applies equality check predicate on the "storm" field. It's identical to StormEQ.
+func Storm(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldStorm, v))
+}
+
 // Marker applies equality check predicate on the "marker" field. It's identical to MarkerEQ.
 func Marker(v string) predicate.Ticket {
 	return predicate.Ticket(sql.FieldEQ(FieldMarker, v))
@@ -109,6 +124,46 @@ func ExternalID(v string) predicate.Ticket {
 // ExternalNumber applies equality check predicate on the "external_number" field. It's identical to ExternalNumberEQ.
 func ExternalNumber(v string) predicate.Ticket {
 	return predicate.Ticket(sql.FieldEQ(FieldExternalNumber, v))
+}
+
+// ExternalURL applies equality check predicate on the "external_url" field. It's identical to ExternalURLEQ.
+func ExternalURL(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldExternalURL, v))
+}
+
+// ExternalStatus applies equality check predicate on the "external_status" field. It's identical to ExternalStatusEQ.
+func ExternalStatus(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldExternalStatus, v))
+}
+
+// ExternalAssignee applies equality check predicate on the "external_assignee" field. It's identical to ExternalAssigneeEQ.
+func ExternalAssignee(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldExternalAssignee, v))
+}
+
+// InitialStatus applies equality check predicate on the "initial_status" field. It's identical to InitialStatusEQ.
+func InitialStatus(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldInitialStatus, v))
+}
+
+// InitialAssignee applies equality check predicate on the "initial_assignee" field. It's identical to InitialAssigneeEQ.
+func InitialAssignee(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldInitialAssignee, v))
+}
+
+// Started applies equality check predicate on the "started" field. It's identical to StartedEQ.
+func Started(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldStarted, v))
+}
+
+// ClosedAt applies equality check predicate on the "closed_at" field. It's identical to ClosedAtEQ.
+func ClosedAt(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldClosedAt, v))
+}
+
+// ClosedByTechnician applies equality check predicate on the "closed_by_technician" field. It's identical to ClosedByTechnicianEQ.
+func ClosedByTechnician(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldClosedByTechnician, v))
 }
 
 // ExternalCompanyID applies equality check predicate on the "external_company_id" field. It's identical to ExternalCompanyIDEQ.
@@ -486,6 +541,121 @@ func AlertIDContainsFold(v string) predicate.Ticket {
 	return predicate.Ticket(sql.FieldContainsFold(FieldAlertID, v))
 }
 
+// GroupKeyEQ applies the EQ predicate on the "group_key" field.
+func GroupKeyEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldGroupKey, v))
+}
+
+// GroupKeyNEQ applies the NEQ predicate on the "group_key" field.
+func GroupKeyNEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldGroupKey, v))
+}
+
+// GroupKeyIn applies the In predicate on the "group_key" field.
+func GroupKeyIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldGroupKey, vs...))
+}
+
+// GroupKeyNotIn applies the NotIn predicate on the "group_key" field.
+func GroupKeyNotIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldGroupKey, vs...))
+}
+
+// GroupKeyGT applies the GT predicate on the "group_key" field.
+func GroupKeyGT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldGroupKey, v))
+}
+
+// GroupKeyGTE applies the GTE predicate on the "group_key" field.
+func GroupKeyGTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldGroupKey, v))
+}
+
+// GroupKeyLT applies the LT predicate on the "group_key" field.
+func GroupKeyLT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldGroupKey, v))
+}
+
+// GroupKeyLTE applies the LTE predicate on the "group_key" field.
+func GroupKeyLTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldGroupKey, v))
+}
+
+// GroupKeyContains applies the Contains predicate on the "group_key" field.
+func GroupKeyContains(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContains(FieldGroupKey, v))
+}
+
+// GroupKeyHasPrefix applies the HasPrefix predicate on the "group_key" field.
+func GroupKeyHasPrefix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasPrefix(FieldGroupKey, v))
+}
+
+// GroupKeyHasSuffix applies the HasSuffix predicate on the "group_key" field.
+func GroupKeyHasSuffix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasSuffix(FieldGroupKey, v))
+}
+
+// GroupKeyEqualFold applies the EqualFold predicate on the "group_key" field.
+func GroupKeyEqualFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEqualFold(FieldGroupKey, v))
+}
+
+// GroupKeyContainsFold applies the ContainsFold predicate on the "group_key" field.
+func GroupKeyContainsFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContainsFold(FieldGroupKey, v))
+}
+
+// EpochEQ applies the EQ predicate on the "epoch" field.
+func EpochEQ(v int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldEpoch, v))
+}
+
+// EpochNEQ applies the NEQ predicate on the "epoch" field.
+func EpochNEQ(v int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldEpoch, v))
+}
+
+// EpochIn applies the In predicate on the "epoch" field.
+func EpochIn(vs ...int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldEpoch, vs...))
+}
+
+// EpochNotIn applies the NotIn predicate on the "epoch" field.
+func EpochNotIn(vs ...int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldEpoch, vs...))
+}
+
+// EpochGT applies the GT predicate on the "epoch" field.
+func EpochGT(v int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldEpoch, v))
+}
+
+// EpochGTE applies the GTE predicate on the "epoch" field.
+func EpochGTE(v int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldEpoch, v))
+}
+
+// EpochLT applies the LT predicate on the "epoch" field.
+func EpochLT(v int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldEpoch, v))
+}
+
+// EpochLTE applies the LTE predicate on the "epoch" field.
+func EpochLTE(v int) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldEpoch, v))
+}
+
+// StormEQ applies the EQ predicate on the "storm" field.
+func StormEQ(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldStorm, v))
+}
+
+// StormNEQ applies the NEQ predicate on the "storm" field.
+func StormNEQ(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldStorm, v))
+}
+
 // MarkerEQ applies the EQ predicate on the "marker" field.
 func MarkerEQ(v string) predicate.Ticket {
 	return predicate.Ticket(sql.FieldEQ(FieldMarker, v))
@@ -719,6 +889,451 @@ func ExternalNumberEqualFold(v string) predicate.Ticket {
 // ExternalNumberContainsFold applies the ContainsFold predicate on the "external_number" field.
 func ExternalNumberContainsFold(v string) predicate.Ticket {
 	return predicate.Ticket(sql.FieldContainsFold(FieldExternalNumber, v))
+}
+
+// ExternalURLEQ applies the EQ predicate on the "external_url" field.
+func ExternalURLEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldExternalURL, v))
+}
+
+// ExternalURLNEQ applies the NEQ predicate on the "external_url" field.
+func ExternalURLNEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldExternalURL, v))
+}
+
+// ExternalURLIn applies the In predicate on the "external_url" field.
+func ExternalURLIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldExternalURL, vs...))
+}
+
+// ExternalURLNotIn applies the NotIn predicate on the "external_url" field.
+func ExternalURLNotIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldExternalURL, vs...))
+}
+
+// ExternalURLGT applies the GT predicate on the "external_url" field.
+func ExternalURLGT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldExternalURL, v))
+}
+
+// ExternalURLGTE applies the GTE predicate on the "external_url" field.
+func ExternalURLGTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldExternalURL, v))
+}
+
+// ExternalURLLT applies the LT predicate on the "external_url" field.
+func ExternalURLLT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldExternalURL, v))
+}
+
+// ExternalURLLTE applies the LTE predicate on the "external_url" field.
+func ExternalURLLTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldExternalURL, v))
+}
+
+// ExternalURLContains applies the Contains predicate on the "external_url" field.
+func ExternalURLContains(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContains(FieldExternalURL, v))
+}
+
+// ExternalURLHasPrefix applies the HasPrefix predicate on the "external_url" field.
+func ExternalURLHasPrefix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasPrefix(FieldExternalURL, v))
+}
+
+// ExternalURLHasSuffix applies the HasSuffix predicate on the "external_url" field.
+func ExternalURLHasSuffix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasSuffix(FieldExternalURL, v))
+}
+
+// ExternalURLIsNil applies the IsNil predicate on the "external_url" field.
+func ExternalURLIsNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldIsNull(FieldExternalURL))
+}
+
+// ExternalURLNotNil applies the NotNil predicate on the "external_url" field.
+func ExternalURLNotNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotNull(FieldExternalURL))
+}
+
+// ExternalURLEqualFold applies the EqualFold predicate on the "external_url" field.
+func ExternalURLEqualFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEqualFold(FieldExternalURL, v))
+}
+
+// ExternalURLContainsFold applies the ContainsFold predicate on the "external_url" field.
+func ExternalURLContainsFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContainsFold(FieldExternalURL, v))
+}
+
+// ExternalStatusEQ applies the EQ predicate on the "external_status" field.
+func ExternalStatusEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldExternalStatus, v))
+}
+
+// ExternalStatusNEQ applies the NEQ predicate on the "external_status" field.
+func ExternalStatusNEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldExternalStatus, v))
+}
+
+// ExternalStatusIn applies the In predicate on the "external_status" field.
+func ExternalStatusIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldExternalStatus, vs...))
+}
+
+// ExternalStatusNotIn applies the NotIn predicate on the "external_status" field.
+func ExternalStatusNotIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldExternalStatus, vs...))
+}
+
+// ExternalStatusGT applies the GT predicate on the "external_status" field.
+func ExternalStatusGT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldExternalStatus, v))
+}
+
+// ExternalStatusGTE applies the GTE predicate on the "external_status" field.
+func ExternalStatusGTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldExternalStatus, v))
+}
+
+// ExternalStatusLT applies the LT predicate on the "external_status" field.
+func ExternalStatusLT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldExternalStatus, v))
+}
+
+// ExternalStatusLTE applies the LTE predicate on the "external_status" field.
+func ExternalStatusLTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldExternalStatus, v))
+}
+
+// ExternalStatusContains applies the Contains predicate on the "external_status" field.
+func ExternalStatusContains(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContains(FieldExternalStatus, v))
+}
+
+// ExternalStatusHasPrefix applies the HasPrefix predicate on the "external_status" field.
+func ExternalStatusHasPrefix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasPrefix(FieldExternalStatus, v))
+}
+
+// ExternalStatusHasSuffix applies the HasSuffix predicate on the "external_status" field.
+func ExternalStatusHasSuffix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasSuffix(FieldExternalStatus, v))
+}
+
+// ExternalStatusIsNil applies the IsNil predicate on the "external_status" field.
+func ExternalStatusIsNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldIsNull(FieldExternalStatus))
+}
+
+// ExternalStatusNotNil applies the NotNil predicate on the "external_status" field.
+func ExternalStatusNotNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotNull(FieldExternalStatus))
+}
+
+// ExternalStatusEqualFold applies the EqualFold predicate on the "external_status" field.
+func ExternalStatusEqualFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEqualFold(FieldExternalStatus, v))
+}
+
+// ExternalStatusContainsFold applies the ContainsFold predicate on the "external_status" field.
+func ExternalStatusContainsFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContainsFold(FieldExternalStatus, v))
+}
+
+// ExternalAssigneeEQ applies the EQ predicate on the "external_assignee" field.
+func ExternalAssigneeEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeNEQ applies the NEQ predicate on the "external_assignee" field.
+func ExternalAssigneeNEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeIn applies the In predicate on the "external_assignee" field.
+func ExternalAssigneeIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldExternalAssignee, vs...))
+}
+
+// ExternalAssigneeNotIn applies the NotIn predicate on the "external_assignee" field.
+func ExternalAssigneeNotIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldExternalAssignee, vs...))
+}
+
+// ExternalAssigneeGT applies the GT predicate on the "external_assignee" field.
+func ExternalAssigneeGT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeGTE applies the GTE predicate on the "external_assignee" field.
+func ExternalAssigneeGTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeLT applies the LT predicate on the "external_assignee" field.
+func ExternalAssigneeLT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeLTE applies the LTE predicate on the "external_assignee" field.
+func ExternalAssigneeLTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeContains applies the Contains predicate on the "external_assignee" field.
+func ExternalAssigneeContains(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContains(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeHasPrefix applies the HasPrefix predicate on the "external_assignee" field.
+func ExternalAssigneeHasPrefix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasPrefix(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeHasSuffix applies the HasSuffix predicate on the "external_assignee" field.
+func ExternalAssigneeHasSuffix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasSuffix(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeIsNil applies the IsNil predicate on the "external_assignee" field.
+func ExternalAssigneeIsNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldIsNull(FieldExternalAssignee))
+}
+
+// ExternalAssigneeNotNil applies the NotNil predicate on the "external_assignee" field.
+func ExternalAssigneeNotNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotNull(FieldExternalAssignee))
+}
+
+// ExternalAssigneeEqualFold applies the EqualFold predicate on the "external_assignee" field.
+func ExternalAssigneeEqualFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEqualFold(FieldExternalAssignee, v))
+}
+
+// ExternalAssigneeContainsFold applies the ContainsFold predicate on the "external_assignee" field.
+func ExternalAssigneeContainsFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContainsFold(FieldExternalAssignee, v))
+}
+
+// InitialStatusEQ applies the EQ predicate on the "initial_status" field.
+func InitialStatusEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldInitialStatus, v))
+}
+
+// InitialStatusNEQ applies the NEQ predicate on the "initial_status" field.
+func InitialStatusNEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldInitialStatus, v))
+}
+
+// InitialStatusIn applies the In predicate on the "initial_status" field.
+func InitialStatusIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldInitialStatus, vs...))
+}
+
+// InitialStatusNotIn applies the NotIn predicate on the "initial_status" field.
+func InitialStatusNotIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldInitialStatus, vs...))
+}
+
+// InitialStatusGT applies the GT predicate on the "initial_status" field.
+func InitialStatusGT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldInitialStatus, v))
+}
+
+// InitialStatusGTE applies the GTE predicate on the "initial_status" field.
+func InitialStatusGTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldInitialStatus, v))
+}
+
+// InitialStatusLT applies the LT predicate on the "initial_status" field.
+func InitialStatusLT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldInitialStatus, v))
+}
+
+// InitialStatusLTE applies the LTE predicate on the "initial_status" field.
+func InitialStatusLTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldInitialStatus, v))
+}
+
+// InitialStatusContains applies the Contains predicate on the "initial_status" field.
+func InitialStatusContains(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContains(FieldInitialStatus, v))
+}
+
+// InitialStatusHasPrefix applies the HasPrefix predicate on the "initial_status" field.
+func InitialStatusHasPrefix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasPrefix(FieldInitialStatus, v))
+}
+
+// InitialStatusHasSuffix applies the HasSuffix predicate on the "initial_status" field.
+func InitialStatusHasSuffix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasSuffix(FieldInitialStatus, v))
+}
+
+// InitialStatusIsNil applies the IsNil predicate on the "initial_status" field.
+func InitialStatusIsNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldIsNull(FieldInitialStatus))
+}
+
+// InitialStatusNotNil applies the NotNil predicate on the "initial_status" field.
+func InitialStatusNotNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotNull(FieldInitialStatus))
+}
+
+// InitialStatusEqualFold applies the EqualFold predicate on the "initial_status" field.
+func InitialStatusEqualFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEqualFold(FieldInitialStatus, v))
+}
+
+// InitialStatusContainsFold applies the ContainsFold predicate on the "initial_status" field.
+func InitialStatusContainsFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContainsFold(FieldInitialStatus, v))
+}
+
+// InitialAssigneeEQ applies the EQ predicate on the "initial_assignee" field.
+func InitialAssigneeEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeNEQ applies the NEQ predicate on the "initial_assignee" field.
+func InitialAssigneeNEQ(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeIn applies the In predicate on the "initial_assignee" field.
+func InitialAssigneeIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldInitialAssignee, vs...))
+}
+
+// InitialAssigneeNotIn applies the NotIn predicate on the "initial_assignee" field.
+func InitialAssigneeNotIn(vs ...string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldInitialAssignee, vs...))
+}
+
+// InitialAssigneeGT applies the GT predicate on the "initial_assignee" field.
+func InitialAssigneeGT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeGTE applies the GTE predicate on the "initial_assignee" field.
+func InitialAssigneeGTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeLT applies the LT predicate on the "initial_assignee" field.
+func InitialAssigneeLT(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeLTE applies the LTE predicate on the "initial_assignee" field.
+func InitialAssigneeLTE(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeContains applies the Contains predicate on the "initial_assignee" field.
+func InitialAssigneeContains(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContains(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeHasPrefix applies the HasPrefix predicate on the "initial_assignee" field.
+func InitialAssigneeHasPrefix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasPrefix(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeHasSuffix applies the HasSuffix predicate on the "initial_assignee" field.
+func InitialAssigneeHasSuffix(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldHasSuffix(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeIsNil applies the IsNil predicate on the "initial_assignee" field.
+func InitialAssigneeIsNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldIsNull(FieldInitialAssignee))
+}
+
+// InitialAssigneeNotNil applies the NotNil predicate on the "initial_assignee" field.
+func InitialAssigneeNotNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotNull(FieldInitialAssignee))
+}
+
+// InitialAssigneeEqualFold applies the EqualFold predicate on the "initial_assignee" field.
+func InitialAssigneeEqualFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEqualFold(FieldInitialAssignee, v))
+}
+
+// InitialAssigneeContainsFold applies the ContainsFold predicate on the "initial_assignee" field.
+func InitialAssigneeContainsFold(v string) predicate.Ticket {
+	return predicate.Ticket(sql.FieldContainsFold(FieldInitialAssignee, v))
+}
+
+// StartedEQ applies the EQ predicate on the "started" field.
+func StartedEQ(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldStarted, v))
+}
+
+// StartedNEQ applies the NEQ predicate on the "started" field.
+func StartedNEQ(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldStarted, v))
+}
+
+// ClosedAtEQ applies the EQ predicate on the "closed_at" field.
+func ClosedAtEQ(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldClosedAt, v))
+}
+
+// ClosedAtNEQ applies the NEQ predicate on the "closed_at" field.
+func ClosedAtNEQ(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldClosedAt, v))
+}
+
+// ClosedAtIn applies the In predicate on the "closed_at" field.
+func ClosedAtIn(vs ...time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldClosedAt, vs...))
+}
+
+// ClosedAtNotIn applies the NotIn predicate on the "closed_at" field.
+func ClosedAtNotIn(vs ...time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldClosedAt, vs...))
+}
+
+// ClosedAtGT applies the GT predicate on the "closed_at" field.
+func ClosedAtGT(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldClosedAt, v))
+}
+
+// ClosedAtGTE applies the GTE predicate on the "closed_at" field.
+func ClosedAtGTE(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldClosedAt, v))
+}
+
+// ClosedAtLT applies the LT predicate on the "closed_at" field.
+func ClosedAtLT(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldClosedAt, v))
+}
+
+// ClosedAtLTE applies the LTE predicate on the "closed_at" field.
+func ClosedAtLTE(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldClosedAt, v))
+}
+
+// ClosedAtIsNil applies the IsNil predicate on the "closed_at" field.
+func ClosedAtIsNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldIsNull(FieldClosedAt))
+}
+
+// ClosedAtNotNil applies the NotNil predicate on the "closed_at" field.
+func ClosedAtNotNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotNull(FieldClosedAt))
+}
+
+// ClosedByTechnicianEQ applies the EQ predicate on the "closed_by_technician" field.
+func ClosedByTechnicianEQ(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldClosedByTechnician, v))
+}
+
+// ClosedByTechnicianNEQ applies the NEQ predicate on the "closed_by_technician" field.
+func ClosedByTechnicianNEQ(v bool) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldClosedByTechnician, v))
 }
 
 // ExternalCompanyIDEQ applies the EQ predicate on the "external_company_id" field.

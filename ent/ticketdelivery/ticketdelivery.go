@@ -44,6 +44,8 @@ const (
 	FieldLookups = "lookups"
 	// FieldLastError holds the string denoting the last_error field in the database.
 	FieldLastError = "last_error"
+	// FieldNotBefore holds the string denoting the not_before field in the database.
+	FieldNotBefore = "not_before"
 	// FieldAttemptedAt holds the string denoting the attempted_at field in the database.
 	FieldAttemptedAt = "attempted_at"
 	// FieldDeliveredAt holds the string denoting the delivered_at field in the database.
@@ -86,6 +88,7 @@ var Columns = []string{
 	FieldAttempts,
 	FieldLookups,
 	FieldLastError,
+	FieldNotBefore,
 	FieldAttemptedAt,
 	FieldDeliveredAt,
 }
@@ -148,6 +151,7 @@ const (
 	ActionCreate Action = "CREATE"
 	ActionNote   Action = "NOTE"
 	ActionClose  Action = "CLOSE"
+	ActionReopen Action = "REOPEN"
 )
 
 func (a Action) String() string {
@@ -157,7 +161,7 @@ func (a Action) String() string {
 // ActionValidator is a validator for the "action" field enum values. It is called by the builders before save.
 func ActionValidator(a Action) error {
 	switch a {
-	case ActionCreate, ActionNote, ActionClose:
+	case ActionCreate, ActionNote, ActionClose, ActionReopen:
 		return nil
 	default:
 		return fmt.Errorf("ticketdelivery: invalid enum value for action field: %q", a)
@@ -261,6 +265,11 @@ func ByLookups(opts ...sql.OrderTermOption) OrderOption {
 // ByLastError orders the results by the last_error field.
 func ByLastError(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldLastError, opts...).ToFunc()
+}
+
+// ByNotBefore orders the results by the not_before field.
+func ByNotBefore(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldNotBefore, opts...).ToFunc()
 }
 
 // ByAttemptedAt orders the results by the attempted_at field.

@@ -116,6 +116,11 @@ func LastError(v string) predicate.TicketDelivery {
 	return predicate.TicketDelivery(sql.FieldEQ(FieldLastError, v))
 }
 
+// NotBefore applies equality check predicate on the "not_before" field. It's identical to NotBeforeEQ.
+func NotBefore(v time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldEQ(FieldNotBefore, v))
+}
+
 // AttemptedAt applies equality check predicate on the "attempted_at" field. It's identical to AttemptedAtEQ.
 func AttemptedAt(v time.Time) predicate.TicketDelivery {
 	return predicate.TicketDelivery(sql.FieldEQ(FieldAttemptedAt, v))
@@ -699,6 +704,56 @@ func LastErrorEqualFold(v string) predicate.TicketDelivery {
 // LastErrorContainsFold applies the ContainsFold predicate on the "last_error" field.
 func LastErrorContainsFold(v string) predicate.TicketDelivery {
 	return predicate.TicketDelivery(sql.FieldContainsFold(FieldLastError, v))
+}
+
+// NotBeforeEQ applies the EQ predicate on the "not_before" field.
+func NotBeforeEQ(v time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldEQ(FieldNotBefore, v))
+}
+
+// NotBeforeNEQ applies the NEQ predicate on the "not_before" field.
+func NotBeforeNEQ(v time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldNEQ(FieldNotBefore, v))
+}
+
+// NotBeforeIn applies the In predicate on the "not_before" field.
+func NotBeforeIn(vs ...time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldIn(FieldNotBefore, vs...))
+}
+
+// NotBeforeNotIn applies the NotIn predicate on the "not_before" field.
+func NotBeforeNotIn(vs ...time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldNotIn(FieldNotBefore, vs...))
+}
+
+// NotBeforeGT applies the GT predicate on the "not_before" field.
+func NotBeforeGT(v time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldGT(FieldNotBefore, v))
+}
+
+// NotBeforeGTE applies the GTE predicate on the "not_before" field.
+func NotBeforeGTE(v time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldGTE(FieldNotBefore, v))
+}
+
+// NotBeforeLT applies the LT predicate on the "not_before" field.
+func NotBeforeLT(v time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldLT(FieldNotBefore, v))
+}
+
+// NotBeforeLTE applies the LTE predicate on the "not_before" field.
+func NotBeforeLTE(v time.Time) predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldLTE(FieldNotBefore, v))
+}
+
+// NotBeforeIsNil applies the IsNil predicate on the "not_before" field.
+func NotBeforeIsNil() predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldIsNull(FieldNotBefore))
+}
+
+// NotBeforeNotNil applies the NotNil predicate on the "not_before" field.
+func NotBeforeNotNil() predicate.TicketDelivery {
+	return predicate.TicketDelivery(sql.FieldNotNull(FieldNotBefore))
 }
 
 // AttemptedAtEQ applies the EQ predicate on the "attempted_at" field.

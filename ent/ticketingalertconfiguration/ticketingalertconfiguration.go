@@ -15,6 +15,8 @@ const (
 	Label = "ticketing_alert_configuration"
 	// FieldID holds the string denoting the id field in the database.
 	FieldID = "id"
+	// FieldOrganizationID holds the string denoting the organization_id field in the database.
+	FieldOrganizationID = "organization_id"
 	// FieldProviderID holds the string denoting the provider_id field in the database.
 	FieldProviderID = "provider_id"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
@@ -31,19 +33,21 @@ const (
 	FieldDueDays = "due_days"
 	// FieldSettings holds the string denoting the settings field in the database.
 	FieldSettings = "settings"
-	// EdgeProvider holds the string denoting the provider edge name in mutations.
-	EdgeProvider = "provider"
+	// FieldRules holds the string denoting the rules field in the database.
+	FieldRules = "rules"
+	// EdgeOrganization holds the string denoting the organization edge name in mutations.
+	EdgeOrganization = "organization"
 	// EdgeIntegration holds the string denoting the integration edge name in mutations.
 	EdgeIntegration = "integration"
 	// Table holds the table name of the ticketingalertconfiguration in the database.
 	Table = "ticketing_alert_configurations"
-	// ProviderTable is the table that holds the provider relation/edge.
-	ProviderTable = "ticketing_alert_configurations"
-	// ProviderInverseTable is the table name for the Provider entity.
-	// It exists in this package in order to avoid circular dependency with the "provider" package.
-	ProviderInverseTable = "providers"
-	// ProviderColumn is the table column denoting the provider relation/edge.
-	ProviderColumn = "provider_id"
+	// OrganizationTable is the table that holds the organization relation/edge.
+	OrganizationTable = "ticketing_alert_configurations"
+	// OrganizationInverseTable is the table name for the Organization entity.
+	// It exists in this package in order to avoid circular dependency with the "organization" package.
+	OrganizationInverseTable = "organizations"
+	// OrganizationColumn is the table column denoting the organization relation/edge.
+	OrganizationColumn = "organization_id"
 	// IntegrationTable is the table that holds the integration relation/edge.
 	IntegrationTable = "ticketing_alert_configurations"
 	// IntegrationInverseTable is the table name for the TicketingIntegration entity.
@@ -56,6 +60,7 @@ const (
 // Columns holds all SQL columns for ticketingalertconfiguration fields.
 var Columns = []string{
 	FieldID,
+	FieldOrganizationID,
 	FieldProviderID,
 	FieldCreatedAt,
 	FieldUpdatedAt,
@@ -64,6 +69,7 @@ var Columns = []string{
 	FieldShouldCreateTickets,
 	FieldDueDays,
 	FieldSettings,
+	FieldRules,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -114,6 +120,11 @@ func ByID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldID, opts...).ToFunc()
 }
 
+// ByOrganizationID orders the results by the organization_id field.
+func ByOrganizationID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldOrganizationID, opts...).ToFunc()
+}
+
 // ByProviderID orders the results by the provider_id field.
 func ByProviderID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldProviderID, opts...).ToFunc()
@@ -149,10 +160,10 @@ func ByDueDays(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldDueDays, opts...).ToFunc()
 }
 
-// ByProviderField orders the results by provider field.
-func ByProviderField(field string, opts ...sql.OrderTermOption) OrderOption {
+// ByOrganizationField orders the results by organization field.
+func ByOrganizationField(field string, opts ...sql.OrderTermOption) OrderOption {
 	return func(s *sql.Selector) {
-		sqlgraph.OrderByNeighborTerms(s, newProviderStep(), sql.OrderByField(field, opts...))
+		sqlgraph.OrderByNeighborTerms(s, newOrganizationStep(), sql.OrderByField(field, opts...))
 	}
 }
 
@@ -162,11 +173,11 @@ func ByIntegrationField(field string, opts ...sql.OrderTermOption) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newIntegrationStep(), sql.OrderByField(field, opts...))
 	}
 }
-func newProviderStep() *sqlgraph.Step {
+func newOrganizationStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
-		sqlgraph.To(ProviderInverseTable, FieldID),
-		sqlgraph.Edge(sqlgraph.M2O, false, ProviderTable, ProviderColumn),
+		sqlgraph.To(OrganizationInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.M2O, false, OrganizationTable, OrganizationColumn),
 	)
 }
 func newIntegrationStep() *sqlgraph.Step {

@@ -66,6 +66,11 @@ func IDContainsFold(id string) predicate.TicketingAlertConfiguration {
 	return predicate.TicketingAlertConfiguration(sql.FieldContainsFold(FieldID, id))
 }
 
+// OrganizationID applies equality check predicate on the "organization_id" field. It's identical to OrganizationIDEQ.
+func OrganizationID(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldEQ(FieldOrganizationID, v))
+}
+
 // ProviderID applies equality check predicate on the "provider_id" field. It's identical to ProviderIDEQ.
 func ProviderID(v string) predicate.TicketingAlertConfiguration {
 	return predicate.TicketingAlertConfiguration(sql.FieldEQ(FieldProviderID, v))
@@ -99,6 +104,81 @@ func ShouldCreateTickets(v bool) predicate.TicketingAlertConfiguration {
 // DueDays applies equality check predicate on the "due_days" field. It's identical to DueDaysEQ.
 func DueDays(v int) predicate.TicketingAlertConfiguration {
 	return predicate.TicketingAlertConfiguration(sql.FieldEQ(FieldDueDays, v))
+}
+
+// OrganizationIDEQ applies the EQ predicate on the "organization_id" field.
+func OrganizationIDEQ(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldEQ(FieldOrganizationID, v))
+}
+
+// OrganizationIDNEQ applies the NEQ predicate on the "organization_id" field.
+func OrganizationIDNEQ(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldNEQ(FieldOrganizationID, v))
+}
+
+// OrganizationIDIn applies the In predicate on the "organization_id" field.
+func OrganizationIDIn(vs ...string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldIn(FieldOrganizationID, vs...))
+}
+
+// OrganizationIDNotIn applies the NotIn predicate on the "organization_id" field.
+func OrganizationIDNotIn(vs ...string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldNotIn(FieldOrganizationID, vs...))
+}
+
+// OrganizationIDGT applies the GT predicate on the "organization_id" field.
+func OrganizationIDGT(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldGT(FieldOrganizationID, v))
+}
+
+// OrganizationIDGTE applies the GTE predicate on the "organization_id" field.
+func OrganizationIDGTE(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldGTE(FieldOrganizationID, v))
+}
+
+// OrganizationIDLT applies the LT predicate on the "organization_id" field.
+func OrganizationIDLT(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldLT(FieldOrganizationID, v))
+}
+
+// OrganizationIDLTE applies the LTE predicate on the "organization_id" field.
+func OrganizationIDLTE(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldLTE(FieldOrganizationID, v))
+}
+
+// OrganizationIDContains applies the Contains predicate on the "organization_id" field.
+func OrganizationIDContains(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldContains(FieldOrganizationID, v))
+}
+
+// OrganizationIDHasPrefix applies the HasPrefix predicate on the "organization_id" field.
+func OrganizationIDHasPrefix(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldHasPrefix(FieldOrganizationID, v))
+}
+
+// OrganizationIDHasSuffix applies the HasSuffix predicate on the "organization_id" field.
+func OrganizationIDHasSuffix(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldHasSuffix(FieldOrganizationID, v))
+}
+
+// OrganizationIDIsNil applies the IsNil predicate on the "organization_id" field.
+func OrganizationIDIsNil() predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldIsNull(FieldOrganizationID))
+}
+
+// OrganizationIDNotNil applies the NotNil predicate on the "organization_id" field.
+func OrganizationIDNotNil() predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldNotNull(FieldOrganizationID))
+}
+
+// OrganizationIDEqualFold applies the EqualFold predicate on the "organization_id" field.
+func OrganizationIDEqualFold(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldEqualFold(FieldOrganizationID, v))
+}
+
+// OrganizationIDContainsFold applies the ContainsFold predicate on the "organization_id" field.
+func OrganizationIDContainsFold(v string) predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldContainsFold(FieldOrganizationID, v))
 }
 
 // ProviderIDEQ applies the EQ predicate on the "provider_id" field.
@@ -446,21 +526,31 @@ func SettingsNotNil() predicate.TicketingAlertConfiguration {
 	return predicate.TicketingAlertConfiguration(sql.FieldNotNull(FieldSettings))
 }
 
-// HasProvider applies the HasEdge predicate on the "provider" edge.
-func HasProvider() predicate.TicketingAlertConfiguration {
+// RulesIsNil applies the IsNil predicate on the "rules" field.
+func RulesIsNil() predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldIsNull(FieldRules))
+}
+
+// RulesNotNil applies the NotNil predicate on the "rules" field.
+func RulesNotNil() predicate.TicketingAlertConfiguration {
+	return predicate.TicketingAlertConfiguration(sql.FieldNotNull(FieldRules))
+}
+
+// HasOrganization applies the HasEdge predicate on the "organization" edge.
+func HasOrganization() predicate.TicketingAlertConfiguration {
 	return predicate.TicketingAlertConfiguration(func(s *sql.Selector) {
 		step := sqlgraph.NewStep(
 			sqlgraph.From(Table, FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, false, ProviderTable, ProviderColumn),
+			sqlgraph.Edge(sqlgraph.M2O, false, OrganizationTable, OrganizationColumn),
 		)
 		sqlgraph.HasNeighbors(s, step)
 	})
 }
 
-// HasProviderWith applies the HasEdge predicate on the "provider" edge with a given conditions (other predicates).
-func HasProviderWith(preds ...predicate.Provider) predicate.TicketingAlertConfiguration {
+// HasOrganizationWith applies the HasEdge predicate on the "organization" edge with a given conditions (other predicates).
+func HasOrganizationWith(preds ...predicate.Organization) predicate.TicketingAlertConfiguration {
 	return predicate.TicketingAlertConfiguration(func(s *sql.Selector) {
-		step := newProviderStep()
+		step := newOrganizationStep()
 		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
 			for _, p := range preds {
 				p(s)

@@ -38,6 +38,24 @@ const (
 	FieldStatus = "status"
 	// FieldAutomaticTicketing holds the string denoting the automatic_ticketing field in the database.
 	FieldAutomaticTicketing = "automatic_ticketing"
+	// FieldCompanyTypeIds holds the string denoting the company_type_ids field in the database.
+	FieldCompanyTypeIds = "company_type_ids"
+	// FieldCatchAllCompanyID holds the string denoting the catch_all_company_id field in the database.
+	FieldCatchAllCompanyID = "catch_all_company_id"
+	// FieldCatchAllCompanyName holds the string denoting the catch_all_company_name field in the database.
+	FieldCatchAllCompanyName = "catch_all_company_name"
+	// FieldRules holds the string denoting the rules field in the database.
+	FieldRules = "rules"
+	// FieldStormThreshold holds the string denoting the storm_threshold field in the database.
+	FieldStormThreshold = "storm_threshold"
+	// FieldStormMinutes holds the string denoting the storm_minutes field in the database.
+	FieldStormMinutes = "storm_minutes"
+	// FieldWebhookSecret holds the string denoting the webhook_secret field in the database.
+	FieldWebhookSecret = "webhook_secret"
+	// FieldWebhookExternalID holds the string denoting the webhook_external_id field in the database.
+	FieldWebhookExternalID = "webhook_external_id"
+	// FieldPolledUntil holds the string denoting the polled_until field in the database.
+	FieldPolledUntil = "polled_until"
 	// FieldVerifiedAt holds the string denoting the verified_at field in the database.
 	FieldVerifiedAt = "verified_at"
 	// FieldLastError holds the string denoting the last_error field in the database.
@@ -70,6 +88,15 @@ var Columns = []string{
 	FieldCredentials,
 	FieldStatus,
 	FieldAutomaticTicketing,
+	FieldCompanyTypeIds,
+	FieldCatchAllCompanyID,
+	FieldCatchAllCompanyName,
+	FieldRules,
+	FieldStormThreshold,
+	FieldStormMinutes,
+	FieldWebhookSecret,
+	FieldWebhookExternalID,
+	FieldPolledUntil,
 	FieldVerifiedAt,
 	FieldLastError,
 	FieldLastErrorAt,
@@ -111,6 +138,20 @@ var (
 	CredentialsValidator func([]byte) error
 	// DefaultAutomaticTicketing holds the default value on creation for the "automatic_ticketing" field.
 	DefaultAutomaticTicketing bool
+	// CatchAllCompanyIDValidator is a validator for the "catch_all_company_id" field. It is called by the builders before save.
+	CatchAllCompanyIDValidator func(string) error
+	// CatchAllCompanyNameValidator is a validator for the "catch_all_company_name" field. It is called by the builders before save.
+	CatchAllCompanyNameValidator func(string) error
+	// DefaultStormThreshold holds the default value on creation for the "storm_threshold" field.
+	DefaultStormThreshold int
+	// StormThresholdValidator is a validator for the "storm_threshold" field. It is called by the builders before save.
+	StormThresholdValidator func(int) error
+	// DefaultStormMinutes holds the default value on creation for the "storm_minutes" field.
+	DefaultStormMinutes int
+	// StormMinutesValidator is a validator for the "storm_minutes" field. It is called by the builders before save.
+	StormMinutesValidator func(int) error
+	// WebhookExternalIDValidator is a validator for the "webhook_external_id" field. It is called by the builders before save.
+	WebhookExternalIDValidator func(string) error
 	// LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
 	LastErrorValidator func(string) error
 	// DefaultID holds the default value on creation for the "id" field.
@@ -220,6 +261,36 @@ func ByStatus(opts ...sql.OrderTermOption) OrderOption {
 // ByAutomaticTicketing orders the results by the automatic_ticketing field.
 func ByAutomaticTicketing(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldAutomaticTicketing, opts...).ToFunc()
+}
+
+// ByCatchAllCompanyID orders the results by the catch_all_company_id field.
+func ByCatchAllCompanyID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCatchAllCompanyID, opts...).ToFunc()
+}
+
+// ByCatchAllCompanyName orders the results by the catch_all_company_name field.
+func ByCatchAllCompanyName(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCatchAllCompanyName, opts...).ToFunc()
+}
+
+// ByStormThreshold orders the results by the storm_threshold field.
+func ByStormThreshold(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldStormThreshold, opts...).ToFunc()
+}
+
+// ByStormMinutes orders the results by the storm_minutes field.
+func ByStormMinutes(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldStormMinutes, opts...).ToFunc()
+}
+
+// ByWebhookExternalID orders the results by the webhook_external_id field.
+func ByWebhookExternalID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWebhookExternalID, opts...).ToFunc()
+}
+
+// ByPolledUntil orders the results by the polled_until field.
+func ByPolledUntil(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPolledUntil, opts...).ToFunc()
 }
 
 // ByVerifiedAt orders the results by the verified_at field.

@@ -106,6 +106,41 @@ func AutomaticTicketing(v bool) predicate.TicketingIntegration {
 	return predicate.TicketingIntegration(sql.FieldEQ(FieldAutomaticTicketing, v))
 }
 
+// CatchAllCompanyID applies equality check predicate on the "catch_all_company_id" field. It's identical to CatchAllCompanyIDEQ.
+func CatchAllCompanyID(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyName applies equality check predicate on the "catch_all_company_name" field. It's identical to CatchAllCompanyNameEQ.
+func CatchAllCompanyName(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldCatchAllCompanyName, v))
+}
+
+// StormThreshold applies equality check predicate on the "storm_threshold" field. It's identical to StormThresholdEQ.
+func StormThreshold(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldStormThreshold, v))
+}
+
+// StormMinutes applies equality check predicate on the "storm_minutes" field. It's identical to StormMinutesEQ.
+func StormMinutes(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldStormMinutes, v))
+}
+
+// WebhookSecret applies equality check predicate on the "webhook_secret" field. It's identical to WebhookSecretEQ.
+func WebhookSecret(v []byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldWebhookSecret, v))
+}
+
+// WebhookExternalID applies equality check predicate on the "webhook_external_id" field. It's identical to WebhookExternalIDEQ.
+func WebhookExternalID(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldWebhookExternalID, v))
+}
+
+// PolledUntil applies equality check predicate on the "polled_until" field. It's identical to PolledUntilEQ.
+func PolledUntil(v time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldPolledUntil, v))
+}
+
 // VerifiedAt applies equality check predicate on the "verified_at" field. It's identical to VerifiedAtEQ.
 func VerifiedAt(v time.Time) predicate.TicketingIntegration {
 	return predicate.TicketingIntegration(sql.FieldEQ(FieldVerifiedAt, v))
@@ -559,6 +594,431 @@ func AutomaticTicketingEQ(v bool) predicate.TicketingIntegration {
 // AutomaticTicketingNEQ applies the NEQ predicate on the "automatic_ticketing" field.
 func AutomaticTicketingNEQ(v bool) predicate.TicketingIntegration {
 	return predicate.TicketingIntegration(sql.FieldNEQ(FieldAutomaticTicketing, v))
+}
+
+// CompanyTypeIdsIsNil applies the IsNil predicate on the "company_type_ids" field.
+func CompanyTypeIdsIsNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIsNull(FieldCompanyTypeIds))
+}
+
+// CompanyTypeIdsNotNil applies the NotNil predicate on the "company_type_ids" field.
+func CompanyTypeIdsNotNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotNull(FieldCompanyTypeIds))
+}
+
+// CatchAllCompanyIDEQ applies the EQ predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDEQ(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDNEQ applies the NEQ predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDNEQ(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNEQ(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDIn applies the In predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDIn(vs ...string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIn(FieldCatchAllCompanyID, vs...))
+}
+
+// CatchAllCompanyIDNotIn applies the NotIn predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDNotIn(vs ...string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotIn(FieldCatchAllCompanyID, vs...))
+}
+
+// CatchAllCompanyIDGT applies the GT predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDGT(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGT(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDGTE applies the GTE predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDGTE(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGTE(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDLT applies the LT predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDLT(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLT(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDLTE applies the LTE predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDLTE(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLTE(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDContains applies the Contains predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDContains(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldContains(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDHasPrefix applies the HasPrefix predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDHasPrefix(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldHasPrefix(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDHasSuffix applies the HasSuffix predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDHasSuffix(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldHasSuffix(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDIsNil applies the IsNil predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDIsNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIsNull(FieldCatchAllCompanyID))
+}
+
+// CatchAllCompanyIDNotNil applies the NotNil predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDNotNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotNull(FieldCatchAllCompanyID))
+}
+
+// CatchAllCompanyIDEqualFold applies the EqualFold predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDEqualFold(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEqualFold(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyIDContainsFold applies the ContainsFold predicate on the "catch_all_company_id" field.
+func CatchAllCompanyIDContainsFold(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldContainsFold(FieldCatchAllCompanyID, v))
+}
+
+// CatchAllCompanyNameEQ applies the EQ predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameEQ(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameNEQ applies the NEQ predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameNEQ(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNEQ(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameIn applies the In predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameIn(vs ...string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIn(FieldCatchAllCompanyName, vs...))
+}
+
+// CatchAllCompanyNameNotIn applies the NotIn predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameNotIn(vs ...string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotIn(FieldCatchAllCompanyName, vs...))
+}
+
+// CatchAllCompanyNameGT applies the GT predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameGT(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGT(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameGTE applies the GTE predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameGTE(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGTE(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameLT applies the LT predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameLT(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLT(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameLTE applies the LTE predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameLTE(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLTE(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameContains applies the Contains predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameContains(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldContains(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameHasPrefix applies the HasPrefix predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameHasPrefix(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldHasPrefix(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameHasSuffix applies the HasSuffix predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameHasSuffix(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldHasSuffix(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameIsNil applies the IsNil predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameIsNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIsNull(FieldCatchAllCompanyName))
+}
+
+// CatchAllCompanyNameNotNil applies the NotNil predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameNotNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotNull(FieldCatchAllCompanyName))
+}
+
+// CatchAllCompanyNameEqualFold applies the EqualFold predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameEqualFold(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEqualFold(FieldCatchAllCompanyName, v))
+}
+
+// CatchAllCompanyNameContainsFold applies the ContainsFold predicate on the "catch_all_company_name" field.
+func CatchAllCompanyNameContainsFold(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldContainsFold(FieldCatchAllCompanyName, v))
+}
+
+// RulesIsNil applies the IsNil predicate on the "rules" field.
+func RulesIsNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIsNull(FieldRules))
+}
+
+// RulesNotNil applies the NotNil predicate on the "rules" field.
+func RulesNotNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotNull(FieldRules))
+}
+
+// StormThresholdEQ applies the EQ predicate on the "storm_threshold" field.
+func StormThresholdEQ(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldStormThreshold, v))
+}
+
+// StormThresholdNEQ applies the NEQ predicate on the "storm_threshold" field.
+func StormThresholdNEQ(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNEQ(FieldStormThreshold, v))
+}
+
+// StormThresholdIn applies the In predicate on the "storm_threshold" field.
+func StormThresholdIn(vs ...int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIn(FieldStormThreshold, vs...))
+}
+
+// StormThresholdNotIn applies the NotIn predicate on the "storm_threshold" field.
+func StormThresholdNotIn(vs ...int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotIn(FieldStormThreshold, vs...))
+}
+
+// StormThresholdGT applies the GT predicate on the "storm_threshold" field.
+func StormThresholdGT(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGT(FieldStormThreshold, v))
+}
+
+// StormThresholdGTE applies the GTE predicate on the "storm_threshold" field.
+func StormThresholdGTE(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGTE(FieldStormThreshold, v))
+}
+
+// StormThresholdLT applies the LT predicate on the "storm_threshold" field.
+func StormThresholdLT(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLT(FieldStormThreshold, v))
+}
+
+// StormThresholdLTE applies the LTE predicate on the "storm_threshold" field.
+func StormThresholdLTE(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLTE(FieldStormThreshold, v))
+}
+
+// StormMinutesEQ applies the EQ predicate on the "storm_minutes" field.
+func StormMinutesEQ(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldStormMinutes, v))
+}
+
+// StormMinutesNEQ applies the NEQ predicate on the "storm_minutes" field.
+func StormMinutesNEQ(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNEQ(FieldStormMinutes, v))
+}
+
+// StormMinutesIn applies the In predicate on the "storm_minutes" field.
+func StormMinutesIn(vs ...int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIn(FieldStormMinutes, vs...))
+}
+
+// StormMinutesNotIn applies the NotIn predicate on the "storm_minutes" field.
+func StormMinutesNotIn(vs ...int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotIn(FieldStormMinutes, vs...))
+}
+
+// StormMinutesGT applies the GT predicate on the "storm_minutes" field.
+func StormMinutesGT(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGT(FieldStormMinutes, v))
+}
+
+// StormMinutesGTE applies the GTE predicate on the "storm_minutes" field.
+func StormMinutesGTE(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGTE(FieldStormMinutes, v))
+}
+
+// StormMinutesLT applies the LT predicate on the "storm_minutes" field.
+func StormMinutesLT(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLT(FieldStormMinutes, v))
+}
+
+// StormMinutesLTE applies the LTE predicate on the "storm_minutes" field.
+func StormMinutesLTE(v int) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLTE(FieldStormMinutes, v))
+}
+
+// WebhookSecretEQ applies the EQ predicate on the "webhook_secret" field.
+func WebhookSecretEQ(v []byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldWebhookSecret, v))
+}
+
+// WebhookSecretNEQ applies the NEQ predicate on the "webhook_secret" field.
+func WebhookSecretNEQ(v []byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNEQ(FieldWebhookSecret, v))
+}
+
+// WebhookSecretIn applies the In predicate on the "webhook_secret" field.
+func WebhookSecretIn(vs ...[]byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIn(FieldWebhookSecret, vs...))
+}
+
+// WebhookSecretNotIn applies the NotIn predicate on the "webhook_secret" field.
+func WebhookSecretNotIn(vs ...[]byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotIn(FieldWebhookSecret, vs...))
+}
+
+// WebhookSecretGT applies the GT predicate on the "webhook_secret" field.
+func WebhookSecretGT(v []byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGT(FieldWebhookSecret, v))
+}
+
+// WebhookSecretGTE applies the GTE predicate on the "webhook_secret" field.
+func WebhookSecretGTE(v []byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGTE(FieldWebhookSecret, v))
+}
+
+// WebhookSecretLT applies the LT predicate on the "webhook_secret" field.
+func WebhookSecretLT(v []byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLT(FieldWebhookSecret, v))
+}
+
+// WebhookSecretLTE applies the LTE predicate on the "webhook_secret" field.
+func WebhookSecretLTE(v []byte) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLTE(FieldWebhookSecret, v))
+}
+
+// WebhookSecretIsNil applies the IsNil predicate on the "webhook_secret" field.
+func WebhookSecretIsNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIsNull(FieldWebhookSecret))
+}
+
+// WebhookSecretNotNil applies the NotNil predicate on the "webhook_secret" field.
+func WebhookSecretNotNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotNull(FieldWebhookSecret))
+}
+
+// WebhookExternalIDEQ applies the EQ predicate on the "webhook_external_id" field.
+func WebhookExternalIDEQ(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDNEQ applies the NEQ predicate on the "webhook_external_id" field.
+func WebhookExternalIDNEQ(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNEQ(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDIn applies the In predicate on the "webhook_external_id" field.
+func WebhookExternalIDIn(vs ...string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIn(FieldWebhookExternalID, vs...))
+}
+
+// WebhookExternalIDNotIn applies the NotIn predicate on the "webhook_external_id" field.
+func WebhookExternalIDNotIn(vs ...string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotIn(FieldWebhookExternalID, vs...))
+}
+
+// WebhookExternalIDGT applies the GT predicate on the "webhook_external_id" field.
+func WebhookExternalIDGT(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGT(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDGTE applies the GTE predicate on the "webhook_external_id" field.
+func WebhookExternalIDGTE(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGTE(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDLT applies the LT predicate on the "webhook_external_id" field.
+func WebhookExternalIDLT(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLT(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDLTE applies the LTE predicate on the "webhook_external_id" field.
+func WebhookExternalIDLTE(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLTE(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDContains applies the Contains predicate on the "webhook_external_id" field.
+func WebhookExternalIDContains(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldContains(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDHasPrefix applies the HasPrefix predicate on the "webhook_external_id" field.
+func WebhookExternalIDHasPrefix(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldHasPrefix(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDHasSuffix applies the HasSuffix predicate on the "webhook_external_id" field.
+func WebhookExternalIDHasSuffix(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldHasSuffix(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDIsNil applies the IsNil predicate on the "webhook_external_id" field.
+func WebhookExternalIDIsNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIsNull(FieldWebhookExternalID))
+}
+
+// WebhookExternalIDNotNil applies the NotNil predicate on the "webhook_external_id" field.
+func WebhookExternalIDNotNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotNull(FieldWebhookExternalID))
+}
+
+// WebhookExternalIDEqualFold applies the EqualFold predicate on the "webhook_external_id" field.
+func WebhookExternalIDEqualFold(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEqualFold(FieldWebhookExternalID, v))
+}
+
+// WebhookExternalIDContainsFold applies the ContainsFold predicate on the "webhook_external_id" field.
+func WebhookExternalIDContainsFold(v string) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldContainsFold(FieldWebhookExternalID, v))
+}
+
+// PolledUntilEQ applies the EQ predicate on the "polled_until" field.
+func PolledUntilEQ(v time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldEQ(FieldPolledUntil, v))
+}
+
+// PolledUntilNEQ applies the NEQ predicate on the "polled_until" field.
+func PolledUntilNEQ(v time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNEQ(FieldPolledUntil, v))
+}
+
+// PolledUntilIn applies the In predicate on the "polled_until" field.
+func PolledUntilIn(vs ...time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIn(FieldPolledUntil, vs...))
+}
+
+// PolledUntilNotIn applies the NotIn predicate on the "polled_until" field.
+func PolledUntilNotIn(vs ...time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotIn(FieldPolledUntil, vs...))
+}
+
+// PolledUntilGT applies the GT predicate on the "polled_until" field.
+func PolledUntilGT(v time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGT(FieldPolledUntil, v))
+}
+
+// PolledUntilGTE applies the GTE predicate on the "polled_until" field.
+func PolledUntilGTE(v time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldGTE(FieldPolledUntil, v))
+}
+
+// PolledUntilLT applies the LT predicate on the "polled_until" field.
+func PolledUntilLT(v time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLT(FieldPolledUntil, v))
+}
+
+// PolledUntilLTE applies the LTE predicate on the "polled_until" field.
+func PolledUntilLTE(v time.Time) predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldLTE(FieldPolledUntil, v))
+}
+
+// PolledUntilIsNil applies the IsNil predicate on the "polled_until" field.
+func PolledUntilIsNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldIsNull(FieldPolledUntil))
+}
+
+// PolledUntilNotNil applies the NotNil predicate on the "polled_until" field.
+func PolledUntilNotNil() predicate.TicketingIntegration {
+	return predicate.TicketingIntegration(sql.FieldNotNull(FieldPolledUntil))
 }
 
 // VerifiedAtEQ applies the EQ predicate on the "verified_at" field.

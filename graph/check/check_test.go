@@ -45,6 +45,7 @@ var rules = check.AccessRules{
 
 // short lists the lists that are no connections.
 var short = map[string]string{
+	"TicketingIntegration.companyTypeIds":         "a choice among the vendor's few company types",
 	"Query.nodes":                                 "as many as ids are given, at most 100",
 	"Query.permissions":                           "a catalogue in the code",
 	"Query.alertTypes":                            "a catalogue in the code",

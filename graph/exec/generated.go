@@ -17,13 +17,20 @@ import (
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/graph/model"
 	"github.com/bailiwick/bailiwick/schema"
@@ -214,6 +221,37 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	AppleMdm struct {
+		AllowMobileUserEnrollment func(childComplexity int) int
+		CertificateNotAfter       func(childComplexity int) int
+		CertificateNotBefore      func(childComplexity int) int
+		CertificateSerialNumber   func(childComplexity int) int
+		CreatedAt                 func(childComplexity int) int
+		CreatorAppleID            func(childComplexity int) int
+		EnrollmentLimit           func(childComplexity int) int
+		HistoryDays               func(childComplexity int) int
+		ID                        func(childComplexity int) int
+		InventoryIntervalHours    func(childComplexity int) int
+		MissingAfterDays          func(childComplexity int) int
+		Name                      func(childComplexity int) int
+		Organization              func(childComplexity int) int
+		PushStatus                func(childComplexity int) int
+		SignMessage               func(childComplexity int) int
+		Topic                     func(childComplexity int) int
+		UpdatedAt                 func(childComplexity int) int
+	}
+
+	AppleMdmConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AppleMdmEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	CancelTicketPayload struct {
 		Ticket func(childComplexity int) int
 	}
@@ -282,21 +320,145 @@ type ComplexityRoot struct {
 	}
 
 	Device struct {
-		Alerts       func(childComplexity int, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
-		AssetTag     func(childComplexity int) int
+		ActivationLockEnabled  func(childComplexity int) int
+		Alerts                 func(childComplexity int, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		AppleSilicon           func(childComplexity int) int
+		AssetTag               func(childComplexity int) int
+		BlockedAt              func(childComplexity int) int
+		BootstrapTokenEscrowed func(childComplexity int) int
+		BuildVersion           func(childComplexity int) int
+		CertificateNotAfter    func(childComplexity int) int
+		CheckoutAt             func(childComplexity int) int
+		CreatedAt              func(childComplexity int) int
+		DepEnrollment          func(childComplexity int) int
+		DiskEncryptionEnabled  func(childComplexity int) int
+		Enrolled               func(childComplexity int) int
+		FirstEnrolledAt        func(childComplexity int) int
+		ID                     func(childComplexity int) int
+		InventoryAt            func(childComplexity int) int
+		LastEnrolledAt         func(childComplexity int) int
+		LastSeenAt             func(childComplexity int) int
+		MissingSince           func(childComplexity int) int
+		Model                  func(childComplexity int) int
+		ModelIdentifier        func(childComplexity int) int
+		Name                   func(childComplexity int) int
+		Organization           func(childComplexity int) int
+		OsVersion              func(childComplexity int) int
+		PasscodePresent        func(childComplexity int) int
+		Platform               func(childComplexity int) int
+		SerialNumber           func(childComplexity int) int
+		Supervised             func(childComplexity int) int
+		Udid                   func(childComplexity int) int
+		UpdatedAt              func(childComplexity int) int
+		User                   func(childComplexity int) int
+		UserApprovedEnrollment func(childComplexity int) int
+		UserEnrollment         func(childComplexity int) int
+	}
+
+	DeviceApp struct {
+		BundleSize   func(childComplexity int) int
 		CreatedAt    func(childComplexity int) int
-		Enrolled     func(childComplexity int) int
+		Device       func(childComplexity int) int
 		ID           func(childComplexity int) int
-		LastSeenAt   func(childComplexity int) int
-		Model        func(childComplexity int) int
+		Identifier   func(childComplexity int) int
+		Managed      func(childComplexity int) int
 		Name         func(childComplexity int) int
 		Organization func(childComplexity int) int
-		OsVersion    func(childComplexity int) int
-		Platform     func(childComplexity int) int
-		SerialNumber func(childComplexity int) int
-		Udid         func(childComplexity int) int
+		ShortVersion func(childComplexity int) int
 		UpdatedAt    func(childComplexity int) int
-		User         func(childComplexity int) int
+		Version      func(childComplexity int) int
+	}
+
+	DeviceAppConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceAppEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceCertificate struct {
+		CommonName   func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Device       func(childComplexity int) int
+		Fingerprint  func(childComplexity int) int
+		ID           func(childComplexity int) int
+		IsIdentity   func(childComplexity int) int
+		NotAfter     func(childComplexity int) int
+		Organization func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	DeviceCertificateConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceCertificateEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceChannel struct {
+		AwaitingConfiguration func(childComplexity int) int
+		CreatedAt             func(childComplexity int) int
+		Device                func(childComplexity int) int
+		ID                    func(childComplexity int) int
+		Key                   func(childComplexity int) int
+		Kind                  func(childComplexity int) int
+		LastSeenAt            func(childComplexity int) int
+		Organization          func(childComplexity int) int
+		PushDead              func(childComplexity int) int
+		PushedAt              func(childComplexity int) int
+		Status                func(childComplexity int) int
+		Topic                 func(childComplexity int) int
+		UpdatedAt             func(childComplexity int) int
+		UserName              func(childComplexity int) int
+	}
+
+	DeviceChannelConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceChannelEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceCommand struct {
+		Attempts     func(childComplexity int) int
+		Channel      func(childComplexity int) int
+		CommandUUID  func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Device       func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Inventory    func(childComplexity int) int
+		NotBefore    func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Priority     func(childComplexity int) int
+		RequestType  func(childComplexity int) int
+		ResultAt     func(childComplexity int) int
+		SentAt       func(childComplexity int) int
+		Status       func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	DeviceCommandConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceCommandEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	DeviceConnection struct {
@@ -310,9 +472,136 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	DeviceIdentity struct {
+		CommonName   func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Device       func(childComplexity int) int
+		Enrollment   func(childComplexity int) int
+		Fingerprint  func(childComplexity int) int
+		ID           func(childComplexity int) int
+		NotAfter     func(childComplexity int) int
+		NotBefore    func(childComplexity int) int
+		Organization func(childComplexity int) int
+		RevokedAt    func(childComplexity int) int
+		SerialNumber func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	DeviceIdentityConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceIdentityEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceOsUpdate struct {
+		Build             func(childComplexity int) int
+		CreatedAt         func(childComplexity int) int
+		Device            func(childComplexity int) int
+		ID                func(childComplexity int) int
+		IsCritical        func(childComplexity int) int
+		IsDownloaded      func(childComplexity int) int
+		Name              func(childComplexity int) int
+		Organization      func(childComplexity int) int
+		PercentDownloaded func(childComplexity int) int
+		ProductKey        func(childComplexity int) int
+		RestartRequired   func(childComplexity int) int
+		Status            func(childComplexity int) int
+		UpdatedAt         func(childComplexity int) int
+		Version           func(childComplexity int) int
+	}
+
+	DeviceOsUpdateConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceOsUpdateEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceProfile struct {
+		CreatedAt           func(childComplexity int) int
+		Device              func(childComplexity int) int
+		Encrypted           func(childComplexity int) int
+		ID                  func(childComplexity int) int
+		Identifier          func(childComplexity int) int
+		Managed             func(childComplexity int) int
+		Name                func(childComplexity int) int
+		Organization        func(childComplexity int) int
+		ProfileOrganization func(childComplexity int) int
+		RemovalDisallowed   func(childComplexity int) int
+		UUID                func(childComplexity int) int
+		UpdatedAt           func(childComplexity int) int
+	}
+
+	DeviceProfileConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceProfileEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceSecret struct {
+		CreatedAt    func(childComplexity int) int
+		Device       func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		Organization func(childComplexity int) int
+		RevealedAt   func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	DeviceSecretConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceSecretEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	EnrollTotpPayload struct {
 		Secret func(childComplexity int) int
 		URL    func(childComplexity int) int
+	}
+
+	Enrollment struct {
+		AppleMdm     func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		Name         func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Quota        func(childComplexity int) int
+		RevokedAt    func(childComplexity int) int
+		RotatedAt    func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+		Used         func(childComplexity int) int
+	}
+
+	EnrollmentConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	EnrollmentEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	GrantAdministratorOrganizationAccessPayload struct {
@@ -342,6 +631,27 @@ type ComplexityRoot struct {
 	}
 
 	JobEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	MaintenanceWindow struct {
+		CreatedAt    func(childComplexity int) int
+		EndsAt       func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Name         func(childComplexity int) int
+		Organization func(childComplexity int) int
+		StartsAt     func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	MaintenanceWindowConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	MaintenanceWindowEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
 	}
@@ -618,22 +928,50 @@ type ComplexityRoot struct {
 	}
 
 	Ticket struct {
-		Alert             func(childComplexity int) int
-		Attempts          func(childComplexity int) int
-		CreatedAt         func(childComplexity int) int
-		Deliveries        func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
-		DueAt             func(childComplexity int) int
-		ExternalCompanyID func(childComplexity int) int
-		ExternalID        func(childComplexity int) int
-		ExternalNumber    func(childComplexity int) int
-		ID                func(childComplexity int) int
-		Integration       func(childComplexity int) int
-		LastError         func(childComplexity int) int
-		Marker            func(childComplexity int) int
-		NextAttemptAt     func(childComplexity int) int
-		Organization      func(childComplexity int) int
-		Status            func(childComplexity int) int
-		UpdatedAt         func(childComplexity int) int
+		Alert              func(childComplexity int) int
+		Attempts           func(childComplexity int) int
+		ClosedAt           func(childComplexity int) int
+		ClosedByTechnician func(childComplexity int) int
+		CreatedAt          func(childComplexity int) int
+		Deliveries         func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		DueAt              func(childComplexity int) int
+		ExternalAssignee   func(childComplexity int) int
+		ExternalCompanyID  func(childComplexity int) int
+		ExternalID         func(childComplexity int) int
+		ExternalNumber     func(childComplexity int) int
+		ExternalStatus     func(childComplexity int) int
+		ExternalURL        func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		Integration        func(childComplexity int) int
+		LastError          func(childComplexity int) int
+		Marker             func(childComplexity int) int
+		NextAttemptAt      func(childComplexity int) int
+		Organization       func(childComplexity int) int
+		Started            func(childComplexity int) int
+		Status             func(childComplexity int) int
+		Storm              func(childComplexity int) int
+		UpdatedAt          func(childComplexity int) int
+	}
+
+	TicketAlert struct {
+		Alert        func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		NotedAt      func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Ticket       func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	TicketAlertConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TicketAlertEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	TicketConnection struct {
@@ -652,6 +990,7 @@ type ComplexityRoot struct {
 		LastError    func(childComplexity int) int
 		Lookups      func(childComplexity int) int
 		Marker       func(childComplexity int) int
+		NotBefore    func(childComplexity int) int
 		Organization func(childComplexity int) int
 		Sequence     func(childComplexity int) int
 		State        func(childComplexity int) int
@@ -686,6 +1025,7 @@ type ComplexityRoot struct {
 		DueDays             func(childComplexity int) int
 		ID                  func(childComplexity int) int
 		Integration         func(childComplexity int) int
+		Organization        func(childComplexity int) int
 		ShouldCreateTickets func(childComplexity int) int
 		Syncro              func(childComplexity int) int
 		UpdatedAt           func(childComplexity int) int
@@ -710,6 +1050,31 @@ type ComplexityRoot struct {
 	TicketingAlertOptionValue struct {
 		Label func(childComplexity int) int
 		Value func(childComplexity int) int
+	}
+
+	TicketingBillingMapping struct {
+		CreatedAt             func(childComplexity int) int
+		Enabled               func(childComplexity int) int
+		ExternalAgreementID   func(childComplexity int) int
+		ExternalAgreementName func(childComplexity int) int
+		ExternalLineID        func(childComplexity int) int
+		ExternalLineName      func(childComplexity int) int
+		ID                    func(childComplexity int) int
+		Integration           func(childComplexity int) int
+		NonBillableUsers      func(childComplexity int) int
+		Organization          func(childComplexity int) int
+		UpdatedAt             func(childComplexity int) int
+	}
+
+	TicketingBillingMappingConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TicketingBillingMappingEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	TicketingCompany struct {
@@ -743,19 +1108,52 @@ type ComplexityRoot struct {
 		NextPage  func(childComplexity int) int
 	}
 
+	TicketingError struct {
+		Advice          func(childComplexity int) int
+		CreatedAt       func(childComplexity int) int
+		ErrorType       func(childComplexity int) int
+		ID              func(childComplexity int) int
+		Integration     func(childComplexity int) int
+		LastOccurredAt  func(childComplexity int) int
+		Message         func(childComplexity int) int
+		OccurrenceCount func(childComplexity int) int
+		Operation       func(childComplexity int) int
+		Organization    func(childComplexity int) int
+		TicketID        func(childComplexity int) int
+		UpdatedAt       func(childComplexity int) int
+	}
+
+	TicketingErrorConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TicketingErrorEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	TicketingIntegration struct {
-		Account            func(childComplexity int) int
-		AutomaticTicketing func(childComplexity int) int
-		BaseURL            func(childComplexity int) int
-		CreatedAt          func(childComplexity int) int
-		ID                 func(childComplexity int) int
-		Kind               func(childComplexity int) int
-		LastError          func(childComplexity int) int
-		LastErrorAt        func(childComplexity int) int
-		Name               func(childComplexity int) int
-		Status             func(childComplexity int) int
-		UpdatedAt          func(childComplexity int) int
-		VerifiedAt         func(childComplexity int) int
+		Account             func(childComplexity int) int
+		AutomaticTicketing  func(childComplexity int) int
+		BaseURL             func(childComplexity int) int
+		CatchAllCompanyID   func(childComplexity int) int
+		CatchAllCompanyName func(childComplexity int) int
+		CompanyTypeIds      func(childComplexity int) int
+		CreatedAt           func(childComplexity int) int
+		ID                  func(childComplexity int) int
+		Kind                func(childComplexity int) int
+		LastError           func(childComplexity int) int
+		LastErrorAt         func(childComplexity int) int
+		Name                func(childComplexity int) int
+		PolledUntil         func(childComplexity int) int
+		Status              func(childComplexity int) int
+		StormMinutes        func(childComplexity int) int
+		StormThreshold      func(childComplexity int) int
+		UpdatedAt           func(childComplexity int) int
+		VerifiedAt          func(childComplexity int) int
+		WebhookExternalID   func(childComplexity int) int
 	}
 
 	TicketingIntegrationConnection struct {
@@ -765,6 +1163,33 @@ type ComplexityRoot struct {
 	}
 
 	TicketingIntegrationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	TicketingUsageRecord struct {
+		Attempts     func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Day          func(childComplexity int) int
+		HighWater    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Integration  func(childComplexity int) int
+		LastError    func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Quantity     func(childComplexity int) int
+		Status       func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+		Users        func(childComplexity int) int
+		WrittenAt    func(childComplexity int) int
+	}
+
+	TicketingUsageRecordConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TicketingUsageRecordEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
 	}
@@ -1610,6 +2035,141 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ApiKeyEdge.Node(childComplexity), true
 
+	case "AppleMdm.allowMobileUserEnrollment":
+		if e.ComplexityRoot.AppleMdm.AllowMobileUserEnrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.AllowMobileUserEnrollment(childComplexity), true
+	case "AppleMdm.certificateNotAfter":
+		if e.ComplexityRoot.AppleMdm.CertificateNotAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CertificateNotAfter(childComplexity), true
+	case "AppleMdm.certificateNotBefore":
+		if e.ComplexityRoot.AppleMdm.CertificateNotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CertificateNotBefore(childComplexity), true
+	case "AppleMdm.certificateSerialNumber":
+		if e.ComplexityRoot.AppleMdm.CertificateSerialNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CertificateSerialNumber(childComplexity), true
+	case "AppleMdm.createdAt":
+		if e.ComplexityRoot.AppleMdm.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CreatedAt(childComplexity), true
+	case "AppleMdm.creatorAppleID":
+		if e.ComplexityRoot.AppleMdm.CreatorAppleID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CreatorAppleID(childComplexity), true
+	case "AppleMdm.enrollmentLimit":
+		if e.ComplexityRoot.AppleMdm.EnrollmentLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.EnrollmentLimit(childComplexity), true
+	case "AppleMdm.historyDays":
+		if e.ComplexityRoot.AppleMdm.HistoryDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.HistoryDays(childComplexity), true
+	case "AppleMdm.id":
+		if e.ComplexityRoot.AppleMdm.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.ID(childComplexity), true
+	case "AppleMdm.inventoryIntervalHours":
+		if e.ComplexityRoot.AppleMdm.InventoryIntervalHours == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.InventoryIntervalHours(childComplexity), true
+	case "AppleMdm.missingAfterDays":
+		if e.ComplexityRoot.AppleMdm.MissingAfterDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.MissingAfterDays(childComplexity), true
+	case "AppleMdm.name":
+		if e.ComplexityRoot.AppleMdm.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.Name(childComplexity), true
+	case "AppleMdm.organization":
+		if e.ComplexityRoot.AppleMdm.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.Organization(childComplexity), true
+	case "AppleMdm.pushStatus":
+		if e.ComplexityRoot.AppleMdm.PushStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.PushStatus(childComplexity), true
+	case "AppleMdm.signMessage":
+		if e.ComplexityRoot.AppleMdm.SignMessage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.SignMessage(childComplexity), true
+	case "AppleMdm.topic":
+		if e.ComplexityRoot.AppleMdm.Topic == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.Topic(childComplexity), true
+	case "AppleMdm.updatedAt":
+		if e.ComplexityRoot.AppleMdm.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.UpdatedAt(childComplexity), true
+
+	case "AppleMdmConnection.edges":
+		if e.ComplexityRoot.AppleMdmConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmConnection.Edges(childComplexity), true
+	case "AppleMdmConnection.pageInfo":
+		if e.ComplexityRoot.AppleMdmConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmConnection.PageInfo(childComplexity), true
+	case "AppleMdmConnection.totalCount":
+		if e.ComplexityRoot.AppleMdmConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmConnection.TotalCount(childComplexity), true
+
+	case "AppleMdmEdge.cursor":
+		if e.ComplexityRoot.AppleMdmEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmEdge.Cursor(childComplexity), true
+	case "AppleMdmEdge.node":
+		if e.ComplexityRoot.AppleMdmEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmEdge.Node(childComplexity), true
+
 	case "CancelTicketPayload.ticket":
 		if e.ComplexityRoot.CancelTicketPayload.Ticket == nil {
 			break
@@ -1740,6 +2300,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteUserPayload.DeletedID(childComplexity), true
 
+	case "Device.activationLockEnabled":
+		if e.ComplexityRoot.Device.ActivationLockEnabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.ActivationLockEnabled(childComplexity), true
 	case "Device.alerts":
 		if e.ComplexityRoot.Device.Alerts == nil {
 			break
@@ -1751,42 +2317,120 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Alerts(childComplexity, args["filter"].(*model.AlertFilter), args["orderBy"].(*ent.AlertOrder), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Device.appleSilicon":
+		if e.ComplexityRoot.Device.AppleSilicon == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.AppleSilicon(childComplexity), true
 	case "Device.assetTag":
 		if e.ComplexityRoot.Device.AssetTag == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.AssetTag(childComplexity), true
+	case "Device.blockedAt":
+		if e.ComplexityRoot.Device.BlockedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.BlockedAt(childComplexity), true
+	case "Device.bootstrapTokenEscrowed":
+		if e.ComplexityRoot.Device.BootstrapTokenEscrowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.BootstrapTokenEscrowed(childComplexity), true
+	case "Device.buildVersion":
+		if e.ComplexityRoot.Device.BuildVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.BuildVersion(childComplexity), true
+	case "Device.certificateNotAfter":
+		if e.ComplexityRoot.Device.CertificateNotAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.CertificateNotAfter(childComplexity), true
+	case "Device.checkoutAt":
+		if e.ComplexityRoot.Device.CheckoutAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.CheckoutAt(childComplexity), true
 	case "Device.createdAt":
 		if e.ComplexityRoot.Device.CreatedAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.CreatedAt(childComplexity), true
+	case "Device.depEnrollment":
+		if e.ComplexityRoot.Device.DepEnrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.DepEnrollment(childComplexity), true
+	case "Device.diskEncryptionEnabled":
+		if e.ComplexityRoot.Device.DiskEncryptionEnabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.DiskEncryptionEnabled(childComplexity), true
 	case "Device.enrolled":
 		if e.ComplexityRoot.Device.Enrolled == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.Enrolled(childComplexity), true
+	case "Device.firstEnrolledAt":
+		if e.ComplexityRoot.Device.FirstEnrolledAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.FirstEnrolledAt(childComplexity), true
 	case "Device.id":
 		if e.ComplexityRoot.Device.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.ID(childComplexity), true
+	case "Device.inventoryAt":
+		if e.ComplexityRoot.Device.InventoryAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.InventoryAt(childComplexity), true
+	case "Device.lastEnrolledAt":
+		if e.ComplexityRoot.Device.LastEnrolledAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.LastEnrolledAt(childComplexity), true
 	case "Device.lastSeenAt":
 		if e.ComplexityRoot.Device.LastSeenAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.LastSeenAt(childComplexity), true
+	case "Device.missingSince":
+		if e.ComplexityRoot.Device.MissingSince == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.MissingSince(childComplexity), true
 	case "Device.model":
 		if e.ComplexityRoot.Device.Model == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.Model(childComplexity), true
+	case "Device.modelIdentifier":
+		if e.ComplexityRoot.Device.ModelIdentifier == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.ModelIdentifier(childComplexity), true
 	case "Device.name":
 		if e.ComplexityRoot.Device.Name == nil {
 			break
@@ -1805,6 +2449,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.OsVersion(childComplexity), true
+	case "Device.passcodePresent":
+		if e.ComplexityRoot.Device.PasscodePresent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.PasscodePresent(childComplexity), true
 	case "Device.platform":
 		if e.ComplexityRoot.Device.Platform == nil {
 			break
@@ -1817,6 +2467,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.SerialNumber(childComplexity), true
+	case "Device.supervised":
+		if e.ComplexityRoot.Device.Supervised == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.Supervised(childComplexity), true
 	case "Device.udid":
 		if e.ComplexityRoot.Device.Udid == nil {
 			break
@@ -1835,6 +2491,450 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.User(childComplexity), true
+	case "Device.userApprovedEnrollment":
+		if e.ComplexityRoot.Device.UserApprovedEnrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.UserApprovedEnrollment(childComplexity), true
+	case "Device.userEnrollment":
+		if e.ComplexityRoot.Device.UserEnrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.UserEnrollment(childComplexity), true
+
+	case "DeviceApp.bundleSize":
+		if e.ComplexityRoot.DeviceApp.BundleSize == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.BundleSize(childComplexity), true
+	case "DeviceApp.createdAt":
+		if e.ComplexityRoot.DeviceApp.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.CreatedAt(childComplexity), true
+	case "DeviceApp.device":
+		if e.ComplexityRoot.DeviceApp.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Device(childComplexity), true
+	case "DeviceApp.id":
+		if e.ComplexityRoot.DeviceApp.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.ID(childComplexity), true
+	case "DeviceApp.identifier":
+		if e.ComplexityRoot.DeviceApp.Identifier == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Identifier(childComplexity), true
+	case "DeviceApp.managed":
+		if e.ComplexityRoot.DeviceApp.Managed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Managed(childComplexity), true
+	case "DeviceApp.name":
+		if e.ComplexityRoot.DeviceApp.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Name(childComplexity), true
+	case "DeviceApp.organization":
+		if e.ComplexityRoot.DeviceApp.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Organization(childComplexity), true
+	case "DeviceApp.shortVersion":
+		if e.ComplexityRoot.DeviceApp.ShortVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.ShortVersion(childComplexity), true
+	case "DeviceApp.updatedAt":
+		if e.ComplexityRoot.DeviceApp.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.UpdatedAt(childComplexity), true
+	case "DeviceApp.version":
+		if e.ComplexityRoot.DeviceApp.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Version(childComplexity), true
+
+	case "DeviceAppConnection.edges":
+		if e.ComplexityRoot.DeviceAppConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppConnection.Edges(childComplexity), true
+	case "DeviceAppConnection.pageInfo":
+		if e.ComplexityRoot.DeviceAppConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppConnection.PageInfo(childComplexity), true
+	case "DeviceAppConnection.totalCount":
+		if e.ComplexityRoot.DeviceAppConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppConnection.TotalCount(childComplexity), true
+
+	case "DeviceAppEdge.cursor":
+		if e.ComplexityRoot.DeviceAppEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppEdge.Cursor(childComplexity), true
+	case "DeviceAppEdge.node":
+		if e.ComplexityRoot.DeviceAppEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppEdge.Node(childComplexity), true
+
+	case "DeviceCertificate.commonName":
+		if e.ComplexityRoot.DeviceCertificate.CommonName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.CommonName(childComplexity), true
+	case "DeviceCertificate.createdAt":
+		if e.ComplexityRoot.DeviceCertificate.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.CreatedAt(childComplexity), true
+	case "DeviceCertificate.device":
+		if e.ComplexityRoot.DeviceCertificate.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.Device(childComplexity), true
+	case "DeviceCertificate.fingerprint":
+		if e.ComplexityRoot.DeviceCertificate.Fingerprint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.Fingerprint(childComplexity), true
+	case "DeviceCertificate.id":
+		if e.ComplexityRoot.DeviceCertificate.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.ID(childComplexity), true
+	case "DeviceCertificate.isIdentity":
+		if e.ComplexityRoot.DeviceCertificate.IsIdentity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.IsIdentity(childComplexity), true
+	case "DeviceCertificate.notAfter":
+		if e.ComplexityRoot.DeviceCertificate.NotAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.NotAfter(childComplexity), true
+	case "DeviceCertificate.organization":
+		if e.ComplexityRoot.DeviceCertificate.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.Organization(childComplexity), true
+	case "DeviceCertificate.updatedAt":
+		if e.ComplexityRoot.DeviceCertificate.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.UpdatedAt(childComplexity), true
+
+	case "DeviceCertificateConnection.edges":
+		if e.ComplexityRoot.DeviceCertificateConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateConnection.Edges(childComplexity), true
+	case "DeviceCertificateConnection.pageInfo":
+		if e.ComplexityRoot.DeviceCertificateConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateConnection.PageInfo(childComplexity), true
+	case "DeviceCertificateConnection.totalCount":
+		if e.ComplexityRoot.DeviceCertificateConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateConnection.TotalCount(childComplexity), true
+
+	case "DeviceCertificateEdge.cursor":
+		if e.ComplexityRoot.DeviceCertificateEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateEdge.Cursor(childComplexity), true
+	case "DeviceCertificateEdge.node":
+		if e.ComplexityRoot.DeviceCertificateEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateEdge.Node(childComplexity), true
+
+	case "DeviceChannel.awaitingConfiguration":
+		if e.ComplexityRoot.DeviceChannel.AwaitingConfiguration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.AwaitingConfiguration(childComplexity), true
+	case "DeviceChannel.createdAt":
+		if e.ComplexityRoot.DeviceChannel.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.CreatedAt(childComplexity), true
+	case "DeviceChannel.device":
+		if e.ComplexityRoot.DeviceChannel.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Device(childComplexity), true
+	case "DeviceChannel.id":
+		if e.ComplexityRoot.DeviceChannel.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.ID(childComplexity), true
+	case "DeviceChannel.key":
+		if e.ComplexityRoot.DeviceChannel.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Key(childComplexity), true
+	case "DeviceChannel.kind":
+		if e.ComplexityRoot.DeviceChannel.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Kind(childComplexity), true
+	case "DeviceChannel.lastSeenAt":
+		if e.ComplexityRoot.DeviceChannel.LastSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.LastSeenAt(childComplexity), true
+	case "DeviceChannel.organization":
+		if e.ComplexityRoot.DeviceChannel.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Organization(childComplexity), true
+	case "DeviceChannel.pushDead":
+		if e.ComplexityRoot.DeviceChannel.PushDead == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.PushDead(childComplexity), true
+	case "DeviceChannel.pushedAt":
+		if e.ComplexityRoot.DeviceChannel.PushedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.PushedAt(childComplexity), true
+	case "DeviceChannel.status":
+		if e.ComplexityRoot.DeviceChannel.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Status(childComplexity), true
+	case "DeviceChannel.topic":
+		if e.ComplexityRoot.DeviceChannel.Topic == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Topic(childComplexity), true
+	case "DeviceChannel.updatedAt":
+		if e.ComplexityRoot.DeviceChannel.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.UpdatedAt(childComplexity), true
+	case "DeviceChannel.userName":
+		if e.ComplexityRoot.DeviceChannel.UserName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.UserName(childComplexity), true
+
+	case "DeviceChannelConnection.edges":
+		if e.ComplexityRoot.DeviceChannelConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelConnection.Edges(childComplexity), true
+	case "DeviceChannelConnection.pageInfo":
+		if e.ComplexityRoot.DeviceChannelConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelConnection.PageInfo(childComplexity), true
+	case "DeviceChannelConnection.totalCount":
+		if e.ComplexityRoot.DeviceChannelConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelConnection.TotalCount(childComplexity), true
+
+	case "DeviceChannelEdge.cursor":
+		if e.ComplexityRoot.DeviceChannelEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelEdge.Cursor(childComplexity), true
+	case "DeviceChannelEdge.node":
+		if e.ComplexityRoot.DeviceChannelEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelEdge.Node(childComplexity), true
+
+	case "DeviceCommand.attempts":
+		if e.ComplexityRoot.DeviceCommand.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Attempts(childComplexity), true
+	case "DeviceCommand.channel":
+		if e.ComplexityRoot.DeviceCommand.Channel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Channel(childComplexity), true
+	case "DeviceCommand.commandUUID":
+		if e.ComplexityRoot.DeviceCommand.CommandUUID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.CommandUUID(childComplexity), true
+	case "DeviceCommand.createdAt":
+		if e.ComplexityRoot.DeviceCommand.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.CreatedAt(childComplexity), true
+	case "DeviceCommand.device":
+		if e.ComplexityRoot.DeviceCommand.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Device(childComplexity), true
+	case "DeviceCommand.expiresAt":
+		if e.ComplexityRoot.DeviceCommand.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.ExpiresAt(childComplexity), true
+	case "DeviceCommand.id":
+		if e.ComplexityRoot.DeviceCommand.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.ID(childComplexity), true
+	case "DeviceCommand.inventory":
+		if e.ComplexityRoot.DeviceCommand.Inventory == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Inventory(childComplexity), true
+	case "DeviceCommand.notBefore":
+		if e.ComplexityRoot.DeviceCommand.NotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.NotBefore(childComplexity), true
+	case "DeviceCommand.organization":
+		if e.ComplexityRoot.DeviceCommand.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Organization(childComplexity), true
+	case "DeviceCommand.priority":
+		if e.ComplexityRoot.DeviceCommand.Priority == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Priority(childComplexity), true
+	case "DeviceCommand.requestType":
+		if e.ComplexityRoot.DeviceCommand.RequestType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.RequestType(childComplexity), true
+	case "DeviceCommand.resultAt":
+		if e.ComplexityRoot.DeviceCommand.ResultAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.ResultAt(childComplexity), true
+	case "DeviceCommand.sentAt":
+		if e.ComplexityRoot.DeviceCommand.SentAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.SentAt(childComplexity), true
+	case "DeviceCommand.status":
+		if e.ComplexityRoot.DeviceCommand.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Status(childComplexity), true
+	case "DeviceCommand.updatedAt":
+		if e.ComplexityRoot.DeviceCommand.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.UpdatedAt(childComplexity), true
+
+	case "DeviceCommandConnection.edges":
+		if e.ComplexityRoot.DeviceCommandConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandConnection.Edges(childComplexity), true
+	case "DeviceCommandConnection.pageInfo":
+		if e.ComplexityRoot.DeviceCommandConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandConnection.PageInfo(childComplexity), true
+	case "DeviceCommandConnection.totalCount":
+		if e.ComplexityRoot.DeviceCommandConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandConnection.TotalCount(childComplexity), true
+
+	case "DeviceCommandEdge.cursor":
+		if e.ComplexityRoot.DeviceCommandEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandEdge.Cursor(childComplexity), true
+	case "DeviceCommandEdge.node":
+		if e.ComplexityRoot.DeviceCommandEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandEdge.Node(childComplexity), true
 
 	case "DeviceConnection.edges":
 		if e.ComplexityRoot.DeviceConnection.Edges == nil {
@@ -1868,6 +2968,408 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeviceEdge.Node(childComplexity), true
 
+	case "DeviceIdentity.commonName":
+		if e.ComplexityRoot.DeviceIdentity.CommonName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.CommonName(childComplexity), true
+	case "DeviceIdentity.createdAt":
+		if e.ComplexityRoot.DeviceIdentity.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.CreatedAt(childComplexity), true
+	case "DeviceIdentity.device":
+		if e.ComplexityRoot.DeviceIdentity.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.Device(childComplexity), true
+	case "DeviceIdentity.enrollment":
+		if e.ComplexityRoot.DeviceIdentity.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.Enrollment(childComplexity), true
+	case "DeviceIdentity.fingerprint":
+		if e.ComplexityRoot.DeviceIdentity.Fingerprint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.Fingerprint(childComplexity), true
+	case "DeviceIdentity.id":
+		if e.ComplexityRoot.DeviceIdentity.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.ID(childComplexity), true
+	case "DeviceIdentity.notAfter":
+		if e.ComplexityRoot.DeviceIdentity.NotAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.NotAfter(childComplexity), true
+	case "DeviceIdentity.notBefore":
+		if e.ComplexityRoot.DeviceIdentity.NotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.NotBefore(childComplexity), true
+	case "DeviceIdentity.organization":
+		if e.ComplexityRoot.DeviceIdentity.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.Organization(childComplexity), true
+	case "DeviceIdentity.revokedAt":
+		if e.ComplexityRoot.DeviceIdentity.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.RevokedAt(childComplexity), true
+	case "DeviceIdentity.serialNumber":
+		if e.ComplexityRoot.DeviceIdentity.SerialNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.SerialNumber(childComplexity), true
+	case "DeviceIdentity.updatedAt":
+		if e.ComplexityRoot.DeviceIdentity.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.UpdatedAt(childComplexity), true
+
+	case "DeviceIdentityConnection.edges":
+		if e.ComplexityRoot.DeviceIdentityConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityConnection.Edges(childComplexity), true
+	case "DeviceIdentityConnection.pageInfo":
+		if e.ComplexityRoot.DeviceIdentityConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityConnection.PageInfo(childComplexity), true
+	case "DeviceIdentityConnection.totalCount":
+		if e.ComplexityRoot.DeviceIdentityConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityConnection.TotalCount(childComplexity), true
+
+	case "DeviceIdentityEdge.cursor":
+		if e.ComplexityRoot.DeviceIdentityEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityEdge.Cursor(childComplexity), true
+	case "DeviceIdentityEdge.node":
+		if e.ComplexityRoot.DeviceIdentityEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityEdge.Node(childComplexity), true
+
+	case "DeviceOsUpdate.build":
+		if e.ComplexityRoot.DeviceOsUpdate.Build == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Build(childComplexity), true
+	case "DeviceOsUpdate.createdAt":
+		if e.ComplexityRoot.DeviceOsUpdate.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.CreatedAt(childComplexity), true
+	case "DeviceOsUpdate.device":
+		if e.ComplexityRoot.DeviceOsUpdate.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Device(childComplexity), true
+	case "DeviceOsUpdate.id":
+		if e.ComplexityRoot.DeviceOsUpdate.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.ID(childComplexity), true
+	case "DeviceOsUpdate.isCritical":
+		if e.ComplexityRoot.DeviceOsUpdate.IsCritical == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.IsCritical(childComplexity), true
+	case "DeviceOsUpdate.isDownloaded":
+		if e.ComplexityRoot.DeviceOsUpdate.IsDownloaded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.IsDownloaded(childComplexity), true
+	case "DeviceOsUpdate.name":
+		if e.ComplexityRoot.DeviceOsUpdate.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Name(childComplexity), true
+	case "DeviceOsUpdate.organization":
+		if e.ComplexityRoot.DeviceOsUpdate.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Organization(childComplexity), true
+	case "DeviceOsUpdate.percentDownloaded":
+		if e.ComplexityRoot.DeviceOsUpdate.PercentDownloaded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.PercentDownloaded(childComplexity), true
+	case "DeviceOsUpdate.productKey":
+		if e.ComplexityRoot.DeviceOsUpdate.ProductKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.ProductKey(childComplexity), true
+	case "DeviceOsUpdate.restartRequired":
+		if e.ComplexityRoot.DeviceOsUpdate.RestartRequired == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.RestartRequired(childComplexity), true
+	case "DeviceOsUpdate.status":
+		if e.ComplexityRoot.DeviceOsUpdate.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Status(childComplexity), true
+	case "DeviceOsUpdate.updatedAt":
+		if e.ComplexityRoot.DeviceOsUpdate.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.UpdatedAt(childComplexity), true
+	case "DeviceOsUpdate.version":
+		if e.ComplexityRoot.DeviceOsUpdate.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Version(childComplexity), true
+
+	case "DeviceOsUpdateConnection.edges":
+		if e.ComplexityRoot.DeviceOsUpdateConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateConnection.Edges(childComplexity), true
+	case "DeviceOsUpdateConnection.pageInfo":
+		if e.ComplexityRoot.DeviceOsUpdateConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateConnection.PageInfo(childComplexity), true
+	case "DeviceOsUpdateConnection.totalCount":
+		if e.ComplexityRoot.DeviceOsUpdateConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateConnection.TotalCount(childComplexity), true
+
+	case "DeviceOsUpdateEdge.cursor":
+		if e.ComplexityRoot.DeviceOsUpdateEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateEdge.Cursor(childComplexity), true
+	case "DeviceOsUpdateEdge.node":
+		if e.ComplexityRoot.DeviceOsUpdateEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateEdge.Node(childComplexity), true
+
+	case "DeviceProfile.createdAt":
+		if e.ComplexityRoot.DeviceProfile.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.CreatedAt(childComplexity), true
+	case "DeviceProfile.device":
+		if e.ComplexityRoot.DeviceProfile.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Device(childComplexity), true
+	case "DeviceProfile.encrypted":
+		if e.ComplexityRoot.DeviceProfile.Encrypted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Encrypted(childComplexity), true
+	case "DeviceProfile.id":
+		if e.ComplexityRoot.DeviceProfile.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.ID(childComplexity), true
+	case "DeviceProfile.identifier":
+		if e.ComplexityRoot.DeviceProfile.Identifier == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Identifier(childComplexity), true
+	case "DeviceProfile.managed":
+		if e.ComplexityRoot.DeviceProfile.Managed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Managed(childComplexity), true
+	case "DeviceProfile.name":
+		if e.ComplexityRoot.DeviceProfile.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Name(childComplexity), true
+	case "DeviceProfile.organization":
+		if e.ComplexityRoot.DeviceProfile.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Organization(childComplexity), true
+	case "DeviceProfile.profileOrganization":
+		if e.ComplexityRoot.DeviceProfile.ProfileOrganization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.ProfileOrganization(childComplexity), true
+	case "DeviceProfile.removalDisallowed":
+		if e.ComplexityRoot.DeviceProfile.RemovalDisallowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.RemovalDisallowed(childComplexity), true
+	case "DeviceProfile.uuid":
+		if e.ComplexityRoot.DeviceProfile.UUID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.UUID(childComplexity), true
+	case "DeviceProfile.updatedAt":
+		if e.ComplexityRoot.DeviceProfile.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.UpdatedAt(childComplexity), true
+
+	case "DeviceProfileConnection.edges":
+		if e.ComplexityRoot.DeviceProfileConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileConnection.Edges(childComplexity), true
+	case "DeviceProfileConnection.pageInfo":
+		if e.ComplexityRoot.DeviceProfileConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileConnection.PageInfo(childComplexity), true
+	case "DeviceProfileConnection.totalCount":
+		if e.ComplexityRoot.DeviceProfileConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileConnection.TotalCount(childComplexity), true
+
+	case "DeviceProfileEdge.cursor":
+		if e.ComplexityRoot.DeviceProfileEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileEdge.Cursor(childComplexity), true
+	case "DeviceProfileEdge.node":
+		if e.ComplexityRoot.DeviceProfileEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileEdge.Node(childComplexity), true
+
+	case "DeviceSecret.createdAt":
+		if e.ComplexityRoot.DeviceSecret.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.CreatedAt(childComplexity), true
+	case "DeviceSecret.device":
+		if e.ComplexityRoot.DeviceSecret.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.Device(childComplexity), true
+	case "DeviceSecret.id":
+		if e.ComplexityRoot.DeviceSecret.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.ID(childComplexity), true
+	case "DeviceSecret.kind":
+		if e.ComplexityRoot.DeviceSecret.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.Kind(childComplexity), true
+	case "DeviceSecret.organization":
+		if e.ComplexityRoot.DeviceSecret.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.Organization(childComplexity), true
+	case "DeviceSecret.revealedAt":
+		if e.ComplexityRoot.DeviceSecret.RevealedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.RevealedAt(childComplexity), true
+	case "DeviceSecret.updatedAt":
+		if e.ComplexityRoot.DeviceSecret.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.UpdatedAt(childComplexity), true
+
+	case "DeviceSecretConnection.edges":
+		if e.ComplexityRoot.DeviceSecretConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretConnection.Edges(childComplexity), true
+	case "DeviceSecretConnection.pageInfo":
+		if e.ComplexityRoot.DeviceSecretConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretConnection.PageInfo(childComplexity), true
+	case "DeviceSecretConnection.totalCount":
+		if e.ComplexityRoot.DeviceSecretConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretConnection.TotalCount(childComplexity), true
+
+	case "DeviceSecretEdge.cursor":
+		if e.ComplexityRoot.DeviceSecretEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretEdge.Cursor(childComplexity), true
+	case "DeviceSecretEdge.node":
+		if e.ComplexityRoot.DeviceSecretEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretEdge.Node(childComplexity), true
+
 	case "EnrollTotpPayload.secret":
 		if e.ComplexityRoot.EnrollTotpPayload.Secret == nil {
 			break
@@ -1880,6 +3382,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EnrollTotpPayload.URL(childComplexity), true
+
+	case "Enrollment.appleMdm":
+		if e.ComplexityRoot.Enrollment.AppleMdm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.AppleMdm(childComplexity), true
+	case "Enrollment.createdAt":
+		if e.ComplexityRoot.Enrollment.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.CreatedAt(childComplexity), true
+	case "Enrollment.expiresAt":
+		if e.ComplexityRoot.Enrollment.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.ExpiresAt(childComplexity), true
+	case "Enrollment.id":
+		if e.ComplexityRoot.Enrollment.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.ID(childComplexity), true
+	case "Enrollment.kind":
+		if e.ComplexityRoot.Enrollment.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Kind(childComplexity), true
+	case "Enrollment.name":
+		if e.ComplexityRoot.Enrollment.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Name(childComplexity), true
+	case "Enrollment.organization":
+		if e.ComplexityRoot.Enrollment.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Organization(childComplexity), true
+	case "Enrollment.quota":
+		if e.ComplexityRoot.Enrollment.Quota == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Quota(childComplexity), true
+	case "Enrollment.revokedAt":
+		if e.ComplexityRoot.Enrollment.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.RevokedAt(childComplexity), true
+	case "Enrollment.rotatedAt":
+		if e.ComplexityRoot.Enrollment.RotatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.RotatedAt(childComplexity), true
+	case "Enrollment.updatedAt":
+		if e.ComplexityRoot.Enrollment.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.UpdatedAt(childComplexity), true
+	case "Enrollment.used":
+		if e.ComplexityRoot.Enrollment.Used == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Used(childComplexity), true
+
+	case "EnrollmentConnection.edges":
+		if e.ComplexityRoot.EnrollmentConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentConnection.Edges(childComplexity), true
+	case "EnrollmentConnection.pageInfo":
+		if e.ComplexityRoot.EnrollmentConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentConnection.PageInfo(childComplexity), true
+	case "EnrollmentConnection.totalCount":
+		if e.ComplexityRoot.EnrollmentConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentConnection.TotalCount(childComplexity), true
+
+	case "EnrollmentEdge.cursor":
+		if e.ComplexityRoot.EnrollmentEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentEdge.Cursor(childComplexity), true
+	case "EnrollmentEdge.node":
+		if e.ComplexityRoot.EnrollmentEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentEdge.Node(childComplexity), true
 
 	case "GrantAdministratorOrganizationAccessPayload.link":
 		if e.ComplexityRoot.GrantAdministratorOrganizationAccessPayload.Link == nil {
@@ -1998,6 +3605,81 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.JobEdge.Node(childComplexity), true
+
+	case "MaintenanceWindow.createdAt":
+		if e.ComplexityRoot.MaintenanceWindow.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.CreatedAt(childComplexity), true
+	case "MaintenanceWindow.endsAt":
+		if e.ComplexityRoot.MaintenanceWindow.EndsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.EndsAt(childComplexity), true
+	case "MaintenanceWindow.id":
+		if e.ComplexityRoot.MaintenanceWindow.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.ID(childComplexity), true
+	case "MaintenanceWindow.name":
+		if e.ComplexityRoot.MaintenanceWindow.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.Name(childComplexity), true
+	case "MaintenanceWindow.organization":
+		if e.ComplexityRoot.MaintenanceWindow.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.Organization(childComplexity), true
+	case "MaintenanceWindow.startsAt":
+		if e.ComplexityRoot.MaintenanceWindow.StartsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.StartsAt(childComplexity), true
+	case "MaintenanceWindow.updatedAt":
+		if e.ComplexityRoot.MaintenanceWindow.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindow.UpdatedAt(childComplexity), true
+
+	case "MaintenanceWindowConnection.edges":
+		if e.ComplexityRoot.MaintenanceWindowConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowConnection.Edges(childComplexity), true
+	case "MaintenanceWindowConnection.pageInfo":
+		if e.ComplexityRoot.MaintenanceWindowConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowConnection.PageInfo(childComplexity), true
+	case "MaintenanceWindowConnection.totalCount":
+		if e.ComplexityRoot.MaintenanceWindowConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowConnection.TotalCount(childComplexity), true
+
+	case "MaintenanceWindowEdge.cursor":
+		if e.ComplexityRoot.MaintenanceWindowEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowEdge.Cursor(childComplexity), true
+	case "MaintenanceWindowEdge.node":
+		if e.ComplexityRoot.MaintenanceWindowEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaintenanceWindowEdge.Node(childComplexity), true
 
 	case "Mutation.acknowledgeAlert":
 		if e.ComplexityRoot.Mutation.AcknowledgeAlert == nil {
@@ -3447,6 +5129,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.Attempts(childComplexity), true
+	case "Ticket.closedAt":
+		if e.ComplexityRoot.Ticket.ClosedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ClosedAt(childComplexity), true
+	case "Ticket.closedByTechnician":
+		if e.ComplexityRoot.Ticket.ClosedByTechnician == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ClosedByTechnician(childComplexity), true
 	case "Ticket.createdAt":
 		if e.ComplexityRoot.Ticket.CreatedAt == nil {
 			break
@@ -3470,6 +5164,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.DueAt(childComplexity), true
+	case "Ticket.externalAssignee":
+		if e.ComplexityRoot.Ticket.ExternalAssignee == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ExternalAssignee(childComplexity), true
 	case "Ticket.externalCompanyID":
 		if e.ComplexityRoot.Ticket.ExternalCompanyID == nil {
 			break
@@ -3488,6 +5188,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalNumber(childComplexity), true
+	case "Ticket.externalStatus":
+		if e.ComplexityRoot.Ticket.ExternalStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ExternalStatus(childComplexity), true
+	case "Ticket.externalURL":
+		if e.ComplexityRoot.Ticket.ExternalURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.ExternalURL(childComplexity), true
 	case "Ticket.id":
 		if e.ComplexityRoot.Ticket.ID == nil {
 			break
@@ -3524,18 +5236,105 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.Organization(childComplexity), true
+	case "Ticket.started":
+		if e.ComplexityRoot.Ticket.Started == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.Started(childComplexity), true
 	case "Ticket.status":
 		if e.ComplexityRoot.Ticket.Status == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Ticket.Status(childComplexity), true
+	case "Ticket.storm":
+		if e.ComplexityRoot.Ticket.Storm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.Storm(childComplexity), true
 	case "Ticket.updatedAt":
 		if e.ComplexityRoot.Ticket.UpdatedAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Ticket.UpdatedAt(childComplexity), true
+
+	case "TicketAlert.alert":
+		if e.ComplexityRoot.TicketAlert.Alert == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.Alert(childComplexity), true
+	case "TicketAlert.createdAt":
+		if e.ComplexityRoot.TicketAlert.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.CreatedAt(childComplexity), true
+	case "TicketAlert.id":
+		if e.ComplexityRoot.TicketAlert.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.ID(childComplexity), true
+	case "TicketAlert.notedAt":
+		if e.ComplexityRoot.TicketAlert.NotedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.NotedAt(childComplexity), true
+	case "TicketAlert.organization":
+		if e.ComplexityRoot.TicketAlert.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.Organization(childComplexity), true
+	case "TicketAlert.ticket":
+		if e.ComplexityRoot.TicketAlert.Ticket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.Ticket(childComplexity), true
+	case "TicketAlert.updatedAt":
+		if e.ComplexityRoot.TicketAlert.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.UpdatedAt(childComplexity), true
+
+	case "TicketAlertConnection.edges":
+		if e.ComplexityRoot.TicketAlertConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertConnection.Edges(childComplexity), true
+	case "TicketAlertConnection.pageInfo":
+		if e.ComplexityRoot.TicketAlertConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertConnection.PageInfo(childComplexity), true
+	case "TicketAlertConnection.totalCount":
+		if e.ComplexityRoot.TicketAlertConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertConnection.TotalCount(childComplexity), true
+
+	case "TicketAlertEdge.cursor":
+		if e.ComplexityRoot.TicketAlertEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertEdge.Cursor(childComplexity), true
+	case "TicketAlertEdge.node":
+		if e.ComplexityRoot.TicketAlertEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlertEdge.Node(childComplexity), true
 
 	case "TicketConnection.edges":
 		if e.ComplexityRoot.TicketConnection.Edges == nil {
@@ -3610,6 +5409,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketDelivery.Marker(childComplexity), true
+	case "TicketDelivery.notBefore":
+		if e.ComplexityRoot.TicketDelivery.NotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketDelivery.NotBefore(childComplexity), true
 	case "TicketDelivery.organization":
 		if e.ComplexityRoot.TicketDelivery.Organization == nil {
 			break
@@ -3729,6 +5534,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingAlertConfiguration.Integration(childComplexity), true
+	case "TicketingAlertConfiguration.organization":
+		if e.ComplexityRoot.TicketingAlertConfiguration.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAlertConfiguration.Organization(childComplexity), true
 	case "TicketingAlertConfiguration.shouldCreateTickets":
 		if e.ComplexityRoot.TicketingAlertConfiguration.ShouldCreateTickets == nil {
 			break
@@ -3805,6 +5616,105 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingAlertOptionValue.Value(childComplexity), true
+
+	case "TicketingBillingMapping.createdAt":
+		if e.ComplexityRoot.TicketingBillingMapping.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.CreatedAt(childComplexity), true
+	case "TicketingBillingMapping.enabled":
+		if e.ComplexityRoot.TicketingBillingMapping.Enabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.Enabled(childComplexity), true
+	case "TicketingBillingMapping.externalAgreementID":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementID(childComplexity), true
+	case "TicketingBillingMapping.externalAgreementName":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName(childComplexity), true
+	case "TicketingBillingMapping.externalLineID":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalLineID(childComplexity), true
+	case "TicketingBillingMapping.externalLineName":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalLineName(childComplexity), true
+	case "TicketingBillingMapping.id":
+		if e.ComplexityRoot.TicketingBillingMapping.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ID(childComplexity), true
+	case "TicketingBillingMapping.integration":
+		if e.ComplexityRoot.TicketingBillingMapping.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.Integration(childComplexity), true
+	case "TicketingBillingMapping.nonBillableUsers":
+		if e.ComplexityRoot.TicketingBillingMapping.NonBillableUsers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.NonBillableUsers(childComplexity), true
+	case "TicketingBillingMapping.organization":
+		if e.ComplexityRoot.TicketingBillingMapping.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.Organization(childComplexity), true
+	case "TicketingBillingMapping.updatedAt":
+		if e.ComplexityRoot.TicketingBillingMapping.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.UpdatedAt(childComplexity), true
+
+	case "TicketingBillingMappingConnection.edges":
+		if e.ComplexityRoot.TicketingBillingMappingConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingConnection.Edges(childComplexity), true
+	case "TicketingBillingMappingConnection.pageInfo":
+		if e.ComplexityRoot.TicketingBillingMappingConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingConnection.PageInfo(childComplexity), true
+	case "TicketingBillingMappingConnection.totalCount":
+		if e.ComplexityRoot.TicketingBillingMappingConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingConnection.TotalCount(childComplexity), true
+
+	case "TicketingBillingMappingEdge.cursor":
+		if e.ComplexityRoot.TicketingBillingMappingEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingEdge.Cursor(childComplexity), true
+	case "TicketingBillingMappingEdge.node":
+		if e.ComplexityRoot.TicketingBillingMappingEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMappingEdge.Node(childComplexity), true
 
 	case "TicketingCompany.id":
 		if e.ComplexityRoot.TicketingCompany.ID == nil {
@@ -3907,6 +5817,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketingCompanyPage.NextPage(childComplexity), true
 
+	case "TicketingError.advice":
+		if e.ComplexityRoot.TicketingError.Advice == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Advice(childComplexity), true
+	case "TicketingError.createdAt":
+		if e.ComplexityRoot.TicketingError.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.CreatedAt(childComplexity), true
+	case "TicketingError.errorType":
+		if e.ComplexityRoot.TicketingError.ErrorType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.ErrorType(childComplexity), true
+	case "TicketingError.id":
+		if e.ComplexityRoot.TicketingError.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.ID(childComplexity), true
+	case "TicketingError.integration":
+		if e.ComplexityRoot.TicketingError.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Integration(childComplexity), true
+	case "TicketingError.lastOccurredAt":
+		if e.ComplexityRoot.TicketingError.LastOccurredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.LastOccurredAt(childComplexity), true
+	case "TicketingError.message":
+		if e.ComplexityRoot.TicketingError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Message(childComplexity), true
+	case "TicketingError.occurrenceCount":
+		if e.ComplexityRoot.TicketingError.OccurrenceCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.OccurrenceCount(childComplexity), true
+	case "TicketingError.operation":
+		if e.ComplexityRoot.TicketingError.Operation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Operation(childComplexity), true
+	case "TicketingError.organization":
+		if e.ComplexityRoot.TicketingError.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.Organization(childComplexity), true
+	case "TicketingError.ticketID":
+		if e.ComplexityRoot.TicketingError.TicketID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.TicketID(childComplexity), true
+	case "TicketingError.updatedAt":
+		if e.ComplexityRoot.TicketingError.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingError.UpdatedAt(childComplexity), true
+
+	case "TicketingErrorConnection.edges":
+		if e.ComplexityRoot.TicketingErrorConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorConnection.Edges(childComplexity), true
+	case "TicketingErrorConnection.pageInfo":
+		if e.ComplexityRoot.TicketingErrorConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorConnection.PageInfo(childComplexity), true
+	case "TicketingErrorConnection.totalCount":
+		if e.ComplexityRoot.TicketingErrorConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorConnection.TotalCount(childComplexity), true
+
+	case "TicketingErrorEdge.cursor":
+		if e.ComplexityRoot.TicketingErrorEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorEdge.Cursor(childComplexity), true
+	case "TicketingErrorEdge.node":
+		if e.ComplexityRoot.TicketingErrorEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingErrorEdge.Node(childComplexity), true
+
 	case "TicketingIntegration.account":
 		if e.ComplexityRoot.TicketingIntegration.Account == nil {
 			break
@@ -3925,6 +5940,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.BaseURL(childComplexity), true
+	case "TicketingIntegration.catchAllCompanyID":
+		if e.ComplexityRoot.TicketingIntegration.CatchAllCompanyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.CatchAllCompanyID(childComplexity), true
+	case "TicketingIntegration.catchAllCompanyName":
+		if e.ComplexityRoot.TicketingIntegration.CatchAllCompanyName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.CatchAllCompanyName(childComplexity), true
+	case "TicketingIntegration.companyTypeIds":
+		if e.ComplexityRoot.TicketingIntegration.CompanyTypeIds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.CompanyTypeIds(childComplexity), true
 	case "TicketingIntegration.createdAt":
 		if e.ComplexityRoot.TicketingIntegration.CreatedAt == nil {
 			break
@@ -3961,12 +5994,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.Name(childComplexity), true
+	case "TicketingIntegration.polledUntil":
+		if e.ComplexityRoot.TicketingIntegration.PolledUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.PolledUntil(childComplexity), true
 	case "TicketingIntegration.status":
 		if e.ComplexityRoot.TicketingIntegration.Status == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.Status(childComplexity), true
+	case "TicketingIntegration.stormMinutes":
+		if e.ComplexityRoot.TicketingIntegration.StormMinutes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.StormMinutes(childComplexity), true
+	case "TicketingIntegration.stormThreshold":
+		if e.ComplexityRoot.TicketingIntegration.StormThreshold == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.StormThreshold(childComplexity), true
 	case "TicketingIntegration.updatedAt":
 		if e.ComplexityRoot.TicketingIntegration.UpdatedAt == nil {
 			break
@@ -3979,6 +6030,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.VerifiedAt(childComplexity), true
+	case "TicketingIntegration.webhookExternalID":
+		if e.ComplexityRoot.TicketingIntegration.WebhookExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.WebhookExternalID(childComplexity), true
 
 	case "TicketingIntegrationConnection.edges":
 		if e.ComplexityRoot.TicketingIntegrationConnection.Edges == nil {
@@ -4011,6 +6068,117 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegrationEdge.Node(childComplexity), true
+
+	case "TicketingUsageRecord.attempts":
+		if e.ComplexityRoot.TicketingUsageRecord.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Attempts(childComplexity), true
+	case "TicketingUsageRecord.createdAt":
+		if e.ComplexityRoot.TicketingUsageRecord.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.CreatedAt(childComplexity), true
+	case "TicketingUsageRecord.day":
+		if e.ComplexityRoot.TicketingUsageRecord.Day == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Day(childComplexity), true
+	case "TicketingUsageRecord.highWater":
+		if e.ComplexityRoot.TicketingUsageRecord.HighWater == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.HighWater(childComplexity), true
+	case "TicketingUsageRecord.id":
+		if e.ComplexityRoot.TicketingUsageRecord.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.ID(childComplexity), true
+	case "TicketingUsageRecord.integration":
+		if e.ComplexityRoot.TicketingUsageRecord.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Integration(childComplexity), true
+	case "TicketingUsageRecord.lastError":
+		if e.ComplexityRoot.TicketingUsageRecord.LastError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.LastError(childComplexity), true
+	case "TicketingUsageRecord.organization":
+		if e.ComplexityRoot.TicketingUsageRecord.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Organization(childComplexity), true
+	case "TicketingUsageRecord.quantity":
+		if e.ComplexityRoot.TicketingUsageRecord.Quantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Quantity(childComplexity), true
+	case "TicketingUsageRecord.status":
+		if e.ComplexityRoot.TicketingUsageRecord.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Status(childComplexity), true
+	case "TicketingUsageRecord.updatedAt":
+		if e.ComplexityRoot.TicketingUsageRecord.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.UpdatedAt(childComplexity), true
+	case "TicketingUsageRecord.users":
+		if e.ComplexityRoot.TicketingUsageRecord.Users == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.Users(childComplexity), true
+	case "TicketingUsageRecord.writtenAt":
+		if e.ComplexityRoot.TicketingUsageRecord.WrittenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.WrittenAt(childComplexity), true
+
+	case "TicketingUsageRecordConnection.edges":
+		if e.ComplexityRoot.TicketingUsageRecordConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordConnection.Edges(childComplexity), true
+	case "TicketingUsageRecordConnection.pageInfo":
+		if e.ComplexityRoot.TicketingUsageRecordConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordConnection.PageInfo(childComplexity), true
+	case "TicketingUsageRecordConnection.totalCount":
+		if e.ComplexityRoot.TicketingUsageRecordConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordConnection.TotalCount(childComplexity), true
+
+	case "TicketingUsageRecordEdge.cursor":
+		if e.ComplexityRoot.TicketingUsageRecordEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordEdge.Cursor(childComplexity), true
+	case "TicketingUsageRecordEdge.node":
+		if e.ComplexityRoot.TicketingUsageRecordEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecordEdge.Node(childComplexity), true
 
 	case "UpdateAdministratorPayload.administrator":
 		if e.ComplexityRoot.UpdateAdministratorPayload.Administrator == nil {
@@ -6419,6 +8587,130 @@ type ApiKeyEdge {
   cursor: Cursor!
 }
 """
+An organization's Apple device management: its push certificate and topic, and how devices are looked after (JC-009).
+"""
+type AppleMdm implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What the organization calls it; not unique.
+  """
+  name: String!
+  """
+  Whether people may enrol their own iPhones and iPads.
+  """
+  allowMobileUserEnrollment: Boolean!
+  """
+  Whether devices sign every message, for deployments where no proxy passes their certificates on.
+  """
+  signMessage: Boolean!
+  """
+  How often a device is asked for its inventory, in hours; 4 to 168.
+  """
+  inventoryIntervalHours: Int!
+  """
+  A device that has not been seen for so many days is missing.
+  """
+  missingAfterDays: Int!
+  """
+  For how many days finished commands are kept.
+  """
+  historyDays: Int!
+  """
+  How many devices may be enrolled at a time; null for no limit.
+  """
+  enrollmentLimit: Int
+  """
+  The push topic, from the certificate; empty while there is none, and no device can be managed.
+  """
+  topic: String
+  """
+  From when the push certificate is valid.
+  """
+  certificateNotBefore: Time
+  """
+  When the push certificate expires.
+  """
+  certificateNotAfter: Time
+  """
+  The push certificate's serial number, in hexadecimal.
+  """
+  certificateSerialNumber: String
+  """
+  The Apple ID that the certificate was made with; renewals need the same one.
+  """
+  creatorAppleID: String
+  """
+  Whether devices can be notified.
+  """
+  pushStatus: AppleMdmPushStatus!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+}
+"""
+A page of a list of apple mdms.
+"""
+type AppleMdmConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [AppleMdmEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of apple mdms.
+"""
+type AppleMdmEdge {
+  """
+  The object.
+  """
+  node: AppleMdm
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+AppleMdmPushStatus is enum for the field push_status
+"""
+enum AppleMdmPushStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/applemdm.PushStatus") {
+  """
+  There is no push certificate yet.
+  """
+  MISSING
+  """
+  Devices can be notified.
+  """
+  ACTIVE
+  """
+  The push certificate has expired: renew it, do not make another.
+  """
+  EXPIRED
+  """
+  Apple refuses the push certificate.
+  """
+  REFUSED
+}
+"""
 Define a Relay Cursor type:
 https://relay.dev/graphql/connections.htm#sec-Cursor
 """
@@ -6468,9 +8760,81 @@ type Device implements Node {
   """
   assetTag: String
   """
+  Apple's identifier of the model, such as Mac15,3.
+  """
+  modelIdentifier: String
+  """
+  The operating system's build.
+  """
+  buildVersion: String
+  """
   Whether the device is under management.
   """
   enrolled: Boolean!
+  """
+  Whether the organization supervises the device.
+  """
+  supervised: Boolean!
+  """
+  Whether it is a person's own device, of which only work is managed.
+  """
+  userEnrollment: Boolean!
+  """
+  Whether it was enrolled through Automated Device Enrollment.
+  """
+  depEnrollment: Boolean!
+  """
+  Whether its user has approved the management.
+  """
+  userApprovedEnrollment: Boolean!
+  """
+  Whether it is a Mac with Apple silicon; null if unknown or no Mac.
+  """
+  appleSilicon: Boolean
+  """
+  Whether its activation lock is on; null if unknown.
+  """
+  activationLockEnabled: Boolean
+  """
+  Whether a passcode is set; null if unknown.
+  """
+  passcodePresent: Boolean
+  """
+  Whether the disk is encrypted (FileVault on a Mac); null if unknown.
+  """
+  diskEncryptionEnabled: Boolean
+  """
+  Whether its bootstrap token is kept here.
+  """
+  bootstrapTokenEscrowed: Boolean!
+  """
+  When its inventory was last read.
+  """
+  inventoryAt: Time
+  """
+  When it was first enrolled.
+  """
+  firstEnrolledAt: Time
+  """
+  When it was last enrolled.
+  """
+  lastEnrolledAt: Time
+  """
+  When it left by itself; null if it has not since it was last enrolled.
+  """
+  checkoutAt: Time
+  """
+  When it was blocked; null while it may enrol.
+  """
+  blockedAt: Time
+  """
+  Since when it counts as missing; null while it does not.
+  """
+  missingSince: Time
+  """
+  When its identity certificate expires.
+  """
+  certificateNotAfter: Time
   """
   When the device last checked in.
   """
@@ -6483,6 +8847,417 @@ type Device implements Node {
   Who uses the device.
   """
   user: User @requires(permission: "directory.view_user")
+}
+"""
+An application that is installed on a device (KA-011, ZE-031).
+"""
+type DeviceApp implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The application's name.
+  """
+  name: String!
+  """
+  Its bundle identifier.
+  """
+  identifier: String
+  """
+  Its version.
+  """
+  version: String
+  """
+  Its version for people.
+  """
+  shortVersion: String
+  """
+  The size of its bundle, in bytes.
+  """
+  bundleSize: Float
+  """
+  Whether device management has installed it.
+  """
+  managed: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device apps.
+"""
+type DeviceAppConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceAppEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device apps.
+"""
+type DeviceAppEdge {
+  """
+  The object.
+  """
+  node: DeviceApp
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+A certificate that is installed on a device (ZE-031).
+"""
+type DeviceCertificate implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The certificate's common name.
+  """
+  commonName: String!
+  """
+  Whether the device has its key.
+  """
+  isIdentity: Boolean!
+  """
+  The SHA-256 of the certificate, in hexadecimal.
+  """
+  fingerprint: String!
+  """
+  When it expires.
+  """
+  notAfter: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device certificates.
+"""
+type DeviceCertificateConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceCertificateEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device certificates.
+"""
+type DeviceCertificateEdge {
+  """
+  The object.
+  """
+  node: DeviceCertificate
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+A managed channel: a device's own, or that of a person who is signed in on it.
+"""
+type DeviceChannel implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What its messages carry: the UDID or enrollment id, and for a person the user id after a colon.
+  """
+  key: String!
+  """
+  Whose channel it is.
+  """
+  kind: DeviceChannelKind!
+  """
+  Where it is in its life.
+  """
+  status: DeviceChannelStatus!
+  """
+  The person's short name.
+  """
+  userName: String
+  """
+  The push topic that it listens on.
+  """
+  topic: String
+  """
+  Whether Apple says that the token is no longer valid.
+  """
+  pushDead: Boolean!
+  """
+  When it was last notified.
+  """
+  pushedAt: Time
+  """
+  When it last spoke.
+  """
+  lastSeenAt: Time
+  """
+  Whether it waits in Setup Assistant to be released.
+  """
+  awaitingConfiguration: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device channels.
+"""
+type DeviceChannelConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceChannelEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device channels.
+"""
+type DeviceChannelEdge {
+  """
+  The object.
+  """
+  node: DeviceChannel
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+DeviceChannelKind is enum for the field kind
+"""
+enum DeviceChannelKind @goModel(model: "github.com/bailiwick/bailiwick/ent/devicechannel.Kind") {
+  """
+  The device's own.
+  """
+  DEVICE
+  """
+  A person's on it.
+  """
+  USER
+}
+"""
+DeviceChannelStatus is enum for the field status
+"""
+enum DeviceChannelStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/devicechannel.Status") {
+  """
+  It has asked to be managed, and cannot be notified yet.
+  """
+  AUTHENTICATED
+  """
+  It is managed.
+  """
+  ENROLLED
+  """
+  It has left by itself.
+  """
+  CHECKED_OUT
+  """
+  It was released.
+  """
+  REMOVED
+}
+"""
+Something that a device is told to do, and what it answered (ZE-060).
+"""
+type DeviceCommand implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  Apple's CommandUUID, by which the device reports.
+  """
+  commandUUID: String!
+  """
+  Apple's name of the command, such as DeviceLock.
+  """
+  requestType: String!
+  """
+  Where it is in its life.
+  """
+  status: DeviceCommandStatus!
+  """
+  Higher goes first; among equals the older.
+  """
+  priority: Int!
+  """
+  When it may be given out; null for at once.
+  """
+  notBefore: Time
+  """
+  When it is no longer given out; null for never.
+  """
+  expiresAt: Time
+  """
+  When it was last given out.
+  """
+  sentAt: Time
+  """
+  When the device answered.
+  """
+  resultAt: Time
+  """
+  How often it was given out.
+  """
+  attempts: Int!
+  """
+  Whether it only asks for inventory, and is left out of lists unless asked for.
+  """
+  inventory: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+  """
+  The channel that it is for.
+  """
+  channel: DeviceChannel! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device commands.
+"""
+type DeviceCommandConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceCommandEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device commands.
+"""
+type DeviceCommandEdge {
+  """
+  The object.
+  """
+  node: DeviceCommand
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+DeviceCommandStatus is enum for the field status
+"""
+enum DeviceCommandStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/devicecommand.Status") {
+  """
+  Waiting for the device.
+  """
+  PENDING
+  """
+  The device has it, and has not answered.
+  """
+  SENT
+  """
+  The device cannot do it now, and asks again by itself.
+  """
+  NOT_NOW
+  """
+  Done.
+  """
+  ACKNOWLEDGED
+  """
+  The device could not do it; the error chain says why.
+  """
+  ERROR
+  """
+  The device does not understand it.
+  """
+  COMMAND_FORMAT_ERROR
+  """
+  Withdrawn before the device had it.
+  """
+  CANCELLED
+  """
+  Its time ended before the device had it.
+  """
+  EXPIRED
 }
 """
 A page of a list of devices.
@@ -6515,6 +9290,89 @@ type DeviceEdge {
   cursor: Cursor!
 }
 """
+A certificate that the organization's authority gave to a device.
+"""
+type DeviceIdentity implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The SHA-256 of the certificate, in hexadecimal.
+  """
+  fingerprint: String!
+  """
+  The certificate's serial number, in hexadecimal.
+  """
+  serialNumber: String!
+  """
+  The certificate's common name.
+  """
+  commonName: String!
+  """
+  From when it is valid.
+  """
+  notBefore: Time!
+  """
+  When it expires.
+  """
+  notAfter: Time!
+  """
+  When it was revoked; null while it is accepted.
+  """
+  revokedAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The enrollment that it was given for.
+  """
+  enrollment: Enrollment @requires(permission: "mdm.view_enrollment")
+  """
+  The device that uses it.
+  """
+  device: Device @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device identitys.
+"""
+type DeviceIdentityConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceIdentityEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device identitys.
+"""
+type DeviceIdentityEdge {
+  """
+  The object.
+  """
+  node: DeviceIdentity
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
 How to order a list of devices.
 """
 input DeviceOrder {
@@ -6535,6 +9393,97 @@ enum DeviceOrderField {
   By name.
   """
   NAME
+}
+"""
+An update of a device's operating system: offered, or under way (JC-026).
+"""
+type DeviceOsUpdate implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  Apple's key of the update.
+  """
+  productKey: String!
+  """
+  The update's name for people.
+  """
+  name: String
+  """
+  The version that it leads to.
+  """
+  version: String
+  """
+  The build that it leads to.
+  """
+  build: String
+  """
+  Whether Apple calls it critical.
+  """
+  isCritical: Boolean!
+  """
+  Whether it takes a restart.
+  """
+  restartRequired: Boolean!
+  """
+  How far it is, in Apple's words, such as Downloading; empty if it is only offered.
+  """
+  status: String
+  """
+  How much is downloaded, from 0 to 1.
+  """
+  percentDownloaded: Float
+  """
+  Whether all of it is downloaded.
+  """
+  isDownloaded: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device os updates.
+"""
+type DeviceOsUpdateConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceOsUpdateEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device os updates.
+"""
+type DeviceOsUpdateEdge {
+  """
+  The object.
+  """
+  node: DeviceOsUpdate
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
 }
 """
 DevicePlatform is enum for the field platform
@@ -6576,6 +9525,265 @@ enum DevicePlatform @goModel(model: "github.com/bailiwick/bailiwick/ent/device.P
   Google Android.
   """
   ANDROID
+}
+"""
+A configuration profile that is installed on a device (ZE-031).
+"""
+type DeviceProfile implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The profile's identifier.
+  """
+  identifier: String!
+  """
+  The profile's UUID.
+  """
+  uuid: String
+  """
+  Its name for people.
+  """
+  name: String
+  """
+  Who made it.
+  """
+  profileOrganization: String
+  """
+  Whether device management has installed it.
+  """
+  managed: Boolean!
+  """
+  Whether its removal is forbidden.
+  """
+  removalDisallowed: Boolean!
+  """
+  Whether it was encrypted.
+  """
+  encrypted: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device profiles.
+"""
+type DeviceProfileConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceProfileEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device profiles.
+"""
+type DeviceProfileEdge {
+  """
+  The object.
+  """
+  node: DeviceProfile
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+A secret that a technician may need of a device, without the secret itself.
+"""
+type DeviceSecret implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What it is for.
+  """
+  kind: DeviceSecretKind!
+  """
+  When it was last shown to somebody.
+  """
+  revealedAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device secrets.
+"""
+type DeviceSecretConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceSecretEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device secrets.
+"""
+type DeviceSecretEdge {
+  """
+  The object.
+  """
+  node: DeviceSecret
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+DeviceSecretKind is enum for the field kind
+"""
+enum DeviceSecretKind @goModel(model: "github.com/bailiwick/bailiwick/ent/devicesecret.Kind") {
+  """
+  Unlocks a Mac that was locked.
+  """
+  UNLOCK_PIN
+  """
+  Unlocks a Mac that was erased.
+  """
+  ERASE_PIN
+  """
+  Passes the activation lock.
+  """
+  ACTIVATION_LOCK_BYPASS_CODE
+}
+"""
+A way into an organization's device management: a link with a quota, an end and a revocation (JC-014, ZE-026).
+"""
+type Enrollment implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What it is for.
+  """
+  name: String!
+  """
+  Which devices it is for.
+  """
+  kind: EnrollmentKind!
+  """
+  How many devices may enrol with it; null for any number.
+  """
+  quota: Int
+  """
+  How many devices have enrolled with it.
+  """
+  used: Int!
+  """
+  When it ends; null for never.
+  """
+  expiresAt: Time
+  """
+  When it was revoked; null while it can be used.
+  """
+  revokedAt: Time
+  """
+  When its link was last replaced.
+  """
+  rotatedAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device management that it leads into.
+  """
+  appleMdm: AppleMdm! @requires(permission: "mdm.view_applemdm")
+}
+"""
+A page of a list of enrollments.
+"""
+type EnrollmentConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [EnrollmentEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of enrollments.
+"""
+type EnrollmentEdge {
+  """
+  The object.
+  """
+  node: Enrollment
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+EnrollmentKind is enum for the field kind
+"""
+enum EnrollmentKind @goModel(model: "github.com/bailiwick/bailiwick/ent/enrollment.Kind") {
+  """
+  Devices of the organization, by a profile from a link.
+  """
+  OTA
+  """
+  People's own devices, by their managed Apple accounts.
+  """
+  USER
 }
 """
 Long work that a user waits for.
@@ -6692,6 +9900,69 @@ enum JobStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/job.Status") 
   It was cancelled.
   """
   CANCELLED
+}
+"""
+A time in which an organization's alerts become no tickets; what is still wrong at its end becomes one then.
+"""
+type MaintenanceWindow implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What is done in it.
+  """
+  name: String!
+  """
+  When it begins.
+  """
+  startsAt: Time!
+  """
+  When it ends; after its begin, by at most 31 days.
+  """
+  endsAt: Time!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+}
+"""
+A page of a list of maintenance windows.
+"""
+type MaintenanceWindowConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [MaintenanceWindowEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of maintenance windows.
+"""
+type MaintenanceWindowEdge {
+  """
+  The object.
+  """
+  node: MaintenanceWindow
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
 }
 """
 An object with an ID.
@@ -7150,6 +10421,10 @@ type Ticket implements Node {
   """
   updatedAt: Time!
   """
+  Whether it stands for the many alerts of a storm.
+  """
+  storm: Boolean!
+  """
   Written into the ticket at the vendor, so that it can be found again after any failure.
   """
   marker: String!
@@ -7165,6 +10440,30 @@ type Ticket implements Node {
   The ticket's number at the vendor, as technicians know it.
   """
   externalNumber: String
+  """
+  Where a technician opens it.
+  """
+  externalURL: String
+  """
+  Its status at the vendor, as last read.
+  """
+  externalStatus: String
+  """
+  The vendor's id of the technician who has it, as last read.
+  """
+  externalAssignee: String
+  """
+  Whether a technician has started work on it.
+  """
+  started: Boolean!
+  """
+  When it was known to be closed.
+  """
+  closedAt: Time
+  """
+  Whether somebody closed it at the vendor, rather than the end of its alerts.
+  """
+  closedByTechnician: Boolean!
   """
   The company at the vendor that it was created for.
   """
@@ -7194,9 +10493,72 @@ type Ticket implements Node {
   """
   integration: TicketingIntegration! @requires(permission: "ticketing.view_integration")
   """
-  The alert that it is for.
+  The alert that it was first wanted for.
   """
   alert: Alert! @requires(permission: "alert.view_alert")
+}
+"""
+An alert that a ticket is about; a ticket of a group is about several.
+"""
+type TicketAlert implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  When the ticket's text or a note was to name the alert; null while that waits for the next batch of notes.
+  """
+  notedAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The ticket.
+  """
+  ticket: Ticket! @requires(permission: "ticketing.view_ticket")
+  """
+  The alert.
+  """
+  alert: Alert! @requires(permission: "alert.view_alert")
+}
+"""
+A page of a list of ticket alerts.
+"""
+type TicketAlertConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [TicketAlertEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of ticket alerts.
+"""
+type TicketAlertEdge {
+  """
+  The object.
+  """
+  node: TicketAlert
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
 }
 """
 A page of a list of tickets.
@@ -7260,6 +10622,10 @@ type TicketDelivery implements Node {
   """
   lastError: String
   """
+  When it is done at the earliest; null for at once.
+  """
+  notBefore: Time
+  """
   When the last call began.
   """
   attemptedAt: Time
@@ -7292,6 +10658,10 @@ enum TicketDeliveryAction @goModel(model: "github.com/bailiwick/bailiwick/ent/ti
   Close the ticket.
   """
   CLOSE
+  """
+  Put the closed ticket back to work, with a note.
+  """
+  REOPEN
 }
 """
 A page of a list of ticket deliverys.
@@ -7399,7 +10769,7 @@ enum TicketStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/ticket.Sta
   CANCELLED
 }
 """
-Whether alerts of a type become tickets of an integration, and what those look like (JC-006 to JC-008).
+Whether alerts of a type become tickets of an integration, and what those look like: the provider's default, or what one organization has instead of it (JC-006 to JC-008).
 """
 type TicketingAlertConfiguration implements Node {
   """
@@ -7426,6 +10796,10 @@ type TicketingAlertConfiguration implements Node {
   The ticket is due this many days after the alert; null for no due date.
   """
   dueDays: Int
+  """
+  The organization that it belongs to; none for the provider as a whole.
+  """
+  organization: Organization @requires(permission: "tenancy.view_organization")
   """
   The integration that it is for.
   """
@@ -7456,6 +10830,85 @@ type TicketingAlertConfigurationEdge {
   The object.
   """
   node: TicketingAlertConfiguration
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+On which line of which agreement an organization's users are billed in the ticketing system.
+"""
+type TicketingBillingMapping implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The vendor's id of the agreement: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
+  """
+  externalAgreementID: String!
+  """
+  The agreement's name at the vendor.
+  """
+  externalAgreementName: String
+  """
+  The vendor's id of the line whose quantity is set: Autotask's contract service, ConnectWise's addition, Syncro's line item.
+  """
+  externalLineID: String!
+  """
+  The line's name at the vendor.
+  """
+  externalLineName: String
+  """
+  How many users are not billed.
+  """
+  nonBillableUsers: Int!
+  """
+  Whether the quantity is written every day.
+  """
+  enabled: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The integration that it is for.
+  """
+  integration: TicketingIntegration! @requires(permission: "ticketing.view_integration")
+}
+"""
+A page of a list of ticketing billing mappings.
+"""
+type TicketingBillingMappingConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [TicketingBillingMappingEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of ticketing billing mappings.
+"""
+type TicketingBillingMappingEdge {
+  """
+  The object.
+  """
+  node: TicketingBillingMapping
   """
   Where the entry stands: pass it as after or before.
   """
@@ -7525,6 +10978,114 @@ type TicketingCompanyMappingEdge {
   cursor: Cursor!
 }
 """
+A refusal or failure of a ticketing system, in the vendor's own words, and what to do about it.
+"""
+type TicketingError implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The ticket that it was about; null if about none.
+  """
+  ticketID: String
+  """
+  What was asked of the vendor: create, note, close, verify, usage.
+  """
+  operation: String!
+  """
+  What kind of failure it is.
+  """
+  errorType: TicketingErrorErrorType!
+  """
+  The vendor's own words, or what is known if there are none.
+  """
+  message: String!
+  """
+  What to do about it.
+  """
+  advice: String
+  """
+  How often it happened; repetitions are counted and not listed.
+  """
+  occurrenceCount: Int!
+  """
+  When it happened last.
+  """
+  lastOccurredAt: Time!
+  """
+  The organization that it belongs to; none for the provider as a whole.
+  """
+  organization: Organization @requires(permission: "tenancy.view_organization")
+  """
+  The ticketing system.
+  """
+  integration: TicketingIntegration! @requires(permission: "ticketing.view_integration")
+}
+"""
+A page of a list of ticketing errors.
+"""
+type TicketingErrorConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [TicketingErrorEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of ticketing errors.
+"""
+type TicketingErrorEdge {
+  """
+  The object.
+  """
+  node: TicketingError
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+TicketingErrorErrorType is enum for the field error_type
+"""
+enum TicketingErrorErrorType @goModel(model: "github.com/bailiwick/bailiwick/ent/ticketingerror.ErrorType") {
+  """
+  The vendor refuses what it was sent.
+  """
+  CONFIGURATION
+  """
+  The vendor refuses the credentials, or they lack a permission.
+  """
+  CREDENTIALS
+  """
+  The account has no calls left for now.
+  """
+  THROTTLED
+  """
+  No usable answer came.
+  """
+  UNREACHABLE
+  """
+  What was addressed no longer exists at the vendor.
+  """
+  GONE
+}
+"""
 The connection of a provider to its ticketing system.
 """
 type TicketingIntegration implements Node {
@@ -7564,6 +11125,34 @@ type TicketingIntegration implements Node {
   Whether alerts become tickets without anyone asking.
   """
   automaticTicketing: Boolean!
+  """
+  Only companies of these types are offered for mapping; all if there are none (Autotask, ConnectWise).
+  """
+  companyTypeIds: [Int!]
+  """
+  The vendor's company that tickets of unmapped organizations go to; empty to hold them until they are mapped.
+  """
+  catchAllCompanyID: String
+  """
+  That company's name.
+  """
+  catchAllCompanyName: String
+  """
+  How many tickets an organization may open within the storm's minutes before further alerts share one ticket; 0 for no limit.
+  """
+  stormThreshold: Int!
+  """
+  Over how many minutes tickets are counted.
+  """
+  stormMinutes: Int!
+  """
+  The webhook's id at the vendor; empty while there is none.
+  """
+  webhookExternalID: String
+  """
+  Up to when the vendor's changes have been read.
+  """
+  polledUntil: Time
   """
   When the vendor last accepted the credentials.
   """
@@ -7636,6 +11225,114 @@ enum TicketingIntegrationStatus @goModel(model: "github.com/bailiwick/bailiwick/
   The vendor refuses the credentials; deliveries wait.
   """
   PAUSED
+}
+"""
+An organization's usage on one day, and what became of it at the vendor.
+"""
+type TicketingUsageRecord implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The day in UTC, as YYYY-MM-DD.
+  """
+  day: String!
+  """
+  The most users that the organization was seen to have on the day.
+  """
+  users: Int!
+  """
+  The most users of any day of the month so far.
+  """
+  highWater: Int!
+  """
+  What is billed: the high-water mark less the users who are not billed.
+  """
+  quantity: Int!
+  """
+  Whether the vendor has it.
+  """
+  status: TicketingUsageRecordStatus!
+  """
+  How many calls were made for it.
+  """
+  attempts: Int!
+  """
+  What went wrong last, in the vendor's own words where there are any.
+  """
+  lastError: String
+  """
+  When the vendor was known to have it.
+  """
+  writtenAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The integration that it is for.
+  """
+  integration: TicketingIntegration! @requires(permission: "ticketing.view_integration")
+}
+"""
+A page of a list of ticketing usage records.
+"""
+type TicketingUsageRecordConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [TicketingUsageRecordEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of ticketing usage records.
+"""
+type TicketingUsageRecordEdge {
+  """
+  The object.
+  """
+  node: TicketingUsageRecord
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+TicketingUsageRecordStatus is enum for the field status
+"""
+enum TicketingUsageRecordStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/ticketingusagerecord.Status") {
+  """
+  To be written.
+  """
+  PENDING
+  """
+  The vendor has it.
+  """
+  WRITTEN
+  """
+  The vendor refuses it; it is tried again with the next day.
+  """
+  FAILED
+  """
+  No agreement's line is mapped to the organization, or writing is off.
+  """
+  UNMAPPED
 }
 """
 The builtin Time type
@@ -9415,6 +13112,56 @@ func childFields_ApiKeyEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type ApiKeyEdge", field.Name)
 }
 
+func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_AppleMdm_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_AppleMdm_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_AppleMdm_updatedAt(ctx, ec, field)
+	case "name":
+		return fieldContext_AppleMdm_name(ctx, ec, field)
+	case "allowMobileUserEnrollment":
+		return fieldContext_AppleMdm_allowMobileUserEnrollment(ctx, ec, field)
+	case "signMessage":
+		return fieldContext_AppleMdm_signMessage(ctx, ec, field)
+	case "inventoryIntervalHours":
+		return fieldContext_AppleMdm_inventoryIntervalHours(ctx, ec, field)
+	case "missingAfterDays":
+		return fieldContext_AppleMdm_missingAfterDays(ctx, ec, field)
+	case "historyDays":
+		return fieldContext_AppleMdm_historyDays(ctx, ec, field)
+	case "enrollmentLimit":
+		return fieldContext_AppleMdm_enrollmentLimit(ctx, ec, field)
+	case "topic":
+		return fieldContext_AppleMdm_topic(ctx, ec, field)
+	case "certificateNotBefore":
+		return fieldContext_AppleMdm_certificateNotBefore(ctx, ec, field)
+	case "certificateNotAfter":
+		return fieldContext_AppleMdm_certificateNotAfter(ctx, ec, field)
+	case "certificateSerialNumber":
+		return fieldContext_AppleMdm_certificateSerialNumber(ctx, ec, field)
+	case "creatorAppleID":
+		return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
+	case "pushStatus":
+		return fieldContext_AppleMdm_pushStatus(ctx, ec, field)
+	case "organization":
+		return fieldContext_AppleMdm_organization(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AppleMdm", field.Name)
+}
+
+func childFields_AppleMdmEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_AppleMdmEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_AppleMdmEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AppleMdmEdge", field.Name)
+}
+
 func childFields_CancelTicketPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ticket":
@@ -9571,8 +13318,44 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_osVersion(ctx, ec, field)
 	case "assetTag":
 		return fieldContext_Device_assetTag(ctx, ec, field)
+	case "modelIdentifier":
+		return fieldContext_Device_modelIdentifier(ctx, ec, field)
+	case "buildVersion":
+		return fieldContext_Device_buildVersion(ctx, ec, field)
 	case "enrolled":
 		return fieldContext_Device_enrolled(ctx, ec, field)
+	case "supervised":
+		return fieldContext_Device_supervised(ctx, ec, field)
+	case "userEnrollment":
+		return fieldContext_Device_userEnrollment(ctx, ec, field)
+	case "depEnrollment":
+		return fieldContext_Device_depEnrollment(ctx, ec, field)
+	case "userApprovedEnrollment":
+		return fieldContext_Device_userApprovedEnrollment(ctx, ec, field)
+	case "appleSilicon":
+		return fieldContext_Device_appleSilicon(ctx, ec, field)
+	case "activationLockEnabled":
+		return fieldContext_Device_activationLockEnabled(ctx, ec, field)
+	case "passcodePresent":
+		return fieldContext_Device_passcodePresent(ctx, ec, field)
+	case "diskEncryptionEnabled":
+		return fieldContext_Device_diskEncryptionEnabled(ctx, ec, field)
+	case "bootstrapTokenEscrowed":
+		return fieldContext_Device_bootstrapTokenEscrowed(ctx, ec, field)
+	case "inventoryAt":
+		return fieldContext_Device_inventoryAt(ctx, ec, field)
+	case "firstEnrolledAt":
+		return fieldContext_Device_firstEnrolledAt(ctx, ec, field)
+	case "lastEnrolledAt":
+		return fieldContext_Device_lastEnrolledAt(ctx, ec, field)
+	case "checkoutAt":
+		return fieldContext_Device_checkoutAt(ctx, ec, field)
+	case "blockedAt":
+		return fieldContext_Device_blockedAt(ctx, ec, field)
+	case "missingSince":
+		return fieldContext_Device_missingSince(ctx, ec, field)
+	case "certificateNotAfter":
+		return fieldContext_Device_certificateNotAfter(ctx, ec, field)
 	case "lastSeenAt":
 		return fieldContext_Device_lastSeenAt(ctx, ec, field)
 	case "organization":
@@ -9583,6 +13366,170 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_alerts(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Device", field.Name)
+}
+
+func childFields_DeviceApp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceApp_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceApp_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceApp_updatedAt(ctx, ec, field)
+	case "name":
+		return fieldContext_DeviceApp_name(ctx, ec, field)
+	case "identifier":
+		return fieldContext_DeviceApp_identifier(ctx, ec, field)
+	case "version":
+		return fieldContext_DeviceApp_version(ctx, ec, field)
+	case "shortVersion":
+		return fieldContext_DeviceApp_shortVersion(ctx, ec, field)
+	case "bundleSize":
+		return fieldContext_DeviceApp_bundleSize(ctx, ec, field)
+	case "managed":
+		return fieldContext_DeviceApp_managed(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceApp_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceApp_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceApp", field.Name)
+}
+
+func childFields_DeviceAppEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceAppEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceAppEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceAppEdge", field.Name)
+}
+
+func childFields_DeviceCertificate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceCertificate_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceCertificate_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceCertificate_updatedAt(ctx, ec, field)
+	case "commonName":
+		return fieldContext_DeviceCertificate_commonName(ctx, ec, field)
+	case "isIdentity":
+		return fieldContext_DeviceCertificate_isIdentity(ctx, ec, field)
+	case "fingerprint":
+		return fieldContext_DeviceCertificate_fingerprint(ctx, ec, field)
+	case "notAfter":
+		return fieldContext_DeviceCertificate_notAfter(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceCertificate_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceCertificate_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCertificate", field.Name)
+}
+
+func childFields_DeviceCertificateEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceCertificateEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceCertificateEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCertificateEdge", field.Name)
+}
+
+func childFields_DeviceChannel(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceChannel_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceChannel_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceChannel_updatedAt(ctx, ec, field)
+	case "key":
+		return fieldContext_DeviceChannel_key(ctx, ec, field)
+	case "kind":
+		return fieldContext_DeviceChannel_kind(ctx, ec, field)
+	case "status":
+		return fieldContext_DeviceChannel_status(ctx, ec, field)
+	case "userName":
+		return fieldContext_DeviceChannel_userName(ctx, ec, field)
+	case "topic":
+		return fieldContext_DeviceChannel_topic(ctx, ec, field)
+	case "pushDead":
+		return fieldContext_DeviceChannel_pushDead(ctx, ec, field)
+	case "pushedAt":
+		return fieldContext_DeviceChannel_pushedAt(ctx, ec, field)
+	case "lastSeenAt":
+		return fieldContext_DeviceChannel_lastSeenAt(ctx, ec, field)
+	case "awaitingConfiguration":
+		return fieldContext_DeviceChannel_awaitingConfiguration(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceChannel_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceChannel_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceChannel", field.Name)
+}
+
+func childFields_DeviceChannelEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceChannelEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceChannelEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceChannelEdge", field.Name)
+}
+
+func childFields_DeviceCommand(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceCommand_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceCommand_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceCommand_updatedAt(ctx, ec, field)
+	case "commandUUID":
+		return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
+	case "requestType":
+		return fieldContext_DeviceCommand_requestType(ctx, ec, field)
+	case "status":
+		return fieldContext_DeviceCommand_status(ctx, ec, field)
+	case "priority":
+		return fieldContext_DeviceCommand_priority(ctx, ec, field)
+	case "notBefore":
+		return fieldContext_DeviceCommand_notBefore(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_DeviceCommand_expiresAt(ctx, ec, field)
+	case "sentAt":
+		return fieldContext_DeviceCommand_sentAt(ctx, ec, field)
+	case "resultAt":
+		return fieldContext_DeviceCommand_resultAt(ctx, ec, field)
+	case "attempts":
+		return fieldContext_DeviceCommand_attempts(ctx, ec, field)
+	case "inventory":
+		return fieldContext_DeviceCommand_inventory(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceCommand_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceCommand_device(ctx, ec, field)
+	case "channel":
+		return fieldContext_DeviceCommand_channel(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCommand", field.Name)
+}
+
+func childFields_DeviceCommandEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceCommandEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceCommandEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCommandEdge", field.Name)
 }
 
 func childFields_DeviceConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9607,6 +13554,160 @@ func childFields_DeviceEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type DeviceEdge", field.Name)
 }
 
+func childFields_DeviceIdentity(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceIdentity_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceIdentity_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceIdentity_updatedAt(ctx, ec, field)
+	case "fingerprint":
+		return fieldContext_DeviceIdentity_fingerprint(ctx, ec, field)
+	case "serialNumber":
+		return fieldContext_DeviceIdentity_serialNumber(ctx, ec, field)
+	case "commonName":
+		return fieldContext_DeviceIdentity_commonName(ctx, ec, field)
+	case "notBefore":
+		return fieldContext_DeviceIdentity_notBefore(ctx, ec, field)
+	case "notAfter":
+		return fieldContext_DeviceIdentity_notAfter(ctx, ec, field)
+	case "revokedAt":
+		return fieldContext_DeviceIdentity_revokedAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceIdentity_organization(ctx, ec, field)
+	case "enrollment":
+		return fieldContext_DeviceIdentity_enrollment(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceIdentity_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceIdentity", field.Name)
+}
+
+func childFields_DeviceIdentityEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceIdentityEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceIdentityEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceIdentityEdge", field.Name)
+}
+
+func childFields_DeviceOsUpdate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceOsUpdate_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceOsUpdate_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceOsUpdate_updatedAt(ctx, ec, field)
+	case "productKey":
+		return fieldContext_DeviceOsUpdate_productKey(ctx, ec, field)
+	case "name":
+		return fieldContext_DeviceOsUpdate_name(ctx, ec, field)
+	case "version":
+		return fieldContext_DeviceOsUpdate_version(ctx, ec, field)
+	case "build":
+		return fieldContext_DeviceOsUpdate_build(ctx, ec, field)
+	case "isCritical":
+		return fieldContext_DeviceOsUpdate_isCritical(ctx, ec, field)
+	case "restartRequired":
+		return fieldContext_DeviceOsUpdate_restartRequired(ctx, ec, field)
+	case "status":
+		return fieldContext_DeviceOsUpdate_status(ctx, ec, field)
+	case "percentDownloaded":
+		return fieldContext_DeviceOsUpdate_percentDownloaded(ctx, ec, field)
+	case "isDownloaded":
+		return fieldContext_DeviceOsUpdate_isDownloaded(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceOsUpdate_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceOsUpdate_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceOsUpdate", field.Name)
+}
+
+func childFields_DeviceOsUpdateEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceOsUpdateEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceOsUpdateEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceOsUpdateEdge", field.Name)
+}
+
+func childFields_DeviceProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceProfile_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceProfile_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceProfile_updatedAt(ctx, ec, field)
+	case "identifier":
+		return fieldContext_DeviceProfile_identifier(ctx, ec, field)
+	case "uuid":
+		return fieldContext_DeviceProfile_uuid(ctx, ec, field)
+	case "name":
+		return fieldContext_DeviceProfile_name(ctx, ec, field)
+	case "profileOrganization":
+		return fieldContext_DeviceProfile_profileOrganization(ctx, ec, field)
+	case "managed":
+		return fieldContext_DeviceProfile_managed(ctx, ec, field)
+	case "removalDisallowed":
+		return fieldContext_DeviceProfile_removalDisallowed(ctx, ec, field)
+	case "encrypted":
+		return fieldContext_DeviceProfile_encrypted(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceProfile_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceProfile_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceProfile", field.Name)
+}
+
+func childFields_DeviceProfileEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceProfileEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceProfileEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceProfileEdge", field.Name)
+}
+
+func childFields_DeviceSecret(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceSecret_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceSecret_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceSecret_updatedAt(ctx, ec, field)
+	case "kind":
+		return fieldContext_DeviceSecret_kind(ctx, ec, field)
+	case "revealedAt":
+		return fieldContext_DeviceSecret_revealedAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceSecret_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceSecret_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSecret", field.Name)
+}
+
+func childFields_DeviceSecretEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceSecretEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceSecretEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSecretEdge", field.Name)
+}
+
 func childFields_EnrollTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "secret":
@@ -9615,6 +13716,46 @@ func childFields_EnrollTotpPayload(ctx context.Context, ec *executionContext, fi
 		return fieldContext_EnrollTotpPayload_url(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EnrollTotpPayload", field.Name)
+}
+
+func childFields_Enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Enrollment_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Enrollment_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_Enrollment_updatedAt(ctx, ec, field)
+	case "name":
+		return fieldContext_Enrollment_name(ctx, ec, field)
+	case "kind":
+		return fieldContext_Enrollment_kind(ctx, ec, field)
+	case "quota":
+		return fieldContext_Enrollment_quota(ctx, ec, field)
+	case "used":
+		return fieldContext_Enrollment_used(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_Enrollment_expiresAt(ctx, ec, field)
+	case "revokedAt":
+		return fieldContext_Enrollment_revokedAt(ctx, ec, field)
+	case "rotatedAt":
+		return fieldContext_Enrollment_rotatedAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_Enrollment_organization(ctx, ec, field)
+	case "appleMdm":
+		return fieldContext_Enrollment_appleMdm(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Enrollment", field.Name)
+}
+
+func childFields_EnrollmentEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_EnrollmentEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_EnrollmentEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollmentEdge", field.Name)
 }
 
 func childFields_GrantAdministratorOrganizationAccessPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9677,6 +13818,36 @@ func childFields_JobEdge(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_JobEdge_cursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
+}
+
+func childFields_MaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_MaintenanceWindow_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_MaintenanceWindow_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_MaintenanceWindow_updatedAt(ctx, ec, field)
+	case "name":
+		return fieldContext_MaintenanceWindow_name(ctx, ec, field)
+	case "startsAt":
+		return fieldContext_MaintenanceWindow_startsAt(ctx, ec, field)
+	case "endsAt":
+		return fieldContext_MaintenanceWindow_endsAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_MaintenanceWindow_organization(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MaintenanceWindow", field.Name)
+}
+
+func childFields_MaintenanceWindowEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_MaintenanceWindowEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_MaintenanceWindowEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MaintenanceWindowEdge", field.Name)
 }
 
 func childFields_Organization(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10061,6 +14232,8 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_Ticket_updatedAt(ctx, ec, field)
+	case "storm":
+		return fieldContext_Ticket_storm(ctx, ec, field)
 	case "marker":
 		return fieldContext_Ticket_marker(ctx, ec, field)
 	case "status":
@@ -10069,6 +14242,18 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_externalID(ctx, ec, field)
 	case "externalNumber":
 		return fieldContext_Ticket_externalNumber(ctx, ec, field)
+	case "externalURL":
+		return fieldContext_Ticket_externalURL(ctx, ec, field)
+	case "externalStatus":
+		return fieldContext_Ticket_externalStatus(ctx, ec, field)
+	case "externalAssignee":
+		return fieldContext_Ticket_externalAssignee(ctx, ec, field)
+	case "started":
+		return fieldContext_Ticket_started(ctx, ec, field)
+	case "closedAt":
+		return fieldContext_Ticket_closedAt(ctx, ec, field)
+	case "closedByTechnician":
+		return fieldContext_Ticket_closedByTechnician(ctx, ec, field)
 	case "externalCompanyID":
 		return fieldContext_Ticket_externalCompanyID(ctx, ec, field)
 	case "dueAt":
@@ -10089,6 +14274,36 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_deliveries(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Ticket", field.Name)
+}
+
+func childFields_TicketAlert(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketAlert_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_TicketAlert_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_TicketAlert_updatedAt(ctx, ec, field)
+	case "notedAt":
+		return fieldContext_TicketAlert_notedAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketAlert_organization(ctx, ec, field)
+	case "ticket":
+		return fieldContext_TicketAlert_ticket(ctx, ec, field)
+	case "alert":
+		return fieldContext_TicketAlert_alert(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketAlert", field.Name)
+}
+
+func childFields_TicketAlertEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_TicketAlertEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_TicketAlertEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketAlertEdge", field.Name)
 }
 
 func childFields_TicketConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10125,6 +14340,8 @@ func childFields_TicketDelivery(ctx context.Context, ec *executionContext, field
 		return fieldContext_TicketDelivery_lookups(ctx, ec, field)
 	case "lastError":
 		return fieldContext_TicketDelivery_lastError(ctx, ec, field)
+	case "notBefore":
+		return fieldContext_TicketDelivery_notBefore(ctx, ec, field)
 	case "attemptedAt":
 		return fieldContext_TicketDelivery_attemptedAt(ctx, ec, field)
 	case "deliveredAt":
@@ -10193,6 +14410,8 @@ func childFields_TicketingAlertConfiguration(ctx context.Context, ec *executionC
 		return fieldContext_TicketingAlertConfiguration_shouldCreateTickets(ctx, ec, field)
 	case "dueDays":
 		return fieldContext_TicketingAlertConfiguration_dueDays(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketingAlertConfiguration_organization(ctx, ec, field)
 	case "integration":
 		return fieldContext_TicketingAlertConfiguration_integration(ctx, ec, field)
 	case "syncro":
@@ -10229,6 +14448,44 @@ func childFields_TicketingAlertOptionValue(ctx context.Context, ec *executionCon
 		return fieldContext_TicketingAlertOptionValue_label(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingAlertOptionValue", field.Name)
+}
+
+func childFields_TicketingBillingMapping(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingBillingMapping_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_TicketingBillingMapping_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_TicketingBillingMapping_updatedAt(ctx, ec, field)
+	case "externalAgreementID":
+		return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
+	case "externalAgreementName":
+		return fieldContext_TicketingBillingMapping_externalAgreementName(ctx, ec, field)
+	case "externalLineID":
+		return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
+	case "externalLineName":
+		return fieldContext_TicketingBillingMapping_externalLineName(ctx, ec, field)
+	case "nonBillableUsers":
+		return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
+	case "enabled":
+		return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketingBillingMapping_organization(ctx, ec, field)
+	case "integration":
+		return fieldContext_TicketingBillingMapping_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMapping", field.Name)
+}
+
+func childFields_TicketingBillingMappingEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_TicketingBillingMappingEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_TicketingBillingMappingEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMappingEdge", field.Name)
 }
 
 func childFields_TicketingCompany(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10293,6 +14550,46 @@ func childFields_TicketingCompanyPage(ctx context.Context, ec *executionContext,
 	return nil, fmt.Errorf("no field named %q was found under type TicketingCompanyPage", field.Name)
 }
 
+func childFields_TicketingError(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingError_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_TicketingError_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_TicketingError_updatedAt(ctx, ec, field)
+	case "ticketID":
+		return fieldContext_TicketingError_ticketID(ctx, ec, field)
+	case "operation":
+		return fieldContext_TicketingError_operation(ctx, ec, field)
+	case "errorType":
+		return fieldContext_TicketingError_errorType(ctx, ec, field)
+	case "message":
+		return fieldContext_TicketingError_message(ctx, ec, field)
+	case "advice":
+		return fieldContext_TicketingError_advice(ctx, ec, field)
+	case "occurrenceCount":
+		return fieldContext_TicketingError_occurrenceCount(ctx, ec, field)
+	case "lastOccurredAt":
+		return fieldContext_TicketingError_lastOccurredAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketingError_organization(ctx, ec, field)
+	case "integration":
+		return fieldContext_TicketingError_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingError", field.Name)
+}
+
+func childFields_TicketingErrorEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_TicketingErrorEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_TicketingErrorEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingErrorEdge", field.Name)
+}
+
 func childFields_TicketingIntegration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10313,6 +14610,20 @@ func childFields_TicketingIntegration(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingIntegration_status(ctx, ec, field)
 	case "automaticTicketing":
 		return fieldContext_TicketingIntegration_automaticTicketing(ctx, ec, field)
+	case "companyTypeIds":
+		return fieldContext_TicketingIntegration_companyTypeIds(ctx, ec, field)
+	case "catchAllCompanyID":
+		return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
+	case "catchAllCompanyName":
+		return fieldContext_TicketingIntegration_catchAllCompanyName(ctx, ec, field)
+	case "stormThreshold":
+		return fieldContext_TicketingIntegration_stormThreshold(ctx, ec, field)
+	case "stormMinutes":
+		return fieldContext_TicketingIntegration_stormMinutes(ctx, ec, field)
+	case "webhookExternalID":
+		return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
+	case "polledUntil":
+		return fieldContext_TicketingIntegration_polledUntil(ctx, ec, field)
 	case "verifiedAt":
 		return fieldContext_TicketingIntegration_verifiedAt(ctx, ec, field)
 	case "lastError":
@@ -10343,6 +14654,48 @@ func childFields_TicketingIntegrationEdge(ctx context.Context, ec *executionCont
 		return fieldContext_TicketingIntegrationEdge_cursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingIntegrationEdge", field.Name)
+}
+
+func childFields_TicketingUsageRecord(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingUsageRecord_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_TicketingUsageRecord_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_TicketingUsageRecord_updatedAt(ctx, ec, field)
+	case "day":
+		return fieldContext_TicketingUsageRecord_day(ctx, ec, field)
+	case "users":
+		return fieldContext_TicketingUsageRecord_users(ctx, ec, field)
+	case "highWater":
+		return fieldContext_TicketingUsageRecord_highWater(ctx, ec, field)
+	case "quantity":
+		return fieldContext_TicketingUsageRecord_quantity(ctx, ec, field)
+	case "status":
+		return fieldContext_TicketingUsageRecord_status(ctx, ec, field)
+	case "attempts":
+		return fieldContext_TicketingUsageRecord_attempts(ctx, ec, field)
+	case "lastError":
+		return fieldContext_TicketingUsageRecord_lastError(ctx, ec, field)
+	case "writtenAt":
+		return fieldContext_TicketingUsageRecord_writtenAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_TicketingUsageRecord_organization(ctx, ec, field)
+	case "integration":
+		return fieldContext_TicketingUsageRecord_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecord", field.Name)
+}
+
+func childFields_TicketingUsageRecordEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_TicketingUsageRecordEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_TicketingUsageRecordEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecordEdge", field.Name)
 }
 
 func childFields_UpdateAdministratorPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15531,6 +19884,571 @@ func fieldContext_ApiKeyEdge_cursor(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("ApiKeyEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _AppleMdm_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _AppleMdm_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _AppleMdm_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _AppleMdm_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AppleMdm_allowMobileUserEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_allowMobileUserEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AllowMobileUserEnrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_allowMobileUserEnrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _AppleMdm_signMessage(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_signMessage(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SignMessage, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_signMessage(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _AppleMdm_inventoryIntervalHours(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_inventoryIntervalHours(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InventoryIntervalHours, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_inventoryIntervalHours(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_missingAfterDays(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_missingAfterDays(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MissingAfterDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_missingAfterDays(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_historyDays(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_historyDays(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HistoryDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_historyDays(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_enrollmentLimit(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_enrollmentLimit(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EnrollmentLimit, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_enrollmentLimit(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_topic(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_topic(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Topic, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_topic(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AppleMdm_certificateNotBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_certificateNotBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CertificateNotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_certificateNotBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _AppleMdm_certificateNotAfter(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_certificateNotAfter(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CertificateNotAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_certificateNotAfter(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _AppleMdm_certificateSerialNumber(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_certificateSerialNumber(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CertificateSerialNumber, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_certificateSerialNumber(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AppleMdm_creatorAppleID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatorAppleID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_creatorAppleID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AppleMdm_pushStatus(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_pushStatus(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PushStatus, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v applemdm.PushStatus) graphql.Marshaler {
+			return marshalNAppleMdmPushStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋapplemdmᚐPushStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_pushStatus(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type AppleMdmPushStatus does not have child fields"))
+}
+
+func _AppleMdm_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdm",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdmConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.AppleMdmEdge) graphql.Marshaler {
+			return marshalOAppleMdmEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdmConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdmConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdmEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdmConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdmConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdmConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdmConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdmConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdmConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdmEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+			return marshalOAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdmEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdmEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdm(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdmEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdmEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdmEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _CancelTicketPayload_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CancelTicketPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16297,6 +21215,52 @@ func fieldContext_Device_assetTag(_ context.Context, ec *executionContext, field
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _Device_modelIdentifier(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_modelIdentifier(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ModelIdentifier, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_modelIdentifier(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Device_buildVersion(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_buildVersion(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BuildVersion, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_buildVersion(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _Device_enrolled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16318,6 +21282,374 @@ func _Device_enrolled(ctx context.Context, ec *executionContext, field graphql.C
 }
 func fieldContext_Device_enrolled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_supervised(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_supervised(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Supervised, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_supervised(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_userEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_userEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserEnrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_userEnrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_depEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_depEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DepEnrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_depEnrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_userApprovedEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_userApprovedEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserApprovedEnrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_userApprovedEnrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_appleSilicon(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_appleSilicon(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppleSilicon, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_appleSilicon(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_activationLockEnabled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_activationLockEnabled(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ActivationLockEnabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_activationLockEnabled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_passcodePresent(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_passcodePresent(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PasscodePresent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_passcodePresent(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_diskEncryptionEnabled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_diskEncryptionEnabled(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DiskEncryptionEnabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_diskEncryptionEnabled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_bootstrapTokenEscrowed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_bootstrapTokenEscrowed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BootstrapTokenEscrowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_bootstrapTokenEscrowed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_inventoryAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_inventoryAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InventoryAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_inventoryAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_firstEnrolledAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_firstEnrolledAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FirstEnrolledAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_firstEnrolledAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_lastEnrolledAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_lastEnrolledAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastEnrolledAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_lastEnrolledAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_checkoutAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_checkoutAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CheckoutAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_checkoutAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_blockedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_blockedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BlockedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_blockedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_missingSince(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_missingSince(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MissingSince, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_missingSince(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_certificateNotAfter(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_certificateNotAfter(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CertificateNotAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_certificateNotAfter(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _Device_lastSeenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
@@ -16520,6 +21852,2012 @@ func fieldContext_Device_alerts(ctx context.Context, ec *executionContext, field
 	return fc, nil
 }
 
+func _DeviceApp_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceApp_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceApp_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceApp_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceApp_identifier(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_identifier(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Identifier, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceApp_identifier(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceApp_version(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_version(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceApp_version(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceApp_shortVersion(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_shortVersion(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ShortVersion, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceApp_shortVersion(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceApp_bundleSize(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_bundleSize(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BundleSize, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return marshalOFloat2ᚖfloat64(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceApp_bundleSize(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func _DeviceApp_managed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_managed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Managed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_managed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceApp_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceApp",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceApp_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceApp",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceAppConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceAppEdge) graphql.Marshaler {
+			return marshalODeviceAppEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceAppConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceAppConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceAppEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceAppConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceAppConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceAppConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceAppConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceAppConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceAppConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceAppEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceApp) graphql.Marshaler {
+			return marshalODeviceApp2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceApp(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceAppEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceAppEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceApp(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceAppEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceAppEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceAppEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceCertificate_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceCertificate_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCertificate_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCertificate_commonName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_commonName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CommonName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_commonName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCertificate_isIdentity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_isIdentity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsIdentity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_isIdentity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceCertificate_fingerprint(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_fingerprint(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fingerprint, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_fingerprint(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCertificate_notAfter(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_notAfter(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCertificate_notAfter(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCertificate_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificate_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificateConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceCertificateEdge) graphql.Marshaler {
+			return marshalODeviceCertificateEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCertificateConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificateConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCertificateEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificateConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificateConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificateConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificateConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificateConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificateConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCertificateEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCertificate) graphql.Marshaler {
+			return marshalODeviceCertificate2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificate(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCertificateEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificateEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCertificate(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificateEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificateEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificateEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceChannel_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceChannel_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceChannel_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceChannel_key(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_key(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_key(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceChannel_kind(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_kind(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v devicechannel.Kind) graphql.Marshaler {
+			return marshalNDeviceChannelKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐKind(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_kind(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type DeviceChannelKind does not have child fields"))
+}
+
+func _DeviceChannel_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v devicechannel.Status) graphql.Marshaler {
+			return marshalNDeviceChannelStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type DeviceChannelStatus does not have child fields"))
+}
+
+func _DeviceChannel_userName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_userName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannel_userName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceChannel_topic(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_topic(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Topic, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannel_topic(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceChannel_pushDead(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_pushDead(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PushDead, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_pushDead(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceChannel_pushedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_pushedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PushedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannel_pushedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceChannel_lastSeenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_lastSeenAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastSeenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannel_lastSeenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceChannel_awaitingConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_awaitingConfiguration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AwaitingConfiguration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_awaitingConfiguration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceChannel_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannel",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannel_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannel",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannelConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceChannelEdge) graphql.Marshaler {
+			return marshalODeviceChannelEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannelConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannelConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceChannelEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannelConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannelConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannelConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannelConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannelConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannelConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceChannelEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
+			return marshalODeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannelEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannelEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceChannel(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannelEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannelEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannelEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceCommand_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceCommand_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_commandUUID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CommandUUID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_commandUUID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCommand_requestType(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_requestType(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestType, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_requestType(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCommand_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v devicecommand.Status) graphql.Marshaler {
+			return marshalNDeviceCommandStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type DeviceCommandStatus does not have child fields"))
+}
+
+func _DeviceCommand_priority(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_priority(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Priority, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_priority(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCommand_notBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_notBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_notBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_sentAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_sentAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SentAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_sentAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_resultAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_resultAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResultAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_resultAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_attempts(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_attempts(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attempts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_attempts(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCommand_inventory(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_inventory(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Inventory, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_inventory(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceCommand_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommand",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommand_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommand",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommand_channel(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_channel(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Channel(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.DeviceChannel
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceChannel
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceChannel
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
+			return marshalNDeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_channel(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommand",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceChannel(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommandConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceCommandEdge) graphql.Marshaler {
+			return marshalODeviceCommandEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommandConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommandConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommandEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommandConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommandConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommandConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommandConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommandConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommandConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCommandEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalODeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommandEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommandEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommandEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommandEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommandEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _DeviceConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16662,6 +24000,1897 @@ func fieldContext_DeviceEdge_cursor(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("DeviceEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _DeviceIdentity_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceIdentity_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_fingerprint(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_fingerprint(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fingerprint, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_fingerprint(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceIdentity_serialNumber(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_serialNumber(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SerialNumber, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_serialNumber(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceIdentity_commonName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_commonName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CommonName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_commonName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceIdentity_notBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_notBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_notBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_notAfter(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_notAfter(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_notAfter(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_revokedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_revokedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RevokedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentity_revokedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentity",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentity_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_enrollment")
+				if err != nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalOEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentity_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentity",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentity_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalODevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentity_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentity",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentityConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceIdentityEdge) graphql.Marshaler {
+			return marshalODeviceIdentityEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentityEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentityConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentityConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceIdentityEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentityConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentityConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentityConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentityConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentityConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentityConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceIdentityEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceIdentity) graphql.Marshaler {
+			return marshalODeviceIdentity2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentity(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentityEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentityEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceIdentity(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentityEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentityEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentityEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceOsUpdate_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceOsUpdate_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceOsUpdate_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceOsUpdate_productKey(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_productKey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ProductKey, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_productKey(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_version(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_version(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_version(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_build(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_build(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Build, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_build(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_isCritical(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_isCritical(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsCritical, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_isCritical(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceOsUpdate_restartRequired(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_restartRequired(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RestartRequired, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_restartRequired(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceOsUpdate_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_percentDownloaded(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_percentDownloaded(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PercentDownloaded, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return marshalOFloat2ᚖfloat64(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_percentDownloaded(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func _DeviceOsUpdate_isDownloaded(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_isDownloaded(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsDownloaded, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_isDownloaded(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceOsUpdate_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdate_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdateConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceOsUpdateEdge) graphql.Marshaler {
+			return marshalODeviceOsUpdateEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdateConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdateConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceOsUpdateEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdateConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdateConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdateConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdateConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdateConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdateConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceOsUpdateEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceOsUpdate) graphql.Marshaler {
+			return marshalODeviceOsUpdate2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdate(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdateEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdateEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceOsUpdate(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdateEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdateEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdateEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceProfile_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceProfile_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceProfile_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceProfile_identifier(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_identifier(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Identifier, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_identifier(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceProfile_uuid(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_uuid(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UUID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfile_uuid(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceProfile_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfile_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceProfile_profileOrganization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_profileOrganization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ProfileOrganization, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfile_profileOrganization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceProfile_managed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_managed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Managed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_managed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceProfile_removalDisallowed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_removalDisallowed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RemovalDisallowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_removalDisallowed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceProfile_encrypted(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_encrypted(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Encrypted, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_encrypted(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceProfile_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfile",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfile_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfile",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfileConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceProfileEdge) graphql.Marshaler {
+			return marshalODeviceProfileEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfileConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfileConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceProfileEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfileConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfileConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfileConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfileConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfileConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfileConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceProfileEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceProfile) graphql.Marshaler {
+			return marshalODeviceProfile2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfile(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfileEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfileEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceProfile(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfileEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfileEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfileEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceSecret_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceSecret_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceSecret_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceSecret_kind(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_kind(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v devicesecret.Kind) graphql.Marshaler {
+			return marshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicesecretᚐKind(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_kind(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type DeviceSecretKind does not have child fields"))
+}
+
+func _DeviceSecret_revealedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_revealedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RevealedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceSecret_revealedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceSecret_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecret",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecret_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecret",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecretConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceSecretEdge) graphql.Marshaler {
+			return marshalODeviceSecretEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceSecretConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecretConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceSecretEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecretConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecretConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecretConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecretConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecretConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecretConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceSecretEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceSecret) graphql.Marshaler {
+			return marshalODeviceSecret2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecret(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceSecretEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecretEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceSecret(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecretEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecretEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecretEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _EnrollTotpPayload_secret(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.EnrollTotpPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16706,6 +25935,488 @@ func _EnrollTotpPayload_url(ctx context.Context, ec *executionContext, field gra
 }
 func fieldContext_EnrollTotpPayload_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("EnrollTotpPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Enrollment_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _Enrollment_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Enrollment_kind(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_kind(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v enrollment.Kind) graphql.Marshaler {
+			return marshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_kind(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type EnrollmentKind does not have child fields"))
+}
+
+func _Enrollment_quota(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_quota(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quota, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_quota(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _Enrollment_used(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_used(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Used, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_used(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _Enrollment_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_revokedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_revokedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RevokedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_revokedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_rotatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_rotatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RotatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_rotatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Enrollment",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Enrollment_appleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_appleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppleMdm(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_applemdm")
+				if err != nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+			return marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_appleMdm(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Enrollment",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdm(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnrollmentConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.EnrollmentEdge) graphql.Marshaler {
+			return marshalOEnrollmentEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_EnrollmentConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EnrollmentConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EnrollmentEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnrollmentConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EnrollmentConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EnrollmentConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnrollmentConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EnrollmentConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EnrollmentConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _EnrollmentEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalOEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_EnrollmentEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EnrollmentEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnrollmentEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EnrollmentEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EnrollmentEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
 func _GrantAdministratorOrganizationAccessPayload_link(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.GrantAdministratorOrganizationAccessPayload) (ret graphql.Marshaler) {
@@ -17211,6 +26922,341 @@ func _JobEdge_cursor(ctx context.Context, ec *executionContext, field graphql.Co
 }
 func fieldContext_JobEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("JobEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _MaintenanceWindow_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _MaintenanceWindow_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _MaintenanceWindow_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _MaintenanceWindow_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _MaintenanceWindow_startsAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_startsAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_startsAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _MaintenanceWindow_endsAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_endsAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_endsAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindow", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _MaintenanceWindow_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindow_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindow_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MaintenanceWindow",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _MaintenanceWindowConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.MaintenanceWindowEdge) graphql.Marshaler {
+			return marshalOMaintenanceWindowEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_MaintenanceWindowConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MaintenanceWindowConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MaintenanceWindowEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _MaintenanceWindowConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindowConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MaintenanceWindowConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _MaintenanceWindowConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindowConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindowConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _MaintenanceWindowEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
+			return marshalOMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_MaintenanceWindowEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MaintenanceWindowEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MaintenanceWindow(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _MaintenanceWindowEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindowEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MaintenanceWindowEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MaintenanceWindowEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MaintenanceWindowEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
 func _Mutation_signIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -25013,6 +35059,29 @@ func fieldContext_Ticket_updatedAt(_ context.Context, ec *executionContext, fiel
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func _Ticket_storm(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_storm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Storm, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Ticket_storm(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func _Ticket_marker(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -25103,6 +35172,144 @@ func _Ticket_externalNumber(ctx context.Context, ec *executionContext, field gra
 }
 func fieldContext_Ticket_externalNumber(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Ticket_externalURL(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_externalURL(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalURL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_externalURL(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Ticket_externalStatus(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_externalStatus(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalStatus, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_externalStatus(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Ticket_externalAssignee(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_externalAssignee(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalAssignee, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_externalAssignee(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Ticket_started(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_started(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Started, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Ticket_started(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Ticket_closedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_closedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClosedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_closedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Ticket_closedByTechnician(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_closedByTechnician(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClosedByTechnician, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Ticket_closedByTechnician(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
 func _Ticket_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
@@ -25452,6 +35659,405 @@ func fieldContext_Ticket_deliveries(ctx context.Context, ec *executionContext, f
 	return fc, nil
 }
 
+func _TicketAlert_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketAlert_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketAlert_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketAlert_notedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_notedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketAlert_notedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketAlert_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlert",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlert_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_ticket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ticket(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_ticket")
+				if err != nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Ticket) graphql.Marshaler {
+			return marshalNTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_ticket(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlert",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Ticket(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlert_alert(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_alert(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Alert(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "alert.view_alert")
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Alert
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Alert) graphql.Marshaler {
+			return marshalNAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAlert(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlert_alert(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlert",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Alert(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlertConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketAlertEdge) graphql.Marshaler {
+			return marshalOTicketAlertEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketAlertConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlertConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketAlertEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlertConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlertConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlertConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlertConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlertConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlertConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketAlertEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketAlert) graphql.Marshaler {
+			return marshalOTicketAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlert(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketAlertEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketAlertEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketAlert(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketAlertEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlertEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlertEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketAlertEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlertEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _TicketConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -25767,6 +36373,29 @@ func _TicketDelivery_lastError(ctx context.Context, ec *executionContext, field 
 }
 func fieldContext_TicketDelivery_lastError(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketDelivery", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketDelivery_notBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketDelivery) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketDelivery_notBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketDelivery_notBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketDelivery", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _TicketDelivery_attemptedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketDelivery) (ret graphql.Marshaler) {
@@ -26324,6 +36953,61 @@ func fieldContext_TicketingAlertConfiguration_dueDays(_ context.Context, ec *exe
 	return graphql.NewScalarFieldContext("TicketingAlertConfiguration", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func _TicketingAlertConfiguration_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingAlertConfiguration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAlertConfiguration_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalOOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAlertConfiguration_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAlertConfiguration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _TicketingAlertConfiguration_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingAlertConfiguration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -26652,6 +37336,465 @@ func _TicketingAlertOptionValue_label(ctx context.Context, ec *executionContext,
 }
 func fieldContext_TicketingAlertOptionValue_label(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingAlertOptionValue", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingBillingMapping_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingBillingMapping_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalAgreementID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalAgreementID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalAgreementID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalAgreementName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalAgreementName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalAgreementName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalAgreementName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalLineID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalLineID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalLineID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalLineName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalLineName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalLineName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalLineName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_nonBillableUsers(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NonBillableUsers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_nonBillableUsers(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingBillingMapping_enabled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_enabled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingBillingMapping_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMapping",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMapping_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_integration")
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMapping",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMappingConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketingBillingMappingEdge) graphql.Marshaler {
+			return marshalOTicketingBillingMappingEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMappingConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMappingConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMappingEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMappingConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMappingConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMappingConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMappingConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMappingConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMappingConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingBillingMappingEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingBillingMapping) graphql.Marshaler {
+			return marshalOTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMappingEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingBillingMappingEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMapping(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingBillingMappingEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMappingEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMappingEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMappingEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMappingEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
 func _TicketingCompany_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompany) (ret graphql.Marshaler) {
@@ -27122,6 +38265,488 @@ func fieldContext_TicketingCompanyPage_nextPage(_ context.Context, ec *execution
 	return graphql.NewScalarFieldContext("TicketingCompanyPage", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func _TicketingError_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingError_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingError_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingError_ticketID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_ticketID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TicketID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingError_ticketID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingError_operation(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_operation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Operation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_operation(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingError_errorType(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_errorType(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ErrorType, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ticketingerror.ErrorType) graphql.Marshaler {
+			return marshalNTicketingErrorErrorType2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingerrorᚐErrorType(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_errorType(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type TicketingErrorErrorType does not have child fields"))
+}
+
+func _TicketingError_message(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_message(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_message(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingError_advice(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_advice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Advice, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingError_advice(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingError_occurrenceCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_occurrenceCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OccurrenceCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_occurrenceCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingError_lastOccurredAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_lastOccurredAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastOccurredAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_lastOccurredAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingError_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalOOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingError_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingError",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingError_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingError_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_integration")
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingError_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingError",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingErrorConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketingErrorEdge) graphql.Marshaler {
+			return marshalOTicketingErrorEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingErrorConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingErrorConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingErrorEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingErrorConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingErrorConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingErrorConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingErrorConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingErrorConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingErrorConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingErrorEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingError) graphql.Marshaler {
+			return marshalOTicketingError2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingError(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingErrorEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingErrorEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingError(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingErrorEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingErrorEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingErrorEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingErrorEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingErrorEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _TicketingIntegration_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -27327,6 +38952,167 @@ func _TicketingIntegration_automaticTicketing(ctx context.Context, ec *execution
 }
 func fieldContext_TicketingIntegration_automaticTicketing(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingIntegration_companyTypeIds(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_companyTypeIds(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CompanyTypeIds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []int) graphql.Marshaler {
+			return marshalOInt2ᚕintᚄ(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_companyTypeIds(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingIntegration_catchAllCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CatchAllCompanyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_catchAllCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingIntegration_catchAllCompanyName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_catchAllCompanyName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CatchAllCompanyName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_catchAllCompanyName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingIntegration_stormThreshold(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_stormThreshold(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StormThreshold, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingIntegration_stormThreshold(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingIntegration_stormMinutes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_stormMinutes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StormMinutes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingIntegration_stormMinutes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingIntegration_webhookExternalID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WebhookExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_webhookExternalID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingIntegration_polledUntil(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_polledUntil(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PolledUntil, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingIntegration_polledUntil(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _TicketingIntegration_verifiedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
@@ -27538,6 +39324,511 @@ func _TicketingIntegrationEdge_cursor(ctx context.Context, ec *executionContext,
 }
 func fieldContext_TicketingIntegrationEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegrationEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _TicketingUsageRecord_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingUsageRecord_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingUsageRecord_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingUsageRecord_day(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_day(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Day, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_day(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingUsageRecord_users(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_users(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Users, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_users(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecord_highWater(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_highWater(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HighWater, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_highWater(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecord_quantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_quantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_quantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecord_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ticketingusagerecord.Status) graphql.Marshaler {
+			return marshalNTicketingUsageRecordStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type TicketingUsageRecordStatus does not have child fields"))
+}
+
+func _TicketingUsageRecord_attempts(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_attempts(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attempts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_attempts(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecord_lastError(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_lastError(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecord_lastError(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingUsageRecord_writtenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_writtenAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecord_writtenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingUsageRecord_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecord",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecord_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_integration")
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecord_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecord",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecordConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketingUsageRecordEdge) graphql.Marshaler {
+			return marshalOTicketingUsageRecordEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecordConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecordConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsageRecordEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecordConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecordConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecordConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecordConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecordConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecordConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsageRecordEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingUsageRecord) graphql.Marshaler {
+			return marshalOTicketingUsageRecord2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecord(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecordEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsageRecordEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsageRecord(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsageRecordEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecordEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecordEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsageRecordEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecordEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
 func _UpdateAdministratorPayload_administrator(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateAdministratorPayload) (ret graphql.Marshaler) {
@@ -32145,16 +44436,31 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _User(ctx, ec, sel, obj)
+	case *ent.TicketingUsageRecord:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _TicketingUsageRecord(ctx, ec, sel, obj)
 	case *ent.TicketingIntegration:
 		if obj == nil {
 			return graphql.Null
 		}
 		return _TicketingIntegration(ctx, ec, sel, obj)
+	case *ent.TicketingError:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _TicketingError(ctx, ec, sel, obj)
 	case *ent.TicketingCompanyMapping:
 		if obj == nil {
 			return graphql.Null
 		}
 		return _TicketingCompanyMapping(ctx, ec, sel, obj)
+	case *ent.TicketingBillingMapping:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _TicketingBillingMapping(ctx, ec, sel, obj)
 	case *ent.TicketingAlertConfiguration:
 		if obj == nil {
 			return graphql.Null
@@ -32165,6 +44471,11 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _TicketDelivery(ctx, ec, sel, obj)
+	case *ent.TicketAlert:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _TicketAlert(ctx, ec, sel, obj)
 	case *ent.Ticket:
 		if obj == nil {
 			return graphql.Null
@@ -32190,16 +44501,71 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _Organization(ctx, ec, sel, obj)
+	case *ent.MaintenanceWindow:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _MaintenanceWindow(ctx, ec, sel, obj)
 	case *ent.Job:
 		if obj == nil {
 			return graphql.Null
 		}
 		return _Job(ctx, ec, sel, obj)
+	case *ent.Enrollment:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _Enrollment(ctx, ec, sel, obj)
+	case *ent.DeviceSecret:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceSecret(ctx, ec, sel, obj)
+	case *ent.DeviceProfile:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceProfile(ctx, ec, sel, obj)
+	case *ent.DeviceOsUpdate:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceOsUpdate(ctx, ec, sel, obj)
+	case *ent.DeviceIdentity:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceIdentity(ctx, ec, sel, obj)
+	case *ent.DeviceCommand:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceCommand(ctx, ec, sel, obj)
+	case *ent.DeviceChannel:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceChannel(ctx, ec, sel, obj)
+	case *ent.DeviceCertificate:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceCertificate(ctx, ec, sel, obj)
+	case *ent.DeviceApp:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceApp(ctx, ec, sel, obj)
 	case *ent.Device:
 		if obj == nil {
 			return graphql.Null
 		}
 		return _Device(ctx, ec, sel, obj)
+	case *ent.AppleMdm:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _AppleMdm(ctx, ec, sel, obj)
 	case *ent.ApiKey:
 		if obj == nil {
 			return graphql.Null
@@ -33860,6 +46226,248 @@ func _ApiKeyEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var appleMdmImplementors = []string{"AppleMdm", "Node"}
+
+func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.AppleMdm) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appleMdmImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppleMdm")
+		case "id":
+			out.Values[i] = _AppleMdm_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _AppleMdm_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _AppleMdm_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _AppleMdm_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "allowMobileUserEnrollment":
+			out.Values[i] = _AppleMdm_allowMobileUserEnrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "signMessage":
+			out.Values[i] = _AppleMdm_signMessage(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "inventoryIntervalHours":
+			out.Values[i] = _AppleMdm_inventoryIntervalHours(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "missingAfterDays":
+			out.Values[i] = _AppleMdm_missingAfterDays(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "historyDays":
+			out.Values[i] = _AppleMdm_historyDays(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "enrollmentLimit":
+			out.Values[i] = _AppleMdm_enrollmentLimit(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "topic":
+			out.Values[i] = _AppleMdm_topic(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "certificateNotBefore":
+			out.Values[i] = _AppleMdm_certificateNotBefore(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "certificateNotAfter":
+			out.Values[i] = _AppleMdm_certificateNotAfter(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "certificateSerialNumber":
+			out.Values[i] = _AppleMdm_certificateSerialNumber(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "creatorAppleID":
+			out.Values[i] = _AppleMdm_creatorAppleID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pushStatus":
+			out.Values[i] = _AppleMdm_pushStatus(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _AppleMdm_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var appleMdmConnectionImplementors = []string{"AppleMdmConnection"}
+
+func _AppleMdmConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.AppleMdmConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appleMdmConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppleMdmConnection")
+		case "edges":
+			out.Values[i] = _AppleMdmConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _AppleMdmConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _AppleMdmConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var appleMdmEdgeImplementors = []string{"AppleMdmEdge"}
+
+func _AppleMdmEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.AppleMdmEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appleMdmEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppleMdmEdge")
+		case "node":
+			out.Values[i] = _AppleMdmEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _AppleMdmEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var cancelTicketPayloadImplementors = []string{"CancelTicketPayload"}
 
 func _CancelTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CancelTicketPayload) graphql.Marshaler {
@@ -34545,9 +47153,99 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "modelIdentifier":
+			out.Values[i] = _Device_modelIdentifier(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "buildVersion":
+			out.Values[i] = _Device_buildVersion(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "enrolled":
 			out.Values[i] = _Device_enrolled(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "supervised":
+			out.Values[i] = _Device_supervised(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "userEnrollment":
+			out.Values[i] = _Device_userEnrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "depEnrollment":
+			out.Values[i] = _Device_depEnrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "userApprovedEnrollment":
+			out.Values[i] = _Device_userApprovedEnrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "appleSilicon":
+			out.Values[i] = _Device_appleSilicon(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "activationLockEnabled":
+			out.Values[i] = _Device_activationLockEnabled(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "passcodePresent":
+			out.Values[i] = _Device_passcodePresent(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "diskEncryptionEnabled":
+			out.Values[i] = _Device_diskEncryptionEnabled(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "bootstrapTokenEscrowed":
+			out.Values[i] = _Device_bootstrapTokenEscrowed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "inventoryAt":
+			out.Values[i] = _Device_inventoryAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "firstEnrolledAt":
+			out.Values[i] = _Device_firstEnrolledAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastEnrolledAt":
+			out.Values[i] = _Device_lastEnrolledAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "checkoutAt":
+			out.Values[i] = _Device_checkoutAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "blockedAt":
+			out.Values[i] = _Device_blockedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "missingSince":
+			out.Values[i] = _Device_missingSince(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "certificateNotAfter":
+			out.Values[i] = _Device_certificateNotAfter(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastSeenAt":
@@ -34690,6 +47388,1049 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 	return out
 }
 
+var deviceAppImplementors = []string{"DeviceApp", "Node"}
+
+func _DeviceApp(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceApp) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceAppImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceApp")
+		case "id":
+			out.Values[i] = _DeviceApp_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceApp_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceApp_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _DeviceApp_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "identifier":
+			out.Values[i] = _DeviceApp_identifier(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "version":
+			out.Values[i] = _DeviceApp_version(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "shortVersion":
+			out.Values[i] = _DeviceApp_shortVersion(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "bundleSize":
+			out.Values[i] = _DeviceApp_bundleSize(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "managed":
+			out.Values[i] = _DeviceApp_managed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceApp_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceApp_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceAppConnectionImplementors = []string{"DeviceAppConnection"}
+
+func _DeviceAppConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceAppConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceAppConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceAppConnection")
+		case "edges":
+			out.Values[i] = _DeviceAppConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceAppConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceAppConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceAppEdgeImplementors = []string{"DeviceAppEdge"}
+
+func _DeviceAppEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceAppEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceAppEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceAppEdge")
+		case "node":
+			out.Values[i] = _DeviceAppEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceAppEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCertificateImplementors = []string{"DeviceCertificate", "Node"}
+
+func _DeviceCertificate(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCertificate) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCertificateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCertificate")
+		case "id":
+			out.Values[i] = _DeviceCertificate_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceCertificate_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceCertificate_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "commonName":
+			out.Values[i] = _DeviceCertificate_commonName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isIdentity":
+			out.Values[i] = _DeviceCertificate_isIdentity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "fingerprint":
+			out.Values[i] = _DeviceCertificate_fingerprint(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notAfter":
+			out.Values[i] = _DeviceCertificate_notAfter(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCertificate_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCertificate_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCertificateConnectionImplementors = []string{"DeviceCertificateConnection"}
+
+func _DeviceCertificateConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCertificateConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCertificateConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCertificateConnection")
+		case "edges":
+			out.Values[i] = _DeviceCertificateConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceCertificateConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceCertificateConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCertificateEdgeImplementors = []string{"DeviceCertificateEdge"}
+
+func _DeviceCertificateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCertificateEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCertificateEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCertificateEdge")
+		case "node":
+			out.Values[i] = _DeviceCertificateEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceCertificateEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceChannelImplementors = []string{"DeviceChannel", "Node"}
+
+func _DeviceChannel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceChannel) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceChannelImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceChannel")
+		case "id":
+			out.Values[i] = _DeviceChannel_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceChannel_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceChannel_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "key":
+			out.Values[i] = _DeviceChannel_key(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = _DeviceChannel_kind(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = _DeviceChannel_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "userName":
+			out.Values[i] = _DeviceChannel_userName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "topic":
+			out.Values[i] = _DeviceChannel_topic(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pushDead":
+			out.Values[i] = _DeviceChannel_pushDead(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pushedAt":
+			out.Values[i] = _DeviceChannel_pushedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastSeenAt":
+			out.Values[i] = _DeviceChannel_lastSeenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "awaitingConfiguration":
+			out.Values[i] = _DeviceChannel_awaitingConfiguration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceChannel_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceChannel_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceChannelConnectionImplementors = []string{"DeviceChannelConnection"}
+
+func _DeviceChannelConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceChannelConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceChannelConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceChannelConnection")
+		case "edges":
+			out.Values[i] = _DeviceChannelConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceChannelConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceChannelConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceChannelEdgeImplementors = []string{"DeviceChannelEdge"}
+
+func _DeviceChannelEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceChannelEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceChannelEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceChannelEdge")
+		case "node":
+			out.Values[i] = _DeviceChannelEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceChannelEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCommandImplementors = []string{"DeviceCommand", "Node"}
+
+func _DeviceCommand(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCommand) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCommandImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCommand")
+		case "id":
+			out.Values[i] = _DeviceCommand_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceCommand_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceCommand_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "commandUUID":
+			out.Values[i] = _DeviceCommand_commandUUID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requestType":
+			out.Values[i] = _DeviceCommand_requestType(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = _DeviceCommand_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "priority":
+			out.Values[i] = _DeviceCommand_priority(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notBefore":
+			out.Values[i] = _DeviceCommand_notBefore(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "expiresAt":
+			out.Values[i] = _DeviceCommand_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "sentAt":
+			out.Values[i] = _DeviceCommand_sentAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "resultAt":
+			out.Values[i] = _DeviceCommand_resultAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "attempts":
+			out.Values[i] = _DeviceCommand_attempts(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "inventory":
+			out.Values[i] = _DeviceCommand_inventory(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCommand_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCommand_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "channel":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCommand_channel(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCommandConnectionImplementors = []string{"DeviceCommandConnection"}
+
+func _DeviceCommandConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCommandConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCommandConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCommandConnection")
+		case "edges":
+			out.Values[i] = _DeviceCommandConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceCommandConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceCommandConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCommandEdgeImplementors = []string{"DeviceCommandEdge"}
+
+func _DeviceCommandEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCommandEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCommandEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCommandEdge")
+		case "node":
+			out.Values[i] = _DeviceCommandEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceCommandEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var deviceConnectionImplementors = []string{"DeviceConnection"}
 
 func _DeviceConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceConnection) graphql.Marshaler {
@@ -34781,6 +48522,1024 @@ func _DeviceEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var deviceIdentityImplementors = []string{"DeviceIdentity", "Node"}
+
+func _DeviceIdentity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceIdentity) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceIdentityImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceIdentity")
+		case "id":
+			out.Values[i] = _DeviceIdentity_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceIdentity_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceIdentity_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "fingerprint":
+			out.Values[i] = _DeviceIdentity_fingerprint(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "serialNumber":
+			out.Values[i] = _DeviceIdentity_serialNumber(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "commonName":
+			out.Values[i] = _DeviceIdentity_commonName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notBefore":
+			out.Values[i] = _DeviceIdentity_notBefore(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notAfter":
+			out.Values[i] = _DeviceIdentity_notAfter(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "revokedAt":
+			out.Values[i] = _DeviceIdentity_revokedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceIdentity_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "enrollment":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceIdentity_enrollment(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceIdentity_device(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceIdentityConnectionImplementors = []string{"DeviceIdentityConnection"}
+
+func _DeviceIdentityConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceIdentityConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceIdentityConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceIdentityConnection")
+		case "edges":
+			out.Values[i] = _DeviceIdentityConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceIdentityConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceIdentityConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceIdentityEdgeImplementors = []string{"DeviceIdentityEdge"}
+
+func _DeviceIdentityEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceIdentityEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceIdentityEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceIdentityEdge")
+		case "node":
+			out.Values[i] = _DeviceIdentityEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceIdentityEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceOsUpdateImplementors = []string{"DeviceOsUpdate", "Node"}
+
+func _DeviceOsUpdate(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceOsUpdate) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceOsUpdateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceOsUpdate")
+		case "id":
+			out.Values[i] = _DeviceOsUpdate_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceOsUpdate_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceOsUpdate_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "productKey":
+			out.Values[i] = _DeviceOsUpdate_productKey(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _DeviceOsUpdate_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "version":
+			out.Values[i] = _DeviceOsUpdate_version(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "build":
+			out.Values[i] = _DeviceOsUpdate_build(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isCritical":
+			out.Values[i] = _DeviceOsUpdate_isCritical(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "restartRequired":
+			out.Values[i] = _DeviceOsUpdate_restartRequired(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = _DeviceOsUpdate_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "percentDownloaded":
+			out.Values[i] = _DeviceOsUpdate_percentDownloaded(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isDownloaded":
+			out.Values[i] = _DeviceOsUpdate_isDownloaded(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceOsUpdate_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceOsUpdate_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceOsUpdateConnectionImplementors = []string{"DeviceOsUpdateConnection"}
+
+func _DeviceOsUpdateConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceOsUpdateConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceOsUpdateConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceOsUpdateConnection")
+		case "edges":
+			out.Values[i] = _DeviceOsUpdateConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceOsUpdateConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceOsUpdateConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceOsUpdateEdgeImplementors = []string{"DeviceOsUpdateEdge"}
+
+func _DeviceOsUpdateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceOsUpdateEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceOsUpdateEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceOsUpdateEdge")
+		case "node":
+			out.Values[i] = _DeviceOsUpdateEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceOsUpdateEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceProfileImplementors = []string{"DeviceProfile", "Node"}
+
+func _DeviceProfile(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceProfile) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceProfileImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceProfile")
+		case "id":
+			out.Values[i] = _DeviceProfile_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceProfile_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceProfile_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "identifier":
+			out.Values[i] = _DeviceProfile_identifier(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "uuid":
+			out.Values[i] = _DeviceProfile_uuid(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _DeviceProfile_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "profileOrganization":
+			out.Values[i] = _DeviceProfile_profileOrganization(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "managed":
+			out.Values[i] = _DeviceProfile_managed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "removalDisallowed":
+			out.Values[i] = _DeviceProfile_removalDisallowed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "encrypted":
+			out.Values[i] = _DeviceProfile_encrypted(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceProfile_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceProfile_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceProfileConnectionImplementors = []string{"DeviceProfileConnection"}
+
+func _DeviceProfileConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceProfileConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceProfileConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceProfileConnection")
+		case "edges":
+			out.Values[i] = _DeviceProfileConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceProfileConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceProfileConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceProfileEdgeImplementors = []string{"DeviceProfileEdge"}
+
+func _DeviceProfileEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceProfileEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceProfileEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceProfileEdge")
+		case "node":
+			out.Values[i] = _DeviceProfileEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceProfileEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceSecretImplementors = []string{"DeviceSecret", "Node"}
+
+func _DeviceSecret(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceSecret) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSecretImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceSecret")
+		case "id":
+			out.Values[i] = _DeviceSecret_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceSecret_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceSecret_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = _DeviceSecret_kind(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "revealedAt":
+			out.Values[i] = _DeviceSecret_revealedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceSecret_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceSecret_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceSecretConnectionImplementors = []string{"DeviceSecretConnection"}
+
+func _DeviceSecretConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceSecretConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSecretConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceSecretConnection")
+		case "edges":
+			out.Values[i] = _DeviceSecretConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceSecretConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceSecretConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceSecretEdgeImplementors = []string{"DeviceSecretEdge"}
+
+func _DeviceSecretEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceSecretEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSecretEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceSecretEdge")
+		case "node":
+			out.Values[i] = _DeviceSecretEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceSecretEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var enrollTotpPayloadImplementors = []string{"EnrollTotpPayload"}
 
 func _EnrollTotpPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.EnrollTotpPayload) graphql.Marshaler {
@@ -34800,6 +49559,256 @@ func _EnrollTotpPayload(ctx context.Context, ec *executionContext, sel ast.Selec
 			}
 		case "url":
 			out.Values[i] = _EnrollTotpPayload_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var enrollmentImplementors = []string{"Enrollment", "Node"}
+
+func _Enrollment(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.Enrollment) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, enrollmentImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Enrollment")
+		case "id":
+			out.Values[i] = _Enrollment_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _Enrollment_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _Enrollment_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _Enrollment_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = _Enrollment_kind(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "quota":
+			out.Values[i] = _Enrollment_quota(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "used":
+			out.Values[i] = _Enrollment_used(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "expiresAt":
+			out.Values[i] = _Enrollment_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "revokedAt":
+			out.Values[i] = _Enrollment_revokedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "rotatedAt":
+			out.Values[i] = _Enrollment_rotatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Enrollment_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "appleMdm":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Enrollment_appleMdm(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var enrollmentConnectionImplementors = []string{"EnrollmentConnection"}
+
+func _EnrollmentConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.EnrollmentConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, enrollmentConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EnrollmentConnection")
+		case "edges":
+			out.Values[i] = _EnrollmentConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _EnrollmentConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _EnrollmentConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var enrollmentEdgeImplementors = []string{"EnrollmentEdge"}
+
+func _EnrollmentEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.EnrollmentEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, enrollmentEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EnrollmentEdge")
+		case "node":
+			out.Values[i] = _EnrollmentEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _EnrollmentEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -35060,6 +50069,198 @@ func _JobEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 			}
 		case "cursor":
 			out.Values[i] = _JobEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var maintenanceWindowImplementors = []string{"MaintenanceWindow", "Node"}
+
+func _MaintenanceWindow(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.MaintenanceWindow) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, maintenanceWindowImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MaintenanceWindow")
+		case "id":
+			out.Values[i] = _MaintenanceWindow_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _MaintenanceWindow_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _MaintenanceWindow_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _MaintenanceWindow_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "startsAt":
+			out.Values[i] = _MaintenanceWindow_startsAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endsAt":
+			out.Values[i] = _MaintenanceWindow_endsAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _MaintenanceWindow_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var maintenanceWindowConnectionImplementors = []string{"MaintenanceWindowConnection"}
+
+func _MaintenanceWindowConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.MaintenanceWindowConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, maintenanceWindowConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MaintenanceWindowConnection")
+		case "edges":
+			out.Values[i] = _MaintenanceWindowConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _MaintenanceWindowConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _MaintenanceWindowConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var maintenanceWindowEdgeImplementors = []string{"MaintenanceWindowEdge"}
+
+func _MaintenanceWindowEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.MaintenanceWindowEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, maintenanceWindowEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MaintenanceWindowEdge")
+		case "node":
+			out.Values[i] = _MaintenanceWindowEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _MaintenanceWindowEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -37919,6 +53120,11 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "storm":
+			out.Values[i] = _Ticket_storm(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "marker":
 			out.Values[i] = _Ticket_marker(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -37937,6 +53143,36 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 		case "externalNumber":
 			out.Values[i] = _Ticket_externalNumber(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalURL":
+			out.Values[i] = _Ticket_externalURL(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalStatus":
+			out.Values[i] = _Ticket_externalStatus(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalAssignee":
+			out.Values[i] = _Ticket_externalAssignee(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "started":
+			out.Values[i] = _Ticket_started(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "closedAt":
+			out.Values[i] = _Ticket_closedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "closedByTechnician":
+			out.Values[i] = _Ticket_closedByTechnician(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "externalCompanyID":
@@ -38137,6 +53373,264 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 	return out
 }
 
+var ticketAlertImplementors = []string{"TicketAlert", "Node"}
+
+func _TicketAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketAlert) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketAlertImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketAlert")
+		case "id":
+			out.Values[i] = _TicketAlert_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _TicketAlert_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _TicketAlert_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notedAt":
+			out.Values[i] = _TicketAlert_notedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketAlert_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "ticket":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketAlert_ticket(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "alert":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketAlert_alert(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketAlertConnectionImplementors = []string{"TicketAlertConnection"}
+
+func _TicketAlertConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketAlertConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketAlertConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketAlertConnection")
+		case "edges":
+			out.Values[i] = _TicketAlertConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _TicketAlertConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _TicketAlertConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketAlertEdgeImplementors = []string{"TicketAlertEdge"}
+
+func _TicketAlertEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketAlertEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketAlertEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketAlertEdge")
+		case "node":
+			out.Values[i] = _TicketAlertEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _TicketAlertEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketConnectionImplementors = []string{"TicketConnection"}
 
 func _TicketConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketConnection) graphql.Marshaler {
@@ -38244,6 +53738,11 @@ func _TicketDelivery(ctx context.Context, ec *executionContext, sel ast.Selectio
 			}
 		case "lastError":
 			out.Values[i] = _TicketDelivery_lastError(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notBefore":
+			out.Values[i] = _TicketDelivery_notBefore(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -38573,6 +54072,44 @@ func _TicketingAlertConfiguration(ctx context.Context, ec *executionContext, sel
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingAlertConfiguration_organization(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "integration":
 			field := field
 
@@ -38823,6 +54360,251 @@ func _TicketingAlertOptionValue(ctx context.Context, ec *executionContext, sel a
 			}
 		case "label":
 			out.Values[i] = _TicketingAlertOptionValue_label(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingBillingMappingImplementors = []string{"TicketingBillingMapping", "Node"}
+
+func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingBillingMapping) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingBillingMappingImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingBillingMapping")
+		case "id":
+			out.Values[i] = _TicketingBillingMapping_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _TicketingBillingMapping_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _TicketingBillingMapping_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalAgreementID":
+			out.Values[i] = _TicketingBillingMapping_externalAgreementID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalAgreementName":
+			out.Values[i] = _TicketingBillingMapping_externalAgreementName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalLineID":
+			out.Values[i] = _TicketingBillingMapping_externalLineID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalLineName":
+			out.Values[i] = _TicketingBillingMapping_externalLineName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nonBillableUsers":
+			out.Values[i] = _TicketingBillingMapping_nonBillableUsers(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "enabled":
+			out.Values[i] = _TicketingBillingMapping_enabled(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingBillingMapping_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "integration":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingBillingMapping_integration(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingBillingMappingConnectionImplementors = []string{"TicketingBillingMappingConnection"}
+
+func _TicketingBillingMappingConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingBillingMappingConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingBillingMappingConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingBillingMappingConnection")
+		case "edges":
+			out.Values[i] = _TicketingBillingMappingConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _TicketingBillingMappingConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _TicketingBillingMappingConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingBillingMappingEdgeImplementors = []string{"TicketingBillingMappingEdge"}
+
+func _TicketingBillingMappingEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingBillingMappingEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingBillingMappingEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingBillingMappingEdge")
+		case "node":
+			out.Values[i] = _TicketingBillingMappingEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _TicketingBillingMappingEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -39158,6 +54940,256 @@ func _TicketingCompanyPage(ctx context.Context, ec *executionContext, sel ast.Se
 	return out
 }
 
+var ticketingErrorImplementors = []string{"TicketingError", "Node"}
+
+func _TicketingError(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingError) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingErrorImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingError")
+		case "id":
+			out.Values[i] = _TicketingError_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _TicketingError_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _TicketingError_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "ticketID":
+			out.Values[i] = _TicketingError_ticketID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "operation":
+			out.Values[i] = _TicketingError_operation(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "errorType":
+			out.Values[i] = _TicketingError_errorType(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "message":
+			out.Values[i] = _TicketingError_message(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "advice":
+			out.Values[i] = _TicketingError_advice(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "occurrenceCount":
+			out.Values[i] = _TicketingError_occurrenceCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastOccurredAt":
+			out.Values[i] = _TicketingError_lastOccurredAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingError_organization(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "integration":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingError_integration(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingErrorConnectionImplementors = []string{"TicketingErrorConnection"}
+
+func _TicketingErrorConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingErrorConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingErrorConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingErrorConnection")
+		case "edges":
+			out.Values[i] = _TicketingErrorConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _TicketingErrorConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _TicketingErrorConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingErrorEdgeImplementors = []string{"TicketingErrorEdge"}
+
+func _TicketingErrorEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingErrorEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingErrorEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingErrorEdge")
+		case "node":
+			out.Values[i] = _TicketingErrorEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _TicketingErrorEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketingIntegrationImplementors = []string{"TicketingIntegration", "Node"}
 
 func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingIntegration) graphql.Marshaler {
@@ -39213,6 +55245,41 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 		case "automaticTicketing":
 			out.Values[i] = _TicketingIntegration_automaticTicketing(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "companyTypeIds":
+			out.Values[i] = _TicketingIntegration_companyTypeIds(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "catchAllCompanyID":
+			out.Values[i] = _TicketingIntegration_catchAllCompanyID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "catchAllCompanyName":
+			out.Values[i] = _TicketingIntegration_catchAllCompanyName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "stormThreshold":
+			out.Values[i] = _TicketingIntegration_stormThreshold(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stormMinutes":
+			out.Values[i] = _TicketingIntegration_stormMinutes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "webhookExternalID":
+			out.Values[i] = _TicketingIntegration_webhookExternalID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "polledUntil":
+			out.Values[i] = _TicketingIntegration_polledUntil(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "verifiedAt":
@@ -39318,6 +55385,261 @@ func _TicketingIntegrationEdge(ctx context.Context, ec *executionContext, sel as
 			}
 		case "cursor":
 			out.Values[i] = _TicketingIntegrationEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingUsageRecordImplementors = []string{"TicketingUsageRecord", "Node"}
+
+func _TicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingUsageRecord) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsageRecordImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsageRecord")
+		case "id":
+			out.Values[i] = _TicketingUsageRecord_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _TicketingUsageRecord_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _TicketingUsageRecord_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "day":
+			out.Values[i] = _TicketingUsageRecord_day(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "users":
+			out.Values[i] = _TicketingUsageRecord_users(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "highWater":
+			out.Values[i] = _TicketingUsageRecord_highWater(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "quantity":
+			out.Values[i] = _TicketingUsageRecord_quantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = _TicketingUsageRecord_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "attempts":
+			out.Values[i] = _TicketingUsageRecord_attempts(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastError":
+			out.Values[i] = _TicketingUsageRecord_lastError(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writtenAt":
+			out.Values[i] = _TicketingUsageRecord_writtenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingUsageRecord_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "integration":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingUsageRecord_integration(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingUsageRecordConnectionImplementors = []string{"TicketingUsageRecordConnection"}
+
+func _TicketingUsageRecordConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingUsageRecordConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsageRecordConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsageRecordConnection")
+		case "edges":
+			out.Values[i] = _TicketingUsageRecordConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _TicketingUsageRecordConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _TicketingUsageRecordConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingUsageRecordEdgeImplementors = []string{"TicketingUsageRecordEdge"}
+
+func _TicketingUsageRecordEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingUsageRecordEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsageRecordEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsageRecordEdge")
+		case "node":
+			out.Values[i] = _TicketingUsageRecordEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _TicketingUsageRecordEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -40620,6 +56942,26 @@ func marshalNApiKeyConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAp
 	return _ApiKeyConnection(ctx, ec, sel, v)
 }
 
+func marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _AppleMdm(ctx, ec, sel, v)
+}
+
+func unmarshalNAppleMdmPushStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋapplemdmᚐPushStatus(ctx context.Context, ec *executionContext, v any) (applemdm.PushStatus, error) {
+	var res applemdm.PushStatus
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNAppleMdmPushStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋapplemdmᚐPushStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v applemdm.PushStatus) graphql.Marshaler {
+	return v
+}
+
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -40896,6 +57238,46 @@ func marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx c
 	return _Device(ctx, ec, sel, v)
 }
 
+func marshalNDeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceChannel(ctx, ec, sel, v)
+}
+
+func unmarshalNDeviceChannelKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐKind(ctx context.Context, ec *executionContext, v any) (devicechannel.Kind, error) {
+	var res devicechannel.Kind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceChannelKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicechannel.Kind) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNDeviceChannelStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐStatus(ctx context.Context, ec *executionContext, v any) (devicechannel.Status, error) {
+	var res devicechannel.Status
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceChannelStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicechannel.Status) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNDeviceCommandStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx context.Context, ec *executionContext, v any) (devicecommand.Status, error) {
+	var res devicecommand.Status
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceCommandStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicecommand.Status) graphql.Marshaler {
+	return v
+}
+
 func marshalNDeviceConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceConnection) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -40932,6 +57314,16 @@ func marshalNDevicePlatform2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevice�
 	return v
 }
 
+func unmarshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicesecretᚐKind(ctx context.Context, ec *executionContext, v any) (devicesecret.Kind, error) {
+	var res devicesecret.Kind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicesecretᚐKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicesecret.Kind) graphql.Marshaler {
+	return v
+}
+
 func unmarshalNEnrollTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnrollTotpInput(ctx context.Context, ec *executionContext, v any) (model.EnrollTotpInput, error) {
 	res, err := unmarshalInputEnrollTotpInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -40945,6 +57337,16 @@ func marshalNEnrollTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 		return graphql.Null
 	}
 	return _EnrollTotpPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx context.Context, ec *executionContext, v any) (enrollment.Kind, error) {
+	var res enrollment.Kind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v enrollment.Kind) graphql.Marshaler {
+	return v
 }
 
 func unmarshalNGrantAdministratorOrganizationAccessInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐGrantAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, v any) (model.GrantAdministratorOrganizationAccessInput, error) {
@@ -41774,6 +58176,16 @@ func marshalNTicketingCompanyPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgrap
 	return _TicketingCompanyPage(ctx, ec, sel, v)
 }
 
+func unmarshalNTicketingErrorErrorType2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingerrorᚐErrorType(ctx context.Context, ec *executionContext, v any) (ticketingerror.ErrorType, error) {
+	var res ticketingerror.ErrorType
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNTicketingErrorErrorType2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingerrorᚐErrorType(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketingerror.ErrorType) graphql.Marshaler {
+	return v
+}
+
 func marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -41811,6 +58223,16 @@ func unmarshalNTicketingIntegrationStatus2githubᚗcomᚋbailiwickᚋbailiwick�
 }
 
 func marshalNTicketingIntegrationStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingintegrationᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketingintegration.Status) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNTicketingUsageRecordStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, v any) (ticketingusagerecord.Status, error) {
+	var res ticketingusagerecord.Status
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNTicketingUsageRecordStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketingusagerecord.Status) graphql.Marshaler {
 	return v
 }
 
@@ -42383,6 +58805,33 @@ func unmarshalOApiKeyFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalOAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _AppleMdm(ctx, ec, sel, v)
+}
+
+func marshalOAppleMdmEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.AppleMdmEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOAppleMdmEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOAppleMdmEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AppleMdmEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _AppleMdmEdge(ctx, ec, sel, v)
+}
+
 func unmarshalOBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -42436,6 +58885,114 @@ func marshalODevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx c
 	return _Device(ctx, ec, sel, v)
 }
 
+func marshalODeviceApp2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceApp(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceApp) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceApp(ctx, ec, sel, v)
+}
+
+func marshalODeviceAppEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceAppEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceAppEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceAppEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceAppEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceAppEdge(ctx, ec, sel, v)
+}
+
+func marshalODeviceCertificate2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificate(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCertificate) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceCertificate(ctx, ec, sel, v)
+}
+
+func marshalODeviceCertificateEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceCertificateEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceCertificateEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceCertificateEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCertificateEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceCertificateEdge(ctx, ec, sel, v)
+}
+
+func marshalODeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceChannel(ctx, ec, sel, v)
+}
+
+func marshalODeviceChannelEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceChannelEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceChannelEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceChannelEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceChannelEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceChannelEdge(ctx, ec, sel, v)
+}
+
+func marshalODeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceCommand(ctx, ec, sel, v)
+}
+
+func marshalODeviceCommandEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceCommandEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceCommandEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceCommandEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCommandEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceCommandEdge(ctx, ec, sel, v)
+}
+
 func marshalODeviceEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -42464,12 +59021,66 @@ func unmarshalODeviceFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalODeviceIdentity2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceIdentity) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceIdentity(ctx, ec, sel, v)
+}
+
+func marshalODeviceIdentityEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentityEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceIdentityEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceIdentityEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentityEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceIdentityEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentityEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceIdentityEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceIdentityEdge(ctx, ec, sel, v)
+}
+
 func unmarshalODeviceOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOrder(ctx context.Context, ec *executionContext, v any) (*ent.DeviceOrder, error) {
 	if v == nil {
 		return nil, nil
 	}
 	res, err := unmarshalInputDeviceOrder(ctx, ec, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalODeviceOsUpdate2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdate(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceOsUpdate) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceOsUpdate(ctx, ec, sel, v)
+}
+
+func marshalODeviceOsUpdateEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceOsUpdateEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceOsUpdateEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceOsUpdateEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceOsUpdateEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceOsUpdateEdge(ctx, ec, sel, v)
 }
 
 func unmarshalODevicePlatform2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx context.Context, ec *executionContext, v any) (*device.Platform, error) {
@@ -42486,6 +59097,104 @@ func marshalODevicePlatform2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevi
 		return graphql.Null
 	}
 	return v
+}
+
+func marshalODeviceProfile2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfile(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceProfile) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceProfile(ctx, ec, sel, v)
+}
+
+func marshalODeviceProfileEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceProfileEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceProfileEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceProfileEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceProfileEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceProfileEdge(ctx, ec, sel, v)
+}
+
+func marshalODeviceSecret2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecret(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceSecret) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceSecret(ctx, ec, sel, v)
+}
+
+func marshalODeviceSecretEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceSecretEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceSecretEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceSecretEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceSecretEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceSecretEdge(ctx, ec, sel, v)
+}
+
+func marshalOEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _Enrollment(ctx, ec, sel, v)
+}
+
+func marshalOEnrollmentEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.EnrollmentEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOEnrollmentEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOEnrollmentEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.EnrollmentEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _EnrollmentEdge(ctx, ec, sel, v)
+}
+
+func unmarshalOFloat2ᚖfloat64(ctx context.Context, ec *executionContext, v any) (*float64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOFloat2ᚖfloat64(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *float64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	res := graphql.MarshalFloatContext(*v)
+	return graphql.WrapContextMarshaler(ctx, res)
 }
 
 func unmarshalOID2ᚕstringᚄ(ctx context.Context, ec *executionContext, v any) ([]string, error) {
@@ -42541,6 +59250,41 @@ func marshalOID2ᚖstring(ctx context.Context, ec *executionContext, sel ast.Sel
 	return res
 }
 
+func unmarshalOInt2ᚕintᚄ(ctx context.Context, ec *executionContext, v any) ([]int, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]int, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = unmarshalNInt2int(ctx, ec, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func marshalOInt2ᚕintᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []int) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = marshalNInt2int(ctx, ec, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func unmarshalOInt2ᚖint(ctx context.Context, ec *executionContext, v any) (*int, error) {
 	if v == nil {
 		return nil, nil
@@ -42584,6 +59328,33 @@ func marshalOJobEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐJobEdge(ctx
 		return graphql.Null
 	}
 	return _JobEdge(ctx, ec, sel, v)
+}
+
+func marshalOMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _MaintenanceWindow(ctx, ec, sel, v)
+}
+
+func marshalOMaintenanceWindowEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.MaintenanceWindowEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOMaintenanceWindowEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOMaintenanceWindowEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.MaintenanceWindowEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _MaintenanceWindowEdge(ctx, ec, sel, v)
 }
 
 func marshalONode2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚐNoder(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ent.Noder) graphql.Marshaler {
@@ -42843,6 +59614,33 @@ func marshalOTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx c
 	return _Ticket(ctx, ec, sel, v)
 }
 
+func marshalOTicketAlert2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketAlert) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketAlert(ctx, ec, sel, v)
+}
+
+func marshalOTicketAlertEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketAlertEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOTicketAlertEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOTicketAlertEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketAlertEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketAlertEdge(ctx, ec, sel, v)
+}
+
 func marshalOTicketDelivery2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketDelivery(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketDelivery) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -42941,6 +59739,33 @@ func marshalOTicketingAlertConfigurationEdge2ᚖgithubᚗcomᚋbailiwickᚋbaili
 	return _TicketingAlertConfigurationEdge(ctx, ec, sel, v)
 }
 
+func marshalOTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingBillingMapping) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingBillingMapping(ctx, ec, sel, v)
+}
+
+func marshalOTicketingBillingMappingEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketingBillingMappingEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOTicketingBillingMappingEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOTicketingBillingMappingEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingBillingMappingEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingBillingMappingEdge(ctx, ec, sel, v)
+}
+
 func marshalOTicketingCompanyMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingCompanyMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingCompanyMapping) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -42976,6 +59801,33 @@ func unmarshalOTicketingCompanyMappingFilter2ᚖgithubᚗcomᚋbailiwickᚋbaili
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalOTicketingError2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingError(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingError) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingError(ctx, ec, sel, v)
+}
+
+func marshalOTicketingErrorEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketingErrorEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOTicketingErrorEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOTicketingErrorEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingErrorEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingErrorEdge(ctx, ec, sel, v)
+}
+
 func marshalOTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -43001,6 +59853,33 @@ func marshalOTicketingIntegrationEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋ
 		return graphql.Null
 	}
 	return _TicketingIntegrationEdge(ctx, ec, sel, v)
+}
+
+func marshalOTicketingUsageRecord2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingUsageRecord) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingUsageRecord(ctx, ec, sel, v)
+}
+
+func marshalOTicketingUsageRecordEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketingUsageRecordEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOTicketingUsageRecordEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOTicketingUsageRecordEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingUsageRecordEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingUsageRecordEdge(ctx, ec, sel, v)
 }
 
 func unmarshalOTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, v any) (*time.Time, error) {

@@ -66,6 +66,7 @@ func (o *Outbox) want(ctx context.Context, a *ent.Alert, c *ent.TicketingAlertCo
 	marker := psa.Marker(a.OrganizationID, c.IntegrationID, a.Type+"|"+a.DedupeKey, a.Incident)
 	create := o.client.Ticket.Create().
 		SetOrganizationID(a.OrganizationID).SetIntegrationID(c.IntegrationID).SetAlertID(a.ID).SetMarker(marker).
+		SetGroupKey(fmt.Sprintf("alert|%s|%s|%d", a.Type, a.DedupeKey, a.Incident)).
 		SetNextAttemptAt(o.now())
 	if c.DueDays != nil {
 		create.SetDueAt(a.FirstOccurredAt.AddDate(0, 0, *c.DueDays))

@@ -18,6 +18,7 @@ type query struct {
 	title  string
 	most   int // statements that a warm request may take; 0 where nothing is promised
 	writes bool
+	over   bool // over all organizations, rather than within some
 
 	// pairs lays out requests for a number of rows; the limit always answers a page.
 	pairs func(w *world, rows int) ([]pair, error)
@@ -88,7 +89,7 @@ var queries = []query{
 		},
 	},
 	{
-		letter: "D", title: "search over all organizations, page after page", most: 3,
+		letter: "D", title: "search over all organizations, page after page", most: 3, over: true,
 		pairs: func(w *world, rows int) ([]pair, error) {
 			var all []pair
 			for _, word := range data.Words {
@@ -105,7 +106,7 @@ var queries = []query{
 		},
 	},
 	{
-		letter: "F", title: "the open alerts of all organizations, newest first", most: 3,
+		letter: "F", title: "the open alerts of all organizations, newest first", most: 3, over: true,
 		pairs: func(w *world, rows int) ([]pair, error) {
 			p, err := w.pair("F", map[string]any{"first": rows}, "", "/f")
 			return []pair{p}, err

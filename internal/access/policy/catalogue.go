@@ -95,6 +95,15 @@ var catalogue = [...]Entry{
 	{"mdm.delete_device", OrganizationLevel, "Delete devices"},
 	{"mdm.view_devicecommand", OrganizationLevel, "See the commands sent to devices, and their results"},
 	{"mdm.add_devicecommand", OrganizationLevel, "Send commands to devices"},
+	{"mdm.change_devicecommand", OrganizationLevel, "Cancel commands to devices"},
+	{"mdm.reveal_devicesecret", OrganizationLevel, "Have devices' PINs and codes shown; every time is logged"},
+	{"mdm.view_applemdm", OrganizationLevel, "See an organization's Apple device management, never its keys"},
+	{"mdm.add_applemdm", OrganizationLevel, "Set up an organization's Apple device management"},
+	{"mdm.change_applemdm", OrganizationLevel, "Change an organization's Apple device management and its push certificate"},
+	{"mdm.delete_applemdm", OrganizationLevel, "Delete an organization's Apple device management: every device has to be enrolled again"},
+	{"mdm.view_enrollment", OrganizationLevel, "See the ways into device management"},
+	{"mdm.add_enrollment", OrganizationLevel, "Make ways into device management"},
+	{"mdm.change_enrollment", OrganizationLevel, "Change, rotate and revoke ways into device management"},
 
 	{"alert.view_alert", OrganizationLevel, "See alerts"},
 	{"alert.raise_alert", OrganizationLevel, "Raise alerts"},
@@ -110,6 +119,12 @@ var catalogue = [...]Entry{
 	{"ticketing.change_companymapping", ProviderLevel, "Map organizations to companies of the ticketing system"},
 	{"ticketing.view_ticket", OrganizationLevel, "See tickets and their delivery"},
 	{"ticketing.change_ticket", OrganizationLevel, "Retry and close tickets"},
+	{"ticketing.view_billing", ProviderLevel, "See how usage is billed through the ticketing system"},
+	{"ticketing.change_billing", ProviderLevel, "Decide how usage is billed through the ticketing system"},
+	{"ticketing.view_maintenancewindow", OrganizationLevel, "See when alerts become no tickets"},
+	{"ticketing.add_maintenancewindow", OrganizationLevel, "Plan times in which alerts become no tickets"},
+	{"ticketing.change_maintenancewindow", OrganizationLevel, "Change times in which alerts become no tickets"},
+	{"ticketing.delete_maintenancewindow", OrganizationLevel, "End times in which alerts become no tickets"},
 }
 
 // words of the bitset of a role's permissions.

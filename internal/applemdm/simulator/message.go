@@ -123,7 +123,7 @@ func (d *Device) put(ctx context.Context, client *http.Client, s *sent) (int, []
 		return 0, nil, fmt.Errorf("simulator: %w", err)
 	}
 	defer response.Body.Close()
-	limit := int64(maxPlist + 1)
+	limit := int64(maxAnswer + 1)
 	if response.StatusCode != http.StatusOK {
 		limit = maxRefusal
 	}

@@ -1,64 +1,32 @@
 package simulator
 
 import (
-	"bytes"
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 
-	"github.com/micromdm/plist"
+	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
 )
 
-// Limits of what a device reads.
-const (
-	maxPlist = 4 << 20 // bytes
-	maxDepth = 64
-)
+// maxAnswer is the longest answer that a device reads, in bytes: what a
+// property list may have.
+const maxAnswer = plist.MaxBody
 
 // dict is a property list's dictionary.
 type dict = map[string]any
 
 // encodePlist writes XML.
 func encodePlist(d dict) ([]byte, error) {
-	data, err := plist.Marshal(d)
+	data, err := plist.Encode(d)
 	if err != nil {
-		return nil, fmt.Errorf("encode property list: %w", err)
+		return nil, fmt.Errorf("simulator: %w", err)
 	}
 	return data, nil
 }
 
-// decodePlist reads XML. The decoder behind it recurses as deep as its input
-// and can be crashed by binary ones, so both are refused before.
+// decodePlist reads XML, within limits.
 func decodePlist(data []byte) (dict, error) {
-	if len(data) > maxPlist {
-		return nil, fmt.Errorf("decode property list: longer than %d bytes", maxPlist)
-	}
-	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n\ufeff"), []byte("<")) {
-		return nil, errors.New("decode property list: not XML")
-	}
-	tokens, depth := xml.NewDecoder(bytes.NewReader(data)), 0
-	for depth <= maxDepth {
-		token, err := tokens.RawToken()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("decode property list: %w", err)
-		}
-		switch token.(type) {
-		case xml.StartElement:
-			depth++
-		case xml.EndElement:
-			depth--
-		}
-	}
-	if depth > maxDepth {
-		return nil, fmt.Errorf("decode property list: deeper than %d", maxDepth)
-	}
 	var d dict
-	if err := plist.Unmarshal(data, &d); err != nil {
-		return nil, fmt.Errorf("decode property list: %w", err)
+	if err := plist.Decode(data, &d); err != nil {
+		return nil, fmt.Errorf("simulator: %w", err)
 	}
 	return d, nil
 }

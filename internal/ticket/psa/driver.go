@@ -12,9 +12,10 @@ import (
 // Driver opens accounts of one kind of PSA. Its functions take what is stored
 // as JSON and refuse unknown fields.
 type Driver struct {
-	// Open returns a client for an integration's credentials. It sends nothing.
-	// The error is a *fault.Error when a credential is malformed.
-	Open func(credentials []byte) (Vendor, error)
+	// Open returns a client for an integration's credentials, whose calls pass
+	// the gate. It sends nothing. The error is a *fault.Error when a credential
+	// is malformed.
+	Open func(credentials []byte, gate Gate) (Vendor, error)
 	// Settings decodes and validates an alert configuration's settings. The
 	// error is a *fault.Error that names the field.
 	Settings func(raw []byte) (Settings, error)
@@ -22,14 +23,14 @@ type Driver struct {
 
 // NewDriver returns the driver of a product, which people know by its name. C
 // are the product's credentials.
-func NewDriver[C any, V Vendor, S Settings](product string, open func(C) (V, error), settings func(raw []byte) (S, error)) Driver {
+func NewDriver[C any, V Vendor, S Settings](product string, open func(C, Gate) (V, error), settings func(raw []byte) (S, error)) Driver {
 	return Driver{
-		Open: func(raw []byte) (Vendor, error) {
+		Open: func(raw []byte, gate Gate) (Vendor, error) {
 			var credentials C
 			if err := Decode(raw, &credentials); err != nil {
 				return nil, fault.Invalid("credentials", "credentials are not those of %s", product).Wrap(err)
 			}
-			client, err := open(credentials)
+			client, err := open(credentials, gate)
 			if err != nil {
 				return nil, err
 			}

@@ -26,6 +26,8 @@ type HTTPConfig struct {
 	Logger        *slog.Logger  // gets method, path, status and duration of each call at debug level
 	Clock         func() time.Time
 
+	// Gate admits the calls; nil admits all.
+	Gate Gate
 	// Authorize puts the credentials on a request.
 	Authorize func(http.Header)
 	// Secrets are cut out of everything that an error shows.
@@ -92,6 +94,9 @@ func NewHTTP(config HTTPConfig) (*HTTP, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.Gate == nil {
+		config.Gate = Open{}
+	}
 	dialer := &net.Dialer{Timeout: config.Timeout, Control: guardDial(config.AllowLoopback)}
 	return &HTTP{config: config, base: base, client: &http.Client{
 		Transport: &http.Transport{
@@ -121,12 +126,20 @@ func sameHostReads(next *http.Request, via []*http.Request) error {
 // Do sends a call once and decodes a 2xx JSON answer into out, which may be
 // nil. Every error is an [*Error].
 func (h *HTTP) Do(ctx context.Context, call Call, out any) error {
+	leave, failure := h.enter(ctx, call)
+	if failure != nil {
+		return h.present(call, failure)
+	}
 	answer, failure := h.send(ctx, call)
+	leave()
 	if failure == nil {
 		failure = h.judge(call, answer, out)
 	}
 	if failure == nil {
 		return nil
+	}
+	if failure.Class == Throttled {
+		h.config.Gate.Refused(ctx, failure)
 	}
 	return h.present(call, failure)
 }

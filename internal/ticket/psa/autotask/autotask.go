@@ -35,6 +35,7 @@ type Config struct {
 	PageSize      int           // records in one answer to a query, 1 to 500
 	MaxPages      int           // of a look-up; one that needs more is an error, never "absent"
 	Memory        *Memory       // what outlives a client; nil for a memory of the client's own
+	Gate          psa.Gate      // admits the calls; nil admits all
 	Logger        *slog.Logger
 	Clock         func() time.Time
 }
@@ -132,6 +133,7 @@ func New(config Config, credentials Credentials) (*Client, error) {
 
 func (c *Client) caller(base string, authorize func(http.Header), explain func(psa.Call, psa.Answer) (psa.Class, string)) (*psa.HTTP, error) {
 	return psa.NewHTTP(psa.HTTPConfig{
+		Gate:          c.config.Gate,
 		Base:          base,
 		Timeout:       c.config.Timeout,
 		MaxAnswer:     maxAnswer,
@@ -152,7 +154,11 @@ func (c *Client) authorize(h http.Header) {
 
 // Driver opens Autotask accounts from stored JSON.
 func Driver(config Config) psa.Driver {
-	return psa.NewDriver("Autotask", func(c Credentials) (*Client, error) { return New(config, c) }, ReadSettings)
+	return psa.NewDriver("Autotask", func(c Credentials, gate psa.Gate) (*Client, error) {
+		config := config
+		config.Gate = gate
+		return New(config, c)
+	}, ReadSettings)
 }
 
 // Verify implements psa.Verifier with two calls. The account's name is that of

@@ -23,7 +23,7 @@ func TestDriver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vendor, err := driver.Open([]byte(`{"username":"` + user + `","secret":"` + secret + `"}`))
+	vendor, err := driver.Open([]byte(`{"username":"`+user+`","secret":"`+secret+`"}`), psa.Open{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestDriver(t *testing.T) {
 		t.Errorf("%+v, %v", account, err)
 	}
 	for _, raw := range []string{`{}`, `{"username":"a","secret":"b","integrationCode":"c"}`, `{"username":1}`, `null`, ``, `{"username":"a","secret":"b"} {}`} {
-		if v, err := driver.Open([]byte(raw)); fault.CodeOf(err) != fault.InvalidArgument || v != nil {
+		if v, err := driver.Open([]byte(raw), psa.Open{}); fault.CodeOf(err) != fault.InvalidArgument || v != nil {
 			t.Errorf("credentials %s: %v", raw, err)
 		}
 	}

@@ -31,6 +31,7 @@ type Config struct {
 	Timeout       time.Duration // of one call
 	MaxPages      int           // of a list; one that is longer is an error, never "absent"
 	Sites         *Sites        // shared by all clients; nil gives a client its own
+	Gate          psa.Gate      // admits the calls; nil admits all
 	Logger        *slog.Logger
 	Clock         func() time.Time
 }
@@ -164,7 +165,7 @@ func New(config Config, credentials Credentials) (*Client, error) {
 
 func (c *Client) caller(base string, authorize func(http.Header)) (*psa.HTTP, error) {
 	return psa.NewHTTP(psa.HTTPConfig{
-		Base: base, Timeout: c.config.Timeout, MaxAnswer: maxAnswer, AllowLoopback: c.config.AllowLoopback,
+		Gate: c.config.Gate, Base: base, Timeout: c.config.Timeout, MaxAnswer: maxAnswer, AllowLoopback: c.config.AllowLoopback,
 		Logger: c.config.Logger, Clock: c.config.Clock,
 		Authorize: authorize, Secrets: c.secrets, Explain: explain,
 	})
@@ -175,7 +176,11 @@ func Driver(config Config) psa.Driver {
 	if config.Sites == nil {
 		config.Sites = NewSites()
 	}
-	return psa.NewDriver("ConnectWise", func(c Credentials) (*Client, error) { return New(config, c) }, readSettings)
+	return psa.NewDriver("ConnectWise", func(c Credentials, gate psa.Gate) (*Client, error) {
+		config := config
+		config.Gate = gate
+		return New(config, c)
+	}, readSettings)
 }
 
 func readSettings(raw []byte) (Settings, error) {

@@ -153,7 +153,7 @@ func TestDriver(t *testing.T) {
 	}
 	whole := `{"url":"` + b.url + `","companyId":"acme","publicKey":"` + public + `","privateKey":"` + private + `"`
 	for range 2 {
-		vendor, err := driver.Open([]byte(whole + "}"))
+		vendor, err := driver.Open([]byte(whole+"}"), psa.Open{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestDriver(t *testing.T) {
 		t.Errorf("the code base was asked for %d times by one driver's clients", n)
 	}
 	for _, raw := range []string{`{}`, whole + `,"extra":1}`, `{"url":1}`, `null`, ``, whole + `} {}`} {
-		if v, err := driver.Open([]byte(raw)); fault.CodeOf(err) != fault.InvalidArgument || v != nil {
+		if v, err := driver.Open([]byte(raw), psa.Open{}); fault.CodeOf(err) != fault.InvalidArgument || v != nil {
 			t.Errorf("credentials %s: %v", raw, err)
 		}
 	}

@@ -28,6 +28,7 @@ type Config struct {
 	AllowLoopback bool          // permits a BaseURL on this machine
 	Timeout       time.Duration // of one call
 	MaxPages      int           // of a look-up; one that needs more is an error, never "absent"
+	Gate          psa.Gate      // admits the calls; nil admits all
 	Logger        *slog.Logger
 	Clock         func() time.Time
 }
@@ -94,6 +95,7 @@ func New(config Config, credentials Credentials) (*Client, error) {
 		root = strings.TrimRight(config.BaseURL, "/")
 	}
 	caller, err := psa.NewHTTP(psa.HTTPConfig{
+		Gate:          config.Gate,
 		Base:          root + apiPath,
 		Timeout:       config.Timeout,
 		MaxAnswer:     maxAnswer,
@@ -112,7 +114,11 @@ func New(config Config, credentials Credentials) (*Client, error) {
 
 // Driver opens Syncro accounts from stored JSON.
 func Driver(config Config) psa.Driver {
-	return psa.NewDriver("Syncro", func(c Credentials) (*Client, error) { return New(config, c) }, readSettings)
+	return psa.NewDriver("Syncro", func(c Credentials, gate psa.Gate) (*Client, error) {
+		config := config
+		config.Gate = gate
+		return New(config, c)
+	}, readSettings)
 }
 
 func readSettings(raw []byte) (Settings, error) {

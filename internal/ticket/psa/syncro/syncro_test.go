@@ -107,7 +107,7 @@ func TestDriver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vendor, err := driver.Open([]byte(`{"subdomain":"acme","apiToken":"` + token + `"}`))
+	vendor, err := driver.Open([]byte(`{"subdomain":"acme","apiToken":"`+token+`"}`), psa.Open{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestDriver(t *testing.T) {
 		t.Errorf("%+v, %v", account, err)
 	}
 	for _, raw := range []string{`{}`, `{"subdomain":"acme","apiToken":"x","extra":1}`, `{"subdomain":1}`, `null`, ``, `{"subdomain":"acme","apiToken":"x"} {}`} {
-		if v, err := driver.Open([]byte(raw)); fault.CodeOf(err) != fault.InvalidArgument || v != nil {
+		if v, err := driver.Open([]byte(raw), psa.Open{}); fault.CodeOf(err) != fault.InvalidArgument || v != nil {
 			t.Errorf("credentials %s: %v", raw, err)
 		}
 	}

@@ -1,0 +1,1019 @@
+-- +goose Up
+-- create "rate_shares" table
+CREATE TABLE "rate_shares" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "tenant" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, PRIMARY KEY ("id"));
+-- create index "rateshare_key_tenant" to table: "rate_shares"
+CREATE UNIQUE INDEX "rateshare_key_tenant" ON "rate_shares" ("key", "tenant");
+-- create index "rateshare_updated_at" to table: "rate_shares"
+CREATE INDEX "rateshare_updated_at" ON "rate_shares" ("updated_at");
+-- create "rate_slots" table
+CREATE TABLE "rate_slots" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "number" bigint NOT NULL, "holder" character varying NULL COLLATE "C", "held_until" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "rateslot_key_number" to table: "rate_slots"
+CREATE UNIQUE INDEX "rateslot_key_number" ON "rate_slots" ("key", "number");
+-- create index "rateslot_updated_at" to table: "rate_slots"
+CREATE INDEX "rateslot_updated_at" ON "rate_slots" ("updated_at");
+-- create "sign_in_throttles" table
+CREATE TABLE "sign_in_throttles" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "subject" character varying NOT NULL COLLATE "C", "failures" bigint NOT NULL DEFAULT 0, "window_started_at" timestamptz NOT NULL, "blocked_until" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "signinthrottle_subject" to table: "sign_in_throttles"
+CREATE UNIQUE INDEX "signinthrottle_subject" ON "sign_in_throttles" ("subject");
+-- create index "signinthrottle_updated_at" to table: "sign_in_throttles"
+CREATE INDEX "signinthrottle_updated_at" ON "sign_in_throttles" ("updated_at");
+-- create "providers" table
+CREATE TABLE "providers" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "contact_name" character varying NULL COLLATE "C", "contact_email" character varying NULL COLLATE "C", "require_admin_mfa" boolean NOT NULL DEFAULT false, PRIMARY KEY ("id"));
+-- create "signing_keys" table
+CREATE TABLE "signing_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kid" character varying NOT NULL COLLATE "C", "state" character varying NOT NULL COLLATE "C", "public_key" bytea NOT NULL, "private_key" bytea NOT NULL, "activated_at" timestamptz NULL, "retired_at" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "signingkey_kid" to table: "signing_keys"
+CREATE UNIQUE INDEX "signingkey_kid" ON "signing_keys" ("kid");
+-- create "rate_limits" table
+CREATE TABLE "rate_limits" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, "paused_until" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "ratelimit_key" to table: "rate_limits"
+CREATE UNIQUE INDEX "ratelimit_key" ON "rate_limits" ("key");
+-- create index "ratelimit_updated_at" to table: "rate_limits"
+CREATE INDEX "ratelimit_updated_at" ON "rate_limits" ("updated_at");
+-- create "data_keys" table
+CREATE TABLE "data_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "tenant" character varying NOT NULL COLLATE "C", "wrapped" bytea NOT NULL, "version" bigint NOT NULL DEFAULT 1, PRIMARY KEY ("id"));
+-- create index "datakey_tenant" to table: "data_keys"
+CREATE UNIQUE INDEX "datakey_tenant" ON "data_keys" ("tenant");
+-- create "organizations" table
+CREATE TABLE "organizations" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "max_system_users" bigint NULL, "user_count" bigint NOT NULL DEFAULT 0, "status" character varying NOT NULL DEFAULT 'ACTIVE', "delete_after" timestamptz NULL, "provider_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "organizations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "organization_provider_id_id" to table: "organizations"
+CREATE UNIQUE INDEX "organization_provider_id_id" ON "organizations" ("provider_id", "id");
+-- create index "organization_provider_id_name" to table: "organizations"
+CREATE UNIQUE INDEX "organization_provider_id_name" ON "organizations" ("provider_id", "name");
+-- create index "organization_provider_id_status_id" to table: "organizations"
+CREATE INDEX "organization_provider_id_status_id" ON "organizations" ("provider_id", "status", "id");
+-- create "roles" table
+CREATE TABLE "roles" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NULL COLLATE "C", "name" character varying NOT NULL COLLATE "C", "description" character varying NULL COLLATE "C", "permissions" jsonb NOT NULL, "organization_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "roles_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "roles_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "role_organization_id_id" to table: "roles"
+CREATE INDEX "role_organization_id_id" ON "roles" ("organization_id", "id");
+-- create index "role_provider_id_id" to table: "roles"
+CREATE UNIQUE INDEX "role_provider_id_id" ON "roles" ("provider_id", "id");
+-- create index "role_provider_id_name" to table: "roles"
+CREATE INDEX "role_provider_id_name" ON "roles" ("provider_id", "name");
+-- create "administrators" table
+CREATE TABLE "administrators" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "email" character varying NOT NULL COLLATE "C", "firstname" character varying NULL COLLATE "C", "lastname" character varying NULL COLLATE "C", "all_organizations" boolean NOT NULL DEFAULT false, "suspended" boolean NOT NULL DEFAULT false, "registered" boolean NOT NULL DEFAULT false, "enable_multi_factor" boolean NOT NULL DEFAULT false, "api_key_allowed" boolean NOT NULL DEFAULT false, "password_hash" character varying NULL COLLATE "C", "totp_secret" bytea NULL, "totp_step" bigint NOT NULL DEFAULT 0, "recovery_hashes" jsonb NULL, "activation_hash" bytea NULL, "activation_expires_at" timestamptz NULL, "last_sign_in_at" timestamptz NULL, "provider_id" character varying NOT NULL COLLATE "C", "role_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "administrators_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "administrators_roles_role" FOREIGN KEY ("provider_id", "role_id") REFERENCES "roles" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "administrator_activation_hash" to table: "administrators"
+CREATE UNIQUE INDEX "administrator_activation_hash" ON "administrators" ("activation_hash");
+-- create index "administrator_email" to table: "administrators"
+CREATE UNIQUE INDEX "administrator_email" ON "administrators" ("email");
+-- create index "administrator_provider_id_email" to table: "administrators"
+CREATE INDEX "administrator_provider_id_email" ON "administrators" ("provider_id", "email");
+-- create index "administrator_provider_id_id" to table: "administrators"
+CREATE UNIQUE INDEX "administrator_provider_id_id" ON "administrators" ("provider_id", "id");
+-- create index "administrator_provider_id_role_id" to table: "administrators"
+CREATE INDEX "administrator_provider_id_role_id" ON "administrators" ("provider_id", "role_id");
+-- create index "administrators_role_id" to table: "administrators"
+CREATE INDEX "administrators_role_id" ON "administrators" ("role_id");
+-- create "administrator_organization_links" table
+CREATE TABLE "administrator_organization_links" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "organization_id" character varying NOT NULL COLLATE "C", "administrator_id" character varying NOT NULL COLLATE "C", "role_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "administrator_organization_links_administrators_administrator" FOREIGN KEY ("provider_id", "administrator_id") REFERENCES "administrators" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "administrator_organization_links_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "administrator_organization_links_roles_role" FOREIGN KEY ("provider_id", "role_id") REFERENCES "roles" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
+CREATE INDEX "administrator_organization_links_administrator_id" ON "administrator_organization_links" ("administrator_id");
+-- create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
+CREATE INDEX "administrator_organization_links_role_id" ON "administrator_organization_links" ("role_id");
+-- create index "administratororganizationlink_organization_id_administrator_id" to table: "administrator_organization_links"
+CREATE UNIQUE INDEX "administratororganizationlink_organization_id_administrator_id" ON "administrator_organization_links" ("organization_id", "administrator_id");
+-- create index "administratororganizationlink_organization_id_id" to table: "administrator_organization_links"
+CREATE UNIQUE INDEX "administratororganizationlink_organization_id_id" ON "administrator_organization_links" ("organization_id", "id");
+-- create index "administratororganizationlink_provider_id_administrator_id" to table: "administrator_organization_links"
+CREATE INDEX "administratororganizationlink_provider_id_administrator_id" ON "administrator_organization_links" ("provider_id", "administrator_id");
+-- create index "administratororganizationlink_provider_id_id" to table: "administrator_organization_links"
+CREATE INDEX "administratororganizationlink_provider_id_id" ON "administrator_organization_links" ("provider_id", "id");
+-- create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
+CREATE INDEX "administratororganizationlink_provider_id_role_id" ON "administrator_organization_links" ("provider_id", "role_id");
+-- create "users" table
+CREATE TABLE "users" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "login" character varying NOT NULL COLLATE "C", "email" character varying NOT NULL COLLATE "C", "first_name" character varying NULL COLLATE "C", "last_name" character varying NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'STAGED', "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "users_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "user_organization_id_email" to table: "users"
+CREATE INDEX "user_organization_id_email" ON "users" ("organization_id", "email");
+-- create index "user_organization_id_id" to table: "users"
+CREATE UNIQUE INDEX "user_organization_id_id" ON "users" ("organization_id", "id");
+-- create index "user_organization_id_login" to table: "users"
+CREATE UNIQUE INDEX "user_organization_id_login" ON "users" ("organization_id", "login");
+-- create index "user_provider_id_email" to table: "users"
+CREATE INDEX "user_provider_id_email" ON "users" ("provider_id", "email");
+-- create index "user_provider_id_id" to table: "users"
+CREATE INDEX "user_provider_id_id" ON "users" ("provider_id", "id");
+-- create index "user_provider_id_login_id" to table: "users"
+CREATE INDEX "user_provider_id_login_id" ON "users" ("provider_id", "login", "id");
+-- create "devices" table
+CREATE TABLE "devices" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "udid" character varying NULL COLLATE "C", "platform" character varying NOT NULL, "model" character varying NULL COLLATE "C", "os_version" character varying NULL COLLATE "C", "asset_tag" character varying NULL COLLATE "C", "model_identifier" character varying NULL COLLATE "C", "build_version" character varying NULL COLLATE "C", "enrolled" boolean NOT NULL DEFAULT false, "supervised" boolean NOT NULL DEFAULT false, "user_enrollment" boolean NOT NULL DEFAULT false, "dep_enrollment" boolean NOT NULL DEFAULT false, "user_approved_enrollment" boolean NOT NULL DEFAULT false, "apple_silicon" boolean NULL, "activation_lock_enabled" boolean NULL, "passcode_present" boolean NULL, "disk_encryption_enabled" boolean NULL, "bootstrap_token_escrowed" boolean NOT NULL DEFAULT false, "inventory_at" timestamptz NULL, "first_enrolled_at" timestamptz NULL, "last_enrolled_at" timestamptz NULL, "checkout_at" timestamptz NULL, "blocked_at" timestamptz NULL, "missing_since" timestamptz NULL, "certificate_not_after" timestamptz NULL, "last_seen_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "devices_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "devices_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
+CREATE INDEX "device_organization_id_enrolled_last_seen_at" ON "devices" ("organization_id", "enrolled", "last_seen_at");
+-- create index "device_organization_id_id" to table: "devices"
+CREATE UNIQUE INDEX "device_organization_id_id" ON "devices" ("organization_id", "id");
+-- create index "device_organization_id_name_id" to table: "devices"
+CREATE INDEX "device_organization_id_name_id" ON "devices" ("organization_id", "name", "id");
+-- create index "device_organization_id_platform_name_id" to table: "devices"
+CREATE INDEX "device_organization_id_platform_name_id" ON "devices" ("organization_id", "platform", "name", "id");
+-- create index "device_organization_id_serial_number" to table: "devices"
+CREATE UNIQUE INDEX "device_organization_id_serial_number" ON "devices" ("organization_id", "serial_number");
+-- create index "device_organization_id_udid" to table: "devices"
+CREATE INDEX "device_organization_id_udid" ON "devices" ("organization_id", "udid");
+-- create index "device_organization_id_user_id" to table: "devices"
+CREATE INDEX "device_organization_id_user_id" ON "devices" ("organization_id", "user_id");
+-- create index "device_provider_id_enrolled_name_id" to table: "devices"
+CREATE INDEX "device_provider_id_enrolled_name_id" ON "devices" ("provider_id", "enrolled", "name", "id");
+-- create index "device_provider_id_id" to table: "devices"
+CREATE INDEX "device_provider_id_id" ON "devices" ("provider_id", "id");
+-- create index "device_provider_id_name_id" to table: "devices"
+CREATE INDEX "device_provider_id_name_id" ON "devices" ("provider_id", "name", "id");
+-- create index "device_provider_id_serial_number" to table: "devices"
+CREATE INDEX "device_provider_id_serial_number" ON "devices" ("provider_id", "serial_number");
+-- create index "device_provider_id_udid" to table: "devices"
+CREATE INDEX "device_provider_id_udid" ON "devices" ("provider_id", "udid");
+-- create index "devices_user_id" to table: "devices"
+CREATE INDEX "devices_user_id" ON "devices" ("user_id");
+-- create "alerts" table
+CREATE TABLE "alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "type" character varying NOT NULL COLLATE "C", "severity" character varying NOT NULL, "status" character varying NOT NULL DEFAULT 'OPEN', "title" character varying NOT NULL COLLATE "C", "description" character varying NULL COLLATE "C", "dedupe_key" character varying NOT NULL COLLATE "C", "incident" bigint NOT NULL DEFAULT 1, "source_type" character varying NULL COLLATE "C", "source_name" character varying NULL COLLATE "C", "reference" character varying NULL COLLATE "C", "remark" character varying NULL COLLATE "C", "occurrence_count" bigint NOT NULL DEFAULT 1, "first_occurred_at" timestamptz NOT NULL, "last_occurred_at" timestamptz NOT NULL, "acknowledged_at" timestamptz NULL, "resolved_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "alerts_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "alerts_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "alert_device_id_last_occurred_at_id" to table: "alerts"
+CREATE INDEX "alert_device_id_last_occurred_at_id" ON "alerts" ("device_id", "last_occurred_at", "id");
+-- create index "alert_one_open_per_condition" to table: "alerts"
+CREATE UNIQUE INDEX "alert_one_open_per_condition" ON "alerts" ("organization_id", "type", "dedupe_key") WHERE (resolved_at IS NULL);
+-- create index "alert_open_of_organization" to table: "alerts"
+CREATE INDEX "alert_open_of_organization" ON "alerts" ("organization_id", "last_occurred_at", "id") WHERE (resolved_at IS NULL);
+-- create index "alert_open_of_provider" to table: "alerts"
+CREATE INDEX "alert_open_of_provider" ON "alerts" ("provider_id", "last_occurred_at", "id") WHERE (resolved_at IS NULL);
+-- create index "alert_organization_id_device_id" to table: "alerts"
+CREATE INDEX "alert_organization_id_device_id" ON "alerts" ("organization_id", "device_id");
+-- create index "alert_organization_id_id" to table: "alerts"
+CREATE UNIQUE INDEX "alert_organization_id_id" ON "alerts" ("organization_id", "id");
+-- create index "alert_organization_id_status_last_occurred_at_id" to table: "alerts"
+CREATE INDEX "alert_organization_id_status_last_occurred_at_id" ON "alerts" ("organization_id", "status", "last_occurred_at", "id");
+-- create index "alert_organization_id_type_dedupe_key_incident" to table: "alerts"
+CREATE UNIQUE INDEX "alert_organization_id_type_dedupe_key_incident" ON "alerts" ("organization_id", "type", "dedupe_key", "incident");
+-- create index "alert_organization_id_user_id" to table: "alerts"
+CREATE INDEX "alert_organization_id_user_id" ON "alerts" ("organization_id", "user_id");
+-- create index "alert_provider_id_id" to table: "alerts"
+CREATE INDEX "alert_provider_id_id" ON "alerts" ("provider_id", "id");
+-- create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
+CREATE INDEX "alert_provider_id_status_last_occurred_at_id" ON "alerts" ("provider_id", "status", "last_occurred_at", "id");
+-- create index "alert_provider_id_updated_at" to table: "alerts"
+CREATE INDEX "alert_provider_id_updated_at" ON "alerts" ("provider_id", "updated_at");
+-- create index "alerts_user_id" to table: "alerts"
+CREATE INDEX "alerts_user_id" ON "alerts" ("user_id");
+-- create "alert_occurrences" table
+CREATE TABLE "alert_occurrences" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "occurred_at" timestamptz NOT NULL, "details" character varying NULL COLLATE "C", "raised_by" character varying NOT NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "alert_occurrences_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "alert_occurrences_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "alertoccurrence_alert_id_id" to table: "alert_occurrences"
+CREATE INDEX "alertoccurrence_alert_id_id" ON "alert_occurrences" ("alert_id", "id");
+-- create index "alertoccurrence_organization_id_alert_id_id" to table: "alert_occurrences"
+CREATE INDEX "alertoccurrence_organization_id_alert_id_id" ON "alert_occurrences" ("organization_id", "alert_id", "id");
+-- create index "alertoccurrence_organization_id_id" to table: "alert_occurrences"
+CREATE UNIQUE INDEX "alertoccurrence_organization_id_id" ON "alert_occurrences" ("organization_id", "id");
+-- create index "alertoccurrence_provider_id_id" to table: "alert_occurrences"
+CREATE INDEX "alertoccurrence_provider_id_id" ON "alert_occurrences" ("provider_id", "id");
+-- create "api_keys" table
+CREATE TABLE "api_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "prefix" character varying NOT NULL COLLATE "C", "secret_hash" bytea NOT NULL, "organization_ids" jsonb NULL, "permissions" jsonb NULL, "expires_at" timestamptz NULL, "last_used_at" timestamptz NULL, "revoked_at" timestamptz NULL, "provider_id" character varying NOT NULL COLLATE "C", "administrator_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "api_keys_administrators_administrator" FOREIGN KEY ("provider_id", "administrator_id") REFERENCES "administrators" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "api_keys_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "api_keys_administrator_id" to table: "api_keys"
+CREATE INDEX "api_keys_administrator_id" ON "api_keys" ("administrator_id");
+-- create index "apikey_prefix" to table: "api_keys"
+CREATE UNIQUE INDEX "apikey_prefix" ON "api_keys" ("prefix");
+-- create index "apikey_provider_id_administrator_id" to table: "api_keys"
+CREATE INDEX "apikey_provider_id_administrator_id" ON "api_keys" ("provider_id", "administrator_id");
+-- create index "apikey_provider_id_id" to table: "api_keys"
+CREATE UNIQUE INDEX "apikey_provider_id_id" ON "api_keys" ("provider_id", "id");
+-- create "apple_mdms" table
+CREATE TABLE "apple_mdms" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "allow_mobile_user_enrollment" boolean NOT NULL DEFAULT false, "sign_message" boolean NOT NULL DEFAULT true, "inventory_interval_hours" bigint NOT NULL DEFAULT 24, "missing_after_days" bigint NOT NULL DEFAULT 14, "history_days" bigint NOT NULL DEFAULT 90, "enrollment_limit" bigint NULL, "topic" character varying NULL COLLATE "C", "certificate_not_before" timestamptz NULL, "certificate_not_after" timestamptz NULL, "certificate_serial_number" character varying NULL COLLATE "C", "creator_apple_id" character varying NULL COLLATE "C", "push_status" character varying NOT NULL DEFAULT 'MISSING', "expiry_warned_days" bigint NOT NULL DEFAULT 0, "push_certificate" bytea NULL, "push_key" bytea NULL, "staged_key" bytea NULL, "staged_csr" bytea NULL, "ca_certificate" bytea NULL, "ca_key" bytea NULL, "signing_certificate" bytea NULL, "signing_key" bytea NULL, "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "apple_mdms_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "applemdm_certificate_not_after" to table: "apple_mdms"
+CREATE INDEX "applemdm_certificate_not_after" ON "apple_mdms" ("certificate_not_after");
+-- create index "applemdm_organization_id" to table: "apple_mdms"
+CREATE UNIQUE INDEX "applemdm_organization_id" ON "apple_mdms" ("organization_id");
+-- create index "applemdm_organization_id_id" to table: "apple_mdms"
+CREATE UNIQUE INDEX "applemdm_organization_id_id" ON "apple_mdms" ("organization_id", "id");
+-- create index "applemdm_provider_id_certificate_not_after_id" to table: "apple_mdms"
+CREATE INDEX "applemdm_provider_id_certificate_not_after_id" ON "apple_mdms" ("provider_id", "certificate_not_after", "id");
+-- create index "applemdm_provider_id_id" to table: "apple_mdms"
+CREATE INDEX "applemdm_provider_id_id" ON "apple_mdms" ("provider_id", "id");
+-- create "device_apps" table
+CREATE TABLE "device_apps" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "identifier" character varying NULL COLLATE "C", "version" character varying NULL COLLATE "C", "short_version" character varying NULL COLLATE "C", "bundle_size" double precision NULL, "managed" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_apps_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_apps_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "deviceapp_device_id_id" to table: "device_apps"
+CREATE INDEX "deviceapp_device_id_id" ON "device_apps" ("device_id", "id");
+-- create index "deviceapp_organization_id_device_id" to table: "device_apps"
+CREATE INDEX "deviceapp_organization_id_device_id" ON "device_apps" ("organization_id", "device_id");
+-- create index "deviceapp_organization_id_id" to table: "device_apps"
+CREATE UNIQUE INDEX "deviceapp_organization_id_id" ON "device_apps" ("organization_id", "id");
+-- create index "deviceapp_organization_id_identifier" to table: "device_apps"
+CREATE INDEX "deviceapp_organization_id_identifier" ON "device_apps" ("organization_id", "identifier");
+-- create index "deviceapp_provider_id_id" to table: "device_apps"
+CREATE INDEX "deviceapp_provider_id_id" ON "device_apps" ("provider_id", "id");
+-- create "device_certificates" table
+CREATE TABLE "device_certificates" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "common_name" character varying NOT NULL COLLATE "C", "is_identity" boolean NOT NULL DEFAULT false, "fingerprint" character varying NOT NULL COLLATE "C", "not_after" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_certificates_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_certificates_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "devicecertificate_device_id_id" to table: "device_certificates"
+CREATE INDEX "devicecertificate_device_id_id" ON "device_certificates" ("device_id", "id");
+-- create index "devicecertificate_organization_id_device_id" to table: "device_certificates"
+CREATE INDEX "devicecertificate_organization_id_device_id" ON "device_certificates" ("organization_id", "device_id");
+-- create index "devicecertificate_organization_id_id" to table: "device_certificates"
+CREATE UNIQUE INDEX "devicecertificate_organization_id_id" ON "device_certificates" ("organization_id", "id");
+-- create index "devicecertificate_provider_id_id" to table: "device_certificates"
+CREATE INDEX "devicecertificate_provider_id_id" ON "device_certificates" ("provider_id", "id");
+-- create "device_channels" table
+CREATE TABLE "device_channels" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL DEFAULT 'DEVICE', "status" character varying NOT NULL DEFAULT 'AUTHENTICATED', "user_name" character varying NULL COLLATE "C", "fingerprint" character varying NULL COLLATE "C", "topic" character varying NULL COLLATE "C", "push_token" bytea NULL, "push_magic" character varying NULL COLLATE "C", "push_dead" boolean NOT NULL DEFAULT false, "push_wanted_at" timestamptz NULL, "pushed_at" timestamptz NULL, "last_seen_at" timestamptz NULL, "next_inventory_at" timestamptz NULL, "awaiting_configuration" boolean NOT NULL DEFAULT false, "unlock_token" bytea NULL, "bootstrap_token" bytea NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_channels_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_channels_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_channel_to_be_inventoried" to table: "device_channels"
+CREATE INDEX "device_channel_to_be_inventoried" ON "device_channels" ("next_inventory_at") WHERE (next_inventory_at IS NOT NULL);
+-- create index "device_channel_to_be_notified" to table: "device_channels"
+CREATE INDEX "device_channel_to_be_notified" ON "device_channels" ("push_wanted_at") WHERE (push_wanted_at IS NOT NULL);
+-- create index "devicechannel_device_id_id" to table: "device_channels"
+CREATE INDEX "devicechannel_device_id_id" ON "device_channels" ("device_id", "id");
+-- create index "devicechannel_organization_id_device_id" to table: "device_channels"
+CREATE INDEX "devicechannel_organization_id_device_id" ON "device_channels" ("organization_id", "device_id");
+-- create index "devicechannel_organization_id_id" to table: "device_channels"
+CREATE UNIQUE INDEX "devicechannel_organization_id_id" ON "device_channels" ("organization_id", "id");
+-- create index "devicechannel_organization_id_key" to table: "device_channels"
+CREATE UNIQUE INDEX "devicechannel_organization_id_key" ON "device_channels" ("organization_id", "key");
+-- create index "devicechannel_provider_id_id" to table: "device_channels"
+CREATE INDEX "devicechannel_provider_id_id" ON "device_channels" ("provider_id", "id");
+-- create "device_commands" table
+CREATE TABLE "device_commands" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "command_uuid" character varying NOT NULL COLLATE "C", "request_type" character varying NOT NULL COLLATE "C", "arguments" jsonb NULL, "sealed_arguments" bytea NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "priority" bigint NOT NULL DEFAULT 0, "not_before" timestamptz NULL, "expires_at" timestamptz NULL, "sent_at" timestamptz NULL, "result_at" timestamptz NULL, "attempts" bigint NOT NULL DEFAULT 0, "error_chain" jsonb NULL, "inventory" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", "channel_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_commands_device_channels_channel" FOREIGN KEY ("organization_id", "channel_id") REFERENCES "device_channels" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_command_ending" to table: "device_commands"
+CREATE INDEX "device_command_ending" ON "device_commands" ("expires_at") WHERE ((expires_at IS NOT NULL) AND ((status)::text = ANY ((ARRAY['PENDING'::character varying, 'SENT'::character varying, 'NOT_NOW'::character varying])::text[])));
+-- create index "device_command_waiting" to table: "device_commands"
+CREATE INDEX "device_command_waiting" ON "device_commands" ("channel_id", "priority", "id") WHERE ((status)::text = ANY ((ARRAY['PENDING'::character varying, 'SENT'::character varying, 'NOT_NOW'::character varying])::text[]));
+-- create index "device_commands_channel_id" to table: "device_commands"
+CREATE INDEX "device_commands_channel_id" ON "device_commands" ("channel_id");
+-- create index "devicecommand_device_id_id" to table: "device_commands"
+CREATE INDEX "devicecommand_device_id_id" ON "device_commands" ("device_id", "id");
+-- create index "devicecommand_organization_id_command_uuid" to table: "device_commands"
+CREATE UNIQUE INDEX "devicecommand_organization_id_command_uuid" ON "device_commands" ("organization_id", "command_uuid");
+-- create index "devicecommand_organization_id_device_id" to table: "device_commands"
+CREATE INDEX "devicecommand_organization_id_device_id" ON "device_commands" ("organization_id", "device_id");
+-- create index "devicecommand_organization_id_id" to table: "device_commands"
+CREATE UNIQUE INDEX "devicecommand_organization_id_id" ON "device_commands" ("organization_id", "id");
+-- create index "devicecommand_provider_id_id" to table: "device_commands"
+CREATE INDEX "devicecommand_provider_id_id" ON "device_commands" ("provider_id", "id");
+-- create index "devicecommand_provider_id_status_id" to table: "device_commands"
+CREATE INDEX "devicecommand_provider_id_status_id" ON "device_commands" ("provider_id", "status", "id");
+-- create index "devicecommand_result_at" to table: "device_commands"
+CREATE INDEX "devicecommand_result_at" ON "device_commands" ("result_at");
+-- create "enrollments" table
+CREATE TABLE "enrollments" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL, "token_hash" character varying NOT NULL COLLATE "C", "token" bytea NOT NULL, "quota" bigint NULL, "used" bigint NOT NULL DEFAULT 0, "expires_at" timestamptz NULL, "revoked_at" timestamptz NULL, "rotated_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "apple_mdm_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "enrollments_apple_mdms_apple_mdm" FOREIGN KEY ("organization_id", "apple_mdm_id") REFERENCES "apple_mdms" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "enrollments_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
+CREATE INDEX "enrollment_organization_id_apple_mdm_id" ON "enrollments" ("organization_id", "apple_mdm_id");
+-- create index "enrollment_organization_id_id" to table: "enrollments"
+CREATE UNIQUE INDEX "enrollment_organization_id_id" ON "enrollments" ("organization_id", "id");
+-- create index "enrollment_organization_id_token_hash" to table: "enrollments"
+CREATE UNIQUE INDEX "enrollment_organization_id_token_hash" ON "enrollments" ("organization_id", "token_hash");
+-- create index "enrollment_provider_id_id" to table: "enrollments"
+CREATE INDEX "enrollment_provider_id_id" ON "enrollments" ("provider_id", "id");
+-- create index "enrollments_apple_mdm_id" to table: "enrollments"
+CREATE INDEX "enrollments_apple_mdm_id" ON "enrollments" ("apple_mdm_id");
+-- create "device_identities" table
+CREATE TABLE "device_identities" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "fingerprint" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "common_name" character varying NOT NULL COLLATE "C", "not_before" timestamptz NOT NULL, "not_after" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_identities_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "device_identities_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_identities_enrollment_id" to table: "device_identities"
+CREATE INDEX "device_identities_enrollment_id" ON "device_identities" ("enrollment_id");
+-- create index "deviceidentity_device_id_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_device_id_id" ON "device_identities" ("device_id", "id");
+-- create index "deviceidentity_organization_id_device_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_organization_id_device_id" ON "device_identities" ("organization_id", "device_id");
+-- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_organization_id_enrollment_id" ON "device_identities" ("organization_id", "enrollment_id");
+-- create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
+CREATE UNIQUE INDEX "deviceidentity_organization_id_fingerprint" ON "device_identities" ("organization_id", "fingerprint");
+-- create index "deviceidentity_organization_id_id" to table: "device_identities"
+CREATE UNIQUE INDEX "deviceidentity_organization_id_id" ON "device_identities" ("organization_id", "id");
+-- create index "deviceidentity_organization_id_not_after" to table: "device_identities"
+CREATE INDEX "deviceidentity_organization_id_not_after" ON "device_identities" ("organization_id", "not_after");
+-- create index "deviceidentity_provider_id_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_provider_id_id" ON "device_identities" ("provider_id", "id");
+-- create "device_os_updates" table
+CREATE TABLE "device_os_updates" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "product_key" character varying NOT NULL COLLATE "C", "name" character varying NULL COLLATE "C", "version" character varying NULL COLLATE "C", "build" character varying NULL COLLATE "C", "is_critical" boolean NOT NULL DEFAULT false, "restart_required" boolean NOT NULL DEFAULT false, "status" character varying NULL COLLATE "C", "percent_downloaded" double precision NULL, "is_downloaded" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_os_updates_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_os_updates_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "deviceosupdate_device_id_id" to table: "device_os_updates"
+CREATE INDEX "deviceosupdate_device_id_id" ON "device_os_updates" ("device_id", "id");
+-- create index "deviceosupdate_organization_id_device_id_product_key" to table: "device_os_updates"
+CREATE UNIQUE INDEX "deviceosupdate_organization_id_device_id_product_key" ON "device_os_updates" ("organization_id", "device_id", "product_key");
+-- create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
+CREATE UNIQUE INDEX "deviceosupdate_organization_id_id" ON "device_os_updates" ("organization_id", "id");
+-- create index "deviceosupdate_provider_id_id" to table: "device_os_updates"
+CREATE INDEX "deviceosupdate_provider_id_id" ON "device_os_updates" ("provider_id", "id");
+-- create "device_profiles" table
+CREATE TABLE "device_profiles" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "identifier" character varying NOT NULL COLLATE "C", "uuid" character varying NULL COLLATE "C", "name" character varying NULL COLLATE "C", "profile_organization" character varying NULL COLLATE "C", "managed" boolean NOT NULL DEFAULT false, "removal_disallowed" boolean NOT NULL DEFAULT false, "encrypted" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_profiles_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_profiles_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "deviceprofile_device_id_id" to table: "device_profiles"
+CREATE INDEX "deviceprofile_device_id_id" ON "device_profiles" ("device_id", "id");
+-- create index "deviceprofile_organization_id_device_id" to table: "device_profiles"
+CREATE INDEX "deviceprofile_organization_id_device_id" ON "device_profiles" ("organization_id", "device_id");
+-- create index "deviceprofile_organization_id_id" to table: "device_profiles"
+CREATE UNIQUE INDEX "deviceprofile_organization_id_id" ON "device_profiles" ("organization_id", "id");
+-- create index "deviceprofile_provider_id_id" to table: "device_profiles"
+CREATE INDEX "deviceprofile_provider_id_id" ON "device_profiles" ("provider_id", "id");
+-- create "device_secrets" table
+CREATE TABLE "device_secrets" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kind" character varying NOT NULL, "value" bytea NOT NULL, "revealed_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_secrets_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_secrets_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "devicesecret_device_id_id" to table: "device_secrets"
+CREATE INDEX "devicesecret_device_id_id" ON "device_secrets" ("device_id", "id");
+-- create index "devicesecret_organization_id_device_id_kind" to table: "device_secrets"
+CREATE UNIQUE INDEX "devicesecret_organization_id_device_id_kind" ON "device_secrets" ("organization_id", "device_id", "kind");
+-- create index "devicesecret_organization_id_id" to table: "device_secrets"
+CREATE UNIQUE INDEX "devicesecret_organization_id_id" ON "device_secrets" ("organization_id", "id");
+-- create index "devicesecret_provider_id_id" to table: "device_secrets"
+CREATE INDEX "devicesecret_provider_id_id" ON "device_secrets" ("provider_id", "id");
+-- create "idempotency_records" table
+CREATE TABLE "idempotency_records" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "principal" character varying NOT NULL COLLATE "C", "key" character varying NOT NULL COLLATE "C", "request_hash" bytea NOT NULL, "result" bytea NULL, "expires_at" timestamptz NOT NULL, "provider_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "idempotency_records_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "idempotencyrecord_expires_at" to table: "idempotency_records"
+CREATE INDEX "idempotencyrecord_expires_at" ON "idempotency_records" ("expires_at");
+-- create index "idempotencyrecord_provider_id_id" to table: "idempotency_records"
+CREATE UNIQUE INDEX "idempotencyrecord_provider_id_id" ON "idempotency_records" ("provider_id", "id");
+-- create index "idempotencyrecord_provider_id_principal_key" to table: "idempotency_records"
+CREATE UNIQUE INDEX "idempotencyrecord_provider_id_principal_key" ON "idempotency_records" ("provider_id", "principal", "key");
+-- create "jobs" table
+CREATE TABLE "jobs" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kind" character varying NOT NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'QUEUED', "total" bigint NOT NULL DEFAULT 0, "done" bigint NOT NULL DEFAULT 0, "failed" bigint NOT NULL DEFAULT 0, "error" character varying NULL COLLATE "C", "requested_by" character varying NULL COLLATE "C", "started_at" timestamptz NULL, "finished_at" timestamptz NULL, "organization_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "jobs_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "jobs_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "job_organization_id_created_at_id" to table: "jobs"
+CREATE INDEX "job_organization_id_created_at_id" ON "jobs" ("organization_id", "created_at", "id");
+-- create index "job_organization_id_id" to table: "jobs"
+CREATE INDEX "job_organization_id_id" ON "jobs" ("organization_id", "id");
+-- create index "job_provider_id_created_at_id" to table: "jobs"
+CREATE INDEX "job_provider_id_created_at_id" ON "jobs" ("provider_id", "created_at", "id");
+-- create index "job_provider_id_id" to table: "jobs"
+CREATE UNIQUE INDEX "job_provider_id_id" ON "jobs" ("provider_id", "id");
+-- create "maintenance_windows" table
+CREATE TABLE "maintenance_windows" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "starts_at" timestamptz NOT NULL, "ends_at" timestamptz NOT NULL, "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "maintenance_windows_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "maintenancewindow_organization_id_ends_at" to table: "maintenance_windows"
+CREATE INDEX "maintenancewindow_organization_id_ends_at" ON "maintenance_windows" ("organization_id", "ends_at");
+-- create index "maintenancewindow_organization_id_id" to table: "maintenance_windows"
+CREATE UNIQUE INDEX "maintenancewindow_organization_id_id" ON "maintenance_windows" ("organization_id", "id");
+-- create index "maintenancewindow_provider_id_ends_at_id" to table: "maintenance_windows"
+CREATE INDEX "maintenancewindow_provider_id_ends_at_id" ON "maintenance_windows" ("provider_id", "ends_at", "id");
+-- create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
+CREATE INDEX "maintenancewindow_provider_id_id" ON "maintenance_windows" ("provider_id", "id");
+-- create "scep_challenges" table
+CREATE TABLE "scep_challenges" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "challenge_hash" character varying NOT NULL COLLATE "C", "expires_at" timestamptz NOT NULL, "redeemed_at" timestamptz NULL, "transaction" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "scep_challenges_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "scep_challenges_device_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_device_id" ON "scep_challenges" ("device_id");
+-- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_enrollment_id" ON "scep_challenges" ("enrollment_id");
+-- create index "scepchallenge_expires_at" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_expires_at" ON "scep_challenges" ("expires_at");
+-- create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
+CREATE UNIQUE INDEX "scepchallenge_organization_id_challenge_hash" ON "scep_challenges" ("organization_id", "challenge_hash");
+-- create index "scepchallenge_organization_id_device_id" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_organization_id_device_id" ON "scep_challenges" ("organization_id", "device_id");
+-- create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_organization_id_enrollment_id" ON "scep_challenges" ("organization_id", "enrollment_id");
+-- create index "scepchallenge_organization_id_id" to table: "scep_challenges"
+CREATE UNIQUE INDEX "scepchallenge_organization_id_id" ON "scep_challenges" ("organization_id", "id");
+-- create index "scepchallenge_provider_id_id" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_provider_id_id" ON "scep_challenges" ("provider_id", "id");
+-- create "sessions" table
+CREATE TABLE "sessions" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "refresh_hash" bytea NOT NULL, "previous_hash" bytea NULL, "pending" boolean NOT NULL DEFAULT false, "expires_at" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "client_address" character varying NULL COLLATE "C", "user_agent" character varying NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "administrator_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "sessions_administrators_administrator" FOREIGN KEY ("provider_id", "administrator_id") REFERENCES "administrators" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "sessions_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "session_expires_at" to table: "sessions"
+CREATE INDEX "session_expires_at" ON "sessions" ("expires_at");
+-- create index "session_previous_hash" to table: "sessions"
+CREATE INDEX "session_previous_hash" ON "sessions" ("previous_hash");
+-- create index "session_provider_id_administrator_id" to table: "sessions"
+CREATE INDEX "session_provider_id_administrator_id" ON "sessions" ("provider_id", "administrator_id");
+-- create index "session_provider_id_id" to table: "sessions"
+CREATE UNIQUE INDEX "session_provider_id_id" ON "sessions" ("provider_id", "id");
+-- create index "session_refresh_hash" to table: "sessions"
+CREATE UNIQUE INDEX "session_refresh_hash" ON "sessions" ("refresh_hash");
+-- create index "sessions_administrator_id" to table: "sessions"
+CREATE INDEX "sessions_administrator_id" ON "sessions" ("administrator_id");
+-- create "system_log_events" table
+CREATE TABLE "system_log_events" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "published" timestamptz NOT NULL, "event_type" character varying NOT NULL COLLATE "C", "severity" character varying NOT NULL DEFAULT 'INFO', "outcome" character varying NOT NULL, "outcome_reason" character varying NULL COLLATE "C", "actor_type" character varying NOT NULL COLLATE "C", "actor_id" character varying NULL COLLATE "C", "actor_display_name" character varying NULL COLLATE "C", "api_key_id" character varying NULL COLLATE "C", "targets" jsonb NULL, "client_address" character varying NULL COLLATE "C", "user_agent" character varying NULL COLLATE "C", "request_id" character varying NULL COLLATE "C", "organization_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "system_log_events_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "system_log_events_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "systemlogevent_organization_id_id" to table: "system_log_events"
+CREATE INDEX "systemlogevent_organization_id_id" ON "system_log_events" ("organization_id", "id");
+-- create index "systemlogevent_organization_id_published_id" to table: "system_log_events"
+CREATE INDEX "systemlogevent_organization_id_published_id" ON "system_log_events" ("organization_id", "published", "id");
+-- create index "systemlogevent_provider_id_actor_id_published" to table: "system_log_events"
+CREATE INDEX "systemlogevent_provider_id_actor_id_published" ON "system_log_events" ("provider_id", "actor_id", "published");
+-- create index "systemlogevent_provider_id_event_type_published" to table: "system_log_events"
+CREATE INDEX "systemlogevent_provider_id_event_type_published" ON "system_log_events" ("provider_id", "event_type", "published");
+-- create index "systemlogevent_provider_id_id" to table: "system_log_events"
+CREATE UNIQUE INDEX "systemlogevent_provider_id_id" ON "system_log_events" ("provider_id", "id");
+-- create index "systemlogevent_provider_id_published_id" to table: "system_log_events"
+CREATE INDEX "systemlogevent_provider_id_published_id" ON "system_log_events" ("provider_id", "published", "id");
+-- create "ticketing_integrations" table
+CREATE TABLE "ticketing_integrations" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kind" character varying NOT NULL, "name" character varying NOT NULL COLLATE "C", "account" character varying NOT NULL COLLATE "C", "base_url" character varying NULL COLLATE "C", "credentials" bytea NOT NULL, "status" character varying NOT NULL DEFAULT 'ACTIVE', "automatic_ticketing" boolean NOT NULL DEFAULT true, "company_type_ids" jsonb NULL, "catch_all_company_id" character varying NULL COLLATE "C", "catch_all_company_name" character varying NULL COLLATE "C", "rules" jsonb NULL, "storm_threshold" bigint NOT NULL DEFAULT 25, "storm_minutes" bigint NOT NULL DEFAULT 10, "webhook_secret" bytea NULL, "webhook_external_id" character varying NULL COLLATE "C", "polled_until" timestamptz NULL, "verified_at" timestamptz NULL, "last_error" character varying NULL COLLATE "C", "last_error_at" timestamptz NULL, "provider_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_integrations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketingintegration_provider_id_id" to table: "ticketing_integrations"
+CREATE UNIQUE INDEX "ticketingintegration_provider_id_id" ON "ticketing_integrations" ("provider_id", "id");
+-- create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
+CREATE UNIQUE INDEX "ticketingintegration_provider_id_kind_account" ON "ticketing_integrations" ("provider_id", "kind", "account");
+-- create "tickets" table
+CREATE TABLE "tickets" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "group_key" character varying NOT NULL COLLATE "C", "epoch" bigint NOT NULL DEFAULT 1, "storm" boolean NOT NULL DEFAULT false, "marker" character varying NOT NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'PENDING', "external_id" character varying NULL COLLATE "C", "external_number" character varying NULL COLLATE "C", "external_url" character varying NULL COLLATE "C", "external_status" character varying NULL COLLATE "C", "external_assignee" character varying NULL COLLATE "C", "initial_status" character varying NULL COLLATE "C", "initial_assignee" character varying NULL COLLATE "C", "started" boolean NOT NULL DEFAULT false, "closed_at" timestamptz NULL, "closed_by_technician" boolean NOT NULL DEFAULT false, "external_company_id" character varying NULL COLLATE "C", "due_at" timestamptz NULL, "last_error" character varying NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "next_attempt_at" timestamptz NULL, "lease" character varying NULL COLLATE "C", "lease_until" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "tickets_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_alert_id_id" to table: "tickets"
+CREATE INDEX "ticket_alert_id_id" ON "tickets" ("alert_id", "id");
+-- create index "ticket_due" to table: "tickets"
+CREATE INDEX "ticket_due" ON "tickets" ("next_attempt_at") WHERE (next_attempt_at IS NOT NULL);
+-- create index "ticket_integration_id_external_id" to table: "tickets"
+CREATE INDEX "ticket_integration_id_external_id" ON "tickets" ("integration_id", "external_id");
+-- create index "ticket_one_living_of_group" to table: "tickets"
+CREATE UNIQUE INDEX "ticket_one_living_of_group" ON "tickets" ("organization_id", "integration_id", "group_key") WHERE (((status)::text <> 'CLOSED'::text) AND ((status)::text <> 'CANCELLED'::text));
+-- create index "ticket_organization_id_alert_id" to table: "tickets"
+CREATE INDEX "ticket_organization_id_alert_id" ON "tickets" ("organization_id", "alert_id");
+-- create index "ticket_organization_id_id" to table: "tickets"
+CREATE UNIQUE INDEX "ticket_organization_id_id" ON "tickets" ("organization_id", "id");
+-- create index "ticket_organization_id_integration_id_created_at" to table: "tickets"
+CREATE INDEX "ticket_organization_id_integration_id_created_at" ON "tickets" ("organization_id", "integration_id", "created_at");
+-- create index "ticket_organization_id_integration_id_group_key_epoch" to table: "tickets"
+CREATE UNIQUE INDEX "ticket_organization_id_integration_id_group_key_epoch" ON "tickets" ("organization_id", "integration_id", "group_key", "epoch");
+-- create index "ticket_organization_id_integration_id_marker" to table: "tickets"
+CREATE UNIQUE INDEX "ticket_organization_id_integration_id_marker" ON "tickets" ("organization_id", "integration_id", "marker");
+-- create index "ticket_provider_id_id" to table: "tickets"
+CREATE INDEX "ticket_provider_id_id" ON "tickets" ("provider_id", "id");
+-- create index "ticket_provider_id_integration_id_id" to table: "tickets"
+CREATE INDEX "ticket_provider_id_integration_id_id" ON "tickets" ("provider_id", "integration_id", "id");
+-- create index "ticket_provider_id_status_id" to table: "tickets"
+CREATE INDEX "ticket_provider_id_status_id" ON "tickets" ("provider_id", "status", "id");
+-- create "ticket_alerts" table
+CREATE TABLE "ticket_alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "noted_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_alerts_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
+CREATE INDEX "ticket_alert_to_be_noted" ON "ticket_alerts" ("ticket_id") WHERE (noted_at IS NULL);
+-- create index "ticketalert_alert_id_id" to table: "ticket_alerts"
+CREATE INDEX "ticketalert_alert_id_id" ON "ticket_alerts" ("alert_id", "id");
+-- create index "ticketalert_organization_id_id" to table: "ticket_alerts"
+CREATE UNIQUE INDEX "ticketalert_organization_id_id" ON "ticket_alerts" ("organization_id", "id");
+-- create index "ticketalert_organization_id_ticket_id_alert_id" to table: "ticket_alerts"
+CREATE UNIQUE INDEX "ticketalert_organization_id_ticket_id_alert_id" ON "ticket_alerts" ("organization_id", "ticket_id", "alert_id");
+-- create index "ticketalert_provider_id_id" to table: "ticket_alerts"
+CREATE INDEX "ticketalert_provider_id_id" ON "ticket_alerts" ("provider_id", "id");
+-- create index "ticketalert_ticket_id_id" to table: "ticket_alerts"
+CREATE INDEX "ticketalert_ticket_id_id" ON "ticket_alerts" ("ticket_id", "id");
+-- create "ticket_deliveries" table
+CREATE TABLE "ticket_deliveries" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "sequence" bigint NOT NULL, "action" character varying NOT NULL, "state" character varying NOT NULL DEFAULT 'PENDING', "content" jsonb NOT NULL, "marker" character varying NOT NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "lookups" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "not_before" timestamptz NULL, "attempted_at" timestamptz NULL, "delivered_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_deliveries_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_deliveries_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
+CREATE INDEX "ticket_delivery_sent_again" ON "ticket_deliveries" ("attempted_at") WHERE (attempts >= 2);
+-- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
+CREATE UNIQUE INDEX "ticketdelivery_organization_id_id" ON "ticket_deliveries" ("organization_id", "id");
+-- create index "ticketdelivery_organization_id_ticket_id_sequence" to table: "ticket_deliveries"
+CREATE UNIQUE INDEX "ticketdelivery_organization_id_ticket_id_sequence" ON "ticket_deliveries" ("organization_id", "ticket_id", "sequence");
+-- create index "ticketdelivery_provider_id_id" to table: "ticket_deliveries"
+CREATE INDEX "ticketdelivery_provider_id_id" ON "ticket_deliveries" ("provider_id", "id");
+-- create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
+CREATE INDEX "ticketdelivery_provider_id_state_id" ON "ticket_deliveries" ("provider_id", "state", "id");
+-- create index "ticketdelivery_ticket_id_id" to table: "ticket_deliveries"
+CREATE INDEX "ticketdelivery_ticket_id_id" ON "ticket_deliveries" ("ticket_id", "id");
+-- create "ticketing_alert_configurations" table
+CREATE TABLE "ticketing_alert_configurations" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "alert_type" character varying NOT NULL COLLATE "C", "should_create_tickets" boolean NOT NULL DEFAULT false, "due_days" bigint NULL, "settings" jsonb NULL, "rules" jsonb NULL, "organization_id" character varying NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_alert_configurations_f7944885d4ae7c5eb9e8660686cfe396" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_alert_configurations_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_alert_configurations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_alert_configuration_default" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX "ticketing_alert_configuration_default" ON "ticketing_alert_configurations" ("provider_id", "integration_id", "alert_type") WHERE (organization_id IS NULL);
+-- create index "ticketing_alert_configuration_of_organization" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX "ticketing_alert_configuration_of_organization" ON "ticketing_alert_configurations" ("organization_id", "integration_id", "alert_type") WHERE (organization_id IS NOT NULL);
+-- create index "ticketingalertconfiguration_integration_id_id" to table: "ticketing_alert_configurations"
+CREATE INDEX "ticketingalertconfiguration_integration_id_id" ON "ticketing_alert_configurations" ("integration_id", "id");
+-- create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
+CREATE INDEX "ticketingalertconfiguration_organization_id_id" ON "ticketing_alert_configurations" ("organization_id", "id");
+-- create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
+CREATE UNIQUE INDEX "ticketingalertconfiguration_provider_id_id" ON "ticketing_alert_configurations" ("provider_id", "id");
+-- create "ticketing_billing_mappings" table
+CREATE TABLE "ticketing_billing_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_agreement_id" character varying NOT NULL COLLATE "C", "external_agreement_name" character varying NULL COLLATE "C", "external_line_id" character varying NOT NULL COLLATE "C", "external_line_name" character varying NULL COLLATE "C", "non_billable_users" bigint NOT NULL DEFAULT 0, "enabled" boolean NOT NULL DEFAULT true, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_billing_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_billing_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
+CREATE INDEX "ticketing_billing_mappings_integration_id" ON "ticketing_billing_mappings" ("integration_id");
+-- create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX "ticketingbillingmapping_organization_id_id" ON "ticketing_billing_mappings" ("organization_id", "id");
+-- create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX "ticketingbillingmapping_organization_id_integration_id" ON "ticketing_billing_mappings" ("organization_id", "integration_id");
+-- create index "ticketingbillingmapping_provider_id_id" to table: "ticketing_billing_mappings"
+CREATE INDEX "ticketingbillingmapping_provider_id_id" ON "ticketing_billing_mappings" ("provider_id", "id");
+-- create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
+CREATE INDEX "ticketingbillingmapping_provider_id_integration_id_id" ON "ticketing_billing_mappings" ("provider_id", "integration_id", "id");
+-- create "ticketing_company_mappings" table
+CREATE TABLE "ticketing_company_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_company_id" character varying NOT NULL COLLATE "C", "external_company_name" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_company_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_company_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
+CREATE INDEX "ticketing_company_mappings_integration_id" ON "ticketing_company_mappings" ("integration_id");
+-- create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
+CREATE UNIQUE INDEX "ticketingcompanymapping_organization_id_id" ON "ticketing_company_mappings" ("organization_id", "id");
+-- create index "ticketingcompanymapping_organization_id_integration_id" to table: "ticketing_company_mappings"
+CREATE UNIQUE INDEX "ticketingcompanymapping_organization_id_integration_id" ON "ticketing_company_mappings" ("organization_id", "integration_id");
+-- create index "ticketingcompanymapping_provider_id_id" to table: "ticketing_company_mappings"
+CREATE INDEX "ticketingcompanymapping_provider_id_id" ON "ticketing_company_mappings" ("provider_id", "id");
+-- create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
+CREATE INDEX "ticketingcompanymapping_provider_id_integration_id" ON "ticketing_company_mappings" ("provider_id", "integration_id");
+-- create "ticketing_errors" table
+CREATE TABLE "ticketing_errors" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "ticket_id" character varying NULL COLLATE "C", "operation" character varying NOT NULL COLLATE "C", "error_type" character varying NOT NULL, "message" character varying NOT NULL COLLATE "C", "advice" character varying NULL COLLATE "C", "occurrence_count" bigint NOT NULL DEFAULT 1, "last_occurred_at" timestamptz NOT NULL, "organization_id" character varying NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_errors_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_errors_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_errors_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketingerror_integration_id_ticket_id" to table: "ticketing_errors"
+CREATE INDEX "ticketingerror_integration_id_ticket_id" ON "ticketing_errors" ("integration_id", "ticket_id");
+-- create index "ticketingerror_last_occurred_at" to table: "ticketing_errors"
+CREATE INDEX "ticketingerror_last_occurred_at" ON "ticketing_errors" ("last_occurred_at");
+-- create index "ticketingerror_organization_id_id" to table: "ticketing_errors"
+CREATE INDEX "ticketingerror_organization_id_id" ON "ticketing_errors" ("organization_id", "id");
+-- create index "ticketingerror_provider_id_id" to table: "ticketing_errors"
+CREATE UNIQUE INDEX "ticketingerror_provider_id_id" ON "ticketing_errors" ("provider_id", "id");
+-- create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
+CREATE INDEX "ticketingerror_provider_id_integration_id_id" ON "ticketing_errors" ("provider_id", "integration_id", "id");
+-- create "ticketing_usage_records" table
+CREATE TABLE "ticketing_usage_records" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "day" character varying NOT NULL COLLATE "C", "users" bigint NOT NULL, "high_water" bigint NOT NULL, "quantity" bigint NOT NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "attempts" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_usage_records_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_usage_records_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketing_usage_records_integration_id" ON "ticketing_usage_records" ("integration_id");
+-- create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
+CREATE UNIQUE INDEX "ticketingusagerecord_organization_id_id" ON "ticketing_usage_records" ("organization_id", "id");
+-- create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
+CREATE UNIQUE INDEX "ticketingusagerecord_organization_id_integration_id_day" ON "ticketing_usage_records" ("organization_id", "integration_id", "day");
+-- create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_provider_id_id" ON "ticketing_usage_records" ("provider_id", "id");
+-- create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_provider_id_integration_id_id" ON "ticketing_usage_records" ("provider_id", "integration_id", "id");
+-- create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_provider_id_status_id" ON "ticketing_usage_records" ("provider_id", "status", "id");
+-- create "ticketing_webhook_receipts" table
+CREATE TABLE "ticketing_webhook_receipts" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "event" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_webhook_receipts_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_webhook_receipts_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_webhook_receipts_integration_id" to table: "ticketing_webhook_receipts"
+CREATE INDEX "ticketing_webhook_receipts_integration_id" ON "ticketing_webhook_receipts" ("integration_id");
+-- create index "ticketingwebhookreceipt_created_at" to table: "ticketing_webhook_receipts"
+CREATE INDEX "ticketingwebhookreceipt_created_at" ON "ticketing_webhook_receipts" ("created_at");
+-- create index "ticketingwebhookreceipt_provider_id_id" to table: "ticketing_webhook_receipts"
+CREATE UNIQUE INDEX "ticketingwebhookreceipt_provider_id_id" ON "ticketing_webhook_receipts" ("provider_id", "id");
+-- create index "ticketingwebhookreceipt_provider_id_integration_id_event" to table: "ticketing_webhook_receipts"
+CREATE UNIQUE INDEX "ticketingwebhookreceipt_provider_id_integration_id_event" ON "ticketing_webhook_receipts" ("provider_id", "integration_id", "event");
+
+-- +goose Down
+-- reverse: create index "ticketingwebhookreceipt_provider_id_integration_id_event" to table: "ticketing_webhook_receipts"
+DROP INDEX "ticketingwebhookreceipt_provider_id_integration_id_event";
+-- reverse: create index "ticketingwebhookreceipt_provider_id_id" to table: "ticketing_webhook_receipts"
+DROP INDEX "ticketingwebhookreceipt_provider_id_id";
+-- reverse: create index "ticketingwebhookreceipt_created_at" to table: "ticketing_webhook_receipts"
+DROP INDEX "ticketingwebhookreceipt_created_at";
+-- reverse: create index "ticketing_webhook_receipts_integration_id" to table: "ticketing_webhook_receipts"
+DROP INDEX "ticketing_webhook_receipts_integration_id";
+-- reverse: create "ticketing_webhook_receipts" table
+DROP TABLE "ticketing_webhook_receipts";
+-- reverse: create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_provider_id_status_id";
+-- reverse: create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_provider_id_integration_id_id";
+-- reverse: create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_provider_id_id";
+-- reverse: create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_organization_id_integration_id_day";
+-- reverse: create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_organization_id_id";
+-- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketing_usage_records_integration_id";
+-- reverse: create "ticketing_usage_records" table
+DROP TABLE "ticketing_usage_records";
+-- reverse: create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_provider_id_integration_id_id";
+-- reverse: create index "ticketingerror_provider_id_id" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_provider_id_id";
+-- reverse: create index "ticketingerror_organization_id_id" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_organization_id_id";
+-- reverse: create index "ticketingerror_last_occurred_at" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_last_occurred_at";
+-- reverse: create index "ticketingerror_integration_id_ticket_id" to table: "ticketing_errors"
+DROP INDEX "ticketingerror_integration_id_ticket_id";
+-- reverse: create "ticketing_errors" table
+DROP TABLE "ticketing_errors";
+-- reverse: create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
+DROP INDEX "ticketingcompanymapping_provider_id_integration_id";
+-- reverse: create index "ticketingcompanymapping_provider_id_id" to table: "ticketing_company_mappings"
+DROP INDEX "ticketingcompanymapping_provider_id_id";
+-- reverse: create index "ticketingcompanymapping_organization_id_integration_id" to table: "ticketing_company_mappings"
+DROP INDEX "ticketingcompanymapping_organization_id_integration_id";
+-- reverse: create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
+DROP INDEX "ticketingcompanymapping_organization_id_id";
+-- reverse: create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
+DROP INDEX "ticketing_company_mappings_integration_id";
+-- reverse: create "ticketing_company_mappings" table
+DROP TABLE "ticketing_company_mappings";
+-- reverse: create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_provider_id_integration_id_id";
+-- reverse: create index "ticketingbillingmapping_provider_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_provider_id_id";
+-- reverse: create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_organization_id_integration_id";
+-- reverse: create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_organization_id_id";
+-- reverse: create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketing_billing_mappings_integration_id";
+-- reverse: create "ticketing_billing_mappings" table
+DROP TABLE "ticketing_billing_mappings";
+-- reverse: create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketingalertconfiguration_provider_id_id";
+-- reverse: create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketingalertconfiguration_organization_id_id";
+-- reverse: create index "ticketingalertconfiguration_integration_id_id" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketingalertconfiguration_integration_id_id";
+-- reverse: create index "ticketing_alert_configuration_of_organization" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketing_alert_configuration_of_organization";
+-- reverse: create index "ticketing_alert_configuration_default" to table: "ticketing_alert_configurations"
+DROP INDEX "ticketing_alert_configuration_default";
+-- reverse: create "ticketing_alert_configurations" table
+DROP TABLE "ticketing_alert_configurations";
+-- reverse: create index "ticketdelivery_ticket_id_id" to table: "ticket_deliveries"
+DROP INDEX "ticketdelivery_ticket_id_id";
+-- reverse: create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
+DROP INDEX "ticketdelivery_provider_id_state_id";
+-- reverse: create index "ticketdelivery_provider_id_id" to table: "ticket_deliveries"
+DROP INDEX "ticketdelivery_provider_id_id";
+-- reverse: create index "ticketdelivery_organization_id_ticket_id_sequence" to table: "ticket_deliveries"
+DROP INDEX "ticketdelivery_organization_id_ticket_id_sequence";
+-- reverse: create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
+DROP INDEX "ticketdelivery_organization_id_id";
+-- reverse: create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
+DROP INDEX "ticket_delivery_sent_again";
+-- reverse: create "ticket_deliveries" table
+DROP TABLE "ticket_deliveries";
+-- reverse: create index "ticketalert_ticket_id_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_ticket_id_id";
+-- reverse: create index "ticketalert_provider_id_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_provider_id_id";
+-- reverse: create index "ticketalert_organization_id_ticket_id_alert_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_organization_id_ticket_id_alert_id";
+-- reverse: create index "ticketalert_organization_id_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_organization_id_id";
+-- reverse: create index "ticketalert_alert_id_id" to table: "ticket_alerts"
+DROP INDEX "ticketalert_alert_id_id";
+-- reverse: create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
+DROP INDEX "ticket_alert_to_be_noted";
+-- reverse: create "ticket_alerts" table
+DROP TABLE "ticket_alerts";
+-- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
+DROP INDEX "ticket_provider_id_status_id";
+-- reverse: create index "ticket_provider_id_integration_id_id" to table: "tickets"
+DROP INDEX "ticket_provider_id_integration_id_id";
+-- reverse: create index "ticket_provider_id_id" to table: "tickets"
+DROP INDEX "ticket_provider_id_id";
+-- reverse: create index "ticket_organization_id_integration_id_marker" to table: "tickets"
+DROP INDEX "ticket_organization_id_integration_id_marker";
+-- reverse: create index "ticket_organization_id_integration_id_group_key_epoch" to table: "tickets"
+DROP INDEX "ticket_organization_id_integration_id_group_key_epoch";
+-- reverse: create index "ticket_organization_id_integration_id_created_at" to table: "tickets"
+DROP INDEX "ticket_organization_id_integration_id_created_at";
+-- reverse: create index "ticket_organization_id_id" to table: "tickets"
+DROP INDEX "ticket_organization_id_id";
+-- reverse: create index "ticket_organization_id_alert_id" to table: "tickets"
+DROP INDEX "ticket_organization_id_alert_id";
+-- reverse: create index "ticket_one_living_of_group" to table: "tickets"
+DROP INDEX "ticket_one_living_of_group";
+-- reverse: create index "ticket_integration_id_external_id" to table: "tickets"
+DROP INDEX "ticket_integration_id_external_id";
+-- reverse: create index "ticket_due" to table: "tickets"
+DROP INDEX "ticket_due";
+-- reverse: create index "ticket_alert_id_id" to table: "tickets"
+DROP INDEX "ticket_alert_id_id";
+-- reverse: create "tickets" table
+DROP TABLE "tickets";
+-- reverse: create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
+DROP INDEX "ticketingintegration_provider_id_kind_account";
+-- reverse: create index "ticketingintegration_provider_id_id" to table: "ticketing_integrations"
+DROP INDEX "ticketingintegration_provider_id_id";
+-- reverse: create "ticketing_integrations" table
+DROP TABLE "ticketing_integrations";
+-- reverse: create index "systemlogevent_provider_id_published_id" to table: "system_log_events"
+DROP INDEX "systemlogevent_provider_id_published_id";
+-- reverse: create index "systemlogevent_provider_id_id" to table: "system_log_events"
+DROP INDEX "systemlogevent_provider_id_id";
+-- reverse: create index "systemlogevent_provider_id_event_type_published" to table: "system_log_events"
+DROP INDEX "systemlogevent_provider_id_event_type_published";
+-- reverse: create index "systemlogevent_provider_id_actor_id_published" to table: "system_log_events"
+DROP INDEX "systemlogevent_provider_id_actor_id_published";
+-- reverse: create index "systemlogevent_organization_id_published_id" to table: "system_log_events"
+DROP INDEX "systemlogevent_organization_id_published_id";
+-- reverse: create index "systemlogevent_organization_id_id" to table: "system_log_events"
+DROP INDEX "systemlogevent_organization_id_id";
+-- reverse: create "system_log_events" table
+DROP TABLE "system_log_events";
+-- reverse: create index "sessions_administrator_id" to table: "sessions"
+DROP INDEX "sessions_administrator_id";
+-- reverse: create index "session_refresh_hash" to table: "sessions"
+DROP INDEX "session_refresh_hash";
+-- reverse: create index "session_provider_id_id" to table: "sessions"
+DROP INDEX "session_provider_id_id";
+-- reverse: create index "session_provider_id_administrator_id" to table: "sessions"
+DROP INDEX "session_provider_id_administrator_id";
+-- reverse: create index "session_previous_hash" to table: "sessions"
+DROP INDEX "session_previous_hash";
+-- reverse: create index "session_expires_at" to table: "sessions"
+DROP INDEX "session_expires_at";
+-- reverse: create "sessions" table
+DROP TABLE "sessions";
+-- reverse: create index "scepchallenge_provider_id_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_provider_id_id";
+-- reverse: create index "scepchallenge_organization_id_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_id";
+-- reverse: create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_enrollment_id";
+-- reverse: create index "scepchallenge_organization_id_device_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_device_id";
+-- reverse: create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_challenge_hash";
+-- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
+DROP INDEX "scepchallenge_expires_at";
+-- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_enrollment_id";
+-- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_device_id";
+-- reverse: create "scep_challenges" table
+DROP TABLE "scep_challenges";
+-- reverse: create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
+DROP INDEX "maintenancewindow_provider_id_id";
+-- reverse: create index "maintenancewindow_provider_id_ends_at_id" to table: "maintenance_windows"
+DROP INDEX "maintenancewindow_provider_id_ends_at_id";
+-- reverse: create index "maintenancewindow_organization_id_id" to table: "maintenance_windows"
+DROP INDEX "maintenancewindow_organization_id_id";
+-- reverse: create index "maintenancewindow_organization_id_ends_at" to table: "maintenance_windows"
+DROP INDEX "maintenancewindow_organization_id_ends_at";
+-- reverse: create "maintenance_windows" table
+DROP TABLE "maintenance_windows";
+-- reverse: create index "job_provider_id_id" to table: "jobs"
+DROP INDEX "job_provider_id_id";
+-- reverse: create index "job_provider_id_created_at_id" to table: "jobs"
+DROP INDEX "job_provider_id_created_at_id";
+-- reverse: create index "job_organization_id_id" to table: "jobs"
+DROP INDEX "job_organization_id_id";
+-- reverse: create index "job_organization_id_created_at_id" to table: "jobs"
+DROP INDEX "job_organization_id_created_at_id";
+-- reverse: create "jobs" table
+DROP TABLE "jobs";
+-- reverse: create index "idempotencyrecord_provider_id_principal_key" to table: "idempotency_records"
+DROP INDEX "idempotencyrecord_provider_id_principal_key";
+-- reverse: create index "idempotencyrecord_provider_id_id" to table: "idempotency_records"
+DROP INDEX "idempotencyrecord_provider_id_id";
+-- reverse: create index "idempotencyrecord_expires_at" to table: "idempotency_records"
+DROP INDEX "idempotencyrecord_expires_at";
+-- reverse: create "idempotency_records" table
+DROP TABLE "idempotency_records";
+-- reverse: create index "devicesecret_provider_id_id" to table: "device_secrets"
+DROP INDEX "devicesecret_provider_id_id";
+-- reverse: create index "devicesecret_organization_id_id" to table: "device_secrets"
+DROP INDEX "devicesecret_organization_id_id";
+-- reverse: create index "devicesecret_organization_id_device_id_kind" to table: "device_secrets"
+DROP INDEX "devicesecret_organization_id_device_id_kind";
+-- reverse: create index "devicesecret_device_id_id" to table: "device_secrets"
+DROP INDEX "devicesecret_device_id_id";
+-- reverse: create "device_secrets" table
+DROP TABLE "device_secrets";
+-- reverse: create index "deviceprofile_provider_id_id" to table: "device_profiles"
+DROP INDEX "deviceprofile_provider_id_id";
+-- reverse: create index "deviceprofile_organization_id_id" to table: "device_profiles"
+DROP INDEX "deviceprofile_organization_id_id";
+-- reverse: create index "deviceprofile_organization_id_device_id" to table: "device_profiles"
+DROP INDEX "deviceprofile_organization_id_device_id";
+-- reverse: create index "deviceprofile_device_id_id" to table: "device_profiles"
+DROP INDEX "deviceprofile_device_id_id";
+-- reverse: create "device_profiles" table
+DROP TABLE "device_profiles";
+-- reverse: create index "deviceosupdate_provider_id_id" to table: "device_os_updates"
+DROP INDEX "deviceosupdate_provider_id_id";
+-- reverse: create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
+DROP INDEX "deviceosupdate_organization_id_id";
+-- reverse: create index "deviceosupdate_organization_id_device_id_product_key" to table: "device_os_updates"
+DROP INDEX "deviceosupdate_organization_id_device_id_product_key";
+-- reverse: create index "deviceosupdate_device_id_id" to table: "device_os_updates"
+DROP INDEX "deviceosupdate_device_id_id";
+-- reverse: create "device_os_updates" table
+DROP TABLE "device_os_updates";
+-- reverse: create index "deviceidentity_provider_id_id" to table: "device_identities"
+DROP INDEX "deviceidentity_provider_id_id";
+-- reverse: create index "deviceidentity_organization_id_not_after" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_not_after";
+-- reverse: create index "deviceidentity_organization_id_id" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_id";
+-- reverse: create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_fingerprint";
+-- reverse: create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_enrollment_id";
+-- reverse: create index "deviceidentity_organization_id_device_id" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_device_id";
+-- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
+DROP INDEX "deviceidentity_device_id_id";
+-- reverse: create index "device_identities_enrollment_id" to table: "device_identities"
+DROP INDEX "device_identities_enrollment_id";
+-- reverse: create "device_identities" table
+DROP TABLE "device_identities";
+-- reverse: create index "enrollments_apple_mdm_id" to table: "enrollments"
+DROP INDEX "enrollments_apple_mdm_id";
+-- reverse: create index "enrollment_provider_id_id" to table: "enrollments"
+DROP INDEX "enrollment_provider_id_id";
+-- reverse: create index "enrollment_organization_id_token_hash" to table: "enrollments"
+DROP INDEX "enrollment_organization_id_token_hash";
+-- reverse: create index "enrollment_organization_id_id" to table: "enrollments"
+DROP INDEX "enrollment_organization_id_id";
+-- reverse: create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
+DROP INDEX "enrollment_organization_id_apple_mdm_id";
+-- reverse: create "enrollments" table
+DROP TABLE "enrollments";
+-- reverse: create index "devicecommand_result_at" to table: "device_commands"
+DROP INDEX "devicecommand_result_at";
+-- reverse: create index "devicecommand_provider_id_status_id" to table: "device_commands"
+DROP INDEX "devicecommand_provider_id_status_id";
+-- reverse: create index "devicecommand_provider_id_id" to table: "device_commands"
+DROP INDEX "devicecommand_provider_id_id";
+-- reverse: create index "devicecommand_organization_id_id" to table: "device_commands"
+DROP INDEX "devicecommand_organization_id_id";
+-- reverse: create index "devicecommand_organization_id_device_id" to table: "device_commands"
+DROP INDEX "devicecommand_organization_id_device_id";
+-- reverse: create index "devicecommand_organization_id_command_uuid" to table: "device_commands"
+DROP INDEX "devicecommand_organization_id_command_uuid";
+-- reverse: create index "devicecommand_device_id_id" to table: "device_commands"
+DROP INDEX "devicecommand_device_id_id";
+-- reverse: create index "device_commands_channel_id" to table: "device_commands"
+DROP INDEX "device_commands_channel_id";
+-- reverse: create index "device_command_waiting" to table: "device_commands"
+DROP INDEX "device_command_waiting";
+-- reverse: create index "device_command_ending" to table: "device_commands"
+DROP INDEX "device_command_ending";
+-- reverse: create "device_commands" table
+DROP TABLE "device_commands";
+-- reverse: create index "devicechannel_provider_id_id" to table: "device_channels"
+DROP INDEX "devicechannel_provider_id_id";
+-- reverse: create index "devicechannel_organization_id_key" to table: "device_channels"
+DROP INDEX "devicechannel_organization_id_key";
+-- reverse: create index "devicechannel_organization_id_id" to table: "device_channels"
+DROP INDEX "devicechannel_organization_id_id";
+-- reverse: create index "devicechannel_organization_id_device_id" to table: "device_channels"
+DROP INDEX "devicechannel_organization_id_device_id";
+-- reverse: create index "devicechannel_device_id_id" to table: "device_channels"
+DROP INDEX "devicechannel_device_id_id";
+-- reverse: create index "device_channel_to_be_notified" to table: "device_channels"
+DROP INDEX "device_channel_to_be_notified";
+-- reverse: create index "device_channel_to_be_inventoried" to table: "device_channels"
+DROP INDEX "device_channel_to_be_inventoried";
+-- reverse: create "device_channels" table
+DROP TABLE "device_channels";
+-- reverse: create index "devicecertificate_provider_id_id" to table: "device_certificates"
+DROP INDEX "devicecertificate_provider_id_id";
+-- reverse: create index "devicecertificate_organization_id_id" to table: "device_certificates"
+DROP INDEX "devicecertificate_organization_id_id";
+-- reverse: create index "devicecertificate_organization_id_device_id" to table: "device_certificates"
+DROP INDEX "devicecertificate_organization_id_device_id";
+-- reverse: create index "devicecertificate_device_id_id" to table: "device_certificates"
+DROP INDEX "devicecertificate_device_id_id";
+-- reverse: create "device_certificates" table
+DROP TABLE "device_certificates";
+-- reverse: create index "deviceapp_provider_id_id" to table: "device_apps"
+DROP INDEX "deviceapp_provider_id_id";
+-- reverse: create index "deviceapp_organization_id_identifier" to table: "device_apps"
+DROP INDEX "deviceapp_organization_id_identifier";
+-- reverse: create index "deviceapp_organization_id_id" to table: "device_apps"
+DROP INDEX "deviceapp_organization_id_id";
+-- reverse: create index "deviceapp_organization_id_device_id" to table: "device_apps"
+DROP INDEX "deviceapp_organization_id_device_id";
+-- reverse: create index "deviceapp_device_id_id" to table: "device_apps"
+DROP INDEX "deviceapp_device_id_id";
+-- reverse: create "device_apps" table
+DROP TABLE "device_apps";
+-- reverse: create index "applemdm_provider_id_id" to table: "apple_mdms"
+DROP INDEX "applemdm_provider_id_id";
+-- reverse: create index "applemdm_provider_id_certificate_not_after_id" to table: "apple_mdms"
+DROP INDEX "applemdm_provider_id_certificate_not_after_id";
+-- reverse: create index "applemdm_organization_id_id" to table: "apple_mdms"
+DROP INDEX "applemdm_organization_id_id";
+-- reverse: create index "applemdm_organization_id" to table: "apple_mdms"
+DROP INDEX "applemdm_organization_id";
+-- reverse: create index "applemdm_certificate_not_after" to table: "apple_mdms"
+DROP INDEX "applemdm_certificate_not_after";
+-- reverse: create "apple_mdms" table
+DROP TABLE "apple_mdms";
+-- reverse: create index "apikey_provider_id_id" to table: "api_keys"
+DROP INDEX "apikey_provider_id_id";
+-- reverse: create index "apikey_provider_id_administrator_id" to table: "api_keys"
+DROP INDEX "apikey_provider_id_administrator_id";
+-- reverse: create index "apikey_prefix" to table: "api_keys"
+DROP INDEX "apikey_prefix";
+-- reverse: create index "api_keys_administrator_id" to table: "api_keys"
+DROP INDEX "api_keys_administrator_id";
+-- reverse: create "api_keys" table
+DROP TABLE "api_keys";
+-- reverse: create index "alertoccurrence_provider_id_id" to table: "alert_occurrences"
+DROP INDEX "alertoccurrence_provider_id_id";
+-- reverse: create index "alertoccurrence_organization_id_id" to table: "alert_occurrences"
+DROP INDEX "alertoccurrence_organization_id_id";
+-- reverse: create index "alertoccurrence_organization_id_alert_id_id" to table: "alert_occurrences"
+DROP INDEX "alertoccurrence_organization_id_alert_id_id";
+-- reverse: create index "alertoccurrence_alert_id_id" to table: "alert_occurrences"
+DROP INDEX "alertoccurrence_alert_id_id";
+-- reverse: create "alert_occurrences" table
+DROP TABLE "alert_occurrences";
+-- reverse: create index "alerts_user_id" to table: "alerts"
+DROP INDEX "alerts_user_id";
+-- reverse: create index "alert_provider_id_updated_at" to table: "alerts"
+DROP INDEX "alert_provider_id_updated_at";
+-- reverse: create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
+DROP INDEX "alert_provider_id_status_last_occurred_at_id";
+-- reverse: create index "alert_provider_id_id" to table: "alerts"
+DROP INDEX "alert_provider_id_id";
+-- reverse: create index "alert_organization_id_user_id" to table: "alerts"
+DROP INDEX "alert_organization_id_user_id";
+-- reverse: create index "alert_organization_id_type_dedupe_key_incident" to table: "alerts"
+DROP INDEX "alert_organization_id_type_dedupe_key_incident";
+-- reverse: create index "alert_organization_id_status_last_occurred_at_id" to table: "alerts"
+DROP INDEX "alert_organization_id_status_last_occurred_at_id";
+-- reverse: create index "alert_organization_id_id" to table: "alerts"
+DROP INDEX "alert_organization_id_id";
+-- reverse: create index "alert_organization_id_device_id" to table: "alerts"
+DROP INDEX "alert_organization_id_device_id";
+-- reverse: create index "alert_open_of_provider" to table: "alerts"
+DROP INDEX "alert_open_of_provider";
+-- reverse: create index "alert_open_of_organization" to table: "alerts"
+DROP INDEX "alert_open_of_organization";
+-- reverse: create index "alert_one_open_per_condition" to table: "alerts"
+DROP INDEX "alert_one_open_per_condition";
+-- reverse: create index "alert_device_id_last_occurred_at_id" to table: "alerts"
+DROP INDEX "alert_device_id_last_occurred_at_id";
+-- reverse: create "alerts" table
+DROP TABLE "alerts";
+-- reverse: create index "devices_user_id" to table: "devices"
+DROP INDEX "devices_user_id";
+-- reverse: create index "device_provider_id_udid" to table: "devices"
+DROP INDEX "device_provider_id_udid";
+-- reverse: create index "device_provider_id_serial_number" to table: "devices"
+DROP INDEX "device_provider_id_serial_number";
+-- reverse: create index "device_provider_id_name_id" to table: "devices"
+DROP INDEX "device_provider_id_name_id";
+-- reverse: create index "device_provider_id_id" to table: "devices"
+DROP INDEX "device_provider_id_id";
+-- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
+DROP INDEX "device_provider_id_enrolled_name_id";
+-- reverse: create index "device_organization_id_user_id" to table: "devices"
+DROP INDEX "device_organization_id_user_id";
+-- reverse: create index "device_organization_id_udid" to table: "devices"
+DROP INDEX "device_organization_id_udid";
+-- reverse: create index "device_organization_id_serial_number" to table: "devices"
+DROP INDEX "device_organization_id_serial_number";
+-- reverse: create index "device_organization_id_platform_name_id" to table: "devices"
+DROP INDEX "device_organization_id_platform_name_id";
+-- reverse: create index "device_organization_id_name_id" to table: "devices"
+DROP INDEX "device_organization_id_name_id";
+-- reverse: create index "device_organization_id_id" to table: "devices"
+DROP INDEX "device_organization_id_id";
+-- reverse: create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
+DROP INDEX "device_organization_id_enrolled_last_seen_at";
+-- reverse: create "devices" table
+DROP TABLE "devices";
+-- reverse: create index "user_provider_id_login_id" to table: "users"
+DROP INDEX "user_provider_id_login_id";
+-- reverse: create index "user_provider_id_id" to table: "users"
+DROP INDEX "user_provider_id_id";
+-- reverse: create index "user_provider_id_email" to table: "users"
+DROP INDEX "user_provider_id_email";
+-- reverse: create index "user_organization_id_login" to table: "users"
+DROP INDEX "user_organization_id_login";
+-- reverse: create index "user_organization_id_id" to table: "users"
+DROP INDEX "user_organization_id_id";
+-- reverse: create index "user_organization_id_email" to table: "users"
+DROP INDEX "user_organization_id_email";
+-- reverse: create "users" table
+DROP TABLE "users";
+-- reverse: create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
+DROP INDEX "administratororganizationlink_provider_id_role_id";
+-- reverse: create index "administratororganizationlink_provider_id_id" to table: "administrator_organization_links"
+DROP INDEX "administratororganizationlink_provider_id_id";
+-- reverse: create index "administratororganizationlink_provider_id_administrator_id" to table: "administrator_organization_links"
+DROP INDEX "administratororganizationlink_provider_id_administrator_id";
+-- reverse: create index "administratororganizationlink_organization_id_id" to table: "administrator_organization_links"
+DROP INDEX "administratororganizationlink_organization_id_id";
+-- reverse: create index "administratororganizationlink_organization_id_administrator_id" to table: "administrator_organization_links"
+DROP INDEX "administratororganizationlink_organization_id_administrator_id";
+-- reverse: create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
+DROP INDEX "administrator_organization_links_role_id";
+-- reverse: create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
+DROP INDEX "administrator_organization_links_administrator_id";
+-- reverse: create "administrator_organization_links" table
+DROP TABLE "administrator_organization_links";
+-- reverse: create index "administrators_role_id" to table: "administrators"
+DROP INDEX "administrators_role_id";
+-- reverse: create index "administrator_provider_id_role_id" to table: "administrators"
+DROP INDEX "administrator_provider_id_role_id";
+-- reverse: create index "administrator_provider_id_id" to table: "administrators"
+DROP INDEX "administrator_provider_id_id";
+-- reverse: create index "administrator_provider_id_email" to table: "administrators"
+DROP INDEX "administrator_provider_id_email";
+-- reverse: create index "administrator_email" to table: "administrators"
+DROP INDEX "administrator_email";
+-- reverse: create index "administrator_activation_hash" to table: "administrators"
+DROP INDEX "administrator_activation_hash";
+-- reverse: create "administrators" table
+DROP TABLE "administrators";
+-- reverse: create index "role_provider_id_name" to table: "roles"
+DROP INDEX "role_provider_id_name";
+-- reverse: create index "role_provider_id_id" to table: "roles"
+DROP INDEX "role_provider_id_id";
+-- reverse: create index "role_organization_id_id" to table: "roles"
+DROP INDEX "role_organization_id_id";
+-- reverse: create "roles" table
+DROP TABLE "roles";
+-- reverse: create index "organization_provider_id_status_id" to table: "organizations"
+DROP INDEX "organization_provider_id_status_id";
+-- reverse: create index "organization_provider_id_name" to table: "organizations"
+DROP INDEX "organization_provider_id_name";
+-- reverse: create index "organization_provider_id_id" to table: "organizations"
+DROP INDEX "organization_provider_id_id";
+-- reverse: create "organizations" table
+DROP TABLE "organizations";
+-- reverse: create index "datakey_tenant" to table: "data_keys"
+DROP INDEX "datakey_tenant";
+-- reverse: create "data_keys" table
+DROP TABLE "data_keys";
+-- reverse: create index "ratelimit_updated_at" to table: "rate_limits"
+DROP INDEX "ratelimit_updated_at";
+-- reverse: create index "ratelimit_key" to table: "rate_limits"
+DROP INDEX "ratelimit_key";
+-- reverse: create "rate_limits" table
+DROP TABLE "rate_limits";
+-- reverse: create index "signingkey_kid" to table: "signing_keys"
+DROP INDEX "signingkey_kid";
+-- reverse: create "signing_keys" table
+DROP TABLE "signing_keys";
+-- reverse: create "providers" table
+DROP TABLE "providers";
+-- reverse: create index "signinthrottle_updated_at" to table: "sign_in_throttles"
+DROP INDEX "signinthrottle_updated_at";
+-- reverse: create index "signinthrottle_subject" to table: "sign_in_throttles"
+DROP INDEX "signinthrottle_subject";
+-- reverse: create "sign_in_throttles" table
+DROP TABLE "sign_in_throttles";
+-- reverse: create index "rateslot_updated_at" to table: "rate_slots"
+DROP INDEX "rateslot_updated_at";
+-- reverse: create index "rateslot_key_number" to table: "rate_slots"
+DROP INDEX "rateslot_key_number";
+-- reverse: create "rate_slots" table
+DROP TABLE "rate_slots";
+-- reverse: create index "rateshare_updated_at" to table: "rate_shares"
+DROP INDEX "rateshare_updated_at";
+-- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
+DROP INDEX "rateshare_key_tenant";
+-- reverse: create "rate_shares" table
+DROP TABLE "rate_shares";
