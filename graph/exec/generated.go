@@ -400,6 +400,7 @@ type ComplexityRoot struct {
 		RetryTicket                           func(childComplexity int, input model.RetryTicketInput) int
 		RevokeAPIKey                          func(childComplexity int, input model.RevokeAPIKeyInput) int
 		RevokeAdministratorOrganizationAccess func(childComplexity int, input model.RevokeAdministratorOrganizationAccessInput) int
+		SetTicketingBillingMappings           func(childComplexity int, input model.SetTicketingBillingMappingsInput) int
 		SetTicketingCompanyMappings           func(childComplexity int, input model.SetTicketingCompanyMappingsInput) int
 		SignIn                                func(childComplexity int, input model.SignInInput) int
 		SignOut                               func(childComplexity int, input model.SignOutInput) int
@@ -415,6 +416,7 @@ type ComplexityRoot struct {
 		UpdateUser                            func(childComplexity int, input model.UpdateUserInput) int
 		VerifyTicketingIntegration            func(childComplexity int, input model.VerifyTicketingIntegrationInput) int
 		VerifyTotp                            func(childComplexity int, input model.VerifyTotpInput) int
+		WriteTicketingUsage                   func(childComplexity int, input model.WriteTicketingUsageInput) int
 	}
 
 	Organization struct {
@@ -487,12 +489,17 @@ type ComplexityRoot struct {
 		Roles                    func(childComplexity int, filter *model.RoleFilter, orderBy *ent.RoleOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SystemLogEvents          func(childComplexity int, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Ticket                   func(childComplexity int, id string) int
+		TicketingAgreementLines  func(childComplexity int, integrationID string, agreementID string, after *string) int
+		TicketingAgreements      func(childComplexity int, integrationID string, organizationID string, after *string) int
 		TicketingAlertOptions    func(childComplexity int, integrationID string) int
 		TicketingAlerts          func(childComplexity int, integrationID string) int
+		TicketingBillingMappings func(childComplexity int, filter *model.TicketingBillingMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		TicketingCompanies       func(childComplexity int, integrationID string, search *string, page int) int
 		TicketingCompanyMappings func(childComplexity int, filter *model.TicketingCompanyMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		TicketingIntegration     func(childComplexity int, id string) int
 		TicketingIntegrations    func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		TicketingUsagePreview    func(childComplexity int, integrationID string, first int, after *string) int
+		TicketingUsageRecords    func(childComplexity int, filter *model.TicketingUsageRecordFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Tickets                  func(childComplexity int, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		User                     func(childComplexity int, id string) int
 		Users                    func(childComplexity int, filter *model.UserFilter, orderBy *ent.UserOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
@@ -568,6 +575,10 @@ type ComplexityRoot struct {
 		AccessTokenExpiresAt  func(childComplexity int) int
 		RefreshToken          func(childComplexity int) int
 		RefreshTokenExpiresAt func(childComplexity int) int
+	}
+
+	SetTicketingBillingMappingsPayload struct {
+		Mappings func(childComplexity int) int
 	}
 
 	SetTicketingCompanyMappingsPayload struct {
@@ -727,6 +738,30 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TicketingAgreement struct {
+		Active    func(childComplexity int) int
+		CompanyID func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Name      func(childComplexity int) int
+	}
+
+	TicketingAgreementLine struct {
+		Active   func(childComplexity int) int
+		ID       func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Quantity func(childComplexity int) int
+	}
+
+	TicketingAgreementLinePage struct {
+		Lines func(childComplexity int) int
+		Next  func(childComplexity int) int
+	}
+
+	TicketingAgreementPage struct {
+		Agreements func(childComplexity int) int
+		Next       func(childComplexity int) int
+	}
+
 	TicketingAlert struct {
 		AlertType     func(childComplexity int) int
 		Configuration func(childComplexity int) int
@@ -770,6 +805,7 @@ type ComplexityRoot struct {
 		Enabled               func(childComplexity int) int
 		ExternalAgreementID   func(childComplexity int) int
 		ExternalAgreementName func(childComplexity int) int
+		ExternalCompanyID     func(childComplexity int) int
 		ExternalLineID        func(childComplexity int) int
 		ExternalLineName      func(childComplexity int) int
 		ID                    func(childComplexity int) int
@@ -777,6 +813,9 @@ type ComplexityRoot struct {
 		NonBillableUsers      func(childComplexity int) int
 		Organization          func(childComplexity int) int
 		UpdatedAt             func(childComplexity int) int
+		WrittenAt             func(childComplexity int) int
+		WrittenMonth          func(childComplexity int) int
+		WrittenQuantity       func(childComplexity int) int
 	}
 
 	TicketingBillingMappingConnection struct {
@@ -880,20 +919,38 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TicketingUsagePreview struct {
+		HighWater        func(childComplexity int) int
+		LatestRecord     func(childComplexity int) int
+		Mapping          func(childComplexity int) int
+		NonBillableUsers func(childComplexity int) int
+		Obstacle         func(childComplexity int) int
+		Organization     func(childComplexity int) int
+		Quantity         func(childComplexity int) int
+		Users            func(childComplexity int) int
+		WrittenQuantity  func(childComplexity int) int
+	}
+
+	TicketingUsagePreviewPage struct {
+		Next     func(childComplexity int) int
+		Previews func(childComplexity int) int
+	}
+
 	TicketingUsageRecord struct {
-		Attempts     func(childComplexity int) int
-		CreatedAt    func(childComplexity int) int
-		Day          func(childComplexity int) int
-		HighWater    func(childComplexity int) int
-		ID           func(childComplexity int) int
-		Integration  func(childComplexity int) int
-		LastError    func(childComplexity int) int
-		Organization func(childComplexity int) int
-		Quantity     func(childComplexity int) int
-		Status       func(childComplexity int) int
-		UpdatedAt    func(childComplexity int) int
-		Users        func(childComplexity int) int
-		WrittenAt    func(childComplexity int) int
+		Attempts      func(childComplexity int) int
+		CreatedAt     func(childComplexity int) int
+		Day           func(childComplexity int) int
+		HighWater     func(childComplexity int) int
+		ID            func(childComplexity int) int
+		Integration   func(childComplexity int) int
+		LastError     func(childComplexity int) int
+		NextAttemptAt func(childComplexity int) int
+		Organization  func(childComplexity int) int
+		Quantity      func(childComplexity int) int
+		Status        func(childComplexity int) int
+		UpdatedAt     func(childComplexity int) int
+		Users         func(childComplexity int) int
+		WrittenAt     func(childComplexity int) int
 	}
 
 	TicketingUsageRecordConnection struct {
@@ -978,6 +1035,10 @@ type ComplexityRoot struct {
 		Organization  func(childComplexity int) int
 		Provider      func(childComplexity int) int
 	}
+
+	WriteTicketingUsagePayload struct {
+		Job func(childComplexity int) int
+	}
 }
 
 // endregion ***************************** api!.gotpl *****************************
@@ -1022,6 +1083,8 @@ type MutationResolver interface {
 	RaiseAlert(ctx context.Context, input model.RaiseAlertInput) (*model.RaiseAlertPayload, error)
 	AcknowledgeAlert(ctx context.Context, input model.AcknowledgeAlertInput) (*model.AcknowledgeAlertPayload, error)
 	ResolveAlert(ctx context.Context, input model.ResolveAlertInput) (*model.ResolveAlertPayload, error)
+	SetTicketingBillingMappings(ctx context.Context, input model.SetTicketingBillingMappingsInput) (*model.SetTicketingBillingMappingsPayload, error)
+	WriteTicketingUsage(ctx context.Context, input model.WriteTicketingUsageInput) (*model.WriteTicketingUsagePayload, error)
 	CreateUser(ctx context.Context, input model.CreateUserInput) (*model.CreateUserPayload, error)
 	UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error)
 	DeleteUser(ctx context.Context, input model.DeleteUserInput) (*model.DeleteUserPayload, error)
@@ -1063,6 +1126,11 @@ type QueryResolver interface {
 	Alert(ctx context.Context, id string) (*ent.Alert, error)
 	Alerts(ctx context.Context, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error)
 	SystemLogEvents(ctx context.Context, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.SystemLogEventConnection, error)
+	TicketingBillingMappings(ctx context.Context, filter *model.TicketingBillingMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingBillingMappingConnection, error)
+	TicketingUsagePreview(ctx context.Context, integrationID string, first int, after *string) (*model.TicketingUsagePreviewPage, error)
+	TicketingUsageRecords(ctx context.Context, filter *model.TicketingUsageRecordFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingUsageRecordConnection, error)
+	TicketingAgreements(ctx context.Context, integrationID string, organizationID string, after *string) (*model.TicketingAgreementPage, error)
+	TicketingAgreementLines(ctx context.Context, integrationID string, agreementID string, after *string) (*model.TicketingAgreementLinePage, error)
 	User(ctx context.Context, id string) (*ent.User, error)
 	Users(ctx context.Context, filter *model.UserFilter, orderBy *ent.UserOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.UserConnection, error)
 	Job(ctx context.Context, id string) (*ent.Job, error)
@@ -2542,6 +2610,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAdministratorOrganizationAccess(childComplexity, args["input"].(model.RevokeAdministratorOrganizationAccessInput)), true
+	case "Mutation.setTicketingBillingMappings":
+		if e.ComplexityRoot.Mutation.SetTicketingBillingMappings == nil {
+			break
+		}
+
+		args, err := field_Mutation_setTicketingBillingMappings_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetTicketingBillingMappings(childComplexity, args["input"].(model.SetTicketingBillingMappingsInput)), true
 	case "Mutation.setTicketingCompanyMappings":
 		if e.ComplexityRoot.Mutation.SetTicketingCompanyMappings == nil {
 			break
@@ -2707,6 +2786,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.VerifyTotp(childComplexity, args["input"].(model.VerifyTotpInput)), true
+	case "Mutation.writeTicketingUsage":
+		if e.ComplexityRoot.Mutation.WriteTicketingUsage == nil {
+			break
+		}
+
+		args, err := field_Mutation_writeTicketingUsage_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WriteTicketingUsage(childComplexity, args["input"].(model.WriteTicketingUsageInput)), true
 
 	case "Organization.administratorLinks":
 		if e.ComplexityRoot.Organization.AdministratorLinks == nil {
@@ -3121,6 +3211,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Ticket(childComplexity, args["id"].(string)), true
+	case "Query.ticketingAgreementLines":
+		if e.ComplexityRoot.Query.TicketingAgreementLines == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingAgreementLines_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingAgreementLines(childComplexity, args["integrationId"].(string), args["agreementId"].(string), args["after"].(*string)), true
+	case "Query.ticketingAgreements":
+		if e.ComplexityRoot.Query.TicketingAgreements == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingAgreements_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingAgreements(childComplexity, args["integrationId"].(string), args["organizationId"].(string), args["after"].(*string)), true
 	case "Query.ticketingAlertOptions":
 		if e.ComplexityRoot.Query.TicketingAlertOptions == nil {
 			break
@@ -3143,6 +3255,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.TicketingAlerts(childComplexity, args["integrationId"].(string)), true
+	case "Query.ticketingBillingMappings":
+		if e.ComplexityRoot.Query.TicketingBillingMappings == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingBillingMappings_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingBillingMappings(childComplexity, args["filter"].(*model.TicketingBillingMappingFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.ticketingCompanies":
 		if e.ComplexityRoot.Query.TicketingCompanies == nil {
 			break
@@ -3187,6 +3310,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.TicketingIntegrations(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Query.ticketingUsagePreview":
+		if e.ComplexityRoot.Query.TicketingUsagePreview == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingUsagePreview_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingUsagePreview(childComplexity, args["integrationId"].(string), args["first"].(int), args["after"].(*string)), true
+	case "Query.ticketingUsageRecords":
+		if e.ComplexityRoot.Query.TicketingUsageRecords == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingUsageRecords_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingUsageRecords(childComplexity, args["filter"].(*model.TicketingUsageRecordFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.tickets":
 		if e.ComplexityRoot.Query.Tickets == nil {
 			break
@@ -3414,6 +3559,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SessionTokens.RefreshTokenExpiresAt(childComplexity), true
+
+	case "SetTicketingBillingMappingsPayload.mappings":
+		if e.ComplexityRoot.SetTicketingBillingMappingsPayload.Mappings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetTicketingBillingMappingsPayload.Mappings(childComplexity), true
 
 	case "SetTicketingCompanyMappingsPayload.mappings":
 		if e.ComplexityRoot.SetTicketingCompanyMappingsPayload.Mappings == nil {
@@ -4022,6 +4174,82 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketEdge.Node(childComplexity), true
 
+	case "TicketingAgreement.active":
+		if e.ComplexityRoot.TicketingAgreement.Active == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreement.Active(childComplexity), true
+	case "TicketingAgreement.companyId":
+		if e.ComplexityRoot.TicketingAgreement.CompanyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreement.CompanyID(childComplexity), true
+	case "TicketingAgreement.id":
+		if e.ComplexityRoot.TicketingAgreement.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreement.ID(childComplexity), true
+	case "TicketingAgreement.name":
+		if e.ComplexityRoot.TicketingAgreement.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreement.Name(childComplexity), true
+
+	case "TicketingAgreementLine.active":
+		if e.ComplexityRoot.TicketingAgreementLine.Active == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLine.Active(childComplexity), true
+	case "TicketingAgreementLine.id":
+		if e.ComplexityRoot.TicketingAgreementLine.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLine.ID(childComplexity), true
+	case "TicketingAgreementLine.name":
+		if e.ComplexityRoot.TicketingAgreementLine.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLine.Name(childComplexity), true
+	case "TicketingAgreementLine.quantity":
+		if e.ComplexityRoot.TicketingAgreementLine.Quantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLine.Quantity(childComplexity), true
+
+	case "TicketingAgreementLinePage.lines":
+		if e.ComplexityRoot.TicketingAgreementLinePage.Lines == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLinePage.Lines(childComplexity), true
+	case "TicketingAgreementLinePage.next":
+		if e.ComplexityRoot.TicketingAgreementLinePage.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLinePage.Next(childComplexity), true
+
+	case "TicketingAgreementPage.agreements":
+		if e.ComplexityRoot.TicketingAgreementPage.Agreements == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementPage.Agreements(childComplexity), true
+	case "TicketingAgreementPage.next":
+		if e.ComplexityRoot.TicketingAgreementPage.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementPage.Next(childComplexity), true
+
 	case "TicketingAlert.alertType":
 		if e.ComplexityRoot.TicketingAlert.AlertType == nil {
 			break
@@ -4172,6 +4400,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName(childComplexity), true
+	case "TicketingBillingMapping.externalCompanyID":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID(childComplexity), true
 	case "TicketingBillingMapping.externalLineID":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineID == nil {
 			break
@@ -4214,6 +4448,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.UpdatedAt(childComplexity), true
+	case "TicketingBillingMapping.writtenAt":
+		if e.ComplexityRoot.TicketingBillingMapping.WrittenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.WrittenAt(childComplexity), true
+	case "TicketingBillingMapping.writtenMonth":
+		if e.ComplexityRoot.TicketingBillingMapping.WrittenMonth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.WrittenMonth(childComplexity), true
+	case "TicketingBillingMapping.writtenQuantity":
+		if e.ComplexityRoot.TicketingBillingMapping.WrittenQuantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.WrittenQuantity(childComplexity), true
 
 	case "TicketingBillingMappingConnection.edges":
 		if e.ComplexityRoot.TicketingBillingMappingConnection.Edges == nil {
@@ -4600,6 +4852,74 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketingIntegrationEdge.Node(childComplexity), true
 
+	case "TicketingUsagePreview.highWater":
+		if e.ComplexityRoot.TicketingUsagePreview.HighWater == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.HighWater(childComplexity), true
+	case "TicketingUsagePreview.latestRecord":
+		if e.ComplexityRoot.TicketingUsagePreview.LatestRecord == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.LatestRecord(childComplexity), true
+	case "TicketingUsagePreview.mapping":
+		if e.ComplexityRoot.TicketingUsagePreview.Mapping == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Mapping(childComplexity), true
+	case "TicketingUsagePreview.nonBillableUsers":
+		if e.ComplexityRoot.TicketingUsagePreview.NonBillableUsers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.NonBillableUsers(childComplexity), true
+	case "TicketingUsagePreview.obstacle":
+		if e.ComplexityRoot.TicketingUsagePreview.Obstacle == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Obstacle(childComplexity), true
+	case "TicketingUsagePreview.organization":
+		if e.ComplexityRoot.TicketingUsagePreview.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Organization(childComplexity), true
+	case "TicketingUsagePreview.quantity":
+		if e.ComplexityRoot.TicketingUsagePreview.Quantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Quantity(childComplexity), true
+	case "TicketingUsagePreview.users":
+		if e.ComplexityRoot.TicketingUsagePreview.Users == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Users(childComplexity), true
+	case "TicketingUsagePreview.writtenQuantity":
+		if e.ComplexityRoot.TicketingUsagePreview.WrittenQuantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.WrittenQuantity(childComplexity), true
+
+	case "TicketingUsagePreviewPage.next":
+		if e.ComplexityRoot.TicketingUsagePreviewPage.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreviewPage.Next(childComplexity), true
+	case "TicketingUsagePreviewPage.previews":
+		if e.ComplexityRoot.TicketingUsagePreviewPage.Previews == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreviewPage.Previews(childComplexity), true
+
 	case "TicketingUsageRecord.attempts":
 		if e.ComplexityRoot.TicketingUsageRecord.Attempts == nil {
 			break
@@ -4642,6 +4962,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingUsageRecord.LastError(childComplexity), true
+	case "TicketingUsageRecord.nextAttemptAt":
+		if e.ComplexityRoot.TicketingUsageRecord.NextAttemptAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.NextAttemptAt(childComplexity), true
 	case "TicketingUsageRecord.organization":
 		if e.ComplexityRoot.TicketingUsageRecord.Organization == nil {
 			break
@@ -4910,6 +5236,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Viewer.Provider(childComplexity), true
 
+	case "WriteTicketingUsagePayload.job":
+		if e.ComplexityRoot.WriteTicketingUsagePayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteTicketingUsagePayload.Job(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -4959,6 +5292,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputRevokeApiKeyInput,
 		unmarshalInputRoleFilter,
 		unmarshalInputRoleOrder,
+		unmarshalInputSetTicketingBillingMappingsInput,
 		unmarshalInputSetTicketingCompanyMappingsInput,
 		unmarshalInputSignInInput,
 		unmarshalInputSignOutInput,
@@ -4967,8 +5301,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputSystemLogEventFilter,
 		unmarshalInputSystemLogEventOrder,
 		unmarshalInputTicketFilter,
+		unmarshalInputTicketingBillingMappingFilter,
+		unmarshalInputTicketingBillingMappingInput,
 		unmarshalInputTicketingCompanyMappingFilter,
 		unmarshalInputTicketingCompanyMappingInput,
+		unmarshalInputTicketingUsageRecordFilter,
 		unmarshalInputUpdateAdministratorInput,
 		unmarshalInputUpdateDeviceInput,
 		unmarshalInputUpdateOrganizationInput,
@@ -4981,6 +5318,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputUserOrder,
 		unmarshalInputVerifyTicketingIntegrationInput,
 		unmarshalInputVerifyTotpInput,
+		unmarshalInputWriteTicketingUsageInput,
 	)
 	first := true
 
@@ -6446,6 +6784,386 @@ extend type Query {
     """
     last: Int
   ): SystemLogEventConnection! @requires(permission: "audit.view_systemlogevent")
+}
+`, BuiltIn: false},
+	{Name: "../billing.graphql", Input: `"""
+What a company is billed by: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
+"""
+type TicketingAgreement {
+  """
+  The vendor's id.
+  """
+  id: ID!
+  """
+  The vendor's name for it.
+  """
+  name: String!
+  """
+  The vendor's id of the company.
+  """
+  companyId: ID!
+  """
+  Whether it is in use.
+  """
+  active: Boolean!
+}
+"""
+A page of the vendor's agreements.
+"""
+type TicketingAgreementPage {
+  """
+  The agreements on this page.
+  """
+  agreements: [TicketingAgreement!]!
+  """
+  Pass it as after for the next page; null on the last.
+  """
+  next: String
+}
+"""
+What an agreement bills: Autotask's contract service, ConnectWise's addition, Syncro's line item.
+"""
+type TicketingAgreementLine {
+  """
+  The vendor's id.
+  """
+  id: ID!
+  """
+  The vendor's name for it.
+  """
+  name: String!
+  """
+  How much of it is billed now.
+  """
+  quantity: Float!
+  """
+  Whether it is in use.
+  """
+  active: Boolean!
+}
+"""
+A page of what an agreement bills.
+"""
+type TicketingAgreementLinePage {
+  """
+  The lines on this page.
+  """
+  lines: [TicketingAgreementLine!]!
+  """
+  Pass it as after for the next page; null on the last.
+  """
+  next: String
+}
+"""
+Why an organization's usage is not written.
+"""
+enum TicketingUsageObstacle {
+  """
+  The organization is mapped to no company.
+  """
+  NO_COMPANY
+  """
+  No line of an agreement is mapped to the organization.
+  """
+  NO_MAPPING
+  """
+  The organization is mapped to another company than the agreement's.
+  """
+  COMPANY_CHANGED
+  """
+  Writing is off for the organization.
+  """
+  DISABLED
+}
+"""
+What an organization would be billed now.
+"""
+type TicketingUsagePreview {
+  """
+  The organization.
+  """
+  organization: Organization!
+  """
+  How many users count now: those in use.
+  """
+  users: Int!
+  """
+  The most users of the month so far.
+  """
+  highWater: Int!
+  """
+  How many users are not billed.
+  """
+  nonBillableUsers: Int!
+  """
+  What would be written: the high-water mark less the users who are not billed.
+  """
+  quantity: Int!
+  """
+  What the vendor was last known to have taken; null before the first.
+  """
+  writtenQuantity: Int
+  """
+  The line that it is billed on; null if there is none.
+  """
+  mapping: TicketingBillingMapping
+  """
+  The latest day's record; null before the first.
+  """
+  latestRecord: TicketingUsageRecord
+  """
+  Why nothing is written; null if it is.
+  """
+  obstacle: TicketingUsageObstacle
+}
+"""
+A page of a preview.
+"""
+type TicketingUsagePreviewPage {
+  """
+  The organizations on this page.
+  """
+  previews: [TicketingUsagePreview!]!
+  """
+  Pass it as after for the next page; null on the last.
+  """
+  next: ID
+}
+"""
+Keeps the mappings that match every field given.
+"""
+input TicketingBillingMappingFilter {
+  """
+  Of this integration.
+  """
+  integrationId: ID
+}
+"""
+Keeps the records that match every field given.
+"""
+input TicketingUsageRecordFilter {
+  """
+  Of this integration.
+  """
+  integrationId: ID
+  """
+  Whose status is this.
+  """
+  status: TicketingUsageRecordStatus
+  """
+  Of this day or a later one, as YYYY-MM-DD.
+  """
+  dayFrom: String @goTag(key: "filter", value: "day,gte")
+  """
+  Of an earlier day than this, as YYYY-MM-DD.
+  """
+  dayBefore: String @goTag(key: "filter", value: "day,lt")
+}
+"""
+What setTicketingBillingMappings takes.
+"""
+input SetTicketingBillingMappingsInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  The mappings to set; at most 500.
+  """
+  mappings: [TicketingBillingMappingInput!]!
+}
+"""
+One organization's line.
+"""
+input TicketingBillingMappingInput {
+  """
+  The organization, which is mapped to a company.
+  """
+  organizationId: ID!
+  """
+  The vendor's id of an agreement of that company; null to take the mapping away.
+  """
+  agreementId: ID
+  """
+  The vendor's id of one of the agreement's lines, on which no other organization is billed.
+  """
+  lineId: ID
+  """
+  How many users are not billed; 0 or more.
+  """
+  nonBillableUsers: Int! = 0
+  """
+  Whether the quantity is written every day.
+  """
+  enabled: Boolean! = true
+}
+"""
+What setTicketingBillingMappings answers.
+"""
+type SetTicketingBillingMappingsPayload {
+  """
+  The mappings that were set.
+  """
+  mappings: [TicketingBillingMapping!]!
+}
+"""
+What writeTicketingUsage takes.
+"""
+input WriteTicketingUsageInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  Only this organization; all in reach if not given.
+  """
+  organizationId: ID
+}
+"""
+What writeTicketingUsage answers.
+"""
+type WriteTicketingUsagePayload {
+  """
+  The job that writes; its steps are organizations.
+  """
+  job: Job!
+}
+extend type Query {
+  """
+  On which line of which agreement each organization's users are billed in a ticketing system (JC-007).
+  """
+  ticketingBillingMappings(
+    """
+    Keeps what matches every field given.
+    """
+    filter: TicketingBillingMappingFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketingBillingMappingConnection! @requires(permission: "ticketing.view_billing")
+  """
+  What the organizations in reach would be billed now. The vendor is not asked.
+  """
+  ticketingUsagePreview(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    How many organizations; 1 to 200.
+    """
+    first: Int! = 50
+
+    """
+    Begins after this organization: a page's next.
+    """
+    after: ID
+  ): TicketingUsagePreviewPage! @requires(permission: "ticketing.view_billing")
+  """
+  The usage of each organization, day by day, and what became of it at the vendor.
+  """
+  ticketingUsageRecords(
+    """
+    Keeps what matches every field given.
+    """
+    filter: TicketingUsageRecordFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketingUsageRecordConnection! @requires(permission: "ticketing.view_billing")
+  """
+  The agreements of an organization's company, asked of the vendor now.
+  """
+  ticketingAgreements(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    The organization, which is mapped to a company.
+    """
+    organizationId: ID!
+
+    """
+    Begins after the page whose next this is.
+    """
+    after: String
+  ): TicketingAgreementPage! @requires(permission: "ticketing.view_billing")
+  """
+  What an agreement bills, asked of the vendor now.
+  """
+  ticketingAgreementLines(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    The vendor's id of the agreement.
+    """
+    agreementId: ID!
+
+    """
+    Begins after the page whose next this is.
+    """
+    after: String
+  ): TicketingAgreementLinePage! @requires(permission: "ticketing.view_billing")
+}
+extend type Mutation {
+  """
+  Says on which line of which agreement each organization's users are billed, all or none. The vendor confirms that the agreement is of the organization's company, and the line of the agreement (JC-007).
+  """
+  setTicketingBillingMappings(
+    """
+    What to do, and with what.
+    """
+    input: SetTicketingBillingMappingsInput!
+  ): SetTicketingBillingMappingsPayload! @requires(permission: "ticketing.change_billing", transaction: false)
+  """
+  Writes today's usage to the ticketing system now, also where it has the number already. The job tells how far it is.
+  """
+  writeTicketingUsage(
+    """
+    What to do, and with what.
+    """
+    input: WriteTicketingUsageInput!
+  ): WriteTicketingUsagePayload! @requires(permission: "ticketing.change_billing")
 }
 `, BuiltIn: false},
 	{Name: "../directory.graphql", Input: `"""
@@ -8367,6 +9085,22 @@ type TicketingBillingMapping implements Node {
   """
   enabled: Boolean!
   """
+  The vendor's company whose agreement it is. Nothing is written while the organization is mapped to another.
+  """
+  externalCompanyID: String!
+  """
+  The quantity that the vendor was last known to have taken; null before the first.
+  """
+  writtenQuantity: Int
+  """
+  The month that it was for, as YYYY-MM.
+  """
+  writtenMonth: String
+  """
+  When the vendor was known to have it.
+  """
+  writtenAt: Time
+  """
   The organization that it belongs to.
   """
   organization: Organization! @requires(permission: "tenancy.view_organization")
@@ -8754,7 +9488,7 @@ type TicketingUsageRecord implements Node {
   """
   status: TicketingUsageRecordStatus!
   """
-  How many calls were made for it.
+  How often it was attempted at the vendor.
   """
   attempts: Int!
   """
@@ -8765,6 +9499,10 @@ type TicketingUsageRecord implements Node {
   When the vendor was known to have it.
   """
   writtenAt: Time
+  """
+  When it is to be written; null when nothing is left to do.
+  """
+  nextAttemptAt: Time
   """
   The organization that it belongs to.
   """
@@ -8809,7 +9547,7 @@ TicketingUsageRecordStatus is enum for the field status
 """
 enum TicketingUsageRecordStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/ticketingusagerecord.Status") {
   """
-  To be written.
+  To be written when the day is over; or it was tried, and is tried again.
   """
   PENDING
   """
@@ -8817,11 +9555,11 @@ enum TicketingUsageRecordStatus @goModel(model: "github.com/bailiwick/bailiwick/
   """
   WRITTEN
   """
-  The vendor refuses it; it is tried again with the next day.
+  The vendor refuses it; the month's mark is tried again with the next day.
   """
   FAILED
   """
-  No agreement's line is mapped to the organization, or writing is off.
+  No line of an agreement of the organization's company is mapped, or writing is off.
   """
   UNMAPPED
 }
@@ -11139,6 +11877,14 @@ func childFields_SessionTokens(ctx context.Context, ec *executionContext, field 
 	return nil, fmt.Errorf("no field named %q was found under type SessionTokens", field.Name)
 }
 
+func childFields_SetTicketingBillingMappingsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mappings":
+		return fieldContext_SetTicketingBillingMappingsPayload_mappings(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetTicketingBillingMappingsPayload", field.Name)
+}
+
 func childFields_SetTicketingCompanyMappingsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "mappings":
@@ -11433,6 +12179,54 @@ func childFields_TicketEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type TicketEdge", field.Name)
 }
 
+func childFields_TicketingAgreement(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingAgreement_id(ctx, ec, field)
+	case "name":
+		return fieldContext_TicketingAgreement_name(ctx, ec, field)
+	case "companyId":
+		return fieldContext_TicketingAgreement_companyId(ctx, ec, field)
+	case "active":
+		return fieldContext_TicketingAgreement_active(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingAgreement", field.Name)
+}
+
+func childFields_TicketingAgreementLine(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingAgreementLine_id(ctx, ec, field)
+	case "name":
+		return fieldContext_TicketingAgreementLine_name(ctx, ec, field)
+	case "quantity":
+		return fieldContext_TicketingAgreementLine_quantity(ctx, ec, field)
+	case "active":
+		return fieldContext_TicketingAgreementLine_active(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingAgreementLine", field.Name)
+}
+
+func childFields_TicketingAgreementLinePage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "lines":
+		return fieldContext_TicketingAgreementLinePage_lines(ctx, ec, field)
+	case "next":
+		return fieldContext_TicketingAgreementLinePage_next(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingAgreementLinePage", field.Name)
+}
+
+func childFields_TicketingAgreementPage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agreements":
+		return fieldContext_TicketingAgreementPage_agreements(ctx, ec, field)
+	case "next":
+		return fieldContext_TicketingAgreementPage_next(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingAgreementPage", field.Name)
+}
+
 func childFields_TicketingAlert(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "alertType":
@@ -11517,12 +12311,32 @@ func childFields_TicketingBillingMapping(ctx context.Context, ec *executionConte
 		return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
 	case "enabled":
 		return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
+	case "externalCompanyID":
+		return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
+	case "writtenQuantity":
+		return fieldContext_TicketingBillingMapping_writtenQuantity(ctx, ec, field)
+	case "writtenMonth":
+		return fieldContext_TicketingBillingMapping_writtenMonth(ctx, ec, field)
+	case "writtenAt":
+		return fieldContext_TicketingBillingMapping_writtenAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_TicketingBillingMapping_organization(ctx, ec, field)
 	case "integration":
 		return fieldContext_TicketingBillingMapping_integration(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMapping", field.Name)
+}
+
+func childFields_TicketingBillingMappingConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_TicketingBillingMappingConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_TicketingBillingMappingConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_TicketingBillingMappingConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMappingConnection", field.Name)
 }
 
 func childFields_TicketingBillingMappingEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11703,6 +12517,40 @@ func childFields_TicketingIntegrationEdge(ctx context.Context, ec *executionCont
 	return nil, fmt.Errorf("no field named %q was found under type TicketingIntegrationEdge", field.Name)
 }
 
+func childFields_TicketingUsagePreview(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "organization":
+		return fieldContext_TicketingUsagePreview_organization(ctx, ec, field)
+	case "users":
+		return fieldContext_TicketingUsagePreview_users(ctx, ec, field)
+	case "highWater":
+		return fieldContext_TicketingUsagePreview_highWater(ctx, ec, field)
+	case "nonBillableUsers":
+		return fieldContext_TicketingUsagePreview_nonBillableUsers(ctx, ec, field)
+	case "quantity":
+		return fieldContext_TicketingUsagePreview_quantity(ctx, ec, field)
+	case "writtenQuantity":
+		return fieldContext_TicketingUsagePreview_writtenQuantity(ctx, ec, field)
+	case "mapping":
+		return fieldContext_TicketingUsagePreview_mapping(ctx, ec, field)
+	case "latestRecord":
+		return fieldContext_TicketingUsagePreview_latestRecord(ctx, ec, field)
+	case "obstacle":
+		return fieldContext_TicketingUsagePreview_obstacle(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsagePreview", field.Name)
+}
+
+func childFields_TicketingUsagePreviewPage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "previews":
+		return fieldContext_TicketingUsagePreviewPage_previews(ctx, ec, field)
+	case "next":
+		return fieldContext_TicketingUsagePreviewPage_next(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsagePreviewPage", field.Name)
+}
+
 func childFields_TicketingUsageRecord(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -11727,12 +12575,26 @@ func childFields_TicketingUsageRecord(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingUsageRecord_lastError(ctx, ec, field)
 	case "writtenAt":
 		return fieldContext_TicketingUsageRecord_writtenAt(ctx, ec, field)
+	case "nextAttemptAt":
+		return fieldContext_TicketingUsageRecord_nextAttemptAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_TicketingUsageRecord_organization(ctx, ec, field)
 	case "integration":
 		return fieldContext_TicketingUsageRecord_integration(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecord", field.Name)
+}
+
+func childFields_TicketingUsageRecordConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_TicketingUsageRecordConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_TicketingUsageRecordConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_TicketingUsageRecordConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecordConnection", field.Name)
 }
 
 func childFields_TicketingUsageRecordEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11887,6 +12749,14 @@ func childFields_Viewer(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Viewer_can(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
+}
+
+func childFields_WriteTicketingUsagePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return fieldContext_WriteTicketingUsagePayload_job(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WriteTicketingUsagePayload", field.Name)
 }
 
 func childFields___Directive(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12637,6 +13507,20 @@ func field_Mutation_revokeApiKey_args(ctx context.Context, ec *executionContext,
 	return args, nil
 }
 
+func field_Mutation_setTicketingBillingMappings_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SetTicketingBillingMappingsInput, error) {
+			return unmarshalNSetTicketingBillingMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_setTicketingCompanyMappings_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -12839,6 +13723,20 @@ func field_Mutation_verifyTotp_args(ctx context.Context, ec *executionContext, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.VerifyTotpInput, error) {
 			return unmarshalNVerifyTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐVerifyTotpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_writeTicketingUsage_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.WriteTicketingUsageInput, error) {
+			return unmarshalNWriteTicketingUsageInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐWriteTicketingUsageInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -13581,6 +14479,66 @@ func field_Query_ticket_args(ctx context.Context, ec *executionContext, rawArgs 
 	return args, nil
 }
 
+func field_Query_ticketingAgreementLines_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "agreementId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["agreementId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
+func field_Query_ticketingAgreements_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "organizationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["organizationId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
 func field_Query_ticketingAlertOptions_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -13606,6 +14564,52 @@ func field_Query_ticketingAlerts_args(ctx context.Context, ec *executionContext,
 		return nil, err
 	}
 	args["integrationId"] = arg0
+	return args, nil
+}
+
+func field_Query_ticketingBillingMappings_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.TicketingBillingMappingFilter, error) {
+			return unmarshalOTicketingBillingMappingFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -13734,6 +14738,82 @@ func field_Query_ticketingIntegrations_args(ctx context.Context, ec *executionCo
 		return nil, err
 	}
 	args["last"] = arg3
+	return args, nil
+}
+
+func field_Query_ticketingUsagePreview_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return unmarshalNInt2int(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOID2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
+func field_Query_ticketingUsageRecords_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.TicketingUsageRecordFilter, error) {
+			return unmarshalOTicketingUsageRecordFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageRecordFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -20536,6 +21616,140 @@ func fieldContext_Mutation_resolveAlert(ctx context.Context, ec *executionContex
 	return fc, nil
 }
 
+func _Mutation_setTicketingBillingMappings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_setTicketingBillingMappings(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetTicketingBillingMappings(ctx, fc.Args["input"].(model.SetTicketingBillingMappingsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_billing")
+				if err != nil {
+					var zeroVal *model.SetTicketingBillingMappingsPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SetTicketingBillingMappingsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.SetTicketingBillingMappingsPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SetTicketingBillingMappingsPayload) graphql.Marshaler {
+			return marshalNSetTicketingBillingMappingsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_setTicketingBillingMappings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SetTicketingBillingMappingsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_setTicketingBillingMappings_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_writeTicketingUsage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_writeTicketingUsage(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().WriteTicketingUsage(ctx, fc.Args["input"].(model.WriteTicketingUsageInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_billing")
+				if err != nil {
+					var zeroVal *model.WriteTicketingUsagePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.WriteTicketingUsagePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.WriteTicketingUsagePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.WriteTicketingUsagePayload) graphql.Marshaler {
+			return marshalNWriteTicketingUsagePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐWriteTicketingUsagePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_writeTicketingUsage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_WriteTicketingUsagePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_writeTicketingUsage_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_createUser(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -23682,6 +24896,341 @@ func fieldContext_Query_systemLogEvents(ctx context.Context, ec *executionContex
 	return fc, nil
 }
 
+func _Query_ticketingBillingMappings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingBillingMappings(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingBillingMappings(ctx, fc.Args["filter"].(*model.TicketingBillingMappingFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *ent.TicketingBillingMappingConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingBillingMappingConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingBillingMappingConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingBillingMappingConnection) graphql.Marshaler {
+			return marshalNTicketingBillingMappingConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingBillingMappings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMappingConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingBillingMappings_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingUsagePreview(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingUsagePreview(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingUsagePreview(ctx, fc.Args["integrationId"].(string), fc.Args["first"].(int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *model.TicketingUsagePreviewPage
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.TicketingUsagePreviewPage
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.TicketingUsagePreviewPage
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingUsagePreviewPage) graphql.Marshaler {
+			return marshalNTicketingUsagePreviewPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreviewPage(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingUsagePreview(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsagePreviewPage(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingUsagePreview_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingUsageRecords(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingUsageRecords(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingUsageRecords(ctx, fc.Args["filter"].(*model.TicketingUsageRecordFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *ent.TicketingUsageRecordConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingUsageRecordConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingUsageRecordConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingUsageRecordConnection) graphql.Marshaler {
+			return marshalNTicketingUsageRecordConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingUsageRecords(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsageRecordConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingUsageRecords_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingAgreements(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingAgreements(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingAgreements(ctx, fc.Args["integrationId"].(string), fc.Args["organizationId"].(string), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *model.TicketingAgreementPage
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.TicketingAgreementPage
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.TicketingAgreementPage
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingAgreementPage) graphql.Marshaler {
+			return marshalNTicketingAgreementPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementPage(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingAgreements(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAgreementPage(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingAgreements_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingAgreementLines(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingAgreementLines(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingAgreementLines(ctx, fc.Args["integrationId"].(string), fc.Args["agreementId"].(string), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *model.TicketingAgreementLinePage
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.TicketingAgreementLinePage
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.TicketingAgreementLinePage
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingAgreementLinePage) graphql.Marshaler {
+			return marshalNTicketingAgreementLinePage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLinePage(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingAgreementLines(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAgreementLinePage(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingAgreementLines_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Query_user(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -25690,6 +27239,38 @@ func _SessionTokens_refreshTokenExpiresAt(ctx context.Context, ec *executionCont
 }
 func fieldContext_SessionTokens_refreshTokenExpiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SessionTokens", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _SetTicketingBillingMappingsPayload_mappings(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SetTicketingBillingMappingsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SetTicketingBillingMappingsPayload_mappings(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mappings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketingBillingMapping) graphql.Marshaler {
+			return marshalNTicketingBillingMapping2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SetTicketingBillingMappingsPayload_mappings(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetTicketingBillingMappingsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMapping(ctx, ec, field)
+		},
+	}
+	return fc, nil
 }
 
 func _SetTicketingCompanyMappingsPayload_mappings(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SetTicketingCompanyMappingsPayload) (ret graphql.Marshaler) {
@@ -28440,6 +30021,300 @@ func fieldContext_TicketEdge_cursor(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("TicketEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _TicketingAgreement_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreement_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreement_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreement", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingAgreement_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreement_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreement_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreement", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingAgreement_companyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreement_companyId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CompanyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreement_companyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreement", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingAgreement_active(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreement_active(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Active, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreement_active(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreement", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingAgreementLine_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLine_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLine_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLine", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingAgreementLine_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLine_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLine_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLine", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingAgreementLine_quantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLine_quantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return marshalNFloat2float64(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLine_quantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLine", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func _TicketingAgreementLine_active(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLine_active(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Active, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLine_active(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLine", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingAgreementLinePage_lines(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLinePage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLinePage_lines(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Lines, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAgreementLine) graphql.Marshaler {
+			return marshalNTicketingAgreementLine2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLineᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLinePage_lines(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAgreementLinePage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAgreementLine(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingAgreementLinePage_next(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLinePage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLinePage_next(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Next, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAgreementLinePage_next(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLinePage", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingAgreementPage_agreements(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementPage_agreements(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Agreements, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAgreement) graphql.Marshaler {
+			return marshalNTicketingAgreement2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementPage_agreements(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAgreementPage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAgreement(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingAgreementPage_next(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementPage_next(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Next, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAgreementPage_next(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementPage", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _TicketingAlert_alertType(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAlert) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -29232,6 +31107,98 @@ func _TicketingBillingMapping_enabled(ctx context.Context, ec *executionContext,
 }
 func fieldContext_TicketingBillingMapping_enabled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalCompanyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_writtenQuantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_writtenQuantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenQuantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_writtenQuantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingBillingMapping_writtenMonth(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_writtenMonth(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenMonth, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_writtenMonth(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_writtenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_writtenAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_writtenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _TicketingBillingMapping_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
@@ -31015,6 +32982,295 @@ func fieldContext_TicketingIntegrationEdge_cursor(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("TicketingIntegrationEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _TicketingUsagePreview_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsagePreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsagePreview_users(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_users(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Users, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_users(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_highWater(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_highWater(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HighWater, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_highWater(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_nonBillableUsers(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_nonBillableUsers(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NonBillableUsers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_nonBillableUsers(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_quantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_quantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_quantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_writtenQuantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_writtenQuantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenQuantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreview_writtenQuantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_mapping(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_mapping(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mapping, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingBillingMapping) graphql.Marshaler {
+			return marshalOTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreview_mapping(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsagePreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMapping(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsagePreview_latestRecord(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_latestRecord(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LatestRecord, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingUsageRecord) graphql.Marshaler {
+			return marshalOTicketingUsageRecord2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecord(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreview_latestRecord(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsagePreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsageRecord(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsagePreview_obstacle(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_obstacle(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Obstacle, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingUsageObstacle) graphql.Marshaler {
+			return marshalOTicketingUsageObstacle2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageObstacle(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreview_obstacle(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type TicketingUsageObstacle does not have child fields"))
+}
+
+func _TicketingUsagePreviewPage_previews(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreviewPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreviewPage_previews(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Previews, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingUsagePreview) graphql.Marshaler {
+			return marshalNTicketingUsagePreview2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreviewᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreviewPage_previews(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsagePreviewPage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsagePreview(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsagePreviewPage_next(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreviewPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreviewPage_next(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Next, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOID2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreviewPage_next(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreviewPage", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
 func _TicketingUsageRecord_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -31265,6 +33521,29 @@ func _TicketingUsageRecord_writtenAt(ctx context.Context, ec *executionContext, 
 	)
 }
 func fieldContext_TicketingUsageRecord_writtenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingUsageRecord_nextAttemptAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_nextAttemptAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NextAttemptAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecord_nextAttemptAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -32412,6 +34691,38 @@ func fieldContext_Viewer_can(ctx context.Context, ec *executionContext, field gr
 	if fc.Args, err = field_Viewer_can_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func _WriteTicketingUsagePayload_job(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.WriteTicketingUsagePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_WriteTicketingUsagePayload_job(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Job) graphql.Marshaler {
+			return marshalNJob2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐJob(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_WriteTicketingUsagePayload_job(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WriteTicketingUsagePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Job(ctx, ec, field)
+		},
 	}
 	return fc, nil
 }
@@ -35139,6 +37450,43 @@ func unmarshalInputRoleOrder(ctx context.Context, ec *executionContext, obj any)
 	return it, nil
 }
 
+func unmarshalInputSetTicketingBillingMappingsInput(ctx context.Context, ec *executionContext, obj any) (model.SetTicketingBillingMappingsInput, error) {
+	var it model.SetTicketingBillingMappingsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "mappings"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "mappings":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mappings"))
+			data, err := unmarshalNTicketingBillingMappingInput2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingInputᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Mappings = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputSetTicketingCompanyMappingsInput(ctx context.Context, ec *executionContext, obj any) (model.SetTicketingCompanyMappingsInput, error) {
 	var it model.SetTicketingCompanyMappingsInput
 	if obj == nil {
@@ -35443,6 +37791,101 @@ func unmarshalInputTicketFilter(ctx context.Context, ec *executionContext, obj a
 	return it, nil
 }
 
+func unmarshalInputTicketingBillingMappingFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketingBillingMappingFilter, error) {
+	var it model.TicketingBillingMappingFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputTicketingBillingMappingInput(ctx context.Context, ec *executionContext, obj any) (model.TicketingBillingMappingInput, error) {
+	var it model.TicketingBillingMappingInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["nonBillableUsers"]; !present {
+		asMap["nonBillableUsers"] = 0
+	}
+	if _, present := asMap["enabled"]; !present {
+		asMap["enabled"] = true
+	}
+
+	fieldsInOrder := [...]string{"organizationId", "agreementId", "lineId", "nonBillableUsers", "enabled"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "agreementId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("agreementId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AgreementID = data
+		case "lineId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lineId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.LineID = data
+		case "nonBillableUsers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nonBillableUsers"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.NonBillableUsers = data
+		case "enabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("enabled"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Enabled = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputTicketingCompanyMappingFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketingCompanyMappingFilter, error) {
 	var it model.TicketingCompanyMappingFilter
 	if obj == nil {
@@ -35505,6 +37948,57 @@ func unmarshalInputTicketingCompanyMappingInput(ctx context.Context, ec *executi
 				return it, err
 			}
 			it.ExternalCompanyID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputTicketingUsageRecordFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketingUsageRecordFilter, error) {
+	var it model.TicketingUsageRecordFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "status", "dayFrom", "dayBefore"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := unmarshalOTicketingUsageRecordStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "dayFrom":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dayFrom"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DayFrom = data
+		case "dayBefore":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dayBefore"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DayBefore = data
 		}
 	}
 	return it, nil
@@ -36107,6 +38601,43 @@ func unmarshalInputVerifyTotpInput(ctx context.Context, ec *executionContext, ob
 				return it, err
 			}
 			it.Code = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputWriteTicketingUsageInput(ctx context.Context, ec *executionContext, obj any) (model.WriteTicketingUsageInput, error) {
+	var it model.WriteTicketingUsageInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "organizationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
 		}
 	}
 	return it, nil
@@ -39469,6 +42000,20 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "setTicketingBillingMappings":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_setTicketingBillingMappings(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "writeTicketingUsage":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_writeTicketingUsage(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "createUser":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_createUser(ctx, ec, field)
@@ -40432,6 +42977,116 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 					}
 				}()
 				res = _Query_systemLogEvents(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingBillingMappings":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingBillingMappings(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingUsagePreview":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingUsagePreview(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingUsageRecords":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingUsageRecords(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingAgreements":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingAgreements(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingAgreementLines":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingAgreementLines(ctx, ec, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -41502,6 +44157,44 @@ func _SessionTokens(ctx context.Context, ec *executionContext, sel ast.Selection
 			}
 		case "refreshTokenExpiresAt":
 			out.Values[i] = _SessionTokens_refreshTokenExpiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var setTicketingBillingMappingsPayloadImplementors = []string{"SetTicketingBillingMappingsPayload"}
+
+func _SetTicketingBillingMappingsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SetTicketingBillingMappingsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setTicketingBillingMappingsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetTicketingBillingMappingsPayload")
+		case "mappings":
+			out.Values[i] = _SetTicketingBillingMappingsPayload_mappings(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -42983,6 +45676,198 @@ func _TicketEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var ticketingAgreementImplementors = []string{"TicketingAgreement"}
+
+func _TicketingAgreement(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreement) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingAgreementImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingAgreement")
+		case "id":
+			out.Values[i] = _TicketingAgreement_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _TicketingAgreement_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "companyId":
+			out.Values[i] = _TicketingAgreement_companyId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "active":
+			out.Values[i] = _TicketingAgreement_active(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingAgreementLineImplementors = []string{"TicketingAgreementLine"}
+
+func _TicketingAgreementLine(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreementLine) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingAgreementLineImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingAgreementLine")
+		case "id":
+			out.Values[i] = _TicketingAgreementLine_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _TicketingAgreementLine_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "quantity":
+			out.Values[i] = _TicketingAgreementLine_quantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "active":
+			out.Values[i] = _TicketingAgreementLine_active(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingAgreementLinePageImplementors = []string{"TicketingAgreementLinePage"}
+
+func _TicketingAgreementLinePage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreementLinePage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingAgreementLinePageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingAgreementLinePage")
+		case "lines":
+			out.Values[i] = _TicketingAgreementLinePage_lines(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "next":
+			out.Values[i] = _TicketingAgreementLinePage_next(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingAgreementPageImplementors = []string{"TicketingAgreementPage"}
+
+func _TicketingAgreementPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreementPage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingAgreementPageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingAgreementPage")
+		case "agreements":
+			out.Values[i] = _TicketingAgreementPage_agreements(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "next":
+			out.Values[i] = _TicketingAgreementPage_next(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketingAlertImplementors = []string{"TicketingAlert"}
 
 func _TicketingAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAlert) graphql.Marshaler {
@@ -43435,6 +46320,26 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 		case "enabled":
 			out.Values[i] = _TicketingBillingMapping_enabled(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalCompanyID":
+			out.Values[i] = _TicketingBillingMapping_externalCompanyID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writtenQuantity":
+			out.Values[i] = _TicketingBillingMapping_writtenQuantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writtenMonth":
+			out.Values[i] = _TicketingBillingMapping_writtenMonth(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writtenAt":
+			out.Values[i] = _TicketingBillingMapping_writtenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "organization":
@@ -44405,6 +47310,127 @@ func _TicketingIntegrationEdge(ctx context.Context, ec *executionContext, sel as
 	return out
 }
 
+var ticketingUsagePreviewImplementors = []string{"TicketingUsagePreview"}
+
+func _TicketingUsagePreview(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingUsagePreview) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsagePreviewImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsagePreview")
+		case "organization":
+			out.Values[i] = _TicketingUsagePreview_organization(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "users":
+			out.Values[i] = _TicketingUsagePreview_users(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "highWater":
+			out.Values[i] = _TicketingUsagePreview_highWater(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nonBillableUsers":
+			out.Values[i] = _TicketingUsagePreview_nonBillableUsers(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "quantity":
+			out.Values[i] = _TicketingUsagePreview_quantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "writtenQuantity":
+			out.Values[i] = _TicketingUsagePreview_writtenQuantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "mapping":
+			out.Values[i] = _TicketingUsagePreview_mapping(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "latestRecord":
+			out.Values[i] = _TicketingUsagePreview_latestRecord(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "obstacle":
+			out.Values[i] = _TicketingUsagePreview_obstacle(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingUsagePreviewPageImplementors = []string{"TicketingUsagePreviewPage"}
+
+func _TicketingUsagePreviewPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingUsagePreviewPage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsagePreviewPageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsagePreviewPage")
+		case "previews":
+			out.Values[i] = _TicketingUsagePreviewPage_previews(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "next":
+			out.Values[i] = _TicketingUsagePreviewPage_next(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketingUsageRecordImplementors = []string{"TicketingUsageRecord", "Node"}
 
 func _TicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingUsageRecord) graphql.Marshaler {
@@ -44469,6 +47495,11 @@ func _TicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.Se
 			}
 		case "writtenAt":
 			out.Values[i] = _TicketingUsageRecord_writtenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nextAttemptAt":
+			out.Values[i] = _TicketingUsageRecord_nextAttemptAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -45317,6 +48348,44 @@ func _Viewer(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var writeTicketingUsagePayloadImplementors = []string{"WriteTicketingUsagePayload"}
+
+func _WriteTicketingUsagePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.WriteTicketingUsagePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, writeTicketingUsagePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WriteTicketingUsagePayload")
+		case "job":
+			out.Values[i] = _WriteTicketingUsagePayload_job(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -46265,6 +49334,22 @@ func marshalNEnrollTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 	return _EnrollTotpPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNFloat2float64(ctx context.Context, ec *executionContext, v any) (float64, error) {
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNFloat2float64(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v float64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
+}
+
 func unmarshalNGrantAdministratorOrganizationAccessInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐGrantAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, v any) (model.GrantAdministratorOrganizationAccessInput, error) {
 	res, err := unmarshalInputGrantAdministratorOrganizationAccessInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -46683,6 +49768,21 @@ func marshalNSessionTokens2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmod
 	return _SessionTokens(ctx, ec, sel, v)
 }
 
+func unmarshalNSetTicketingBillingMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsInput(ctx context.Context, ec *executionContext, v any) (model.SetTicketingBillingMappingsInput, error) {
+	res, err := unmarshalInputSetTicketingBillingMappingsInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSetTicketingBillingMappingsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SetTicketingBillingMappingsPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _SetTicketingBillingMappingsPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNSetTicketingCompanyMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingCompanyMappingsInput(ctx context.Context, ec *executionContext, v any) (model.SetTicketingCompanyMappingsInput, error) {
 	res, err := unmarshalInputSetTicketingCompanyMappingsInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -46913,6 +50013,78 @@ func marshalNTicketStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketᚐ
 	return v
 }
 
+func marshalNTicketingAgreement2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingAgreement) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingAgreement2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreement(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingAgreement2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreement(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingAgreement) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAgreement(ctx, ec, sel, v)
+}
+
+func marshalNTicketingAgreementLine2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLineᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingAgreementLine) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingAgreementLine2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLine(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingAgreementLine2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLine(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingAgreementLine) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAgreementLine(ctx, ec, sel, v)
+}
+
+func marshalNTicketingAgreementLinePage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLinePage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingAgreementLinePage) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAgreementLinePage(ctx, ec, sel, v)
+}
+
+func marshalNTicketingAgreementPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingAgreementPage) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAgreementPage(ctx, ec, sel, v)
+}
+
 func marshalNTicketingAlert2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingAlert) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -46999,6 +50171,61 @@ func marshalNTicketingAlertOptionValue2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 		return graphql.Null
 	}
 	return _TicketingAlertOptionValue(ctx, ec, sel, v)
+}
+
+func marshalNTicketingBillingMapping2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketingBillingMapping) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingBillingMapping) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingBillingMapping(ctx, ec, sel, v)
+}
+
+func marshalNTicketingBillingMappingConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingBillingMappingConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingBillingMappingConnection(ctx, ec, sel, v)
+}
+
+func unmarshalNTicketingBillingMappingInput2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingInputᚄ(ctx context.Context, ec *executionContext, v any) ([]*model.TicketingBillingMappingInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*model.TicketingBillingMappingInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = unmarshalNTicketingBillingMappingInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingInput(ctx, ec, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func unmarshalNTicketingBillingMappingInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingInput(ctx context.Context, ec *executionContext, v any) (*model.TicketingBillingMappingInput, error) {
+	res, err := unmarshalInputTicketingBillingMappingInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNTicketingCompany2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingCompany) graphql.Marshaler {
@@ -47140,6 +50367,52 @@ func unmarshalNTicketingIntegrationStatus2githubᚗcomᚋbailiwickᚋbailiwick�
 
 func marshalNTicketingIntegrationStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingintegrationᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketingintegration.Status) graphql.Marshaler {
 	return v
+}
+
+func marshalNTicketingUsagePreview2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreviewᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingUsagePreview) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingUsagePreview2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreview(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingUsagePreview2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreview(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingUsagePreview) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingUsagePreview(ctx, ec, sel, v)
+}
+
+func marshalNTicketingUsagePreviewPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreviewPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingUsagePreviewPage) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingUsagePreviewPage(ctx, ec, sel, v)
+}
+
+func marshalNTicketingUsageRecordConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingUsageRecordConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingUsageRecordConnection(ctx, ec, sel, v)
 }
 
 func unmarshalNTicketingUsageRecordStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, v any) (ticketingusagerecord.Status, error) {
@@ -47372,6 +50645,21 @@ func marshalNViewer2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐVi
 		return graphql.Null
 	}
 	return _Viewer(ctx, ec, sel, v)
+}
+
+func unmarshalNWriteTicketingUsageInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐWriteTicketingUsageInput(ctx context.Context, ec *executionContext, v any) (model.WriteTicketingUsageInput, error) {
+	res, err := unmarshalInputWriteTicketingUsageInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNWriteTicketingUsagePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐWriteTicketingUsagePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.WriteTicketingUsagePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _WriteTicketingUsagePayload(ctx, ec, sel, v)
 }
 
 func marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -48395,6 +51683,14 @@ func marshalOTicketingBillingMappingEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwick
 	return _TicketingBillingMappingEdge(ctx, ec, sel, v)
 }
 
+func unmarshalOTicketingBillingMappingFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingFilter(ctx context.Context, ec *executionContext, v any) (*model.TicketingBillingMappingFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputTicketingBillingMappingFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func marshalOTicketingCompanyMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingCompanyMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingCompanyMapping) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -48484,6 +51780,22 @@ func marshalOTicketingIntegrationEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋ
 	return _TicketingIntegrationEdge(ctx, ec, sel, v)
 }
 
+func unmarshalOTicketingUsageObstacle2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageObstacle(ctx context.Context, ec *executionContext, v any) (*model.TicketingUsageObstacle, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.TicketingUsageObstacle)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOTicketingUsageObstacle2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageObstacle(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingUsageObstacle) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func marshalOTicketingUsageRecord2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingUsageRecord) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -48509,6 +51821,30 @@ func marshalOTicketingUsageRecordEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋ
 		return graphql.Null
 	}
 	return _TicketingUsageRecordEdge(ctx, ec, sel, v)
+}
+
+func unmarshalOTicketingUsageRecordFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageRecordFilter(ctx context.Context, ec *executionContext, v any) (*model.TicketingUsageRecordFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputTicketingUsageRecordFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOTicketingUsageRecordStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, v any) (*ticketingusagerecord.Status, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(ticketingusagerecord.Status)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOTicketingUsageRecordStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ticketingusagerecord.Status) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func unmarshalOTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, v any) (*time.Time, error) {

@@ -270,7 +270,7 @@ CREATE UNIQUE INDEX `ticketing_alert_configuration_of_organization` ON `ticketin
 -- create index "ticketingalertconfiguration_integration_id_id" to table: "ticketing_alert_configurations"
 CREATE INDEX `ticketingalertconfiguration_integration_id_id` ON `ticketing_alert_configurations` (`integration_id`, `id`);
 -- create "ticketing_billing_mappings" table
-CREATE TABLE `ticketing_billing_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_agreement_id` text NOT NULL, `external_agreement_name` text NULL, `external_line_id` text NOT NULL, `external_line_name` text NULL, `non_billable_users` integer NOT NULL DEFAULT (0), `enabled` bool NOT NULL DEFAULT (true), `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_billing_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_billing_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `ticketing_billing_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_agreement_id` text NOT NULL, `external_agreement_name` text NULL, `external_line_id` text NOT NULL, `external_line_name` text NULL, `non_billable_users` integer NOT NULL DEFAULT (0), `enabled` bool NOT NULL DEFAULT (true), `external_company_id` text NOT NULL, `written_quantity` integer NULL, `written_month` text NULL, `written_at` datetime NULL, `doubtful_at` datetime NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_billing_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_billing_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
 CREATE UNIQUE INDEX `ticketingbillingmapping_organization_id_id` ON `ticketing_billing_mappings` (`organization_id`, `id`);
 -- create index "ticketingbillingmapping_provider_id_id" to table: "ticketing_billing_mappings"
@@ -279,8 +279,8 @@ CREATE INDEX `ticketingbillingmapping_provider_id_id` ON `ticketing_billing_mapp
 CREATE UNIQUE INDEX `ticketingbillingmapping_organization_id_integration_id` ON `ticketing_billing_mappings` (`organization_id`, `integration_id`);
 -- create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
 CREATE INDEX `ticketingbillingmapping_provider_id_integration_id_id` ON `ticketing_billing_mappings` (`provider_id`, `integration_id`, `id`);
--- create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
-CREATE INDEX `ticketing_billing_mappings_integration_id` ON `ticketing_billing_mappings` (`integration_id`);
+-- create index "ticketingbillingmapping_integra_4a6ab1317fcd0d7bc6833bae624ef25e" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX `ticketingbillingmapping_integra_4a6ab1317fcd0d7bc6833bae624ef25e` ON `ticketing_billing_mappings` (`integration_id`, `external_agreement_id`, `external_line_id`);
 -- create "ticketing_company_mappings" table
 CREATE TABLE `ticketing_company_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_company_id` text NOT NULL, `external_company_name` text NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_company_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_company_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
@@ -312,7 +312,7 @@ CREATE UNIQUE INDEX `ticketingintegration_provider_id_id` ON `ticketing_integrat
 -- create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
 CREATE UNIQUE INDEX `ticketingintegration_provider_id_kind_account` ON `ticketing_integrations` (`provider_id`, `kind`, `account`);
 -- create "ticketing_usage_records" table
-CREATE TABLE `ticketing_usage_records` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `day` text NOT NULL, `users` integer NOT NULL, `high_water` integer NOT NULL, `quantity` integer NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `attempts` integer NOT NULL DEFAULT (0), `last_error` text NULL, `written_at` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_usage_records_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_usage_records_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `ticketing_usage_records` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `day` text NOT NULL, `users` integer NOT NULL, `high_water` integer NOT NULL, `quantity` integer NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `attempts` integer NOT NULL DEFAULT (0), `last_error` text NULL, `written_at` datetime NULL, `next_attempt_at` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_usage_records_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_usage_records_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
 CREATE UNIQUE INDEX `ticketingusagerecord_organization_id_id` ON `ticketing_usage_records` (`organization_id`, `id`);
 -- create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
@@ -323,6 +323,10 @@ CREATE UNIQUE INDEX `ticketingusagerecord_organization_id_integration_id_day` ON
 CREATE INDEX `ticketingusagerecord_provider_id_integration_id_id` ON `ticketing_usage_records` (`provider_id`, `integration_id`, `id`);
 -- create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
 CREATE INDEX `ticketingusagerecord_provider_id_status_id` ON `ticketing_usage_records` (`provider_id`, `status`, `id`);
+-- create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
+CREATE INDEX `ticketingusagerecord_provider_id_day_id` ON `ticketing_usage_records` (`provider_id`, `day`, `id`);
+-- create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
+CREATE INDEX `ticketingusagerecord_next_attempt_at` ON `ticketing_usage_records` (`next_attempt_at`);
 -- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
 CREATE INDEX `ticketing_usage_records_integration_id` ON `ticketing_usage_records` (`integration_id`);
 -- create "ticketing_webhook_receipts" table
@@ -377,6 +381,10 @@ DROP INDEX `ticketingwebhookreceipt_provider_id_id`;
 DROP TABLE `ticketing_webhook_receipts`;
 -- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
 DROP INDEX `ticketing_usage_records_integration_id`;
+-- reverse: create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_next_attempt_at`;
+-- reverse: create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_provider_id_day_id`;
 -- reverse: create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
 DROP INDEX `ticketingusagerecord_provider_id_status_id`;
 -- reverse: create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
@@ -419,8 +427,8 @@ DROP INDEX `ticketingcompanymapping_provider_id_id`;
 DROP INDEX `ticketingcompanymapping_organization_id_id`;
 -- reverse: create "ticketing_company_mappings" table
 DROP TABLE `ticketing_company_mappings`;
--- reverse: create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
-DROP INDEX `ticketing_billing_mappings_integration_id`;
+-- reverse: create index "ticketingbillingmapping_integra_4a6ab1317fcd0d7bc6833bae624ef25e" to table: "ticketing_billing_mappings"
+DROP INDEX `ticketingbillingmapping_integra_4a6ab1317fcd0d7bc6833bae624ef25e`;
 -- reverse: create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
 DROP INDEX `ticketingbillingmapping_provider_id_integration_id_id`;
 -- reverse: create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"

@@ -290,9 +290,9 @@ CREATE INDEX "ticketingalertconfiguration_organization_id_id" ON "ticketing_aler
 -- create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
 CREATE UNIQUE INDEX "ticketingalertconfiguration_provider_id_id" ON "ticketing_alert_configurations" ("provider_id", "id");
 -- create "ticketing_billing_mappings" table
-CREATE TABLE "ticketing_billing_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_agreement_id" character varying NOT NULL COLLATE "C", "external_agreement_name" character varying NULL COLLATE "C", "external_line_id" character varying NOT NULL COLLATE "C", "external_line_name" character varying NULL COLLATE "C", "non_billable_users" bigint NOT NULL DEFAULT 0, "enabled" boolean NOT NULL DEFAULT true, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_billing_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_billing_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
--- create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
-CREATE INDEX "ticketing_billing_mappings_integration_id" ON "ticketing_billing_mappings" ("integration_id");
+CREATE TABLE "ticketing_billing_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_agreement_id" character varying NOT NULL COLLATE "C", "external_agreement_name" character varying NULL COLLATE "C", "external_line_id" character varying NOT NULL COLLATE "C", "external_line_name" character varying NULL COLLATE "C", "non_billable_users" bigint NOT NULL DEFAULT 0, "enabled" boolean NOT NULL DEFAULT true, "external_company_id" character varying NOT NULL COLLATE "C", "written_quantity" bigint NULL, "written_month" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "doubtful_at" timestamptz NULL, "lease_until" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_billing_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_billing_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketingbillingmapping_integr_4a6ab1317fcd0d7bc6833bae624ef25e" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX "ticketingbillingmapping_integr_4a6ab1317fcd0d7bc6833bae624ef25e" ON "ticketing_billing_mappings" ("integration_id", "external_agreement_id", "external_line_id");
 -- create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
 CREATE UNIQUE INDEX "ticketingbillingmapping_organization_id_id" ON "ticketing_billing_mappings" ("organization_id", "id");
 -- create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
@@ -326,13 +326,17 @@ CREATE UNIQUE INDEX "ticketingerror_provider_id_id" ON "ticketing_errors" ("prov
 -- create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
 CREATE INDEX "ticketingerror_provider_id_integration_id_id" ON "ticketing_errors" ("provider_id", "integration_id", "id");
 -- create "ticketing_usage_records" table
-CREATE TABLE "ticketing_usage_records" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "day" character varying NOT NULL COLLATE "C", "users" bigint NOT NULL, "high_water" bigint NOT NULL, "quantity" bigint NOT NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "attempts" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_usage_records_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_usage_records_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "ticketing_usage_records" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "day" character varying NOT NULL COLLATE "C", "users" bigint NOT NULL, "high_water" bigint NOT NULL, "quantity" bigint NOT NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "attempts" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "next_attempt_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_usage_records_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_usage_records_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
 CREATE INDEX "ticketing_usage_records_integration_id" ON "ticketing_usage_records" ("integration_id");
+-- create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_next_attempt_at" ON "ticketing_usage_records" ("next_attempt_at");
 -- create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
 CREATE UNIQUE INDEX "ticketingusagerecord_organization_id_id" ON "ticketing_usage_records" ("organization_id", "id");
 -- create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
 CREATE UNIQUE INDEX "ticketingusagerecord_organization_id_integration_id_day" ON "ticketing_usage_records" ("organization_id", "integration_id", "day");
+-- create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_provider_id_day_id" ON "ticketing_usage_records" ("provider_id", "day", "id");
 -- create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
 CREATE INDEX "ticketingusagerecord_provider_id_id" ON "ticketing_usage_records" ("provider_id", "id");
 -- create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
@@ -367,10 +371,14 @@ DROP INDEX "ticketingusagerecord_provider_id_status_id";
 DROP INDEX "ticketingusagerecord_provider_id_integration_id_id";
 -- reverse: create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
 DROP INDEX "ticketingusagerecord_provider_id_id";
+-- reverse: create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_provider_id_day_id";
 -- reverse: create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
 DROP INDEX "ticketingusagerecord_organization_id_integration_id_day";
 -- reverse: create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
 DROP INDEX "ticketingusagerecord_organization_id_id";
+-- reverse: create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_next_attempt_at";
 -- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
 DROP INDEX "ticketing_usage_records_integration_id";
 -- reverse: create "ticketing_usage_records" table
@@ -407,8 +415,8 @@ DROP INDEX "ticketingbillingmapping_provider_id_id";
 DROP INDEX "ticketingbillingmapping_organization_id_integration_id";
 -- reverse: create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
 DROP INDEX "ticketingbillingmapping_organization_id_id";
--- reverse: create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
-DROP INDEX "ticketing_billing_mappings_integration_id";
+-- reverse: create index "ticketingbillingmapping_integr_4a6ab1317fcd0d7bc6833bae624ef25e" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_integr_4a6ab1317fcd0d7bc6833bae624ef25e";
 -- reverse: create "ticketing_billing_mappings" table
 DROP TABLE "ticketing_billing_mappings";
 -- reverse: create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
