@@ -224,3 +224,16 @@ func (s *Server) Contracts(username string) []Contract {
 	}
 	return all
 }
+
+// Close makes a contract inactive, as a technician may.
+func (s *Server) Close(username string, contractID int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.named(username); a != nil {
+		for _, of := range a.base.contracts {
+			if of.ID == contractID {
+				of.Inactive = true
+			}
+		}
+	}
+}
