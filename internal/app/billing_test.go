@@ -9,8 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
+	"github.com/bailiwick/bailiwick/tenancy"
 )
 
 // invoicing is a ticketing system with a customer that has a recurring invoice.
@@ -47,7 +49,8 @@ func TestUsageIsBilledThroughTheAPI(t *testing.T) {
 				CreateUser struct{ User struct{ ID string } }
 			}
 			s.must(t, a, one, `mutation($l: String!) { createUser(input: {login: $l, email: "u@x.example"}) { user { id } } }`, map[string]any{"l": login}, &made)
-			s.must(t, a, one, `mutation($id: ID!) { activateUser(input: {id: $id}) { user { status } } }`, map[string]any{"id": made.CreateUser.User.ID}, nil)
+			s.Client.User.UpdateOneID(made.CreateUser.User.ID).SetStatus(user.StatusActive).
+				ExecX(tenancy.System(t.Context(), "let a test's user be in use"))
 		}
 
 		asked := map[string]any{"i": integration, "o": one, "a": agreement}
@@ -119,8 +122,8 @@ func TestUsageIsBilledThroughTheAPI(t *testing.T) {
 			}
 		}
 		require.Eventually(t, func() bool {
-			s.must(t, a, "", `query($id: ID!) { job(id: $id) { status done total } }`, map[string]any{"id": begun.WriteTicketingUsage.Job.ID}, &followed)
-			return followed.Job.Status == "SUCCEEDED"
+			failures := s.do(t, a, "", `query($id: ID!) { job(id: $id) { status done total } }`, map[string]any{"id": begun.WriteTicketingUsage.Job.ID}, &followed)
+			return failures == nil && followed.Job.Status == "SUCCEEDED"
 		}, 30*time.Second, 20*time.Millisecond, "%+v", &followed)
 		require.Equal(t, 1, followed.Job.Done)
 		require.EqualValues(t, 2, psa.Schedules("desk-token")[0].Lines[0].Quantity)
@@ -151,10 +154,11 @@ func TestUsageIsBilledThroughTheAPI(t *testing.T) {
 		require.Equal(t, "NOT_FOUND", code(s.do(t, b, "", set, entry(foreign), nil)))
 		require.Equal(t, "NOT_FOUND", code(s.do(t, a, "", write, map[string]any{"i": integration, "o": foreign}, nil)))
 
-		// A role without billing neither reads nor writes it.
-		_, bearer := s.technician(t, a, "tech@north.example", "Help Desk", one)
-		for _, query := range []string{agreements, write} {
-			require.Equal(t, "FORBIDDEN", code(s.do(t, bearer, "", query, asked, nil)), query)
-		}
+		// Most roles see billing, and do not change it.
+		_, bearer := s.technician(t, a, "tech@north.example", "Help Desk", two)
+		require.Equal(t, "FORBIDDEN", code(s.do(t, bearer, "", write, map[string]any{"i": integration}, nil)))
+		require.Equal(t, "NOT_FOUND", code(s.do(t, bearer, "", agreements, asked, nil)), "an organization out of reach")
+		s.must(t, bearer, "", preview, asked, &before)
+		require.Len(t, before.TicketingUsagePreview.Previews, 1, "of the organizations in reach alone")
 	})
 }
