@@ -3793,6 +3793,26 @@ func (_q *TicketingBillingMappingQuery) collectField(ctx context.Context, oneNod
 				selectedFields = append(selectedFields, ticketingbillingmapping.FieldEnabled)
 				fieldSeen[ticketingbillingmapping.FieldEnabled] = struct{}{}
 			}
+		case "externalCompanyID":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldExternalCompanyID]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalCompanyID)
+				fieldSeen[ticketingbillingmapping.FieldExternalCompanyID] = struct{}{}
+			}
+		case "writtenQuantity":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldWrittenQuantity]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldWrittenQuantity)
+				fieldSeen[ticketingbillingmapping.FieldWrittenQuantity] = struct{}{}
+			}
+		case "writtenMonth":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldWrittenMonth]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldWrittenMonth)
+				fieldSeen[ticketingbillingmapping.FieldWrittenMonth] = struct{}{}
+			}
+		case "writtenAt":
+			if _, ok := fieldSeen[ticketingbillingmapping.FieldWrittenAt]; !ok {
+				selectedFields = append(selectedFields, ticketingbillingmapping.FieldWrittenAt)
+				fieldSeen[ticketingbillingmapping.FieldWrittenAt] = struct{}{}
+			}
 		case "id":
 		case "__typename":
 		default:
@@ -4323,6 +4343,11 @@ func (_q *TicketingUsageRecordQuery) collectField(ctx context.Context, oneNode b
 			if _, ok := fieldSeen[ticketingusagerecord.FieldWrittenAt]; !ok {
 				selectedFields = append(selectedFields, ticketingusagerecord.FieldWrittenAt)
 				fieldSeen[ticketingusagerecord.FieldWrittenAt] = struct{}{}
+			}
+		case "nextAttemptAt":
+			if _, ok := fieldSeen[ticketingusagerecord.FieldNextAttemptAt]; !ok {
+				selectedFields = append(selectedFields, ticketingusagerecord.FieldNextAttemptAt)
+				fieldSeen[ticketingusagerecord.FieldNextAttemptAt] = struct{}{}
 			}
 		case "id":
 		case "__typename":

@@ -40154,6 +40154,13 @@ type TicketingBillingMappingMutation struct {
 	non_billable_users      *int
 	addnon_billable_users   *int
 	enabled                 *bool
+	external_company_id     *string
+	written_quantity        *int
+	addwritten_quantity     *int
+	written_month           *string
+	written_at              *time.Time
+	doubtful_at             *time.Time
+	lease_until             *time.Time
 	clearedFields           map[string]struct{}
 	organization            *string
 	clearedorganization     bool
@@ -40710,6 +40717,308 @@ func (m *TicketingBillingMappingMutation) ResetEnabled() {
 	m.enabled = nil
 }
 
+// SetExternalCompanyID sets the "external_company_id" field.
+func (m *TicketingBillingMappingMutation) SetExternalCompanyID(s string) {
+	m.external_company_id = &s
+}
+
+// ExternalCompanyID returns the value of the "external_company_id" field in the mutation.
+func (m *TicketingBillingMappingMutation) ExternalCompanyID() (r string, exists bool) {
+	v := m.external_company_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalCompanyID returns the old "external_company_id" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldExternalCompanyID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalCompanyID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalCompanyID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalCompanyID: %w", err)
+	}
+	return oldValue.ExternalCompanyID, nil
+}
+
+// ResetExternalCompanyID resets all changes to the "external_company_id" field.
+func (m *TicketingBillingMappingMutation) ResetExternalCompanyID() {
+	m.external_company_id = nil
+}
+
+// SetWrittenQuantity sets the "written_quantity" field.
+func (m *TicketingBillingMappingMutation) SetWrittenQuantity(i int) {
+	m.written_quantity = &i
+	m.addwritten_quantity = nil
+}
+
+// WrittenQuantity returns the value of the "written_quantity" field in the mutation.
+func (m *TicketingBillingMappingMutation) WrittenQuantity() (r int, exists bool) {
+	v := m.written_quantity
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWrittenQuantity returns the old "written_quantity" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldWrittenQuantity(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWrittenQuantity is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWrittenQuantity requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWrittenQuantity: %w", err)
+	}
+	return oldValue.WrittenQuantity, nil
+}
+
+// AddWrittenQuantity adds i to the "written_quantity" field.
+func (m *TicketingBillingMappingMutation) AddWrittenQuantity(i int) {
+	if m.addwritten_quantity != nil {
+		*m.addwritten_quantity += i
+	} else {
+		m.addwritten_quantity = &i
+	}
+}
+
+// AddedWrittenQuantity returns the value that was added to the "written_quantity" field in this mutation.
+func (m *TicketingBillingMappingMutation) AddedWrittenQuantity() (r int, exists bool) {
+	v := m.addwritten_quantity
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearWrittenQuantity clears the value of the "written_quantity" field.
+func (m *TicketingBillingMappingMutation) ClearWrittenQuantity() {
+	m.written_quantity = nil
+	m.addwritten_quantity = nil
+	m.clearedFields[ticketingbillingmapping.FieldWrittenQuantity] = struct{}{}
+}
+
+// WrittenQuantityCleared returns if the "written_quantity" field was cleared in this mutation.
+func (m *TicketingBillingMappingMutation) WrittenQuantityCleared() bool {
+	_, ok := m.clearedFields[ticketingbillingmapping.FieldWrittenQuantity]
+	return ok
+}
+
+// ResetWrittenQuantity resets all changes to the "written_quantity" field.
+func (m *TicketingBillingMappingMutation) ResetWrittenQuantity() {
+	m.written_quantity = nil
+	m.addwritten_quantity = nil
+	delete(m.clearedFields, ticketingbillingmapping.FieldWrittenQuantity)
+}
+
+// SetWrittenMonth sets the "written_month" field.
+func (m *TicketingBillingMappingMutation) SetWrittenMonth(s string) {
+	m.written_month = &s
+}
+
+// WrittenMonth returns the value of the "written_month" field in the mutation.
+func (m *TicketingBillingMappingMutation) WrittenMonth() (r string, exists bool) {
+	v := m.written_month
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWrittenMonth returns the old "written_month" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldWrittenMonth(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWrittenMonth is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWrittenMonth requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWrittenMonth: %w", err)
+	}
+	return oldValue.WrittenMonth, nil
+}
+
+// ClearWrittenMonth clears the value of the "written_month" field.
+func (m *TicketingBillingMappingMutation) ClearWrittenMonth() {
+	m.written_month = nil
+	m.clearedFields[ticketingbillingmapping.FieldWrittenMonth] = struct{}{}
+}
+
+// WrittenMonthCleared returns if the "written_month" field was cleared in this mutation.
+func (m *TicketingBillingMappingMutation) WrittenMonthCleared() bool {
+	_, ok := m.clearedFields[ticketingbillingmapping.FieldWrittenMonth]
+	return ok
+}
+
+// ResetWrittenMonth resets all changes to the "written_month" field.
+func (m *TicketingBillingMappingMutation) ResetWrittenMonth() {
+	m.written_month = nil
+	delete(m.clearedFields, ticketingbillingmapping.FieldWrittenMonth)
+}
+
+// SetWrittenAt sets the "written_at" field.
+func (m *TicketingBillingMappingMutation) SetWrittenAt(t time.Time) {
+	m.written_at = &t
+}
+
+// WrittenAt returns the value of the "written_at" field in the mutation.
+func (m *TicketingBillingMappingMutation) WrittenAt() (r time.Time, exists bool) {
+	v := m.written_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWrittenAt returns the old "written_at" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldWrittenAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWrittenAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWrittenAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWrittenAt: %w", err)
+	}
+	return oldValue.WrittenAt, nil
+}
+
+// ClearWrittenAt clears the value of the "written_at" field.
+func (m *TicketingBillingMappingMutation) ClearWrittenAt() {
+	m.written_at = nil
+	m.clearedFields[ticketingbillingmapping.FieldWrittenAt] = struct{}{}
+}
+
+// WrittenAtCleared returns if the "written_at" field was cleared in this mutation.
+func (m *TicketingBillingMappingMutation) WrittenAtCleared() bool {
+	_, ok := m.clearedFields[ticketingbillingmapping.FieldWrittenAt]
+	return ok
+}
+
+// ResetWrittenAt resets all changes to the "written_at" field.
+func (m *TicketingBillingMappingMutation) ResetWrittenAt() {
+	m.written_at = nil
+	delete(m.clearedFields, ticketingbillingmapping.FieldWrittenAt)
+}
+
+// SetDoubtfulAt sets the "doubtful_at" field.
+func (m *TicketingBillingMappingMutation) SetDoubtfulAt(t time.Time) {
+	m.doubtful_at = &t
+}
+
+// DoubtfulAt returns the value of the "doubtful_at" field in the mutation.
+func (m *TicketingBillingMappingMutation) DoubtfulAt() (r time.Time, exists bool) {
+	v := m.doubtful_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDoubtfulAt returns the old "doubtful_at" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldDoubtfulAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDoubtfulAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDoubtfulAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDoubtfulAt: %w", err)
+	}
+	return oldValue.DoubtfulAt, nil
+}
+
+// ClearDoubtfulAt clears the value of the "doubtful_at" field.
+func (m *TicketingBillingMappingMutation) ClearDoubtfulAt() {
+	m.doubtful_at = nil
+	m.clearedFields[ticketingbillingmapping.FieldDoubtfulAt] = struct{}{}
+}
+
+// DoubtfulAtCleared returns if the "doubtful_at" field was cleared in this mutation.
+func (m *TicketingBillingMappingMutation) DoubtfulAtCleared() bool {
+	_, ok := m.clearedFields[ticketingbillingmapping.FieldDoubtfulAt]
+	return ok
+}
+
+// ResetDoubtfulAt resets all changes to the "doubtful_at" field.
+func (m *TicketingBillingMappingMutation) ResetDoubtfulAt() {
+	m.doubtful_at = nil
+	delete(m.clearedFields, ticketingbillingmapping.FieldDoubtfulAt)
+}
+
+// SetLeaseUntil sets the "lease_until" field.
+func (m *TicketingBillingMappingMutation) SetLeaseUntil(t time.Time) {
+	m.lease_until = &t
+}
+
+// LeaseUntil returns the value of the "lease_until" field in the mutation.
+func (m *TicketingBillingMappingMutation) LeaseUntil() (r time.Time, exists bool) {
+	v := m.lease_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLeaseUntil returns the old "lease_until" field's value of the TicketingBillingMapping entity.
+// If the TicketingBillingMapping object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingBillingMappingMutation) OldLeaseUntil(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLeaseUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLeaseUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLeaseUntil: %w", err)
+	}
+	return oldValue.LeaseUntil, nil
+}
+
+// ClearLeaseUntil clears the value of the "lease_until" field.
+func (m *TicketingBillingMappingMutation) ClearLeaseUntil() {
+	m.lease_until = nil
+	m.clearedFields[ticketingbillingmapping.FieldLeaseUntil] = struct{}{}
+}
+
+// LeaseUntilCleared returns if the "lease_until" field was cleared in this mutation.
+func (m *TicketingBillingMappingMutation) LeaseUntilCleared() bool {
+	_, ok := m.clearedFields[ticketingbillingmapping.FieldLeaseUntil]
+	return ok
+}
+
+// ResetLeaseUntil resets all changes to the "lease_until" field.
+func (m *TicketingBillingMappingMutation) ResetLeaseUntil() {
+	m.lease_until = nil
+	delete(m.clearedFields, ticketingbillingmapping.FieldLeaseUntil)
+}
+
 // ClearOrganization clears the "organization" edge to the Organization entity.
 func (m *TicketingBillingMappingMutation) ClearOrganization() {
 	m.clearedorganization = true
@@ -40798,7 +41107,7 @@ func (m *TicketingBillingMappingMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TicketingBillingMappingMutation) Fields() []string {
-	fields := make([]string, 0, 11)
+	fields := make([]string, 0, 17)
 	if m.organization != nil {
 		fields = append(fields, ticketingbillingmapping.FieldOrganizationID)
 	}
@@ -40832,6 +41141,24 @@ func (m *TicketingBillingMappingMutation) Fields() []string {
 	if m.enabled != nil {
 		fields = append(fields, ticketingbillingmapping.FieldEnabled)
 	}
+	if m.external_company_id != nil {
+		fields = append(fields, ticketingbillingmapping.FieldExternalCompanyID)
+	}
+	if m.written_quantity != nil {
+		fields = append(fields, ticketingbillingmapping.FieldWrittenQuantity)
+	}
+	if m.written_month != nil {
+		fields = append(fields, ticketingbillingmapping.FieldWrittenMonth)
+	}
+	if m.written_at != nil {
+		fields = append(fields, ticketingbillingmapping.FieldWrittenAt)
+	}
+	if m.doubtful_at != nil {
+		fields = append(fields, ticketingbillingmapping.FieldDoubtfulAt)
+	}
+	if m.lease_until != nil {
+		fields = append(fields, ticketingbillingmapping.FieldLeaseUntil)
+	}
 	return fields
 }
 
@@ -40862,6 +41189,18 @@ func (m *TicketingBillingMappingMutation) Field(name string) (ent.Value, bool) {
 		return m.NonBillableUsers()
 	case ticketingbillingmapping.FieldEnabled:
 		return m.Enabled()
+	case ticketingbillingmapping.FieldExternalCompanyID:
+		return m.ExternalCompanyID()
+	case ticketingbillingmapping.FieldWrittenQuantity:
+		return m.WrittenQuantity()
+	case ticketingbillingmapping.FieldWrittenMonth:
+		return m.WrittenMonth()
+	case ticketingbillingmapping.FieldWrittenAt:
+		return m.WrittenAt()
+	case ticketingbillingmapping.FieldDoubtfulAt:
+		return m.DoubtfulAt()
+	case ticketingbillingmapping.FieldLeaseUntil:
+		return m.LeaseUntil()
 	}
 	return nil, false
 }
@@ -40893,6 +41232,18 @@ func (m *TicketingBillingMappingMutation) OldField(ctx context.Context, name str
 		return m.OldNonBillableUsers(ctx)
 	case ticketingbillingmapping.FieldEnabled:
 		return m.OldEnabled(ctx)
+	case ticketingbillingmapping.FieldExternalCompanyID:
+		return m.OldExternalCompanyID(ctx)
+	case ticketingbillingmapping.FieldWrittenQuantity:
+		return m.OldWrittenQuantity(ctx)
+	case ticketingbillingmapping.FieldWrittenMonth:
+		return m.OldWrittenMonth(ctx)
+	case ticketingbillingmapping.FieldWrittenAt:
+		return m.OldWrittenAt(ctx)
+	case ticketingbillingmapping.FieldDoubtfulAt:
+		return m.OldDoubtfulAt(ctx)
+	case ticketingbillingmapping.FieldLeaseUntil:
+		return m.OldLeaseUntil(ctx)
 	}
 	return nil, fmt.Errorf("unknown TicketingBillingMapping field %s", name)
 }
@@ -40979,6 +41330,48 @@ func (m *TicketingBillingMappingMutation) SetField(name string, value ent.Value)
 		}
 		m.SetEnabled(v)
 		return nil
+	case ticketingbillingmapping.FieldExternalCompanyID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalCompanyID(v)
+		return nil
+	case ticketingbillingmapping.FieldWrittenQuantity:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWrittenQuantity(v)
+		return nil
+	case ticketingbillingmapping.FieldWrittenMonth:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWrittenMonth(v)
+		return nil
+	case ticketingbillingmapping.FieldWrittenAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWrittenAt(v)
+		return nil
+	case ticketingbillingmapping.FieldDoubtfulAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDoubtfulAt(v)
+		return nil
+	case ticketingbillingmapping.FieldLeaseUntil:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLeaseUntil(v)
+		return nil
 	}
 	return fmt.Errorf("unknown TicketingBillingMapping field %s", name)
 }
@@ -40990,6 +41383,9 @@ func (m *TicketingBillingMappingMutation) AddedFields() []string {
 	if m.addnon_billable_users != nil {
 		fields = append(fields, ticketingbillingmapping.FieldNonBillableUsers)
 	}
+	if m.addwritten_quantity != nil {
+		fields = append(fields, ticketingbillingmapping.FieldWrittenQuantity)
+	}
 	return fields
 }
 
@@ -41000,6 +41396,8 @@ func (m *TicketingBillingMappingMutation) AddedField(name string) (ent.Value, bo
 	switch name {
 	case ticketingbillingmapping.FieldNonBillableUsers:
 		return m.AddedNonBillableUsers()
+	case ticketingbillingmapping.FieldWrittenQuantity:
+		return m.AddedWrittenQuantity()
 	}
 	return nil, false
 }
@@ -41016,6 +41414,13 @@ func (m *TicketingBillingMappingMutation) AddField(name string, value ent.Value)
 		}
 		m.AddNonBillableUsers(v)
 		return nil
+	case ticketingbillingmapping.FieldWrittenQuantity:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWrittenQuantity(v)
+		return nil
 	}
 	return fmt.Errorf("unknown TicketingBillingMapping numeric field %s", name)
 }
@@ -41029,6 +41434,21 @@ func (m *TicketingBillingMappingMutation) ClearedFields() []string {
 	}
 	if m.FieldCleared(ticketingbillingmapping.FieldExternalLineName) {
 		fields = append(fields, ticketingbillingmapping.FieldExternalLineName)
+	}
+	if m.FieldCleared(ticketingbillingmapping.FieldWrittenQuantity) {
+		fields = append(fields, ticketingbillingmapping.FieldWrittenQuantity)
+	}
+	if m.FieldCleared(ticketingbillingmapping.FieldWrittenMonth) {
+		fields = append(fields, ticketingbillingmapping.FieldWrittenMonth)
+	}
+	if m.FieldCleared(ticketingbillingmapping.FieldWrittenAt) {
+		fields = append(fields, ticketingbillingmapping.FieldWrittenAt)
+	}
+	if m.FieldCleared(ticketingbillingmapping.FieldDoubtfulAt) {
+		fields = append(fields, ticketingbillingmapping.FieldDoubtfulAt)
+	}
+	if m.FieldCleared(ticketingbillingmapping.FieldLeaseUntil) {
+		fields = append(fields, ticketingbillingmapping.FieldLeaseUntil)
 	}
 	return fields
 }
@@ -41049,6 +41469,21 @@ func (m *TicketingBillingMappingMutation) ClearField(name string) error {
 		return nil
 	case ticketingbillingmapping.FieldExternalLineName:
 		m.ClearExternalLineName()
+		return nil
+	case ticketingbillingmapping.FieldWrittenQuantity:
+		m.ClearWrittenQuantity()
+		return nil
+	case ticketingbillingmapping.FieldWrittenMonth:
+		m.ClearWrittenMonth()
+		return nil
+	case ticketingbillingmapping.FieldWrittenAt:
+		m.ClearWrittenAt()
+		return nil
+	case ticketingbillingmapping.FieldDoubtfulAt:
+		m.ClearDoubtfulAt()
+		return nil
+	case ticketingbillingmapping.FieldLeaseUntil:
+		m.ClearLeaseUntil()
 		return nil
 	}
 	return fmt.Errorf("unknown TicketingBillingMapping nullable field %s", name)
@@ -41090,6 +41525,24 @@ func (m *TicketingBillingMappingMutation) ResetField(name string) error {
 		return nil
 	case ticketingbillingmapping.FieldEnabled:
 		m.ResetEnabled()
+		return nil
+	case ticketingbillingmapping.FieldExternalCompanyID:
+		m.ResetExternalCompanyID()
+		return nil
+	case ticketingbillingmapping.FieldWrittenQuantity:
+		m.ResetWrittenQuantity()
+		return nil
+	case ticketingbillingmapping.FieldWrittenMonth:
+		m.ResetWrittenMonth()
+		return nil
+	case ticketingbillingmapping.FieldWrittenAt:
+		m.ResetWrittenAt()
+		return nil
+	case ticketingbillingmapping.FieldDoubtfulAt:
+		m.ResetDoubtfulAt()
+		return nil
+	case ticketingbillingmapping.FieldLeaseUntil:
+		m.ResetLeaseUntil()
 		return nil
 	}
 	return fmt.Errorf("unknown TicketingBillingMapping field %s", name)
@@ -44926,6 +45379,7 @@ type TicketingUsageRecordMutation struct {
 	addattempts         *int
 	last_error          *string
 	written_at          *time.Time
+	next_attempt_at     *time.Time
 	clearedFields       map[string]struct{}
 	organization        *string
 	clearedorganization bool
@@ -45614,6 +46068,55 @@ func (m *TicketingUsageRecordMutation) ResetWrittenAt() {
 	delete(m.clearedFields, ticketingusagerecord.FieldWrittenAt)
 }
 
+// SetNextAttemptAt sets the "next_attempt_at" field.
+func (m *TicketingUsageRecordMutation) SetNextAttemptAt(t time.Time) {
+	m.next_attempt_at = &t
+}
+
+// NextAttemptAt returns the value of the "next_attempt_at" field in the mutation.
+func (m *TicketingUsageRecordMutation) NextAttemptAt() (r time.Time, exists bool) {
+	v := m.next_attempt_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNextAttemptAt returns the old "next_attempt_at" field's value of the TicketingUsageRecord entity.
+// If the TicketingUsageRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketingUsageRecordMutation) OldNextAttemptAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNextAttemptAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNextAttemptAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNextAttemptAt: %w", err)
+	}
+	return oldValue.NextAttemptAt, nil
+}
+
+// ClearNextAttemptAt clears the value of the "next_attempt_at" field.
+func (m *TicketingUsageRecordMutation) ClearNextAttemptAt() {
+	m.next_attempt_at = nil
+	m.clearedFields[ticketingusagerecord.FieldNextAttemptAt] = struct{}{}
+}
+
+// NextAttemptAtCleared returns if the "next_attempt_at" field was cleared in this mutation.
+func (m *TicketingUsageRecordMutation) NextAttemptAtCleared() bool {
+	_, ok := m.clearedFields[ticketingusagerecord.FieldNextAttemptAt]
+	return ok
+}
+
+// ResetNextAttemptAt resets all changes to the "next_attempt_at" field.
+func (m *TicketingUsageRecordMutation) ResetNextAttemptAt() {
+	m.next_attempt_at = nil
+	delete(m.clearedFields, ticketingusagerecord.FieldNextAttemptAt)
+}
+
 // ClearOrganization clears the "organization" edge to the Organization entity.
 func (m *TicketingUsageRecordMutation) ClearOrganization() {
 	m.clearedorganization = true
@@ -45702,7 +46205,7 @@ func (m *TicketingUsageRecordMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TicketingUsageRecordMutation) Fields() []string {
-	fields := make([]string, 0, 13)
+	fields := make([]string, 0, 14)
 	if m.organization != nil {
 		fields = append(fields, ticketingusagerecord.FieldOrganizationID)
 	}
@@ -45742,6 +46245,9 @@ func (m *TicketingUsageRecordMutation) Fields() []string {
 	if m.written_at != nil {
 		fields = append(fields, ticketingusagerecord.FieldWrittenAt)
 	}
+	if m.next_attempt_at != nil {
+		fields = append(fields, ticketingusagerecord.FieldNextAttemptAt)
+	}
 	return fields
 }
 
@@ -45776,6 +46282,8 @@ func (m *TicketingUsageRecordMutation) Field(name string) (ent.Value, bool) {
 		return m.LastError()
 	case ticketingusagerecord.FieldWrittenAt:
 		return m.WrittenAt()
+	case ticketingusagerecord.FieldNextAttemptAt:
+		return m.NextAttemptAt()
 	}
 	return nil, false
 }
@@ -45811,6 +46319,8 @@ func (m *TicketingUsageRecordMutation) OldField(ctx context.Context, name string
 		return m.OldLastError(ctx)
 	case ticketingusagerecord.FieldWrittenAt:
 		return m.OldWrittenAt(ctx)
+	case ticketingusagerecord.FieldNextAttemptAt:
+		return m.OldNextAttemptAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown TicketingUsageRecord field %s", name)
 }
@@ -45911,6 +46421,13 @@ func (m *TicketingUsageRecordMutation) SetField(name string, value ent.Value) er
 		}
 		m.SetWrittenAt(v)
 		return nil
+	case ticketingusagerecord.FieldNextAttemptAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNextAttemptAt(v)
+		return nil
 	}
 	return fmt.Errorf("unknown TicketingUsageRecord field %s", name)
 }
@@ -45998,6 +46515,9 @@ func (m *TicketingUsageRecordMutation) ClearedFields() []string {
 	if m.FieldCleared(ticketingusagerecord.FieldWrittenAt) {
 		fields = append(fields, ticketingusagerecord.FieldWrittenAt)
 	}
+	if m.FieldCleared(ticketingusagerecord.FieldNextAttemptAt) {
+		fields = append(fields, ticketingusagerecord.FieldNextAttemptAt)
+	}
 	return fields
 }
 
@@ -46017,6 +46537,9 @@ func (m *TicketingUsageRecordMutation) ClearField(name string) error {
 		return nil
 	case ticketingusagerecord.FieldWrittenAt:
 		m.ClearWrittenAt()
+		return nil
+	case ticketingusagerecord.FieldNextAttemptAt:
+		m.ClearNextAttemptAt()
 		return nil
 	}
 	return fmt.Errorf("unknown TicketingUsageRecord nullable field %s", name)
@@ -46064,6 +46587,9 @@ func (m *TicketingUsageRecordMutation) ResetField(name string) error {
 		return nil
 	case ticketingusagerecord.FieldWrittenAt:
 		m.ResetWrittenAt()
+		return nil
+	case ticketingusagerecord.FieldNextAttemptAt:
+		m.ResetNextAttemptAt()
 		return nil
 	}
 	return fmt.Errorf("unknown TicketingUsageRecord field %s", name)

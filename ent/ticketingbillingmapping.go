@@ -42,6 +42,18 @@ type TicketingBillingMapping struct {
 	NonBillableUsers int `json:"non_billable_users,omitempty"`
 	// Whether the quantity is written every day.
 	Enabled bool `json:"enabled,omitempty"`
+	// The vendor's company whose agreement it is. Nothing is written while the organization is mapped to another.
+	ExternalCompanyID string `json:"external_company_id,omitempty"`
+	// The quantity that the vendor was last known to have taken; null before the first.
+	WrittenQuantity *int `json:"written_quantity,omitempty"`
+	// The month that it was for, as YYYY-MM.
+	WrittenMonth string `json:"written_month,omitempty"`
+	// When the vendor was known to have it.
+	WrittenAt *time.Time `json:"written_at,omitempty"`
+	// When a call was begun of which no end is known: it may still be executed.
+	DoubtfulAt *time.Time `json:"doubtful_at,omitempty"`
+	// Until when one worker alone writes.
+	LeaseUntil *time.Time `json:"lease_until,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the TicketingBillingMappingQuery when eager-loading is set.
 	Edges        TicketingBillingMappingEdges `json:"edges"`
@@ -90,11 +102,11 @@ func (*TicketingBillingMapping) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case ticketingbillingmapping.FieldEnabled:
 			values[i] = new(sql.NullBool)
-		case ticketingbillingmapping.FieldNonBillableUsers:
+		case ticketingbillingmapping.FieldNonBillableUsers, ticketingbillingmapping.FieldWrittenQuantity:
 			values[i] = new(sql.NullInt64)
-		case ticketingbillingmapping.FieldID, ticketingbillingmapping.FieldOrganizationID, ticketingbillingmapping.FieldProviderID, ticketingbillingmapping.FieldIntegrationID, ticketingbillingmapping.FieldExternalAgreementID, ticketingbillingmapping.FieldExternalAgreementName, ticketingbillingmapping.FieldExternalLineID, ticketingbillingmapping.FieldExternalLineName:
+		case ticketingbillingmapping.FieldID, ticketingbillingmapping.FieldOrganizationID, ticketingbillingmapping.FieldProviderID, ticketingbillingmapping.FieldIntegrationID, ticketingbillingmapping.FieldExternalAgreementID, ticketingbillingmapping.FieldExternalAgreementName, ticketingbillingmapping.FieldExternalLineID, ticketingbillingmapping.FieldExternalLineName, ticketingbillingmapping.FieldExternalCompanyID, ticketingbillingmapping.FieldWrittenMonth:
 			values[i] = new(sql.NullString)
-		case ticketingbillingmapping.FieldCreatedAt, ticketingbillingmapping.FieldUpdatedAt:
+		case ticketingbillingmapping.FieldCreatedAt, ticketingbillingmapping.FieldUpdatedAt, ticketingbillingmapping.FieldWrittenAt, ticketingbillingmapping.FieldDoubtfulAt, ticketingbillingmapping.FieldLeaseUntil:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -183,6 +195,46 @@ func (_m *TicketingBillingMapping) assignValues(columns []string, values []any) 
 			} else if value.Valid {
 				_m.Enabled = value.Bool
 			}
+		case ticketingbillingmapping.FieldExternalCompanyID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field external_company_id", values[i])
+			} else if value.Valid {
+				_m.ExternalCompanyID = value.String
+			}
+		case ticketingbillingmapping.FieldWrittenQuantity:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field written_quantity", values[i])
+			} else if value.Valid {
+				_m.WrittenQuantity = new(int)
+				*_m.WrittenQuantity = int(value.Int64)
+			}
+		case ticketingbillingmapping.FieldWrittenMonth:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field written_month", values[i])
+			} else if value.Valid {
+				_m.WrittenMonth = value.String
+			}
+		case ticketingbillingmapping.FieldWrittenAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field written_at", values[i])
+			} else if value.Valid {
+				_m.WrittenAt = new(time.Time)
+				*_m.WrittenAt = value.Time
+			}
+		case ticketingbillingmapping.FieldDoubtfulAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field doubtful_at", values[i])
+			} else if value.Valid {
+				_m.DoubtfulAt = new(time.Time)
+				*_m.DoubtfulAt = value.Time
+			}
+		case ticketingbillingmapping.FieldLeaseUntil:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field lease_until", values[i])
+			} else if value.Valid {
+				_m.LeaseUntil = new(time.Time)
+				*_m.LeaseUntil = value.Time
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -261,6 +313,32 @@ func (_m *TicketingBillingMapping) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("enabled=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Enabled))
+	builder.WriteString(", ")
+	builder.WriteString("external_company_id=")
+	builder.WriteString(_m.ExternalCompanyID)
+	builder.WriteString(", ")
+	if v := _m.WrittenQuantity; v != nil {
+		builder.WriteString("written_quantity=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	builder.WriteString("written_month=")
+	builder.WriteString(_m.WrittenMonth)
+	builder.WriteString(", ")
+	if v := _m.WrittenAt; v != nil {
+		builder.WriteString("written_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.DoubtfulAt; v != nil {
+		builder.WriteString("doubtful_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.LeaseUntil; v != nil {
+		builder.WriteString("lease_until=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -136,6 +136,82 @@ func (_c *TicketingBillingMappingCreate) SetNillableEnabled(v *bool) *TicketingB
 	return _c
 }
 
+// SetExternalCompanyID sets the "external_company_id" field.
+func (_c *TicketingBillingMappingCreate) SetExternalCompanyID(v string) *TicketingBillingMappingCreate {
+	_c.mutation.SetExternalCompanyID(v)
+	return _c
+}
+
+// SetWrittenQuantity sets the "written_quantity" field.
+func (_c *TicketingBillingMappingCreate) SetWrittenQuantity(v int) *TicketingBillingMappingCreate {
+	_c.mutation.SetWrittenQuantity(v)
+	return _c
+}
+
+// SetNillableWrittenQuantity sets the "written_quantity" field if the given value is not nil.
+func (_c *TicketingBillingMappingCreate) SetNillableWrittenQuantity(v *int) *TicketingBillingMappingCreate {
+	if v != nil {
+		_c.SetWrittenQuantity(*v)
+	}
+	return _c
+}
+
+// SetWrittenMonth sets the "written_month" field.
+func (_c *TicketingBillingMappingCreate) SetWrittenMonth(v string) *TicketingBillingMappingCreate {
+	_c.mutation.SetWrittenMonth(v)
+	return _c
+}
+
+// SetNillableWrittenMonth sets the "written_month" field if the given value is not nil.
+func (_c *TicketingBillingMappingCreate) SetNillableWrittenMonth(v *string) *TicketingBillingMappingCreate {
+	if v != nil {
+		_c.SetWrittenMonth(*v)
+	}
+	return _c
+}
+
+// SetWrittenAt sets the "written_at" field.
+func (_c *TicketingBillingMappingCreate) SetWrittenAt(v time.Time) *TicketingBillingMappingCreate {
+	_c.mutation.SetWrittenAt(v)
+	return _c
+}
+
+// SetNillableWrittenAt sets the "written_at" field if the given value is not nil.
+func (_c *TicketingBillingMappingCreate) SetNillableWrittenAt(v *time.Time) *TicketingBillingMappingCreate {
+	if v != nil {
+		_c.SetWrittenAt(*v)
+	}
+	return _c
+}
+
+// SetDoubtfulAt sets the "doubtful_at" field.
+func (_c *TicketingBillingMappingCreate) SetDoubtfulAt(v time.Time) *TicketingBillingMappingCreate {
+	_c.mutation.SetDoubtfulAt(v)
+	return _c
+}
+
+// SetNillableDoubtfulAt sets the "doubtful_at" field if the given value is not nil.
+func (_c *TicketingBillingMappingCreate) SetNillableDoubtfulAt(v *time.Time) *TicketingBillingMappingCreate {
+	if v != nil {
+		_c.SetDoubtfulAt(*v)
+	}
+	return _c
+}
+
+// SetLeaseUntil sets the "lease_until" field.
+func (_c *TicketingBillingMappingCreate) SetLeaseUntil(v time.Time) *TicketingBillingMappingCreate {
+	_c.mutation.SetLeaseUntil(v)
+	return _c
+}
+
+// SetNillableLeaseUntil sets the "lease_until" field if the given value is not nil.
+func (_c *TicketingBillingMappingCreate) SetNillableLeaseUntil(v *time.Time) *TicketingBillingMappingCreate {
+	if v != nil {
+		_c.SetLeaseUntil(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *TicketingBillingMappingCreate) SetID(v string) *TicketingBillingMappingCreate {
 	_c.mutation.SetID(v)
@@ -298,6 +374,24 @@ func (_c *TicketingBillingMappingCreate) check() error {
 	if _, ok := _c.mutation.Enabled(); !ok {
 		return &ValidationError{Name: "enabled", err: errors.New(`ent: missing required field "TicketingBillingMapping.enabled"`)}
 	}
+	if _, ok := _c.mutation.ExternalCompanyID(); !ok {
+		return &ValidationError{Name: "external_company_id", err: errors.New(`ent: missing required field "TicketingBillingMapping.external_company_id"`)}
+	}
+	if v, ok := _c.mutation.ExternalCompanyID(); ok {
+		if err := ticketingbillingmapping.ExternalCompanyIDValidator(v); err != nil {
+			return &ValidationError{Name: "external_company_id", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.external_company_id": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.WrittenQuantity(); ok {
+		if err := ticketingbillingmapping.WrittenQuantityValidator(v); err != nil {
+			return &ValidationError{Name: "written_quantity", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.written_quantity": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.WrittenMonth(); ok {
+		if err := ticketingbillingmapping.WrittenMonthValidator(v); err != nil {
+			return &ValidationError{Name: "written_month", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.written_month": %w`, err)}
+		}
+	}
 	if v, ok := _c.mutation.ID(); ok {
 		if err := ticketingbillingmapping.IDValidator(v); err != nil {
 			return &ValidationError{Name: "id", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.id": %w`, err)}
@@ -379,6 +473,30 @@ func (_c *TicketingBillingMappingCreate) createSpec() (*TicketingBillingMapping,
 	if value, ok := _c.mutation.Enabled(); ok {
 		_spec.SetField(ticketingbillingmapping.FieldEnabled, field.TypeBool, value)
 		_node.Enabled = value
+	}
+	if value, ok := _c.mutation.ExternalCompanyID(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldExternalCompanyID, field.TypeString, value)
+		_node.ExternalCompanyID = value
+	}
+	if value, ok := _c.mutation.WrittenQuantity(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenQuantity, field.TypeInt, value)
+		_node.WrittenQuantity = &value
+	}
+	if value, ok := _c.mutation.WrittenMonth(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenMonth, field.TypeString, value)
+		_node.WrittenMonth = value
+	}
+	if value, ok := _c.mutation.WrittenAt(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenAt, field.TypeTime, value)
+		_node.WrittenAt = &value
+	}
+	if value, ok := _c.mutation.DoubtfulAt(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldDoubtfulAt, field.TypeTime, value)
+		_node.DoubtfulAt = &value
+	}
+	if value, ok := _c.mutation.LeaseUntil(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldLeaseUntil, field.TypeTime, value)
+		_node.LeaseUntil = &value
 	}
 	if nodes := _c.mutation.OrganizationIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{

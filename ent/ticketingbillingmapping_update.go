@@ -138,6 +138,127 @@ func (_u *TicketingBillingMappingUpdate) SetNillableEnabled(v *bool) *TicketingB
 	return _u
 }
 
+// SetExternalCompanyID sets the "external_company_id" field.
+func (_u *TicketingBillingMappingUpdate) SetExternalCompanyID(v string) *TicketingBillingMappingUpdate {
+	_u.mutation.SetExternalCompanyID(v)
+	return _u
+}
+
+// SetNillableExternalCompanyID sets the "external_company_id" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdate) SetNillableExternalCompanyID(v *string) *TicketingBillingMappingUpdate {
+	if v != nil {
+		_u.SetExternalCompanyID(*v)
+	}
+	return _u
+}
+
+// SetWrittenQuantity sets the "written_quantity" field.
+func (_u *TicketingBillingMappingUpdate) SetWrittenQuantity(v int) *TicketingBillingMappingUpdate {
+	_u.mutation.ResetWrittenQuantity()
+	_u.mutation.SetWrittenQuantity(v)
+	return _u
+}
+
+// SetNillableWrittenQuantity sets the "written_quantity" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdate) SetNillableWrittenQuantity(v *int) *TicketingBillingMappingUpdate {
+	if v != nil {
+		_u.SetWrittenQuantity(*v)
+	}
+	return _u
+}
+
+// AddWrittenQuantity adds value to the "written_quantity" field.
+func (_u *TicketingBillingMappingUpdate) AddWrittenQuantity(v int) *TicketingBillingMappingUpdate {
+	_u.mutation.AddWrittenQuantity(v)
+	return _u
+}
+
+// ClearWrittenQuantity clears the value of the "written_quantity" field.
+func (_u *TicketingBillingMappingUpdate) ClearWrittenQuantity() *TicketingBillingMappingUpdate {
+	_u.mutation.ClearWrittenQuantity()
+	return _u
+}
+
+// SetWrittenMonth sets the "written_month" field.
+func (_u *TicketingBillingMappingUpdate) SetWrittenMonth(v string) *TicketingBillingMappingUpdate {
+	_u.mutation.SetWrittenMonth(v)
+	return _u
+}
+
+// SetNillableWrittenMonth sets the "written_month" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdate) SetNillableWrittenMonth(v *string) *TicketingBillingMappingUpdate {
+	if v != nil {
+		_u.SetWrittenMonth(*v)
+	}
+	return _u
+}
+
+// ClearWrittenMonth clears the value of the "written_month" field.
+func (_u *TicketingBillingMappingUpdate) ClearWrittenMonth() *TicketingBillingMappingUpdate {
+	_u.mutation.ClearWrittenMonth()
+	return _u
+}
+
+// SetWrittenAt sets the "written_at" field.
+func (_u *TicketingBillingMappingUpdate) SetWrittenAt(v time.Time) *TicketingBillingMappingUpdate {
+	_u.mutation.SetWrittenAt(v)
+	return _u
+}
+
+// SetNillableWrittenAt sets the "written_at" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdate) SetNillableWrittenAt(v *time.Time) *TicketingBillingMappingUpdate {
+	if v != nil {
+		_u.SetWrittenAt(*v)
+	}
+	return _u
+}
+
+// ClearWrittenAt clears the value of the "written_at" field.
+func (_u *TicketingBillingMappingUpdate) ClearWrittenAt() *TicketingBillingMappingUpdate {
+	_u.mutation.ClearWrittenAt()
+	return _u
+}
+
+// SetDoubtfulAt sets the "doubtful_at" field.
+func (_u *TicketingBillingMappingUpdate) SetDoubtfulAt(v time.Time) *TicketingBillingMappingUpdate {
+	_u.mutation.SetDoubtfulAt(v)
+	return _u
+}
+
+// SetNillableDoubtfulAt sets the "doubtful_at" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdate) SetNillableDoubtfulAt(v *time.Time) *TicketingBillingMappingUpdate {
+	if v != nil {
+		_u.SetDoubtfulAt(*v)
+	}
+	return _u
+}
+
+// ClearDoubtfulAt clears the value of the "doubtful_at" field.
+func (_u *TicketingBillingMappingUpdate) ClearDoubtfulAt() *TicketingBillingMappingUpdate {
+	_u.mutation.ClearDoubtfulAt()
+	return _u
+}
+
+// SetLeaseUntil sets the "lease_until" field.
+func (_u *TicketingBillingMappingUpdate) SetLeaseUntil(v time.Time) *TicketingBillingMappingUpdate {
+	_u.mutation.SetLeaseUntil(v)
+	return _u
+}
+
+// SetNillableLeaseUntil sets the "lease_until" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdate) SetNillableLeaseUntil(v *time.Time) *TicketingBillingMappingUpdate {
+	if v != nil {
+		_u.SetLeaseUntil(*v)
+	}
+	return _u
+}
+
+// ClearLeaseUntil clears the value of the "lease_until" field.
+func (_u *TicketingBillingMappingUpdate) ClearLeaseUntil() *TicketingBillingMappingUpdate {
+	_u.mutation.ClearLeaseUntil()
+	return _u
+}
+
 // Mutation returns the TicketingBillingMappingMutation object of the builder.
 func (_u *TicketingBillingMappingUpdate) Mutation() *TicketingBillingMappingMutation {
 	return _u.mutation
@@ -212,6 +333,21 @@ func (_u *TicketingBillingMappingUpdate) check() error {
 			return &ValidationError{Name: "non_billable_users", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.non_billable_users": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.ExternalCompanyID(); ok {
+		if err := ticketingbillingmapping.ExternalCompanyIDValidator(v); err != nil {
+			return &ValidationError{Name: "external_company_id", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.external_company_id": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.WrittenQuantity(); ok {
+		if err := ticketingbillingmapping.WrittenQuantityValidator(v); err != nil {
+			return &ValidationError{Name: "written_quantity", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.written_quantity": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.WrittenMonth(); ok {
+		if err := ticketingbillingmapping.WrittenMonthValidator(v); err != nil {
+			return &ValidationError{Name: "written_month", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.written_month": %w`, err)}
+		}
+	}
 	if _u.mutation.OrganizationCleared() && len(_u.mutation.OrganizationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "TicketingBillingMapping.organization"`)
 	}
@@ -268,6 +404,42 @@ func (_u *TicketingBillingMappingUpdate) sqlSave(ctx context.Context) (_node int
 	}
 	if value, ok := _u.mutation.Enabled(); ok {
 		_spec.SetField(ticketingbillingmapping.FieldEnabled, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.ExternalCompanyID(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldExternalCompanyID, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.WrittenQuantity(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenQuantity, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedWrittenQuantity(); ok {
+		_spec.AddField(ticketingbillingmapping.FieldWrittenQuantity, field.TypeInt, value)
+	}
+	if _u.mutation.WrittenQuantityCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldWrittenQuantity, field.TypeInt)
+	}
+	if value, ok := _u.mutation.WrittenMonth(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenMonth, field.TypeString, value)
+	}
+	if _u.mutation.WrittenMonthCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldWrittenMonth, field.TypeString)
+	}
+	if value, ok := _u.mutation.WrittenAt(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenAt, field.TypeTime, value)
+	}
+	if _u.mutation.WrittenAtCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldWrittenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.DoubtfulAt(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldDoubtfulAt, field.TypeTime, value)
+	}
+	if _u.mutation.DoubtfulAtCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldDoubtfulAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.LeaseUntil(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldLeaseUntil, field.TypeTime, value)
+	}
+	if _u.mutation.LeaseUntilCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldLeaseUntil, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -400,6 +572,127 @@ func (_u *TicketingBillingMappingUpdateOne) SetNillableEnabled(v *bool) *Ticketi
 	return _u
 }
 
+// SetExternalCompanyID sets the "external_company_id" field.
+func (_u *TicketingBillingMappingUpdateOne) SetExternalCompanyID(v string) *TicketingBillingMappingUpdateOne {
+	_u.mutation.SetExternalCompanyID(v)
+	return _u
+}
+
+// SetNillableExternalCompanyID sets the "external_company_id" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdateOne) SetNillableExternalCompanyID(v *string) *TicketingBillingMappingUpdateOne {
+	if v != nil {
+		_u.SetExternalCompanyID(*v)
+	}
+	return _u
+}
+
+// SetWrittenQuantity sets the "written_quantity" field.
+func (_u *TicketingBillingMappingUpdateOne) SetWrittenQuantity(v int) *TicketingBillingMappingUpdateOne {
+	_u.mutation.ResetWrittenQuantity()
+	_u.mutation.SetWrittenQuantity(v)
+	return _u
+}
+
+// SetNillableWrittenQuantity sets the "written_quantity" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdateOne) SetNillableWrittenQuantity(v *int) *TicketingBillingMappingUpdateOne {
+	if v != nil {
+		_u.SetWrittenQuantity(*v)
+	}
+	return _u
+}
+
+// AddWrittenQuantity adds value to the "written_quantity" field.
+func (_u *TicketingBillingMappingUpdateOne) AddWrittenQuantity(v int) *TicketingBillingMappingUpdateOne {
+	_u.mutation.AddWrittenQuantity(v)
+	return _u
+}
+
+// ClearWrittenQuantity clears the value of the "written_quantity" field.
+func (_u *TicketingBillingMappingUpdateOne) ClearWrittenQuantity() *TicketingBillingMappingUpdateOne {
+	_u.mutation.ClearWrittenQuantity()
+	return _u
+}
+
+// SetWrittenMonth sets the "written_month" field.
+func (_u *TicketingBillingMappingUpdateOne) SetWrittenMonth(v string) *TicketingBillingMappingUpdateOne {
+	_u.mutation.SetWrittenMonth(v)
+	return _u
+}
+
+// SetNillableWrittenMonth sets the "written_month" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdateOne) SetNillableWrittenMonth(v *string) *TicketingBillingMappingUpdateOne {
+	if v != nil {
+		_u.SetWrittenMonth(*v)
+	}
+	return _u
+}
+
+// ClearWrittenMonth clears the value of the "written_month" field.
+func (_u *TicketingBillingMappingUpdateOne) ClearWrittenMonth() *TicketingBillingMappingUpdateOne {
+	_u.mutation.ClearWrittenMonth()
+	return _u
+}
+
+// SetWrittenAt sets the "written_at" field.
+func (_u *TicketingBillingMappingUpdateOne) SetWrittenAt(v time.Time) *TicketingBillingMappingUpdateOne {
+	_u.mutation.SetWrittenAt(v)
+	return _u
+}
+
+// SetNillableWrittenAt sets the "written_at" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdateOne) SetNillableWrittenAt(v *time.Time) *TicketingBillingMappingUpdateOne {
+	if v != nil {
+		_u.SetWrittenAt(*v)
+	}
+	return _u
+}
+
+// ClearWrittenAt clears the value of the "written_at" field.
+func (_u *TicketingBillingMappingUpdateOne) ClearWrittenAt() *TicketingBillingMappingUpdateOne {
+	_u.mutation.ClearWrittenAt()
+	return _u
+}
+
+// SetDoubtfulAt sets the "doubtful_at" field.
+func (_u *TicketingBillingMappingUpdateOne) SetDoubtfulAt(v time.Time) *TicketingBillingMappingUpdateOne {
+	_u.mutation.SetDoubtfulAt(v)
+	return _u
+}
+
+// SetNillableDoubtfulAt sets the "doubtful_at" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdateOne) SetNillableDoubtfulAt(v *time.Time) *TicketingBillingMappingUpdateOne {
+	if v != nil {
+		_u.SetDoubtfulAt(*v)
+	}
+	return _u
+}
+
+// ClearDoubtfulAt clears the value of the "doubtful_at" field.
+func (_u *TicketingBillingMappingUpdateOne) ClearDoubtfulAt() *TicketingBillingMappingUpdateOne {
+	_u.mutation.ClearDoubtfulAt()
+	return _u
+}
+
+// SetLeaseUntil sets the "lease_until" field.
+func (_u *TicketingBillingMappingUpdateOne) SetLeaseUntil(v time.Time) *TicketingBillingMappingUpdateOne {
+	_u.mutation.SetLeaseUntil(v)
+	return _u
+}
+
+// SetNillableLeaseUntil sets the "lease_until" field if the given value is not nil.
+func (_u *TicketingBillingMappingUpdateOne) SetNillableLeaseUntil(v *time.Time) *TicketingBillingMappingUpdateOne {
+	if v != nil {
+		_u.SetLeaseUntil(*v)
+	}
+	return _u
+}
+
+// ClearLeaseUntil clears the value of the "lease_until" field.
+func (_u *TicketingBillingMappingUpdateOne) ClearLeaseUntil() *TicketingBillingMappingUpdateOne {
+	_u.mutation.ClearLeaseUntil()
+	return _u
+}
+
 // Mutation returns the TicketingBillingMappingMutation object of the builder.
 func (_u *TicketingBillingMappingUpdateOne) Mutation() *TicketingBillingMappingMutation {
 	return _u.mutation
@@ -487,6 +780,21 @@ func (_u *TicketingBillingMappingUpdateOne) check() error {
 			return &ValidationError{Name: "non_billable_users", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.non_billable_users": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.ExternalCompanyID(); ok {
+		if err := ticketingbillingmapping.ExternalCompanyIDValidator(v); err != nil {
+			return &ValidationError{Name: "external_company_id", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.external_company_id": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.WrittenQuantity(); ok {
+		if err := ticketingbillingmapping.WrittenQuantityValidator(v); err != nil {
+			return &ValidationError{Name: "written_quantity", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.written_quantity": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.WrittenMonth(); ok {
+		if err := ticketingbillingmapping.WrittenMonthValidator(v); err != nil {
+			return &ValidationError{Name: "written_month", err: fmt.Errorf(`ent: validator failed for field "TicketingBillingMapping.written_month": %w`, err)}
+		}
+	}
 	if _u.mutation.OrganizationCleared() && len(_u.mutation.OrganizationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "TicketingBillingMapping.organization"`)
 	}
@@ -560,6 +868,42 @@ func (_u *TicketingBillingMappingUpdateOne) sqlSave(ctx context.Context) (_node 
 	}
 	if value, ok := _u.mutation.Enabled(); ok {
 		_spec.SetField(ticketingbillingmapping.FieldEnabled, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.ExternalCompanyID(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldExternalCompanyID, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.WrittenQuantity(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenQuantity, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedWrittenQuantity(); ok {
+		_spec.AddField(ticketingbillingmapping.FieldWrittenQuantity, field.TypeInt, value)
+	}
+	if _u.mutation.WrittenQuantityCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldWrittenQuantity, field.TypeInt)
+	}
+	if value, ok := _u.mutation.WrittenMonth(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenMonth, field.TypeString, value)
+	}
+	if _u.mutation.WrittenMonthCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldWrittenMonth, field.TypeString)
+	}
+	if value, ok := _u.mutation.WrittenAt(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldWrittenAt, field.TypeTime, value)
+	}
+	if _u.mutation.WrittenAtCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldWrittenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.DoubtfulAt(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldDoubtfulAt, field.TypeTime, value)
+	}
+	if _u.mutation.DoubtfulAtCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldDoubtfulAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.LeaseUntil(); ok {
+		_spec.SetField(ticketingbillingmapping.FieldLeaseUntil, field.TypeTime, value)
+	}
+	if _u.mutation.LeaseUntilCleared() {
+		_spec.ClearField(ticketingbillingmapping.FieldLeaseUntil, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &TicketingBillingMapping{config: _u.config}

@@ -40,12 +40,14 @@ type TicketingUsageRecord struct {
 	Quantity int `json:"quantity,omitempty"`
 	// Whether the vendor has it.
 	Status ticketingusagerecord.Status `json:"status,omitempty"`
-	// How many calls were made for it.
+	// How often it was attempted at the vendor.
 	Attempts int `json:"attempts,omitempty"`
 	// What went wrong last, in the vendor's own words where there are any.
 	LastError string `json:"last_error,omitempty"`
 	// When the vendor was known to have it.
 	WrittenAt *time.Time `json:"written_at,omitempty"`
+	// When it is to be written; null when nothing is left to do.
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the TicketingUsageRecordQuery when eager-loading is set.
 	Edges        TicketingUsageRecordEdges `json:"edges"`
@@ -96,7 +98,7 @@ func (*TicketingUsageRecord) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullInt64)
 		case ticketingusagerecord.FieldID, ticketingusagerecord.FieldOrganizationID, ticketingusagerecord.FieldProviderID, ticketingusagerecord.FieldIntegrationID, ticketingusagerecord.FieldDay, ticketingusagerecord.FieldStatus, ticketingusagerecord.FieldLastError:
 			values[i] = new(sql.NullString)
-		case ticketingusagerecord.FieldCreatedAt, ticketingusagerecord.FieldUpdatedAt, ticketingusagerecord.FieldWrittenAt:
+		case ticketingusagerecord.FieldCreatedAt, ticketingusagerecord.FieldUpdatedAt, ticketingusagerecord.FieldWrittenAt, ticketingusagerecord.FieldNextAttemptAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -198,6 +200,13 @@ func (_m *TicketingUsageRecord) assignValues(columns []string, values []any) err
 				_m.WrittenAt = new(time.Time)
 				*_m.WrittenAt = value.Time
 			}
+		case ticketingusagerecord.FieldNextAttemptAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field next_attempt_at", values[i])
+			} else if value.Valid {
+				_m.NextAttemptAt = new(time.Time)
+				*_m.NextAttemptAt = value.Time
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -282,6 +291,11 @@ func (_m *TicketingUsageRecord) String() string {
 	builder.WriteString(", ")
 	if v := _m.WrittenAt; v != nil {
 		builder.WriteString("written_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.NextAttemptAt; v != nil {
+		builder.WriteString("next_attempt_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteByte(')')

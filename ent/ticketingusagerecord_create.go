@@ -148,6 +148,20 @@ func (_c *TicketingUsageRecordCreate) SetNillableWrittenAt(v *time.Time) *Ticket
 	return _c
 }
 
+// SetNextAttemptAt sets the "next_attempt_at" field.
+func (_c *TicketingUsageRecordCreate) SetNextAttemptAt(v time.Time) *TicketingUsageRecordCreate {
+	_c.mutation.SetNextAttemptAt(v)
+	return _c
+}
+
+// SetNillableNextAttemptAt sets the "next_attempt_at" field if the given value is not nil.
+func (_c *TicketingUsageRecordCreate) SetNillableNextAttemptAt(v *time.Time) *TicketingUsageRecordCreate {
+	if v != nil {
+		_c.SetNextAttemptAt(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *TicketingUsageRecordCreate) SetID(v string) *TicketingUsageRecordCreate {
 	_c.mutation.SetID(v)
@@ -415,6 +429,10 @@ func (_c *TicketingUsageRecordCreate) createSpec() (*TicketingUsageRecord, *sqlg
 	if value, ok := _c.mutation.WrittenAt(); ok {
 		_spec.SetField(ticketingusagerecord.FieldWrittenAt, field.TypeTime, value)
 		_node.WrittenAt = &value
+	}
+	if value, ok := _c.mutation.NextAttemptAt(); ok {
+		_spec.SetField(ticketingusagerecord.FieldNextAttemptAt, field.TypeTime, value)
+		_node.NextAttemptAt = &value
 	}
 	if nodes := _c.mutation.OrganizationIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{

@@ -173,6 +173,26 @@ func (_u *TicketingUsageRecordUpdate) ClearWrittenAt() *TicketingUsageRecordUpda
 	return _u
 }
 
+// SetNextAttemptAt sets the "next_attempt_at" field.
+func (_u *TicketingUsageRecordUpdate) SetNextAttemptAt(v time.Time) *TicketingUsageRecordUpdate {
+	_u.mutation.SetNextAttemptAt(v)
+	return _u
+}
+
+// SetNillableNextAttemptAt sets the "next_attempt_at" field if the given value is not nil.
+func (_u *TicketingUsageRecordUpdate) SetNillableNextAttemptAt(v *time.Time) *TicketingUsageRecordUpdate {
+	if v != nil {
+		_u.SetNextAttemptAt(*v)
+	}
+	return _u
+}
+
+// ClearNextAttemptAt clears the value of the "next_attempt_at" field.
+func (_u *TicketingUsageRecordUpdate) ClearNextAttemptAt() *TicketingUsageRecordUpdate {
+	_u.mutation.ClearNextAttemptAt()
+	return _u
+}
+
 // Mutation returns the TicketingUsageRecordMutation object of the builder.
 func (_u *TicketingUsageRecordUpdate) Mutation() *TicketingUsageRecordMutation {
 	return _u.mutation
@@ -320,6 +340,12 @@ func (_u *TicketingUsageRecordUpdate) sqlSave(ctx context.Context) (_node int, e
 	}
 	if _u.mutation.WrittenAtCleared() {
 		_spec.ClearField(ticketingusagerecord.FieldWrittenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.NextAttemptAt(); ok {
+		_spec.SetField(ticketingusagerecord.FieldNextAttemptAt, field.TypeTime, value)
+	}
+	if _u.mutation.NextAttemptAtCleared() {
+		_spec.ClearField(ticketingusagerecord.FieldNextAttemptAt, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -484,6 +510,26 @@ func (_u *TicketingUsageRecordUpdateOne) SetNillableWrittenAt(v *time.Time) *Tic
 // ClearWrittenAt clears the value of the "written_at" field.
 func (_u *TicketingUsageRecordUpdateOne) ClearWrittenAt() *TicketingUsageRecordUpdateOne {
 	_u.mutation.ClearWrittenAt()
+	return _u
+}
+
+// SetNextAttemptAt sets the "next_attempt_at" field.
+func (_u *TicketingUsageRecordUpdateOne) SetNextAttemptAt(v time.Time) *TicketingUsageRecordUpdateOne {
+	_u.mutation.SetNextAttemptAt(v)
+	return _u
+}
+
+// SetNillableNextAttemptAt sets the "next_attempt_at" field if the given value is not nil.
+func (_u *TicketingUsageRecordUpdateOne) SetNillableNextAttemptAt(v *time.Time) *TicketingUsageRecordUpdateOne {
+	if v != nil {
+		_u.SetNextAttemptAt(*v)
+	}
+	return _u
+}
+
+// ClearNextAttemptAt clears the value of the "next_attempt_at" field.
+func (_u *TicketingUsageRecordUpdateOne) ClearNextAttemptAt() *TicketingUsageRecordUpdateOne {
+	_u.mutation.ClearNextAttemptAt()
 	return _u
 }
 
@@ -664,6 +710,12 @@ func (_u *TicketingUsageRecordUpdateOne) sqlSave(ctx context.Context) (_node *Ti
 	}
 	if _u.mutation.WrittenAtCleared() {
 		_spec.ClearField(ticketingusagerecord.FieldWrittenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.NextAttemptAt(); ok {
+		_spec.SetField(ticketingusagerecord.FieldNextAttemptAt, field.TypeTime, value)
+	}
+	if _u.mutation.NextAttemptAtCleared() {
+		_spec.ClearField(ticketingusagerecord.FieldNextAttemptAt, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &TicketingUsageRecord{config: _u.config}

@@ -9,6 +9,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/directory"
 	"github.com/bailiwick/bailiwick/internal/organization"
 	"github.com/bailiwick/bailiwick/internal/ticket"
+	"github.com/bailiwick/bailiwick/internal/ticket/billing"
 )
 
 // Resolver holds what resolvers call. Resolvers authorize nothing themselves:
@@ -20,4 +21,5 @@ type Resolver struct {
 	Directory     *directory.Service
 	Alerts        *alert.Service
 	Tickets       *ticket.Service
+	Billing       *billing.Service
 }

@@ -38,6 +38,20 @@ func (TicketingBillingMapping) Fields() []ent.Field {
 			Comment("How many users are not billed."),
 		field.Bool("enabled").Default(true).
 			Comment("Whether the quantity is written every day."),
+		field.String("external_company_id").NotEmpty().MaxLen(64).
+			Comment("The vendor's company whose agreement it is. Nothing is written while the organization is mapped to another."),
+		field.Int("written_quantity").Optional().Nillable().NonNegative().
+			Comment("The quantity that the vendor was last known to have taken; null before the first."),
+		field.String("written_month").Optional().MaxLen(7).
+			Comment("The month that it was for, as YYYY-MM."),
+		field.Time("written_at").Optional().Nillable().
+			Comment("When the vendor was known to have it."),
+		field.Time("doubtful_at").Optional().Nillable().
+			Annotations(Hidden()).
+			Comment("When a call was begun of which no end is known: it may still be executed."),
+		field.Time("lease_until").Optional().Nillable().
+			Annotations(Hidden()).
+			Comment("Until when one worker alone writes."),
 	}
 }
 
@@ -56,6 +70,8 @@ func (TicketingBillingMapping) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.OrganizationColumn, "integration_id").Unique(),
 		index.Fields(guard.ProviderColumn, "integration_id", "id"),
+		// Two organizations on one line would overwrite each other's quantity.
+		index.Fields("integration_id", "external_agreement_id", "external_line_id").Unique(),
 	}
 }
 

@@ -38,18 +38,20 @@ func (TicketingUsageRecord) Fields() []ent.Field {
 			NamedValues("Pending", "PENDING", "Written", "WRITTEN", "Failed", "FAILED", "Unmapped", "UNMAPPED").
 			Default("PENDING").
 			Annotations(Values{
-				"PENDING":  "To be written.",
+				"PENDING":  "To be written when the day is over; or it was tried, and is tried again.",
 				"WRITTEN":  "The vendor has it.",
-				"FAILED":   "The vendor refuses it; it is tried again with the next day.",
-				"UNMAPPED": "No agreement's line is mapped to the organization, or writing is off.",
+				"FAILED":   "The vendor refuses it; the month's mark is tried again with the next day.",
+				"UNMAPPED": "No line of an agreement of the organization's company is mapped, or writing is off.",
 			}).
 			Comment("Whether the vendor has it."),
 		field.Int("attempts").Default(0).NonNegative().
-			Comment("How many calls were made for it."),
+			Comment("How often it was attempted at the vendor."),
 		field.String("last_error").Optional().MaxLen(2000).
 			Comment("What went wrong last, in the vendor's own words where there are any."),
 		field.Time("written_at").Optional().Nillable().
 			Comment("When the vendor was known to have it."),
+		field.Time("next_attempt_at").Optional().Nillable().
+			Comment("When it is to be written; null when nothing is left to do."),
 	}
 }
 
@@ -69,6 +71,8 @@ func (TicketingUsageRecord) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "integration_id", "day").Unique(),
 		index.Fields(guard.ProviderColumn, "integration_id", "id"),
 		index.Fields(guard.ProviderColumn, "status", "id"),
+		index.Fields(guard.ProviderColumn, "day", "id"),
+		index.Fields("next_attempt_at"),
 	}
 }
 

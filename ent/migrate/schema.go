@@ -2136,6 +2136,12 @@ var (
 		{Name: "external_line_name", Type: field.TypeString, Nullable: true, Size: 255},
 		{Name: "non_billable_users", Type: field.TypeInt, Default: 0},
 		{Name: "enabled", Type: field.TypeBool, Default: true},
+		{Name: "external_company_id", Type: field.TypeString, Size: 64},
+		{Name: "written_quantity", Type: field.TypeInt, Nullable: true},
+		{Name: "written_month", Type: field.TypeString, Nullable: true, Size: 7},
+		{Name: "written_at", Type: field.TypeTime, Nullable: true},
+		{Name: "doubtful_at", Type: field.TypeTime, Nullable: true},
+		{Name: "lease_until", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "integration_id", Type: field.TypeString, Size: 90},
 	}
@@ -2147,13 +2153,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "ticketing_billing_mappings_organizations_organization",
-				Columns:    []*schema.Column{TicketingBillingMappingsColumns[10]},
+				Columns:    []*schema.Column{TicketingBillingMappingsColumns[16]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "ticketing_billing_mappings_ticketing_integrations_integration",
-				Columns:    []*schema.Column{TicketingBillingMappingsColumns[11]},
+				Columns:    []*schema.Column{TicketingBillingMappingsColumns[17]},
 				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -2162,7 +2168,7 @@ var (
 			{
 				Name:    "ticketingbillingmapping_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketingBillingMappingsColumns[10], TicketingBillingMappingsColumns[0]},
+				Columns: []*schema.Column{TicketingBillingMappingsColumns[16], TicketingBillingMappingsColumns[0]},
 			},
 			{
 				Name:    "ticketingbillingmapping_provider_id_id",
@@ -2172,12 +2178,17 @@ var (
 			{
 				Name:    "ticketingbillingmapping_organization_id_integration_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketingBillingMappingsColumns[10], TicketingBillingMappingsColumns[11]},
+				Columns: []*schema.Column{TicketingBillingMappingsColumns[16], TicketingBillingMappingsColumns[17]},
 			},
 			{
 				Name:    "ticketingbillingmapping_provider_id_integration_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketingBillingMappingsColumns[1], TicketingBillingMappingsColumns[11], TicketingBillingMappingsColumns[0]},
+				Columns: []*schema.Column{TicketingBillingMappingsColumns[1], TicketingBillingMappingsColumns[17], TicketingBillingMappingsColumns[0]},
+			},
+			{
+				Name:    "ticketingbillingmapping_integration_id_external_agreement_id_external_line_id",
+				Unique:  true,
+				Columns: []*schema.Column{TicketingBillingMappingsColumns[17], TicketingBillingMappingsColumns[4], TicketingBillingMappingsColumns[6]},
 			},
 		},
 	}
@@ -2363,6 +2374,7 @@ var (
 		{Name: "attempts", Type: field.TypeInt, Default: 0},
 		{Name: "last_error", Type: field.TypeString, Nullable: true, Size: 2000},
 		{Name: "written_at", Type: field.TypeTime, Nullable: true},
+		{Name: "next_attempt_at", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "integration_id", Type: field.TypeString, Size: 90},
 	}
@@ -2374,13 +2386,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "ticketing_usage_records_organizations_organization",
-				Columns:    []*schema.Column{TicketingUsageRecordsColumns[12]},
+				Columns:    []*schema.Column{TicketingUsageRecordsColumns[13]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "ticketing_usage_records_ticketing_integrations_integration",
-				Columns:    []*schema.Column{TicketingUsageRecordsColumns[13]},
+				Columns:    []*schema.Column{TicketingUsageRecordsColumns[14]},
 				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -2389,7 +2401,7 @@ var (
 			{
 				Name:    "ticketingusagerecord_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketingUsageRecordsColumns[12], TicketingUsageRecordsColumns[0]},
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[13], TicketingUsageRecordsColumns[0]},
 			},
 			{
 				Name:    "ticketingusagerecord_provider_id_id",
@@ -2399,17 +2411,27 @@ var (
 			{
 				Name:    "ticketingusagerecord_organization_id_integration_id_day",
 				Unique:  true,
-				Columns: []*schema.Column{TicketingUsageRecordsColumns[12], TicketingUsageRecordsColumns[13], TicketingUsageRecordsColumns[4]},
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[13], TicketingUsageRecordsColumns[14], TicketingUsageRecordsColumns[4]},
 			},
 			{
 				Name:    "ticketingusagerecord_provider_id_integration_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketingUsageRecordsColumns[1], TicketingUsageRecordsColumns[13], TicketingUsageRecordsColumns[0]},
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[1], TicketingUsageRecordsColumns[14], TicketingUsageRecordsColumns[0]},
 			},
 			{
 				Name:    "ticketingusagerecord_provider_id_status_id",
 				Unique:  false,
 				Columns: []*schema.Column{TicketingUsageRecordsColumns[1], TicketingUsageRecordsColumns[8], TicketingUsageRecordsColumns[0]},
+			},
+			{
+				Name:    "ticketingusagerecord_provider_id_day_id",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[1], TicketingUsageRecordsColumns[4], TicketingUsageRecordsColumns[0]},
+			},
+			{
+				Name:    "ticketingusagerecord_next_attempt_at",
+				Unique:  false,
+				Columns: []*schema.Column{TicketingUsageRecordsColumns[12]},
 			},
 		},
 	}

@@ -3196,6 +3196,32 @@ func init() {
 	ticketingbillingmappingDescEnabled := ticketingbillingmappingFields[6].Descriptor()
 	// ticketingbillingmapping.DefaultEnabled holds the default value on creation for the enabled field.
 	ticketingbillingmapping.DefaultEnabled = ticketingbillingmappingDescEnabled.Default.(bool)
+	// ticketingbillingmappingDescExternalCompanyID is the schema descriptor for external_company_id field.
+	ticketingbillingmappingDescExternalCompanyID := ticketingbillingmappingFields[7].Descriptor()
+	// ticketingbillingmapping.ExternalCompanyIDValidator is a validator for the "external_company_id" field. It is called by the builders before save.
+	ticketingbillingmapping.ExternalCompanyIDValidator = func() func(string) error {
+		validators := ticketingbillingmappingDescExternalCompanyID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(external_company_id string) error {
+			for _, fn := range fns {
+				if err := fn(external_company_id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// ticketingbillingmappingDescWrittenQuantity is the schema descriptor for written_quantity field.
+	ticketingbillingmappingDescWrittenQuantity := ticketingbillingmappingFields[8].Descriptor()
+	// ticketingbillingmapping.WrittenQuantityValidator is a validator for the "written_quantity" field. It is called by the builders before save.
+	ticketingbillingmapping.WrittenQuantityValidator = ticketingbillingmappingDescWrittenQuantity.Validators[0].(func(int) error)
+	// ticketingbillingmappingDescWrittenMonth is the schema descriptor for written_month field.
+	ticketingbillingmappingDescWrittenMonth := ticketingbillingmappingFields[9].Descriptor()
+	// ticketingbillingmapping.WrittenMonthValidator is a validator for the "written_month" field. It is called by the builders before save.
+	ticketingbillingmapping.WrittenMonthValidator = ticketingbillingmappingDescWrittenMonth.Validators[0].(func(string) error)
 	// ticketingbillingmappingDescID is the schema descriptor for id field.
 	ticketingbillingmappingDescID := ticketingbillingmappingMixinFields1[0].Descriptor()
 	// ticketingbillingmapping.DefaultID holds the default value on creation for the id field.

@@ -37,6 +37,18 @@ const (
 	FieldNonBillableUsers = "non_billable_users"
 	// FieldEnabled holds the string denoting the enabled field in the database.
 	FieldEnabled = "enabled"
+	// FieldExternalCompanyID holds the string denoting the external_company_id field in the database.
+	FieldExternalCompanyID = "external_company_id"
+	// FieldWrittenQuantity holds the string denoting the written_quantity field in the database.
+	FieldWrittenQuantity = "written_quantity"
+	// FieldWrittenMonth holds the string denoting the written_month field in the database.
+	FieldWrittenMonth = "written_month"
+	// FieldWrittenAt holds the string denoting the written_at field in the database.
+	FieldWrittenAt = "written_at"
+	// FieldDoubtfulAt holds the string denoting the doubtful_at field in the database.
+	FieldDoubtfulAt = "doubtful_at"
+	// FieldLeaseUntil holds the string denoting the lease_until field in the database.
+	FieldLeaseUntil = "lease_until"
 	// EdgeOrganization holds the string denoting the organization edge name in mutations.
 	EdgeOrganization = "organization"
 	// EdgeIntegration holds the string denoting the integration edge name in mutations.
@@ -73,6 +85,12 @@ var Columns = []string{
 	FieldExternalLineName,
 	FieldNonBillableUsers,
 	FieldEnabled,
+	FieldExternalCompanyID,
+	FieldWrittenQuantity,
+	FieldWrittenMonth,
+	FieldWrittenAt,
+	FieldDoubtfulAt,
+	FieldLeaseUntil,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -119,6 +137,12 @@ var (
 	NonBillableUsersValidator func(int) error
 	// DefaultEnabled holds the default value on creation for the "enabled" field.
 	DefaultEnabled bool
+	// ExternalCompanyIDValidator is a validator for the "external_company_id" field. It is called by the builders before save.
+	ExternalCompanyIDValidator func(string) error
+	// WrittenQuantityValidator is a validator for the "written_quantity" field. It is called by the builders before save.
+	WrittenQuantityValidator func(int) error
+	// WrittenMonthValidator is a validator for the "written_month" field. It is called by the builders before save.
+	WrittenMonthValidator func(string) error
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() string
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -186,6 +210,36 @@ func ByNonBillableUsers(opts ...sql.OrderTermOption) OrderOption {
 // ByEnabled orders the results by the enabled field.
 func ByEnabled(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldEnabled, opts...).ToFunc()
+}
+
+// ByExternalCompanyID orders the results by the external_company_id field.
+func ByExternalCompanyID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldExternalCompanyID, opts...).ToFunc()
+}
+
+// ByWrittenQuantity orders the results by the written_quantity field.
+func ByWrittenQuantity(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWrittenQuantity, opts...).ToFunc()
+}
+
+// ByWrittenMonth orders the results by the written_month field.
+func ByWrittenMonth(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWrittenMonth, opts...).ToFunc()
+}
+
+// ByWrittenAt orders the results by the written_at field.
+func ByWrittenAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWrittenAt, opts...).ToFunc()
+}
+
+// ByDoubtfulAt orders the results by the doubtful_at field.
+func ByDoubtfulAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldDoubtfulAt, opts...).ToFunc()
+}
+
+// ByLeaseUntil orders the results by the lease_until field.
+func ByLeaseUntil(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLeaseUntil, opts...).ToFunc()
 }
 
 // ByOrganizationField orders the results by organization field.

@@ -121,6 +121,36 @@ func Enabled(v bool) predicate.TicketingBillingMapping {
 	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldEnabled, v))
 }
 
+// ExternalCompanyID applies equality check predicate on the "external_company_id" field. It's identical to ExternalCompanyIDEQ.
+func ExternalCompanyID(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldExternalCompanyID, v))
+}
+
+// WrittenQuantity applies equality check predicate on the "written_quantity" field. It's identical to WrittenQuantityEQ.
+func WrittenQuantity(v int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldWrittenQuantity, v))
+}
+
+// WrittenMonth applies equality check predicate on the "written_month" field. It's identical to WrittenMonthEQ.
+func WrittenMonth(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldWrittenMonth, v))
+}
+
+// WrittenAt applies equality check predicate on the "written_at" field. It's identical to WrittenAtEQ.
+func WrittenAt(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldWrittenAt, v))
+}
+
+// DoubtfulAt applies equality check predicate on the "doubtful_at" field. It's identical to DoubtfulAtEQ.
+func DoubtfulAt(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldDoubtfulAt, v))
+}
+
+// LeaseUntil applies equality check predicate on the "lease_until" field. It's identical to LeaseUntilEQ.
+func LeaseUntil(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldLeaseUntil, v))
+}
+
 // OrganizationIDEQ applies the EQ predicate on the "organization_id" field.
 func OrganizationIDEQ(v string) predicate.TicketingBillingMapping {
 	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldOrganizationID, v))
@@ -724,6 +754,346 @@ func EnabledEQ(v bool) predicate.TicketingBillingMapping {
 // EnabledNEQ applies the NEQ predicate on the "enabled" field.
 func EnabledNEQ(v bool) predicate.TicketingBillingMapping {
 	return predicate.TicketingBillingMapping(sql.FieldNEQ(FieldEnabled, v))
+}
+
+// ExternalCompanyIDEQ applies the EQ predicate on the "external_company_id" field.
+func ExternalCompanyIDEQ(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDNEQ applies the NEQ predicate on the "external_company_id" field.
+func ExternalCompanyIDNEQ(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNEQ(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDIn applies the In predicate on the "external_company_id" field.
+func ExternalCompanyIDIn(vs ...string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIn(FieldExternalCompanyID, vs...))
+}
+
+// ExternalCompanyIDNotIn applies the NotIn predicate on the "external_company_id" field.
+func ExternalCompanyIDNotIn(vs ...string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotIn(FieldExternalCompanyID, vs...))
+}
+
+// ExternalCompanyIDGT applies the GT predicate on the "external_company_id" field.
+func ExternalCompanyIDGT(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGT(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDGTE applies the GTE predicate on the "external_company_id" field.
+func ExternalCompanyIDGTE(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGTE(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDLT applies the LT predicate on the "external_company_id" field.
+func ExternalCompanyIDLT(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLT(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDLTE applies the LTE predicate on the "external_company_id" field.
+func ExternalCompanyIDLTE(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLTE(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDContains applies the Contains predicate on the "external_company_id" field.
+func ExternalCompanyIDContains(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldContains(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDHasPrefix applies the HasPrefix predicate on the "external_company_id" field.
+func ExternalCompanyIDHasPrefix(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldHasPrefix(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDHasSuffix applies the HasSuffix predicate on the "external_company_id" field.
+func ExternalCompanyIDHasSuffix(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldHasSuffix(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDEqualFold applies the EqualFold predicate on the "external_company_id" field.
+func ExternalCompanyIDEqualFold(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEqualFold(FieldExternalCompanyID, v))
+}
+
+// ExternalCompanyIDContainsFold applies the ContainsFold predicate on the "external_company_id" field.
+func ExternalCompanyIDContainsFold(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldContainsFold(FieldExternalCompanyID, v))
+}
+
+// WrittenQuantityEQ applies the EQ predicate on the "written_quantity" field.
+func WrittenQuantityEQ(v int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldWrittenQuantity, v))
+}
+
+// WrittenQuantityNEQ applies the NEQ predicate on the "written_quantity" field.
+func WrittenQuantityNEQ(v int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNEQ(FieldWrittenQuantity, v))
+}
+
+// WrittenQuantityIn applies the In predicate on the "written_quantity" field.
+func WrittenQuantityIn(vs ...int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIn(FieldWrittenQuantity, vs...))
+}
+
+// WrittenQuantityNotIn applies the NotIn predicate on the "written_quantity" field.
+func WrittenQuantityNotIn(vs ...int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotIn(FieldWrittenQuantity, vs...))
+}
+
+// WrittenQuantityGT applies the GT predicate on the "written_quantity" field.
+func WrittenQuantityGT(v int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGT(FieldWrittenQuantity, v))
+}
+
+// WrittenQuantityGTE applies the GTE predicate on the "written_quantity" field.
+func WrittenQuantityGTE(v int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGTE(FieldWrittenQuantity, v))
+}
+
+// WrittenQuantityLT applies the LT predicate on the "written_quantity" field.
+func WrittenQuantityLT(v int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLT(FieldWrittenQuantity, v))
+}
+
+// WrittenQuantityLTE applies the LTE predicate on the "written_quantity" field.
+func WrittenQuantityLTE(v int) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLTE(FieldWrittenQuantity, v))
+}
+
+// WrittenQuantityIsNil applies the IsNil predicate on the "written_quantity" field.
+func WrittenQuantityIsNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIsNull(FieldWrittenQuantity))
+}
+
+// WrittenQuantityNotNil applies the NotNil predicate on the "written_quantity" field.
+func WrittenQuantityNotNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotNull(FieldWrittenQuantity))
+}
+
+// WrittenMonthEQ applies the EQ predicate on the "written_month" field.
+func WrittenMonthEQ(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldWrittenMonth, v))
+}
+
+// WrittenMonthNEQ applies the NEQ predicate on the "written_month" field.
+func WrittenMonthNEQ(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNEQ(FieldWrittenMonth, v))
+}
+
+// WrittenMonthIn applies the In predicate on the "written_month" field.
+func WrittenMonthIn(vs ...string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIn(FieldWrittenMonth, vs...))
+}
+
+// WrittenMonthNotIn applies the NotIn predicate on the "written_month" field.
+func WrittenMonthNotIn(vs ...string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotIn(FieldWrittenMonth, vs...))
+}
+
+// WrittenMonthGT applies the GT predicate on the "written_month" field.
+func WrittenMonthGT(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGT(FieldWrittenMonth, v))
+}
+
+// WrittenMonthGTE applies the GTE predicate on the "written_month" field.
+func WrittenMonthGTE(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGTE(FieldWrittenMonth, v))
+}
+
+// WrittenMonthLT applies the LT predicate on the "written_month" field.
+func WrittenMonthLT(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLT(FieldWrittenMonth, v))
+}
+
+// WrittenMonthLTE applies the LTE predicate on the "written_month" field.
+func WrittenMonthLTE(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLTE(FieldWrittenMonth, v))
+}
+
+// WrittenMonthContains applies the Contains predicate on the "written_month" field.
+func WrittenMonthContains(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldContains(FieldWrittenMonth, v))
+}
+
+// WrittenMonthHasPrefix applies the HasPrefix predicate on the "written_month" field.
+func WrittenMonthHasPrefix(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldHasPrefix(FieldWrittenMonth, v))
+}
+
+// WrittenMonthHasSuffix applies the HasSuffix predicate on the "written_month" field.
+func WrittenMonthHasSuffix(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldHasSuffix(FieldWrittenMonth, v))
+}
+
+// WrittenMonthIsNil applies the IsNil predicate on the "written_month" field.
+func WrittenMonthIsNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIsNull(FieldWrittenMonth))
+}
+
+// WrittenMonthNotNil applies the NotNil predicate on the "written_month" field.
+func WrittenMonthNotNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotNull(FieldWrittenMonth))
+}
+
+// WrittenMonthEqualFold applies the EqualFold predicate on the "written_month" field.
+func WrittenMonthEqualFold(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEqualFold(FieldWrittenMonth, v))
+}
+
+// WrittenMonthContainsFold applies the ContainsFold predicate on the "written_month" field.
+func WrittenMonthContainsFold(v string) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldContainsFold(FieldWrittenMonth, v))
+}
+
+// WrittenAtEQ applies the EQ predicate on the "written_at" field.
+func WrittenAtEQ(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldWrittenAt, v))
+}
+
+// WrittenAtNEQ applies the NEQ predicate on the "written_at" field.
+func WrittenAtNEQ(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNEQ(FieldWrittenAt, v))
+}
+
+// WrittenAtIn applies the In predicate on the "written_at" field.
+func WrittenAtIn(vs ...time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIn(FieldWrittenAt, vs...))
+}
+
+// WrittenAtNotIn applies the NotIn predicate on the "written_at" field.
+func WrittenAtNotIn(vs ...time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotIn(FieldWrittenAt, vs...))
+}
+
+// WrittenAtGT applies the GT predicate on the "written_at" field.
+func WrittenAtGT(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGT(FieldWrittenAt, v))
+}
+
+// WrittenAtGTE applies the GTE predicate on the "written_at" field.
+func WrittenAtGTE(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGTE(FieldWrittenAt, v))
+}
+
+// WrittenAtLT applies the LT predicate on the "written_at" field.
+func WrittenAtLT(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLT(FieldWrittenAt, v))
+}
+
+// WrittenAtLTE applies the LTE predicate on the "written_at" field.
+func WrittenAtLTE(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLTE(FieldWrittenAt, v))
+}
+
+// WrittenAtIsNil applies the IsNil predicate on the "written_at" field.
+func WrittenAtIsNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIsNull(FieldWrittenAt))
+}
+
+// WrittenAtNotNil applies the NotNil predicate on the "written_at" field.
+func WrittenAtNotNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotNull(FieldWrittenAt))
+}
+
+// DoubtfulAtEQ applies the EQ predicate on the "doubtful_at" field.
+func DoubtfulAtEQ(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldDoubtfulAt, v))
+}
+
+// DoubtfulAtNEQ applies the NEQ predicate on the "doubtful_at" field.
+func DoubtfulAtNEQ(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNEQ(FieldDoubtfulAt, v))
+}
+
+// DoubtfulAtIn applies the In predicate on the "doubtful_at" field.
+func DoubtfulAtIn(vs ...time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIn(FieldDoubtfulAt, vs...))
+}
+
+// DoubtfulAtNotIn applies the NotIn predicate on the "doubtful_at" field.
+func DoubtfulAtNotIn(vs ...time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotIn(FieldDoubtfulAt, vs...))
+}
+
+// DoubtfulAtGT applies the GT predicate on the "doubtful_at" field.
+func DoubtfulAtGT(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGT(FieldDoubtfulAt, v))
+}
+
+// DoubtfulAtGTE applies the GTE predicate on the "doubtful_at" field.
+func DoubtfulAtGTE(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGTE(FieldDoubtfulAt, v))
+}
+
+// DoubtfulAtLT applies the LT predicate on the "doubtful_at" field.
+func DoubtfulAtLT(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLT(FieldDoubtfulAt, v))
+}
+
+// DoubtfulAtLTE applies the LTE predicate on the "doubtful_at" field.
+func DoubtfulAtLTE(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLTE(FieldDoubtfulAt, v))
+}
+
+// DoubtfulAtIsNil applies the IsNil predicate on the "doubtful_at" field.
+func DoubtfulAtIsNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIsNull(FieldDoubtfulAt))
+}
+
+// DoubtfulAtNotNil applies the NotNil predicate on the "doubtful_at" field.
+func DoubtfulAtNotNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotNull(FieldDoubtfulAt))
+}
+
+// LeaseUntilEQ applies the EQ predicate on the "lease_until" field.
+func LeaseUntilEQ(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldEQ(FieldLeaseUntil, v))
+}
+
+// LeaseUntilNEQ applies the NEQ predicate on the "lease_until" field.
+func LeaseUntilNEQ(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNEQ(FieldLeaseUntil, v))
+}
+
+// LeaseUntilIn applies the In predicate on the "lease_until" field.
+func LeaseUntilIn(vs ...time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIn(FieldLeaseUntil, vs...))
+}
+
+// LeaseUntilNotIn applies the NotIn predicate on the "lease_until" field.
+func LeaseUntilNotIn(vs ...time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotIn(FieldLeaseUntil, vs...))
+}
+
+// LeaseUntilGT applies the GT predicate on the "lease_until" field.
+func LeaseUntilGT(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGT(FieldLeaseUntil, v))
+}
+
+// LeaseUntilGTE applies the GTE predicate on the "lease_until" field.
+func LeaseUntilGTE(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldGTE(FieldLeaseUntil, v))
+}
+
+// LeaseUntilLT applies the LT predicate on the "lease_until" field.
+func LeaseUntilLT(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLT(FieldLeaseUntil, v))
+}
+
+// LeaseUntilLTE applies the LTE predicate on the "lease_until" field.
+func LeaseUntilLTE(v time.Time) predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldLTE(FieldLeaseUntil, v))
+}
+
+// LeaseUntilIsNil applies the IsNil predicate on the "lease_until" field.
+func LeaseUntilIsNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldIsNull(FieldLeaseUntil))
+}
+
+// LeaseUntilNotNil applies the NotNil predicate on the "lease_until" field.
+func LeaseUntilNotNil() predicate.TicketingBillingMapping {
+	return predicate.TicketingBillingMapping(sql.FieldNotNull(FieldLeaseUntil))
 }
 
 // HasOrganization applies the HasEdge predicate on the "organization" edge.

@@ -44,6 +44,8 @@ const (
 	FieldLastError = "last_error"
 	// FieldWrittenAt holds the string denoting the written_at field in the database.
 	FieldWrittenAt = "written_at"
+	// FieldNextAttemptAt holds the string denoting the next_attempt_at field in the database.
+	FieldNextAttemptAt = "next_attempt_at"
 	// EdgeOrganization holds the string denoting the organization edge name in mutations.
 	EdgeOrganization = "organization"
 	// EdgeIntegration holds the string denoting the integration edge name in mutations.
@@ -82,6 +84,7 @@ var Columns = []string{
 	FieldAttempts,
 	FieldLastError,
 	FieldWrittenAt,
+	FieldNextAttemptAt,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -233,6 +236,11 @@ func ByLastError(opts ...sql.OrderTermOption) OrderOption {
 // ByWrittenAt orders the results by the written_at field.
 func ByWrittenAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldWrittenAt, opts...).ToFunc()
+}
+
+// ByNextAttemptAt orders the results by the next_attempt_at field.
+func ByNextAttemptAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldNextAttemptAt, opts...).ToFunc()
 }
 
 // ByOrganizationField orders the results by organization field.

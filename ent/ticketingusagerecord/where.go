@@ -126,6 +126,11 @@ func WrittenAt(v time.Time) predicate.TicketingUsageRecord {
 	return predicate.TicketingUsageRecord(sql.FieldEQ(FieldWrittenAt, v))
 }
 
+// NextAttemptAt applies equality check predicate on the "next_attempt_at" field. It's identical to NextAttemptAtEQ.
+func NextAttemptAt(v time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldEQ(FieldNextAttemptAt, v))
+}
+
 // OrganizationIDEQ applies the EQ predicate on the "organization_id" field.
 func OrganizationIDEQ(v string) predicate.TicketingUsageRecord {
 	return predicate.TicketingUsageRecord(sql.FieldEQ(FieldOrganizationID, v))
@@ -769,6 +774,56 @@ func WrittenAtIsNil() predicate.TicketingUsageRecord {
 // WrittenAtNotNil applies the NotNil predicate on the "written_at" field.
 func WrittenAtNotNil() predicate.TicketingUsageRecord {
 	return predicate.TicketingUsageRecord(sql.FieldNotNull(FieldWrittenAt))
+}
+
+// NextAttemptAtEQ applies the EQ predicate on the "next_attempt_at" field.
+func NextAttemptAtEQ(v time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldEQ(FieldNextAttemptAt, v))
+}
+
+// NextAttemptAtNEQ applies the NEQ predicate on the "next_attempt_at" field.
+func NextAttemptAtNEQ(v time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldNEQ(FieldNextAttemptAt, v))
+}
+
+// NextAttemptAtIn applies the In predicate on the "next_attempt_at" field.
+func NextAttemptAtIn(vs ...time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldIn(FieldNextAttemptAt, vs...))
+}
+
+// NextAttemptAtNotIn applies the NotIn predicate on the "next_attempt_at" field.
+func NextAttemptAtNotIn(vs ...time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldNotIn(FieldNextAttemptAt, vs...))
+}
+
+// NextAttemptAtGT applies the GT predicate on the "next_attempt_at" field.
+func NextAttemptAtGT(v time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldGT(FieldNextAttemptAt, v))
+}
+
+// NextAttemptAtGTE applies the GTE predicate on the "next_attempt_at" field.
+func NextAttemptAtGTE(v time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldGTE(FieldNextAttemptAt, v))
+}
+
+// NextAttemptAtLT applies the LT predicate on the "next_attempt_at" field.
+func NextAttemptAtLT(v time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldLT(FieldNextAttemptAt, v))
+}
+
+// NextAttemptAtLTE applies the LTE predicate on the "next_attempt_at" field.
+func NextAttemptAtLTE(v time.Time) predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldLTE(FieldNextAttemptAt, v))
+}
+
+// NextAttemptAtIsNil applies the IsNil predicate on the "next_attempt_at" field.
+func NextAttemptAtIsNil() predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldIsNull(FieldNextAttemptAt))
+}
+
+// NextAttemptAtNotNil applies the NotNil predicate on the "next_attempt_at" field.
+func NextAttemptAtNotNil() predicate.TicketingUsageRecord {
+	return predicate.TicketingUsageRecord(sql.FieldNotNull(FieldNextAttemptAt))
 }
 
 // HasOrganization applies the HasEdge predicate on the "organization" edge.

@@ -38,6 +38,7 @@ var rules = check.AccessRules{
 		"connectSyncro":                  "tries the credentials at the vendor",
 		"updateTicketingIntegration":     "tries the credentials at the vendor",
 		"verifyTicketingIntegration":     "tries the credentials at the vendor",
+		"setTicketingBillingMappings":    "reads the agreements and their lines at the vendor",
 		"setTicketingCompanyMappings":    "reads the companies' names at the vendor",
 		"updateSyncroAlertConfiguration": "checks the names at the vendor",
 	},
@@ -58,6 +59,10 @@ var short = map[string]string{
 	"ApiKey.permissions":                          "of the catalogue",
 	"ApiKey.organizationIds":                      "at most 500, set in one mutation",
 	"ConfirmTotpPayload.recoveryCodes":            "ten",
+	"TicketingAgreementPage.agreements":           "a page of the vendor's",
+	"TicketingAgreementLinePage.lines":            "a page of the vendor's",
+	"TicketingUsagePreviewPage.previews":          "a page, at most 200",
+	"SetTicketingBillingMappingsPayload.mappings": "as many as the input has, at most 500",
 	"SetTicketingCompanyMappingsPayload.mappings": "as many as the input has, at most 500",
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 )
 
 // What acknowledgeAlert takes.
@@ -567,6 +568,20 @@ type SessionTokens struct {
 	RefreshTokenExpiresAt time.Time `json:"refreshTokenExpiresAt"`
 }
 
+// What setTicketingBillingMappings takes.
+type SetTicketingBillingMappingsInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+	// The mappings to set; at most 500.
+	Mappings []*TicketingBillingMappingInput `json:"mappings"`
+}
+
+// What setTicketingBillingMappings answers.
+type SetTicketingBillingMappingsPayload struct {
+	// The mappings that were set.
+	Mappings []*ent.TicketingBillingMapping `json:"mappings"`
+}
+
 // What setTicketingCompanyMappings takes.
 type SetTicketingCompanyMappingsInput struct {
 	// The integration's id.
@@ -673,6 +688,46 @@ type TicketFilter struct {
 	AlertID *string `json:"alertId,omitempty"`
 }
 
+// What a company is billed by: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
+type TicketingAgreement struct {
+	// The vendor's id.
+	ID string `json:"id"`
+	// The vendor's name for it.
+	Name string `json:"name"`
+	// The vendor's id of the company.
+	CompanyID string `json:"companyId"`
+	// Whether it is in use.
+	Active bool `json:"active"`
+}
+
+// What an agreement bills: Autotask's contract service, ConnectWise's addition, Syncro's line item.
+type TicketingAgreementLine struct {
+	// The vendor's id.
+	ID string `json:"id"`
+	// The vendor's name for it.
+	Name string `json:"name"`
+	// How much of it is billed now.
+	Quantity float64 `json:"quantity"`
+	// Whether it is in use.
+	Active bool `json:"active"`
+}
+
+// A page of what an agreement bills.
+type TicketingAgreementLinePage struct {
+	// The lines on this page.
+	Lines []*TicketingAgreementLine `json:"lines"`
+	// Pass it as after for the next page; null on the last.
+	Next *string `json:"next,omitempty"`
+}
+
+// A page of the vendor's agreements.
+type TicketingAgreementPage struct {
+	// The agreements on this page.
+	Agreements []*TicketingAgreement `json:"agreements"`
+	// Pass it as after for the next page; null on the last.
+	Next *string `json:"next,omitempty"`
+}
+
 // An alert type and what an integration makes of it.
 type TicketingAlert struct {
 	// The alert type.
@@ -695,6 +750,26 @@ type TicketingAlertOptionValue struct {
 	Value string `json:"value"`
 	// What to show.
 	Label string `json:"label"`
+}
+
+// Keeps the mappings that match every field given.
+type TicketingBillingMappingFilter struct {
+	// Of this integration.
+	IntegrationID *string `json:"integrationId,omitempty"`
+}
+
+// One organization's line.
+type TicketingBillingMappingInput struct {
+	// The organization, which is mapped to a company.
+	OrganizationID string `json:"organizationId"`
+	// The vendor's id of an agreement of that company; null to take the mapping away.
+	AgreementID *string `json:"agreementId,omitempty"`
+	// The vendor's id of one of the agreement's lines, on which no other organization is billed.
+	LineID *string `json:"lineId,omitempty"`
+	// How many users are not billed; 0 or more.
+	NonBillableUsers int `json:"nonBillableUsers"`
+	// Whether the quantity is written every day.
+	Enabled bool `json:"enabled"`
 }
 
 // One of the vendor's companies.
@@ -725,6 +800,48 @@ type TicketingCompanyPage struct {
 	Companies []*TicketingCompany `json:"companies"`
 	// The next page; null on the last.
 	NextPage *int `json:"nextPage,omitempty"`
+}
+
+// What an organization would be billed now.
+type TicketingUsagePreview struct {
+	// The organization.
+	Organization *ent.Organization `json:"organization"`
+	// How many users count now: those in use.
+	Users int `json:"users"`
+	// The most users of the month so far.
+	HighWater int `json:"highWater"`
+	// How many users are not billed.
+	NonBillableUsers int `json:"nonBillableUsers"`
+	// What would be written: the high-water mark less the users who are not billed.
+	Quantity int `json:"quantity"`
+	// What the vendor was last known to have taken; null before the first.
+	WrittenQuantity *int `json:"writtenQuantity,omitempty"`
+	// The line that it is billed on; null if there is none.
+	Mapping *ent.TicketingBillingMapping `json:"mapping,omitempty"`
+	// The latest day's record; null before the first.
+	LatestRecord *ent.TicketingUsageRecord `json:"latestRecord,omitempty"`
+	// Why nothing is written; null if it is.
+	Obstacle *TicketingUsageObstacle `json:"obstacle,omitempty"`
+}
+
+// A page of a preview.
+type TicketingUsagePreviewPage struct {
+	// The organizations on this page.
+	Previews []*TicketingUsagePreview `json:"previews"`
+	// Pass it as after for the next page; null on the last.
+	Next *string `json:"next,omitempty"`
+}
+
+// Keeps the records that match every field given.
+type TicketingUsageRecordFilter struct {
+	// Of this integration.
+	IntegrationID *string `json:"integrationId,omitempty"`
+	// Whose status is this.
+	Status *ticketingusagerecord.Status `json:"status,omitempty"`
+	// Of this day or a later one, as YYYY-MM-DD.
+	DayFrom *string `json:"dayFrom,omitempty" filter:"day,gte"`
+	// Of an earlier day than this, as YYYY-MM-DD.
+	DayBefore *string `json:"dayBefore,omitempty" filter:"day,lt"`
 }
 
 // What updateAdministrator takes.
@@ -935,6 +1052,20 @@ type Viewer struct {
 	Can bool `json:"can"`
 }
 
+// What writeTicketingUsage takes.
+type WriteTicketingUsageInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+	// Only this organization; all in reach if not given.
+	OrganizationID *string `json:"organizationId,omitempty"`
+}
+
+// What writeTicketingUsage answers.
+type WriteTicketingUsagePayload struct {
+	// The job that writes; its steps are organizations.
+	Job *ent.Job `json:"job"`
+}
+
 // The area that an alert belongs to.
 type AlertCategory string
 
@@ -1058,6 +1189,70 @@ func (e *PermissionLevel) UnmarshalJSON(b []byte) error {
 }
 
 func (e PermissionLevel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why an organization's usage is not written.
+type TicketingUsageObstacle string
+
+const (
+	// The organization is mapped to no company.
+	TicketingUsageObstacleNoCompany TicketingUsageObstacle = "NO_COMPANY"
+	// No line of an agreement is mapped to the organization.
+	TicketingUsageObstacleNoMapping TicketingUsageObstacle = "NO_MAPPING"
+	// The organization is mapped to another company than the agreement's.
+	TicketingUsageObstacleCompanyChanged TicketingUsageObstacle = "COMPANY_CHANGED"
+	// Writing is off for the organization.
+	TicketingUsageObstacleDisabled TicketingUsageObstacle = "DISABLED"
+)
+
+var AllTicketingUsageObstacle = []TicketingUsageObstacle{
+	TicketingUsageObstacleNoCompany,
+	TicketingUsageObstacleNoMapping,
+	TicketingUsageObstacleCompanyChanged,
+	TicketingUsageObstacleDisabled,
+}
+
+func (e TicketingUsageObstacle) IsValid() bool {
+	switch e {
+	case TicketingUsageObstacleNoCompany, TicketingUsageObstacleNoMapping, TicketingUsageObstacleCompanyChanged, TicketingUsageObstacleDisabled:
+		return true
+	}
+	return false
+}
+
+func (e TicketingUsageObstacle) String() string {
+	return string(e)
+}
+
+func (e *TicketingUsageObstacle) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TicketingUsageObstacle(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TicketingUsageObstacle", str)
+	}
+	return nil
+}
+
+func (e TicketingUsageObstacle) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TicketingUsageObstacle) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TicketingUsageObstacle) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -26,6 +26,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/telemetry"
 	"github.com/bailiwick/bailiwick/internal/ticket"
+	"github.com/bailiwick/bailiwick/internal/ticket/billing"
 )
 
 // Config is what a process is made from.
@@ -47,6 +48,7 @@ type App struct {
 	Directory     *directory.Service
 	Alerts        *alert.Service
 	Tickets       *ticket.Service
+	Billing       *billing.Service
 	Queue         *job.Queue
 	Metrics       *telemetry.Metrics
 

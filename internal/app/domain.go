@@ -16,6 +16,9 @@ func (a *App) openDomains(ctx context.Context) error {
 	if err := a.openTicketing(ctx); err != nil {
 		return err
 	}
+	if err := a.openBilling(ctx); err != nil {
+		return err
+	}
 	for _, periodic := range []struct {
 		name     string
 		interval time.Duration

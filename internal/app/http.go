@@ -21,7 +21,7 @@ func (a *App) openHTTP(context.Context) (err error) {
 	executable := exec.NewExecutableSchema(exec.Config{
 		Resolvers: &graph.Resolver{
 			Client: a.Client, Access: a.Access, Organizations: a.Organizations, Directory: a.Directory,
-			Alerts: a.Alerts, Tickets: a.Tickets,
+			Alerts: a.Alerts, Tickets: a.Tickets, Billing: a.Billing,
 		},
 		Directives: exec.DirectiveRoot{Requires: gate.Requires, Public: gate.Public},
 	})

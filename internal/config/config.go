@@ -50,6 +50,7 @@ type Config struct {
 
 	JobPollInterval  time.Duration `name:"job-poll-interval" group:"Jobs" env:"BAILIWICK_JOB_POLL_INTERVAL" default:"1s" placeholder:"DURATION" help:"How often the job queue is looked at when no notification arrives."`
 	JobWorkers       int           `name:"job-workers" group:"Jobs" env:"BAILIWICK_JOB_WORKERS" default:"20" placeholder:"N" help:"Most jobs that one process works on at a time."`
+	UsageWriteAt     time.Duration `name:"usage-write-at" group:"Jobs" env:"BAILIWICK_USAGE_WRITE_AT" default:"1h" placeholder:"DURATION" help:"How long after midnight, in UTC, the usage of the day before is written to the ticketing systems."`
 	PSAAllowLoopback bool          `name:"psa-allow-loopback" group:"Jobs" env:"BAILIWICK_PSA_ALLOW_LOOPBACK" help:"Allow PSA integrations on this machine, over plain HTTP. Development only."`
 
 	LogLevel     string  `name:"log-level" group:"Telemetry" env:"BAILIWICK_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least severe level to log: debug, info, warn or error."`

@@ -193,6 +193,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		"ratio":             {func(c *config.Config) { c.TraceRatio = 2 }, "--trace-ratio"},
 		"production, open":  {func(c *config.Config) { c.Development, c.Addr = false, ":8080" }, "--public-url"},
 		"production, http":  {func(c *config.Config) { c.Development, c.PublicURL = false, "http://a.example" }, "--public-url"},
+		"usage, next day":   {func(c *config.Config) { c.UsageWriteAt = 24 * time.Hour }, "--usage-write-at"},
 		"production, PSA":   {func(c *config.Config) { c.Development, c.PSAAllowLoopback = false, true }, "--psa-allow-loopback"},
 	}
 	for name, tc := range cases {

@@ -41,6 +41,7 @@ func (c Config) Validate() error {
 	v.check("JobPollInterval", c.JobPollInterval >= 10*time.Millisecond && c.JobPollInterval <= time.Minute,
 		"must lie between 10ms and 1m")
 	v.between("JobWorkers", c.JobWorkers, 1, 10_000)
+	v.check("UsageWriteAt", c.UsageWriteAt >= 0 && c.UsageWriteAt < 24*time.Hour, "must lie within a day: 0s to 23h59m")
 	v.check("PSAAllowLoopback", !c.PSAAllowLoopback || c.Development, "is for development only")
 
 	v.check("LogLevel", slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),

@@ -23,6 +23,10 @@ var loose = map[string]string{
 	"tickets.external_id":                            "the vendor's",
 	"tickets.external_company_id":                    "the vendor's",
 	"ticketing_company_mappings.external_company_id": "the vendor's",
+
+	"ticketing_billing_mappings.external_company_id":   "the vendor's",
+	"ticketing_billing_mappings.external_agreement_id": "the vendor's",
+	"ticketing_billing_mappings.external_line_id":      "the vendor's",
 }
 
 // key is a foreign key of the live database.

@@ -49,6 +49,7 @@ func newBench(t *testing.T, change func(*standin.Config), wrap func(http.Handler
 	for i := range 30 {
 		acme = append(acme, standin.Company{Name: fmt.Sprintf("Company %02d", i), Contact: "Ann"})
 	}
+	acme[1].Contracts = contracts()
 	roles := []standin.Role{{ID: technician, Name: "Technician"}, {ID: technician + 1, Name: "Abolished", Inactive: true}}
 	config := standin.Config{
 		Accounts: []standin.Account{
@@ -199,6 +200,9 @@ func (s seen) Inject(target psatest.Target, fault psatest.Fault, count int) {
 		psatest.OnVerify:    {Method: http.MethodGet, Path: "/Companies/0"},
 		psatest.OnOptions:   {Method: http.MethodGet, Path: "/Tickets/entityInformation/fields"},
 		psatest.OnCompanies: {Method: http.MethodGet, Path: "/Companies/query"},
+
+		psatest.OnQuantity:   {Method: http.MethodPost, Path: "/ContractServiceAdjustments"},
+		psatest.OnAgreements: {Method: http.MethodGet, Path: "/Contracts/query"},
 	}[target]
 	f.Action = map[psatest.Fault]standin.Action{
 		psatest.CommitDrop: standin.CommitDrop, psatest.Commit500: standin.Commit500, psatest.CommitSlow: standin.CommitSlow,

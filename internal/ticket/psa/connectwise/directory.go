@@ -64,30 +64,19 @@ const maxSearch = 255
 // Companies implements psa.Companies.
 func (c *Client) Companies(ctx context.Context, q psa.CompanyQuery) (psa.CompanyPage, error) {
 	const op = "list companies"
-	number := 1
-	if q.Cursor != "" {
-		n, err := strconv.Atoi(q.Cursor)
-		if err != nil || n < 1 {
-			return psa.CompanyPage{}, &psa.Error{Class: psa.Permanent, Op: op, Err: fmt.Errorf("cursor %q is not one of ours", q.Cursor)}
-		}
-		number = n
-	}
 	search := psa.FitLine(q.Search, maxSearch)
 	conditions := append([]string{"deletedFlag=False", `status/name!="` + inactive + `"`}, containing("name", search)...)
-	found, err := page[company](ctx, c, listing{
+	found, next, err := numbered[company](ctx, c, listing{
 		op: op, path: "/company/companies", order: "name asc", fields: companyFields, conditions: strings.Join(conditions, " and "),
-	}, number)
+	}, q.Cursor)
 	if err != nil {
 		return psa.CompanyPage{}, err
 	}
-	result := psa.CompanyPage{Total: -1}
+	result := psa.CompanyPage{Total: -1, Next: next}
 	for _, item := range found {
 		if !strings.ContainsAny(search, unquotable) || strings.Contains(strings.ToLower(item.Name), strings.ToLower(search)) {
 			result.Companies = append(result.Companies, item.company())
 		}
-	}
-	if len(found) >= perPage {
-		result.Next = strconv.Itoa(number + 1)
 	}
 	return result, nil
 }

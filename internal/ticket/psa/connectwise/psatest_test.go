@@ -45,6 +45,7 @@ func newBench(t testing.TB, wrap func(http.Handler) http.Handler) bench {
 		companies = append(companies, standin.Company{Name: fmt.Sprintf("Customer %03d", i)})
 	}
 	companies = append(companies, standin.Company{Name: "Left us", Inactive: true}, standin.Company{Name: "Never was", Deleted: true})
+	companies[2].Agreements = agreements()
 	server, err := standin.New(standin.Config{
 		Accounts: []standin.Account{
 			{CompanyID: "acme", PublicKey: public, PrivateKey: private, Companies: companies},
@@ -197,6 +198,9 @@ func (s seen) Inject(target psatest.Target, fault psatest.Fault, count int) {
 		psatest.OnVerify:    {Method: http.MethodGet, Path: "/service/boards"},
 		psatest.OnOptions:   {Method: http.MethodGet, Path: "/service/boards/*/statuses"},
 		psatest.OnCompanies: {Method: http.MethodGet, Path: "/company/companies"},
+
+		psatest.OnQuantity:   {Method: http.MethodPatch, Path: "/finance/agreements/*/additions/*"},
+		psatest.OnAgreements: {Method: http.MethodGet, Path: "/finance/agreements"},
 	}[target]
 	f.Action = map[psatest.Fault]standin.Action{
 		psatest.CommitDrop: standin.CommitDrop, psatest.Commit500: standin.Commit500, psatest.CommitSlow: standin.CommitSlow,

@@ -44,6 +44,7 @@ func newBench(t *testing.T, wrap func(http.Handler) http.Handler) bench {
 	for i := range 30 {
 		acme = append(acme, standin.Customer{BusinessName: fmt.Sprintf("Customer %02d", i)})
 	}
+	acme[2].Schedules = schedules()
 	server, err := standin.New(standin.Config{
 		Accounts: []standin.Account{
 			{Subdomain: "acme", Token: token, Customers: append(acme, standin.Customer{BusinessName: "Left us", Disabled: true}), Users: []standin.User{{Name: "Ada"}, {Name: "Bob"}}},
@@ -168,6 +169,9 @@ func (s seen) Inject(target psatest.Target, fault psatest.Fault, count int) {
 		psatest.OnVerify:    {Method: http.MethodGet, Path: "/me"},
 		psatest.OnOptions:   {Method: http.MethodGet, Path: "/users"},
 		psatest.OnCompanies: {Method: http.MethodGet, Path: "/customers"},
+
+		psatest.OnQuantity:   {Method: http.MethodPut, Path: "/schedules/*/line_items/*"},
+		psatest.OnAgreements: {Method: http.MethodGet, Path: "/schedules"},
 	}[target]
 	f.Action = map[psatest.Fault]standin.Action{
 		psatest.CommitDrop: standin.CommitDrop, psatest.Commit500: standin.Commit500, psatest.CommitSlow: standin.CommitSlow,

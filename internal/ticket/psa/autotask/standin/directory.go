@@ -28,6 +28,8 @@ var tables = map[string]func(*call) []object{
 	},
 	"Tickets":     func(c *call) []object { return rendered(c.visible(), func(t *Ticket) object { return t.render() }) },
 	"TicketNotes": allNotes,
+
+	"Contracts": contractTable, "ContractServices": contractServiceTable, "ContractServiceUnits": contractServiceUnitTable, "Services": serviceTable,
 }
 
 func rendered[T any](all []T, render func(T) object) []object {

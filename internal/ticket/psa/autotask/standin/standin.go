@@ -66,6 +66,8 @@ type Company struct {
 	Name     string
 	Inactive bool
 	Contact  string // name of the primary contact; empty for none
+
+	Contracts []Contract
 }
 
 // Resource is a technician with the roles he or she works in. A zero ID is
@@ -190,6 +192,9 @@ func New(config Config) (*Server, error) {
 		"POST /Tickets":                             createTicket,
 		"PATCH /Tickets":                            updateTicket,
 		"POST /Tickets/{id}/Notes":                  createNote,
+		"GET /Contracts/{id}":                       readContract,
+		"GET /ContractServices/{id}":                readContractService,
+		"POST /ContractServiceAdjustments":          createAdjustment,
 	} {
 		s.handle(pattern, h)
 	}

@@ -11,6 +11,7 @@ type database struct {
 	name       string
 	companies  []Company
 	contacts   []contact
+	contracts  []*Contract
 	resources  []Resource
 	roles      []Role
 	pairs      []pair
@@ -122,6 +123,7 @@ func (s *Server) fill(from Account) *database {
 	for i := range b.companies[1:] {
 		b.companies[i+1].ID = cmp.Or(b.companies[i+1].ID, s.nextID())
 	}
+	b.contracts = s.contracts(b.companies)
 	for _, c := range b.companies {
 		if c.Contact != "" {
 			b.contacts = append(b.contacts, contact{id: s.nextID(), companyID: c.ID, name: c.Contact})

@@ -55,6 +55,8 @@ type Company struct {
 	Name     string
 	Inactive bool // its status is "Inactive"
 	Deleted  bool
+
+	Agreements []Agreement
 }
 
 // Board is a service board. A zero ID is assigned, here and in its statuses.
@@ -158,6 +160,10 @@ func New(config Config) (*Server, error) {
 		"PATCH /service/tickets/{id}":       updateTicket,
 		"GET /service/tickets/{id}/notes":   listNotes,
 		"POST /service/tickets/{id}/notes":  createNote,
+		"GET /finance/agreements":           listAgreements,
+
+		"GET /finance/agreements/{id}/additions":              listAdditions,
+		"PATCH /finance/agreements/{id}/additions/{addition}": updateAddition,
 	}
 	for pattern, h := range routes {
 		method, path, _ := strings.Cut(pattern, " ")

@@ -10,9 +10,10 @@ import (
 // account is an Account and what has been written to it.
 type account struct {
 	Account
-	tickets []*Ticket // in the order of their making, so that ids ascend
-	revoked bool
-	newest  int64 // the highest id that a list knows, while a fault makes it lag
+	tickets    []*Ticket // in the order of their making, so that ids ascend
+	agreements []*Agreement
+	revoked    bool
+	newest     int64 // the highest id that a list knows, while a fault makes it lag
 }
 
 // Ticket is a ticket as the server holds it.
@@ -61,6 +62,7 @@ func (s *Server) seed(from Account) *account {
 	for i := range a.Companies {
 		a.Companies[i].ID = cmp.Or(a.Companies[i].ID, s.nextID())
 	}
+	a.agreements = s.agreements(a.Companies)
 	a.Boards = slices.Clone(from.Boards)
 	if len(a.Boards) == 0 {
 		a.Boards = []Board{{Name: "Professional Services"}, {Name: "Help Desk"}, {Name: "Projects", Project: true}}

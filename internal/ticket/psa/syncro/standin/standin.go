@@ -44,6 +44,7 @@ type Customer struct {
 	ID           int64
 	BusinessName string
 	Disabled     bool
+	Schedules    []Schedule // recurring invoices
 }
 
 // User is a technician. A zero ID is assigned.
@@ -116,6 +117,10 @@ func New(config Config) (*Server, error) {
 		"PUT /tickets/{id}":          updateTicket,
 		"GET /tickets/{id}/comments": listComments,
 		"POST /tickets/{id}/comment": createComment,
+		"GET /schedules":             listSchedules,
+		"GET /schedules/{id}":        readSchedule,
+
+		"PUT /schedules/{id}/line_items/{line}": updateScheduleLine,
 	}
 	for pattern, h := range routes {
 		method, path, _ := strings.Cut(pattern, " ")

@@ -9,8 +9,9 @@ import (
 // account is an Account and what has been written to it.
 type account struct {
 	Account
-	tickets []*Ticket // in the order of their making, so that ids ascend
-	revoked bool
+	tickets   []*Ticket // in the order of their making, so that ids ascend
+	schedules []*Schedule
+	revoked   bool
 }
 
 // Ticket is a ticket as the server holds it.
@@ -55,6 +56,7 @@ func (s *Server) seed(from Account) *account {
 	for i := range a.Customers {
 		a.Customers[i].ID = cmp.Or(a.Customers[i].ID, s.nextID())
 	}
+	a.schedules = s.schedules(a.Customers)
 	a.Users = slices.Clone(from.Users)
 	if len(a.Users) == 0 {
 		a.Users = []User{{Name: "Joe Doe"}}

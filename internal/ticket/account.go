@@ -1,0 +1,20 @@
+package ticket
+
+import (
+	"context"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa"
+)
+
+// Vendor opens an integration's account at the vendor, and sends nothing. An
+// integration out of reach is NOT_FOUND. The context bounds the opening alone,
+// not the calls.
+func (s *Service) Vendor(ctx context.Context, integrationID string) (*ent.TicketingIntegration, psa.Vendor, error) {
+	i, err := s.client.TicketingIntegration.Fetch(ctx, integrationID)
+	if err != nil {
+		return nil, nil, err
+	}
+	vendor, err := s.vendor(ctx, i)
+	return i, vendor, err
+}
