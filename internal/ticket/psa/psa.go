@@ -30,6 +30,7 @@ type Vendor interface {
 	Companies
 	Options
 	Ticketer
+	Watcher
 }
 
 // Ticketer is the life of a ticket: made, found, read, annotated, moved.

@@ -26,8 +26,9 @@ var tables = map[string]func(*call) []object{
 			return object{"id": p.id, "resourceID": p.resource, "roleID": p.role, "isActive": true, "isDefault": false}
 		})
 	},
-	"Tickets":     func(c *call) []object { return rendered(c.visible(), func(t *Ticket) object { return t.render() }) },
-	"TicketNotes": allNotes,
+	"Tickets":        func(c *call) []object { return rendered(c.visible(), func(t *Ticket) object { return t.render() }) },
+	"TicketNotes":    allNotes,
+	"TicketWebhooks": func(c *call) []object { return rendered(c.base.hooks, (*hook).render) },
 }
 
 func rendered[T any](all []T, render func(T) object) []object {

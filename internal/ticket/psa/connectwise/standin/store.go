@@ -11,6 +11,7 @@ import (
 type account struct {
 	Account
 	tickets []*Ticket // in the order of their making, so that ids ascend
+	hooks   []*hook
 	revoked bool
 	newest  int64 // the highest id that a list knows, while a fault makes it lag
 }
