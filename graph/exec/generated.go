@@ -53,6 +53,7 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Ticket() TicketResolver
 	TicketingAlertConfiguration() TicketingAlertConfigurationResolver
+	TicketingIntegration() TicketingIntegrationResolver
 	Viewer() ViewerResolver
 }
 
@@ -312,6 +313,14 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	DisableTicketingWebhookPayload struct {
+		Integration func(childComplexity int) int
+	}
+
+	EnableTicketingWebhookPayload struct {
+		Integration func(childComplexity int) int
+	}
+
 	EnrollTotpPayload struct {
 		Secret func(childComplexity int) int
 		URL    func(childComplexity int) int
@@ -388,6 +397,8 @@ type ComplexityRoot struct {
 		DeleteRole                            func(childComplexity int, input model.DeleteRoleInput) int
 		DeleteTicketingIntegration            func(childComplexity int, input model.DeleteTicketingIntegrationInput) int
 		DeleteUser                            func(childComplexity int, input model.DeleteUserInput) int
+		DisableTicketingWebhook               func(childComplexity int, input model.DisableTicketingWebhookInput) int
+		EnableTicketingWebhook                func(childComplexity int, input model.EnableTicketingWebhookInput) int
 		EnrollTotp                            func(childComplexity int, input model.EnrollTotpInput) int
 		GrantAdministratorOrganizationAccess  func(childComplexity int, input model.GrantAdministratorOrganizationAccessInput) int
 		RaiseAlert                            func(childComplexity int, input model.RaiseAlertInput) int
@@ -405,6 +416,7 @@ type ComplexityRoot struct {
 		SignOut                               func(childComplexity int, input model.SignOutInput) int
 		SuspendAdministrator                  func(childComplexity int, input model.SuspendAdministratorInput) int
 		SuspendOrganization                   func(childComplexity int, input model.SuspendOrganizationInput) int
+		SyncTicket                            func(childComplexity int, input model.SyncTicketInput) int
 		UpdateAdministrator                   func(childComplexity int, input model.UpdateAdministratorInput) int
 		UpdateDevice                          func(childComplexity int, input model.UpdateDeviceInput) int
 		UpdateOrganization                    func(childComplexity int, input model.UpdateOrganizationInput) int
@@ -595,6 +607,10 @@ type ComplexityRoot struct {
 		Organization func(childComplexity int) int
 	}
 
+	SyncTicketPayload struct {
+		Ticket func(childComplexity int) int
+	}
+
 	SyncroTicketSettings struct {
 		Priority    func(childComplexity int) int
 		ProblemType func(childComplexity int) int
@@ -658,6 +674,7 @@ type ComplexityRoot struct {
 		Integration        func(childComplexity int) int
 		LastError          func(childComplexity int) int
 		Marker             func(childComplexity int) int
+		MirroredAt         func(childComplexity int) int
 		NextAttemptAt      func(childComplexity int) int
 		Organization       func(childComplexity int) int
 		Started            func(childComplexity int) int
@@ -866,6 +883,7 @@ type ComplexityRoot struct {
 		StormThreshold      func(childComplexity int) int
 		UpdatedAt           func(childComplexity int) int
 		VerifiedAt          func(childComplexity int) int
+		WebhookActive       func(childComplexity int) int
 		WebhookExternalID   func(childComplexity int) int
 	}
 
@@ -1043,6 +1061,9 @@ type MutationResolver interface {
 	UpdateSyncroAlertConfiguration(ctx context.Context, input model.UpdateSyncroAlertConfigurationInput) (*model.UpdateSyncroAlertConfigurationPayload, error)
 	RetryTicket(ctx context.Context, input model.RetryTicketInput) (*model.RetryTicketPayload, error)
 	CancelTicket(ctx context.Context, input model.CancelTicketInput) (*model.CancelTicketPayload, error)
+	EnableTicketingWebhook(ctx context.Context, input model.EnableTicketingWebhookInput) (*model.EnableTicketingWebhookPayload, error)
+	DisableTicketingWebhook(ctx context.Context, input model.DisableTicketingWebhookInput) (*model.DisableTicketingWebhookPayload, error)
+	SyncTicket(ctx context.Context, input model.SyncTicketInput) (*model.SyncTicketPayload, error)
 }
 type OrganizationResolver interface {
 	Devices(ctx context.Context, obj *ent.Organization, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceConnection, error)
@@ -1092,6 +1113,9 @@ type TicketResolver interface {
 }
 type TicketingAlertConfigurationResolver interface {
 	Syncro(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.SyncroTicketSettings, error)
+}
+type TicketingIntegrationResolver interface {
+	WebhookActive(ctx context.Context, obj *ent.TicketingIntegration) (bool, error)
 }
 type ViewerResolver interface {
 	Can(ctx context.Context, obj *model.Viewer, permission string, organizationID *string) (bool, error)
@@ -2006,6 +2030,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeviceEdge.Node(childComplexity), true
 
+	case "DisableTicketingWebhookPayload.integration":
+		if e.ComplexityRoot.DisableTicketingWebhookPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DisableTicketingWebhookPayload.Integration(childComplexity), true
+
+	case "EnableTicketingWebhookPayload.integration":
+		if e.ComplexityRoot.EnableTicketingWebhookPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnableTicketingWebhookPayload.Integration(childComplexity), true
+
 	case "EnrollTotpPayload.secret":
 		if e.ComplexityRoot.EnrollTotpPayload.Secret == nil {
 			break
@@ -2410,6 +2448,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteUser(childComplexity, args["input"].(model.DeleteUserInput)), true
+	case "Mutation.disableTicketingWebhook":
+		if e.ComplexityRoot.Mutation.DisableTicketingWebhook == nil {
+			break
+		}
+
+		args, err := field_Mutation_disableTicketingWebhook_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DisableTicketingWebhook(childComplexity, args["input"].(model.DisableTicketingWebhookInput)), true
+	case "Mutation.enableTicketingWebhook":
+		if e.ComplexityRoot.Mutation.EnableTicketingWebhook == nil {
+			break
+		}
+
+		args, err := field_Mutation_enableTicketingWebhook_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EnableTicketingWebhook(childComplexity, args["input"].(model.EnableTicketingWebhookInput)), true
 	case "Mutation.enrollTotp":
 		if e.ComplexityRoot.Mutation.EnrollTotp == nil {
 			break
@@ -2597,6 +2657,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SuspendOrganization(childComplexity, args["input"].(model.SuspendOrganizationInput)), true
+	case "Mutation.syncTicket":
+		if e.ComplexityRoot.Mutation.SyncTicket == nil {
+			break
+		}
+
+		args, err := field_Mutation_syncTicket_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SyncTicket(childComplexity, args["input"].(model.SyncTicketInput)), true
 	case "Mutation.updateAdministrator":
 		if e.ComplexityRoot.Mutation.UpdateAdministrator == nil {
 			break
@@ -3463,6 +3534,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SuspendOrganizationPayload.Organization(childComplexity), true
 
+	case "SyncTicketPayload.ticket":
+		if e.ComplexityRoot.SyncTicketPayload.Ticket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncTicketPayload.Ticket(childComplexity), true
+
 	case "SyncroTicketSettings.priority":
 		if e.ComplexityRoot.SyncroTicketSettings.Priority == nil {
 			break
@@ -3755,6 +3833,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.Marker(childComplexity), true
+	case "Ticket.mirroredAt":
+		if e.ComplexityRoot.Ticket.MirroredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.MirroredAt(childComplexity), true
 	case "Ticket.nextAttemptAt":
 		if e.ComplexityRoot.Ticket.NextAttemptAt == nil {
 			break
@@ -4561,6 +4645,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.VerifiedAt(childComplexity), true
+	case "TicketingIntegration.webhookActive":
+		if e.ComplexityRoot.TicketingIntegration.WebhookActive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.WebhookActive(childComplexity), true
 	case "TicketingIntegration.webhookExternalID":
 		if e.ComplexityRoot.TicketingIntegration.WebhookExternalID == nil {
 			break
@@ -4943,6 +5033,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputDeleteUserInput,
 		unmarshalInputDeviceFilter,
 		unmarshalInputDeviceOrder,
+		unmarshalInputDisableTicketingWebhookInput,
+		unmarshalInputEnableTicketingWebhookInput,
 		unmarshalInputEnrollTotpInput,
 		unmarshalInputGrantAdministratorOrganizationAccessInput,
 		unmarshalInputOrganizationFilter,
@@ -4964,6 +5056,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputSignOutInput,
 		unmarshalInputSuspendAdministratorInput,
 		unmarshalInputSuspendOrganizationInput,
+		unmarshalInputSyncTicketInput,
 		unmarshalInputSystemLogEventFilter,
 		unmarshalInputSystemLogEventOrder,
 		unmarshalInputTicketFilter,
@@ -7948,6 +8041,10 @@ type Ticket implements Node {
   """
   started: Boolean!
   """
+  When it was last read at the vendor.
+  """
+  mirroredAt: Time
+  """
   When it was known to be closed.
   """
   closedAt: Time
@@ -10288,6 +10385,96 @@ extend type TicketingAlertConfiguration {
   syncro: SyncroTicketSettings @goField(forceResolver: true)
 }
 `, BuiltIn: false},
+	{Name: "../webhook.graphql", Input: `"""
+What enableTicketingWebhook takes.
+"""
+input EnableTicketingWebhookInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+}
+"""
+What enableTicketingWebhook answers.
+"""
+type EnableTicketingWebhookPayload {
+  """
+  The integration, as it is now.
+  """
+  integration: TicketingIntegration!
+}
+"""
+What disableTicketingWebhook takes.
+"""
+input DisableTicketingWebhookInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+}
+"""
+What disableTicketingWebhook answers.
+"""
+type DisableTicketingWebhookPayload {
+  """
+  The integration, as it is now.
+  """
+  integration: TicketingIntegration!
+}
+"""
+What syncTicket takes.
+"""
+input SyncTicketInput {
+  """
+  The ticket's id.
+  """
+  id: ID!
+}
+"""
+What syncTicket answers.
+"""
+type SyncTicketPayload {
+  """
+  The ticket, as it is now.
+  """
+  ticket: Ticket!
+}
+extend type Mutation {
+  """
+  Has the vendor call when a technician changes a ticket, so that closing it there resolves the alert within seconds. Not for Syncro, which calls nobody: its changes are polled.
+  """
+  enableTicketingWebhook(
+    """
+    What to do, and with what.
+    """
+    input: EnableTicketingWebhookInput!
+  ): EnableTicketingWebhookPayload! @requires(permission: "ticketing.change_integration", transaction: false)
+  """
+  Ends the vendor's calls; changes are polled more often instead.
+  """
+  disableTicketingWebhook(
+    """
+    What to do, and with what.
+    """
+    input: DisableTicketingWebhookInput!
+  ): DisableTicketingWebhookPayload! @requires(permission: "ticketing.change_integration", transaction: false)
+  """
+  Reads a ticket at the vendor, now: its status and assignee, and whether somebody has closed it, which resolves its alerts.
+  """
+  syncTicket(
+    """
+    What to do, and with what.
+    """
+    input: SyncTicketInput!
+  ): SyncTicketPayload! @requires(permission: "ticketing.change_ticket", transaction: false)
+}
+extend type TicketingIntegration {
+  """
+  Whether the vendor calls when a ticket changes; else changes are polled only.
+  """
+  webhookActive: Boolean! @goField(forceResolver: true)
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -10795,6 +10982,22 @@ func childFields_DeviceEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type DeviceEdge", field.Name)
 }
 
+func childFields_DisableTicketingWebhookPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return fieldContext_DisableTicketingWebhookPayload_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DisableTicketingWebhookPayload", field.Name)
+}
+
+func childFields_EnableTicketingWebhookPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return fieldContext_EnableTicketingWebhookPayload_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnableTicketingWebhookPayload", field.Name)
+}
+
 func childFields_EnrollTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "secret":
@@ -11181,6 +11384,14 @@ func childFields_SuspendOrganizationPayload(ctx context.Context, ec *executionCo
 	return nil, fmt.Errorf("no field named %q was found under type SuspendOrganizationPayload", field.Name)
 }
 
+func childFields_SyncTicketPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ticket":
+		return fieldContext_SyncTicketPayload_ticket(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncTicketPayload", field.Name)
+}
+
 func childFields_SyncroTicketSettings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "problemType":
@@ -11297,6 +11508,8 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_externalAssignee(ctx, ec, field)
 	case "started":
 		return fieldContext_Ticket_started(ctx, ec, field)
+	case "mirroredAt":
+		return fieldContext_Ticket_mirroredAt(ctx, ec, field)
 	case "closedAt":
 		return fieldContext_Ticket_closedAt(ctx, ec, field)
 	case "closedByTechnician":
@@ -11677,6 +11890,8 @@ func childFields_TicketingIntegration(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingIntegration_lastError(ctx, ec, field)
 	case "lastErrorAt":
 		return fieldContext_TicketingIntegration_lastErrorAt(ctx, ec, field)
+	case "webhookActive":
+		return fieldContext_TicketingIntegration_webhookActive(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingIntegration", field.Name)
 }
@@ -12469,6 +12684,34 @@ func field_Mutation_deleteUser_args(ctx context.Context, ec *executionContext, r
 	return args, nil
 }
 
+func field_Mutation_disableTicketingWebhook_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DisableTicketingWebhookInput, error) {
+			return unmarshalNDisableTicketingWebhookInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDisableTicketingWebhookInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_enableTicketingWebhook_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.EnableTicketingWebhookInput, error) {
+			return unmarshalNEnableTicketingWebhookInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnableTicketingWebhookInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_enrollTotp_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -12699,6 +12942,20 @@ func field_Mutation_suspendOrganization_args(ctx context.Context, ec *executionC
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.SuspendOrganizationInput, error) {
 			return unmarshalNSuspendOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSuspendOrganizationInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_syncTicket_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SyncTicketInput, error) {
+			return unmarshalNSyncTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -18062,6 +18319,70 @@ func fieldContext_DeviceEdge_cursor(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("DeviceEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _DisableTicketingWebhookPayload_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DisableTicketingWebhookPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DisableTicketingWebhookPayload_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DisableTicketingWebhookPayload_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DisableTicketingWebhookPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnableTicketingWebhookPayload_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.EnableTicketingWebhookPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnableTicketingWebhookPayload_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EnableTicketingWebhookPayload_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EnableTicketingWebhookPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _EnrollTotpPayload_secret(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.EnrollTotpPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -21937,6 +22258,207 @@ func fieldContext_Mutation_cancelTicket(ctx context.Context, ec *executionContex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_cancelTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_enableTicketingWebhook(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_enableTicketingWebhook(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EnableTicketingWebhook(ctx, fc.Args["input"].(model.EnableTicketingWebhookInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_integration")
+				if err != nil {
+					var zeroVal *model.EnableTicketingWebhookPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.EnableTicketingWebhookPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.EnableTicketingWebhookPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.EnableTicketingWebhookPayload) graphql.Marshaler {
+			return marshalNEnableTicketingWebhookPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnableTicketingWebhookPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_enableTicketingWebhook(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EnableTicketingWebhookPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_enableTicketingWebhook_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_disableTicketingWebhook(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_disableTicketingWebhook(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DisableTicketingWebhook(ctx, fc.Args["input"].(model.DisableTicketingWebhookInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_integration")
+				if err != nil {
+					var zeroVal *model.DisableTicketingWebhookPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DisableTicketingWebhookPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.DisableTicketingWebhookPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.DisableTicketingWebhookPayload) graphql.Marshaler {
+			return marshalNDisableTicketingWebhookPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDisableTicketingWebhookPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_disableTicketingWebhook(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DisableTicketingWebhookPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_disableTicketingWebhook_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_syncTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_syncTicket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SyncTicket(ctx, fc.Args["input"].(model.SyncTicketInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_ticket")
+				if err != nil {
+					var zeroVal *model.SyncTicketPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SyncTicketPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.SyncTicketPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SyncTicketPayload) graphql.Marshaler {
+			return marshalNSyncTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_syncTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SyncTicketPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_syncTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -25921,6 +26443,38 @@ func fieldContext_SuspendOrganizationPayload_organization(_ context.Context, ec 
 	return fc, nil
 }
 
+func _SyncTicketPayload_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SyncTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SyncTicketPayload_ticket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ticket, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Ticket) graphql.Marshaler {
+			return marshalNTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SyncTicketPayload_ticket(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncTicketPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Ticket(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _SyncroTicketSettings_problemType(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SyncroTicketSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -26953,6 +27507,29 @@ func _Ticket_started(ctx context.Context, ec *executionContext, field graphql.Co
 }
 func fieldContext_Ticket_started(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Ticket_mirroredAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_mirroredAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MirroredAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_mirroredAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _Ticket_closedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
@@ -30873,6 +31450,29 @@ func fieldContext_TicketingIntegration_lastErrorAt(_ context.Context, ec *execut
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func _TicketingIntegration_webhookActive(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_webhookActive(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TicketingIntegration().WebhookActive(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingIntegration_webhookActive(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, true, true, errors.New("field of type Boolean does not have child fields"))
+}
+
 func _TicketingIntegrationConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegrationConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -34542,6 +35142,66 @@ func unmarshalInputDeviceOrder(ctx context.Context, ec *executionContext, obj an
 	return it, nil
 }
 
+func unmarshalInputDisableTicketingWebhookInput(ctx context.Context, ec *executionContext, obj any) (model.DisableTicketingWebhookInput, error) {
+	var it model.DisableTicketingWebhookInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputEnableTicketingWebhookInput(ctx context.Context, ec *executionContext, obj any) (model.EnableTicketingWebhookInput, error) {
+	var it model.EnableTicketingWebhookInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputEnrollTotpInput(ctx context.Context, ec *executionContext, obj any) (model.EnrollTotpInput, error) {
 	var it model.EnrollTotpInput
 	if obj == nil {
@@ -35279,6 +35939,36 @@ func unmarshalInputSuspendAdministratorInput(ctx context.Context, ec *executionC
 
 func unmarshalInputSuspendOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.SuspendOrganizationInput, error) {
 	var it model.SuspendOrganizationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputSyncTicketInput(ctx context.Context, ec *executionContext, obj any) (model.SyncTicketInput, error) {
+	var it model.SyncTicketInput
 	if obj == nil {
 		return it, nil
 	}
@@ -38786,6 +39476,82 @@ func _DeviceEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var disableTicketingWebhookPayloadImplementors = []string{"DisableTicketingWebhookPayload"}
+
+func _DisableTicketingWebhookPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.DisableTicketingWebhookPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, disableTicketingWebhookPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DisableTicketingWebhookPayload")
+		case "integration":
+			out.Values[i] = _DisableTicketingWebhookPayload_integration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var enableTicketingWebhookPayloadImplementors = []string{"EnableTicketingWebhookPayload"}
+
+func _EnableTicketingWebhookPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.EnableTicketingWebhookPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, enableTicketingWebhookPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EnableTicketingWebhookPayload")
+		case "integration":
+			out.Values[i] = _EnableTicketingWebhookPayload_integration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var enrollTotpPayloadImplementors = []string{"EnrollTotpPayload"}
 
 func _EnrollTotpPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.EnrollTotpPayload) graphql.Marshaler {
@@ -39612,6 +40378,27 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "cancelTicket":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_cancelTicket(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "enableTicketingWebhook":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_enableTicketingWebhook(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "disableTicketingWebhook":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_disableTicketingWebhook(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "syncTicket":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_syncTicket(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -41741,6 +42528,44 @@ func _SuspendOrganizationPayload(ctx context.Context, ec *executionContext, sel 
 	return out
 }
 
+var syncTicketPayloadImplementors = []string{"SyncTicketPayload"}
+
+func _SyncTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SyncTicketPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncTicketPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncTicketPayload")
+		case "ticket":
+			out.Values[i] = _SyncTicketPayload_ticket(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var syncroTicketSettingsImplementors = []string{"SyncroTicketSettings"}
 
 func _SyncroTicketSettings(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SyncroTicketSettings) graphql.Marshaler {
@@ -42159,6 +42984,11 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 		case "started":
 			out.Values[i] = _Ticket_started(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "mirroredAt":
+			out.Values[i] = _Ticket_mirroredAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "closedAt":
@@ -44201,98 +45031,136 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 		case "id":
 			out.Values[i] = _TicketingIntegration_id(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "createdAt":
 			out.Values[i] = _TicketingIntegration_createdAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "updatedAt":
 			out.Values[i] = _TicketingIntegration_updatedAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "kind":
 			out.Values[i] = _TicketingIntegration_kind(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "name":
 			out.Values[i] = _TicketingIntegration_name(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "account":
 			out.Values[i] = _TicketingIntegration_account(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "baseURL":
 			out.Values[i] = _TicketingIntegration_baseURL(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "status":
 			out.Values[i] = _TicketingIntegration_status(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "automaticTicketing":
 			out.Values[i] = _TicketingIntegration_automaticTicketing(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "companyTypeIds":
 			out.Values[i] = _TicketingIntegration_companyTypeIds(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "catchAllCompanyID":
 			out.Values[i] = _TicketingIntegration_catchAllCompanyID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "catchAllCompanyName":
 			out.Values[i] = _TicketingIntegration_catchAllCompanyName(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "stormThreshold":
 			out.Values[i] = _TicketingIntegration_stormThreshold(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "stormMinutes":
 			out.Values[i] = _TicketingIntegration_stormMinutes(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "webhookExternalID":
 			out.Values[i] = _TicketingIntegration_webhookExternalID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "polledUntil":
 			out.Values[i] = _TicketingIntegration_polledUntil(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "verifiedAt":
 			out.Values[i] = _TicketingIntegration_verifiedAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastError":
 			out.Values[i] = _TicketingIntegration_lastError(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastErrorAt":
 			out.Values[i] = _TicketingIntegration_lastErrorAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "webhookActive":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingIntegration_webhookActive(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -46250,6 +47118,36 @@ func marshalNDevicePlatform2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevice�
 	return v
 }
 
+func unmarshalNDisableTicketingWebhookInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDisableTicketingWebhookInput(ctx context.Context, ec *executionContext, v any) (model.DisableTicketingWebhookInput, error) {
+	res, err := unmarshalInputDisableTicketingWebhookInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDisableTicketingWebhookPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDisableTicketingWebhookPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DisableTicketingWebhookPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DisableTicketingWebhookPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNEnableTicketingWebhookInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnableTicketingWebhookInput(ctx context.Context, ec *executionContext, v any) (model.EnableTicketingWebhookInput, error) {
+	res, err := unmarshalInputEnableTicketingWebhookInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNEnableTicketingWebhookPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnableTicketingWebhookPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.EnableTicketingWebhookPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _EnableTicketingWebhookPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNEnrollTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnrollTotpInput(ctx context.Context, ec *executionContext, v any) (model.EnrollTotpInput, error) {
 	res, err := unmarshalInputEnrollTotpInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -46801,6 +47699,21 @@ func marshalNSuspendOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 		return graphql.Null
 	}
 	return _SuspendOrganizationPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNSyncTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketInput(ctx context.Context, ec *executionContext, v any) (model.SyncTicketInput, error) {
+	res, err := unmarshalInputSyncTicketInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSyncTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SyncTicketPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _SyncTicketPayload(ctx, ec, sel, v)
 }
 
 func marshalNSystemLogEventConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐSystemLogEventConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.SystemLogEventConnection) graphql.Marshaler {

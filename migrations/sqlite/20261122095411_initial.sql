@@ -204,7 +204,7 @@ CREATE INDEX `systemlogevent_provider_id_event_type_published` ON `system_log_ev
 -- create index "systemlogevent_provider_id_actor_id_published" to table: "system_log_events"
 CREATE INDEX `systemlogevent_provider_id_actor_id_published` ON `system_log_events` (`provider_id`, `actor_id`, `published`);
 -- create "tickets" table
-CREATE TABLE `tickets` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `group_key` text NOT NULL, `epoch` integer NOT NULL DEFAULT (1), `storm` bool NOT NULL DEFAULT (false), `marker` text NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `external_id` text NULL, `external_number` text NULL, `external_url` text NULL, `external_status` text NULL, `external_assignee` text NULL, `initial_status` text NULL, `initial_assignee` text NULL, `started` bool NOT NULL DEFAULT (false), `closed_at` datetime NULL, `closed_by_technician` bool NOT NULL DEFAULT (false), `external_company_id` text NULL, `due_at` datetime NULL, `last_error` text NULL, `attempts` integer NOT NULL DEFAULT (0), `next_attempt_at` datetime NULL, `lease` text NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `tickets_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `tickets` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `group_key` text NOT NULL, `epoch` integer NOT NULL DEFAULT (1), `storm` bool NOT NULL DEFAULT (false), `marker` text NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `external_id` text NULL, `external_number` text NULL, `external_url` text NULL, `external_status` text NULL, `external_assignee` text NULL, `initial_status` text NULL, `initial_assignee` text NULL, `started` bool NOT NULL DEFAULT (false), `mirrored_at` datetime NULL, `closed_at` datetime NULL, `closed_by_technician` bool NOT NULL DEFAULT (false), `external_company_id` text NULL, `due_at` datetime NULL, `last_error` text NULL, `attempts` integer NOT NULL DEFAULT (0), `next_attempt_at` datetime NULL, `lease` text NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `tickets_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticket_organization_id_id" to table: "tickets"
 CREATE UNIQUE INDEX `ticket_organization_id_id` ON `tickets` (`organization_id`, `id`);
 -- create index "ticket_provider_id_id" to table: "tickets"
@@ -227,6 +227,8 @@ CREATE INDEX `ticket_alert_id_id` ON `tickets` (`alert_id`, `id`);
 CREATE INDEX `ticket_provider_id_integration_id_id` ON `tickets` (`provider_id`, `integration_id`, `id`);
 -- create index "ticket_provider_id_status_id" to table: "tickets"
 CREATE INDEX `ticket_provider_id_status_id` ON `tickets` (`provider_id`, `status`, `id`);
+-- create index "ticket_living_at_vendor" to table: "tickets"
+CREATE INDEX `ticket_living_at_vendor` ON `tickets` (`mirrored_at`) WHERE external_id <> '' AND status <> 'CLOSED' AND status <> 'CANCELLED';
 -- create index "ticket_due" to table: "tickets"
 CREATE INDEX `ticket_due` ON `tickets` (`next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
 -- create "ticket_alerts" table
@@ -473,6 +475,8 @@ DROP INDEX `ticketalert_organization_id_id`;
 DROP TABLE `ticket_alerts`;
 -- reverse: create index "ticket_due" to table: "tickets"
 DROP INDEX `ticket_due`;
+-- reverse: create index "ticket_living_at_vendor" to table: "tickets"
+DROP INDEX `ticket_living_at_vendor`;
 -- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
 DROP INDEX `ticket_provider_id_status_id`;
 -- reverse: create index "ticket_provider_id_integration_id_id" to table: "tickets"
