@@ -109,15 +109,16 @@ func (s *Service) read(ctx context.Context, id string) error {
 		if gone {
 			return s.lost(ctx, t)
 		}
-		return s.reflect(ctx, i, t, remote, open)
+		return s.reflect(ctx, i, t, now, remote, open)
 	})
 }
 
 // writing is what is known of a ticket's state at the vendor by what we did,
 // and whether we are at it.
 type writing struct {
-	trace string
-	busy  bool
+	trace     string
+	busy      bool
+	reopening bool // it is to be reopened: that it is closed is nobody's doing
 }
 
 // written tells whether anything was written between two moments: if so, what
@@ -138,6 +139,9 @@ func (s *Service) written(ctx context.Context, t *ent.Ticket) (writing, error) {
 		if d.State == ticketdelivery.StateAttempting || (moves && d.State == ticketdelivery.StateUncertain) {
 			w.busy = true
 		}
+		if d.Action == ticketdelivery.ActionReopen && d.State != ticketdelivery.StateDone && d.State != ticketdelivery.StateCancelled {
+			w.reopening = true
+		}
 		if moves || d.State == ticketdelivery.StateAttempting {
 			fmt.Fprintf(&trace, "%d %s %d;", d.Sequence, d.State, d.Attempts)
 		}
@@ -148,21 +152,21 @@ func (s *Service) written(ctx context.Context, t *ent.Ticket) (writing, error) {
 
 // reflect takes over what the vendor has, within a transaction that holds the
 // ticket and its open alerts.
-func (s *Service) reflect(ctx context.Context, i *ent.TicketingIntegration, t *ent.Ticket, r psa.Remote, open []*ent.Alert) error {
+func (s *Service) reflect(ctx context.Context, i *ent.TicketingIntegration, t *ent.Ticket, w writing, r psa.Remote, open []*ent.Alert) error {
 	living := t.Status != ticket.StatusClosed && t.Status != ticket.StatusCancelled
 	update := t.Update().SetMirroredAt(s.now()).
-		SetExternalStatus(psa.FitLine(r.Status, maxExternal/4)).SetExternalAssignee(psa.FitLine(r.AssigneeID, maxExternal/4))
+		SetExternalStatus(short(r.Status)).SetExternalAssignee(short(r.AssigneeID))
 	if t.ExternalNumber == "" {
 		update.SetExternalNumber(psa.FitLine(r.Number, 16))
 	}
 	if t.ExternalURL == "" && len(r.URL) <= 1024 {
 		update.SetExternalURL(r.URL)
 	}
-	if living && !r.Closed && workedOn(t, r) {
+	if living && !r.Closed && !w.reopening && workedOn(t, r) {
 		update.SetStarted(true)
 	}
 	switch {
-	case r.Closed && living:
+	case r.Closed && living && !w.reopening:
 		if err := update.Exec(ctx); err != nil {
 			return err
 		}
@@ -178,7 +182,16 @@ func (s *Service) reflect(ctx context.Context, i *ent.TicketingIntegration, t *e
 // workedOn reports whether somebody works on a ticket: its status or assignee is
 // another than the one that it was made with.
 func workedOn(t *ent.Ticket, r psa.Remote) bool {
-	return (t.InitialStatus != "" && r.Status != t.InitialStatus) || (r.AssigneeID != "" && t.InitialStatus != "" && r.AssigneeID != t.InitialAssignee)
+	return t.InitialStatus != "" && (short(r.Status) != t.InitialStatus || short(r.AssigneeID) != t.InitialAssignee)
+}
+
+// short is a vendor's status or id as it is kept: whole, unless it is longer
+// than any that is known.
+func short(value string) string {
+	if len(value) <= maxExternal {
+		return value
+	}
+	return psa.FitLine(value, maxExternal/4)
 }
 
 // closedThere ends a ticket that somebody closed at the vendor, and the alerts

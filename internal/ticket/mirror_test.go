@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // requireClosedThere checks what follows when a technician has closed a ticket.
@@ -170,6 +171,25 @@ func TestWorkedOn(t *testing.T) {
 		require.NotEqual(t, first.ExternalStatus, begun.ExternalStatus)
 		require.Equal(t, entticket.StatusCreated, begun.Status)
 		require.Nil(t, f.alert(a).ResolvedAt)
+	})
+}
+
+// TestToBeReopened: while a ticket waits to be reopened by us, that it is closed
+// is nobody's doing.
+func TestToBeReopened(t *testing.T) {
+	eachVendor(t, func(t *testing.T, f *followed) {
+		a, made := f.opened(0, "disk")
+		ctx := f.tenants[0].in[0]
+		reopen := f.client.TicketDelivery.Create().SetOrganizationID(made.OrganizationID).SetTicketID(made.ID).SetSequence(2).
+			SetAction(ticketdelivery.ActionReopen).SetContent(schema.TicketContent{}).SetMarker("m").SaveX(ctx)
+		f.finish(0, made.ExternalID)
+		f.poll()
+		require.Nil(t, f.alert(a).ResolvedAt)
+		require.Equal(t, entticket.StatusCreated, f.ticketOf(a).Status)
+		require.False(t, f.ticketOf(a).Started)
+		reopen.Update().SetState(ticketdelivery.StateUncertain).ExecX(ctx)
+		_, err := f.tickets.Sync(ctx, made.ID)
+		requireFault(t, err, fault.Conflict, "")
 	})
 }
 
@@ -328,10 +348,10 @@ func TestCredentialsRevoked(t *testing.T) {
 		require.Nil(t, f.alert(a).ResolvedAt)
 		require.NotNil(t, f.alert(theirs).ResolvedAt)
 		require.Equal(t, 1, f.client.Alert.Query().Where(entalert.TypeEQ("INTEGRATION_FAILING")).CountX(f.tenants[0].all))
-		asked := f.requests("", "")
-		f.poll()
-		f.revoke(1, true)
-		_ = asked
+		require.NoError(t, f.tickets.PollDue(t.Context()))
+		for _, p := range f.polls() {
+			require.NotEqual(t, f.integrations[0], p.Integration, "a paused integration is polled")
+		}
 		require.Equal(t, ticketingintegration.StatusPaused, f.integration(0).Status)
 		f.revoke(0, false)
 		require.NoError(t, f.tickets.VerifyPaused(t.Context()))
