@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"testing"
+	"time"
 
 	"entgo.io/ent/dialect"
 	"github.com/stretchr/testify/require"
@@ -217,6 +218,9 @@ func (f *followed) post(path string, header http.Header, body []byte) int {
 	return post(f.t, f.web.URL+path, header, body)
 }
 
+// caller is how a vendor, or somebody else, calls.
+var caller = &http.Client{Timeout: 30 * time.Second}
+
 func post(t *testing.T, url string, header http.Header, body []byte) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
@@ -224,7 +228,7 @@ func post(t *testing.T, url string, header http.Header, body []byte) int {
 	if header != nil {
 		r.Header = header.Clone()
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := caller.Do(r)
 	require.NoError(t, err)
 	_, err = io.Copy(io.Discard, response.Body)
 	require.NoError(t, err)
@@ -270,7 +274,7 @@ func newAutotaskSide(t *testing.T, w *world) *autotaskSide {
 	var accounts []autotaskdesk.Account
 	for n := range w.tenants {
 		accounts = append(accounts, autotaskdesk.Account{
-			Database: fmt.Sprint("MSP ", n), Zone: fmt.Sprint(n + 1), IntegrationCode: integrationCode, Username: autotaskUser(n), Secret: fmt.Sprint("secret-", n),
+			Database: fmt.Sprint("MSP ", n), Zone: strconv.Itoa(n + 1), IntegrationCode: integrationCode, Username: autotaskUser(n), Secret: fmt.Sprint("secret-", n),
 			Companies: []autotaskdesk.Company{{Name: "Left"}, {Name: "Right"}},
 			Roles:     []autotaskdesk.Role{{ID: 7, Name: "Technician"}}, Resources: []autotaskdesk.Resource{{First: "Ada", Roles: []int64{7}}},
 		})

@@ -1,7 +1,7 @@
 package ticket_test
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -32,7 +32,7 @@ func TestPollPages(t *testing.T) {
 		f := follow(t, db, psa.Syncro)
 		var all []*ent.Alert
 		for n := range tickets {
-			all = append(all, f.raise(f.tenants[0].in[0], fmt.Sprint(n)))
+			all = append(all, f.raise(f.tenants[0].in[0], strconv.Itoa(n)))
 		}
 		f.drive()
 		f.poll()
@@ -41,7 +41,7 @@ func TestPollPages(t *testing.T) {
 			f.finish(0, f.ticketOf(a).ExternalID)
 		}
 		f.clock.to(f.clock.Now().Add(f.config.TwoWay.Poll))
-		f.world.server.Inject(standin.Fault{Method: "GET", Path: "/tickets", Action: standin.Fail500, Skip: 2, Count: 1})
+		f.server.Inject(standin.Fault{Method: "GET", Path: "/tickets", Action: standin.Fail500, Skip: 2, Count: 1})
 		require.NoError(t, f.tickets.PollDue(t.Context()))
 		polling := f.polls()
 		require.Len(t, polling, 2)
@@ -79,7 +79,7 @@ func TestPollBounds(t *testing.T) {
 	f.replica = f.with(f.db, f.jobs, f.drivers)
 	var all []*ent.Alert
 	for n := range 30 {
-		all = append(all, f.raise(f.tenants[0].in[0], fmt.Sprint(n)))
+		all = append(all, f.raise(f.tenants[0].in[0], strconv.Itoa(n)))
 	}
 	f.drive()
 	for _, a := range all {
@@ -144,7 +144,7 @@ func TestThrottled(t *testing.T) {
 	a, made := f.opened(0, "disk")
 	f.finish(0, made.ExternalID)
 	f.clock.to(f.clock.Now().Add(f.config.TwoWay.Poll))
-	f.world.server.Inject(standin.Fault{Method: "GET", Action: standin.Throttle, RetryAfter: 7 * time.Second, Count: 1})
+	f.server.Inject(standin.Fault{Method: "GET", Action: standin.Throttle, RetryAfter: 7 * time.Second, Count: 1})
 	err := f.run(ticket.Polling{Tenant: job.Tenant{Provider: f.tenants[0].provider}, Integration: f.integrations[0]})
 	require.ErrorContains(t, err, "7s")
 	require.Nil(t, f.integration(0).PolledUntil)

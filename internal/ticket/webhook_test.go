@@ -120,7 +120,7 @@ func TestForgedCall(t *testing.T) {
 			require.Equal(t, 1, f.receipts(), name)
 			require.Empty(t, f.take(), name)
 		}
-		response, err := http.Get(f.web.URL + f.path(0)) //nolint:noctx // a test's own server
+		response, err := caller.Get(f.web.URL + f.path(0))
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)

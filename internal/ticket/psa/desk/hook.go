@@ -60,9 +60,7 @@ func (h *Hooks) Sent() []Hook {
 }
 
 func post(call *Hook) int {
-	ctx, cancel := context.WithTimeout(context.Background(), hookTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return 0
 	}
@@ -72,7 +70,7 @@ func post(call *Hook) int {
 	}
 	r.Header = call.Header.Clone()
 	r.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(r)
+	response, err := (&http.Client{Timeout: hookTimeout}).Do(r)
 	if err != nil {
 		return 0
 	}

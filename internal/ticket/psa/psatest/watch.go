@@ -2,10 +2,10 @@ package psatest
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +35,7 @@ func watch(t *testing.T, b Bench) {
 	ctx := context.Background()
 	var made []psa.Remote
 	for i := range b.NotesMany {
-		made = append(made, b.made(t, fmt.Sprint(i)))
+		made = append(made, b.made(t, strconv.Itoa(i)))
 	}
 	if err := b.Vendor.Close(ctx, made[1].ID, psa.Closing{}); err != nil {
 		t.Fatal(err)
