@@ -3247,6 +3247,11 @@ func (_q *TicketQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 				selectedFields = append(selectedFields, ticket.FieldStarted)
 				fieldSeen[ticket.FieldStarted] = struct{}{}
 			}
+		case "mirroredAt":
+			if _, ok := fieldSeen[ticket.FieldMirroredAt]; !ok {
+				selectedFields = append(selectedFields, ticket.FieldMirroredAt)
+				fieldSeen[ticket.FieldMirroredAt] = struct{}{}
+			}
 		case "closedAt":
 			if _, ok := fieldSeen[ticket.FieldClosedAt]; !ok {
 				selectedFields = append(selectedFields, ticket.FieldClosedAt)

@@ -34589,6 +34589,7 @@ type TicketMutation struct {
 	initial_status       *string
 	initial_assignee     *string
 	started              *bool
+	mirrored_at          *time.Time
 	closed_at            *time.Time
 	closed_by_technician *bool
 	external_company_id  *string
@@ -35510,6 +35511,55 @@ func (m *TicketMutation) ResetStarted() {
 	m.started = nil
 }
 
+// SetMirroredAt sets the "mirrored_at" field.
+func (m *TicketMutation) SetMirroredAt(t time.Time) {
+	m.mirrored_at = &t
+}
+
+// MirroredAt returns the value of the "mirrored_at" field in the mutation.
+func (m *TicketMutation) MirroredAt() (r time.Time, exists bool) {
+	v := m.mirrored_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMirroredAt returns the old "mirrored_at" field's value of the Ticket entity.
+// If the Ticket object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketMutation) OldMirroredAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMirroredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMirroredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMirroredAt: %w", err)
+	}
+	return oldValue.MirroredAt, nil
+}
+
+// ClearMirroredAt clears the value of the "mirrored_at" field.
+func (m *TicketMutation) ClearMirroredAt() {
+	m.mirrored_at = nil
+	m.clearedFields[ticket.FieldMirroredAt] = struct{}{}
+}
+
+// MirroredAtCleared returns if the "mirrored_at" field was cleared in this mutation.
+func (m *TicketMutation) MirroredAtCleared() bool {
+	_, ok := m.clearedFields[ticket.FieldMirroredAt]
+	return ok
+}
+
+// ResetMirroredAt resets all changes to the "mirrored_at" field.
+func (m *TicketMutation) ResetMirroredAt() {
+	m.mirrored_at = nil
+	delete(m.clearedFields, ticket.FieldMirroredAt)
+}
+
 // SetClosedAt sets the "closed_at" field.
 func (m *TicketMutation) SetClosedAt(t time.Time) {
 	m.closed_at = &t
@@ -36060,7 +36110,7 @@ func (m *TicketMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TicketMutation) Fields() []string {
-	fields := make([]string, 0, 28)
+	fields := make([]string, 0, 29)
 	if m.organization != nil {
 		fields = append(fields, ticket.FieldOrganizationID)
 	}
@@ -36117,6 +36167,9 @@ func (m *TicketMutation) Fields() []string {
 	}
 	if m.started != nil {
 		fields = append(fields, ticket.FieldStarted)
+	}
+	if m.mirrored_at != nil {
+		fields = append(fields, ticket.FieldMirroredAt)
 	}
 	if m.closed_at != nil {
 		fields = append(fields, ticket.FieldClosedAt)
@@ -36191,6 +36244,8 @@ func (m *TicketMutation) Field(name string) (ent.Value, bool) {
 		return m.InitialAssignee()
 	case ticket.FieldStarted:
 		return m.Started()
+	case ticket.FieldMirroredAt:
+		return m.MirroredAt()
 	case ticket.FieldClosedAt:
 		return m.ClosedAt()
 	case ticket.FieldClosedByTechnician:
@@ -36256,6 +36311,8 @@ func (m *TicketMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldInitialAssignee(ctx)
 	case ticket.FieldStarted:
 		return m.OldStarted(ctx)
+	case ticket.FieldMirroredAt:
+		return m.OldMirroredAt(ctx)
 	case ticket.FieldClosedAt:
 		return m.OldClosedAt(ctx)
 	case ticket.FieldClosedByTechnician:
@@ -36416,6 +36473,13 @@ func (m *TicketMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetStarted(v)
 		return nil
+	case ticket.FieldMirroredAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMirroredAt(v)
+		return nil
 	case ticket.FieldClosedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -36557,6 +36621,9 @@ func (m *TicketMutation) ClearedFields() []string {
 	if m.FieldCleared(ticket.FieldInitialAssignee) {
 		fields = append(fields, ticket.FieldInitialAssignee)
 	}
+	if m.FieldCleared(ticket.FieldMirroredAt) {
+		fields = append(fields, ticket.FieldMirroredAt)
+	}
 	if m.FieldCleared(ticket.FieldClosedAt) {
 		fields = append(fields, ticket.FieldClosedAt)
 	}
@@ -36612,6 +36679,9 @@ func (m *TicketMutation) ClearField(name string) error {
 		return nil
 	case ticket.FieldInitialAssignee:
 		m.ClearInitialAssignee()
+		return nil
+	case ticket.FieldMirroredAt:
+		m.ClearMirroredAt()
 		return nil
 	case ticket.FieldClosedAt:
 		m.ClearClosedAt()
@@ -36698,6 +36768,9 @@ func (m *TicketMutation) ResetField(name string) error {
 		return nil
 	case ticket.FieldStarted:
 		m.ResetStarted()
+		return nil
+	case ticket.FieldMirroredAt:
+		m.ResetMirroredAt()
 		return nil
 	case ticket.FieldClosedAt:
 		m.ResetClosedAt()

@@ -59,6 +59,8 @@ type Ticket struct {
 	InitialAssignee string `json:"initial_assignee,omitempty"`
 	// Whether a technician has started work on it.
 	Started bool `json:"started,omitempty"`
+	// When it was last read at the vendor.
+	MirroredAt *time.Time `json:"mirrored_at,omitempty"`
 	// When it was known to be closed.
 	ClosedAt *time.Time `json:"closed_at,omitempty"`
 	// Whether somebody closed it at the vendor, rather than the end of its alerts.
@@ -142,7 +144,7 @@ func (*Ticket) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullInt64)
 		case ticket.FieldID, ticket.FieldOrganizationID, ticket.FieldProviderID, ticket.FieldIntegrationID, ticket.FieldAlertID, ticket.FieldGroupKey, ticket.FieldMarker, ticket.FieldStatus, ticket.FieldExternalID, ticket.FieldExternalNumber, ticket.FieldExternalURL, ticket.FieldExternalStatus, ticket.FieldExternalAssignee, ticket.FieldInitialStatus, ticket.FieldInitialAssignee, ticket.FieldExternalCompanyID, ticket.FieldLastError, ticket.FieldLease:
 			values[i] = new(sql.NullString)
-		case ticket.FieldCreatedAt, ticket.FieldUpdatedAt, ticket.FieldClosedAt, ticket.FieldDueAt, ticket.FieldNextAttemptAt, ticket.FieldLeaseUntil:
+		case ticket.FieldCreatedAt, ticket.FieldUpdatedAt, ticket.FieldMirroredAt, ticket.FieldClosedAt, ticket.FieldDueAt, ticket.FieldNextAttemptAt, ticket.FieldLeaseUntil:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -278,6 +280,13 @@ func (_m *Ticket) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field started", values[i])
 			} else if value.Valid {
 				_m.Started = value.Bool
+			}
+		case ticket.FieldMirroredAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field mirrored_at", values[i])
+			} else if value.Valid {
+				_m.MirroredAt = new(time.Time)
+				*_m.MirroredAt = value.Time
 			}
 		case ticket.FieldClosedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -444,6 +453,11 @@ func (_m *Ticket) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("started=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Started))
+	builder.WriteString(", ")
+	if v := _m.MirroredAt; v != nil {
+		builder.WriteString("mirrored_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
 	builder.WriteString(", ")
 	if v := _m.ClosedAt; v != nil {
 		builder.WriteString("closed_at=")

@@ -241,6 +241,20 @@ func (_c *TicketCreate) SetNillableStarted(v *bool) *TicketCreate {
 	return _c
 }
 
+// SetMirroredAt sets the "mirrored_at" field.
+func (_c *TicketCreate) SetMirroredAt(v time.Time) *TicketCreate {
+	_c.mutation.SetMirroredAt(v)
+	return _c
+}
+
+// SetNillableMirroredAt sets the "mirrored_at" field if the given value is not nil.
+func (_c *TicketCreate) SetNillableMirroredAt(v *time.Time) *TicketCreate {
+	if v != nil {
+		_c.SetMirroredAt(*v)
+	}
+	return _c
+}
+
 // SetClosedAt sets the "closed_at" field.
 func (_c *TicketCreate) SetClosedAt(v time.Time) *TicketCreate {
 	_c.mutation.SetClosedAt(v)
@@ -732,6 +746,10 @@ func (_c *TicketCreate) createSpec() (*Ticket, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Started(); ok {
 		_spec.SetField(ticket.FieldStarted, field.TypeBool, value)
 		_node.Started = value
+	}
+	if value, ok := _c.mutation.MirroredAt(); ok {
+		_spec.SetField(ticket.FieldMirroredAt, field.TypeTime, value)
+		_node.MirroredAt = &value
 	}
 	if value, ok := _c.mutation.ClosedAt(); ok {
 		_spec.SetField(ticket.FieldClosedAt, field.TypeTime, value)

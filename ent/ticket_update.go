@@ -203,6 +203,26 @@ func (_u *TicketUpdate) SetNillableStarted(v *bool) *TicketUpdate {
 	return _u
 }
 
+// SetMirroredAt sets the "mirrored_at" field.
+func (_u *TicketUpdate) SetMirroredAt(v time.Time) *TicketUpdate {
+	_u.mutation.SetMirroredAt(v)
+	return _u
+}
+
+// SetNillableMirroredAt sets the "mirrored_at" field if the given value is not nil.
+func (_u *TicketUpdate) SetNillableMirroredAt(v *time.Time) *TicketUpdate {
+	if v != nil {
+		_u.SetMirroredAt(*v)
+	}
+	return _u
+}
+
+// ClearMirroredAt clears the value of the "mirrored_at" field.
+func (_u *TicketUpdate) ClearMirroredAt() *TicketUpdate {
+	_u.mutation.ClearMirroredAt()
+	return _u
+}
+
 // SetClosedAt sets the "closed_at" field.
 func (_u *TicketUpdate) SetClosedAt(v time.Time) *TicketUpdate {
 	_u.mutation.SetClosedAt(v)
@@ -568,6 +588,12 @@ func (_u *TicketUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.Started(); ok {
 		_spec.SetField(ticket.FieldStarted, field.TypeBool, value)
 	}
+	if value, ok := _u.mutation.MirroredAt(); ok {
+		_spec.SetField(ticket.FieldMirroredAt, field.TypeTime, value)
+	}
+	if _u.mutation.MirroredAtCleared() {
+		_spec.ClearField(ticket.FieldMirroredAt, field.TypeTime)
+	}
 	if value, ok := _u.mutation.ClosedAt(); ok {
 		_spec.SetField(ticket.FieldClosedAt, field.TypeTime, value)
 	}
@@ -812,6 +838,26 @@ func (_u *TicketUpdateOne) SetNillableStarted(v *bool) *TicketUpdateOne {
 	if v != nil {
 		_u.SetStarted(*v)
 	}
+	return _u
+}
+
+// SetMirroredAt sets the "mirrored_at" field.
+func (_u *TicketUpdateOne) SetMirroredAt(v time.Time) *TicketUpdateOne {
+	_u.mutation.SetMirroredAt(v)
+	return _u
+}
+
+// SetNillableMirroredAt sets the "mirrored_at" field if the given value is not nil.
+func (_u *TicketUpdateOne) SetNillableMirroredAt(v *time.Time) *TicketUpdateOne {
+	if v != nil {
+		_u.SetMirroredAt(*v)
+	}
+	return _u
+}
+
+// ClearMirroredAt clears the value of the "mirrored_at" field.
+func (_u *TicketUpdateOne) ClearMirroredAt() *TicketUpdateOne {
+	_u.mutation.ClearMirroredAt()
 	return _u
 }
 
@@ -1209,6 +1255,12 @@ func (_u *TicketUpdateOne) sqlSave(ctx context.Context) (_node *Ticket, err erro
 	}
 	if value, ok := _u.mutation.Started(); ok {
 		_spec.SetField(ticket.FieldStarted, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.MirroredAt(); ok {
+		_spec.SetField(ticket.FieldMirroredAt, field.TypeTime, value)
+	}
+	if _u.mutation.MirroredAtCleared() {
+		_spec.ClearField(ticket.FieldMirroredAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.ClosedAt(); ok {
 		_spec.SetField(ticket.FieldClosedAt, field.TypeTime, value)

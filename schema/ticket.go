@@ -70,6 +70,8 @@ func (Ticket) Fields() []ent.Field {
 			Comment("Whom it was made for; somebody else shows that somebody works on it."),
 		field.Bool("started").Default(false).
 			Comment("Whether a technician has started work on it."),
+		field.Time("mirrored_at").Optional().Nillable().
+			Comment("When it was last read at the vendor."),
 		field.Time("closed_at").Optional().Nillable().
 			Comment("When it was known to be closed."),
 		field.Bool("closed_by_technician").Default(false).
@@ -120,6 +122,8 @@ func (Ticket) Indexes() []ent.Index {
 		index.Fields("alert_id", "id"),
 		index.Fields(guard.ProviderColumn, "integration_id", "id"),
 		index.Fields(guard.ProviderColumn, "status", "id"),
+		index.Fields("mirrored_at").
+			StorageKey("ticket_living_at_vendor").Annotations(entsql.IndexWhere("external_id <> '' AND status <> 'CLOSED' AND status <> 'CANCELLED'")),
 		index.Fields("next_attempt_at").
 			StorageKey("ticket_due").Annotations(entsql.IndexWhere("next_attempt_at IS NOT NULL")),
 	}

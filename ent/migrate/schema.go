@@ -1803,6 +1803,7 @@ var (
 		{Name: "initial_status", Type: field.TypeString, Nullable: true, Size: 128},
 		{Name: "initial_assignee", Type: field.TypeString, Nullable: true, Size: 128},
 		{Name: "started", Type: field.TypeBool, Default: false},
+		{Name: "mirrored_at", Type: field.TypeTime, Nullable: true},
 		{Name: "closed_at", Type: field.TypeTime, Nullable: true},
 		{Name: "closed_by_technician", Type: field.TypeBool, Default: false},
 		{Name: "external_company_id", Type: field.TypeString, Nullable: true, Size: 64},
@@ -1824,19 +1825,19 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "tickets_organizations_organization",
-				Columns:    []*schema.Column{TicketsColumns[26]},
+				Columns:    []*schema.Column{TicketsColumns[27]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "tickets_ticketing_integrations_integration",
-				Columns:    []*schema.Column{TicketsColumns[27]},
+				Columns:    []*schema.Column{TicketsColumns[28]},
 				RefColumns: []*schema.Column{TicketingIntegrationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "tickets_alerts_alert",
-				Columns:    []*schema.Column{TicketsColumns[28]},
+				Columns:    []*schema.Column{TicketsColumns[29]},
 				RefColumns: []*schema.Column{AlertsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -1845,7 +1846,7 @@ var (
 			{
 				Name:    "ticket_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[0]},
+				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[0]},
 			},
 			{
 				Name:    "ticket_provider_id_id",
@@ -1855,17 +1856,17 @@ var (
 			{
 				Name:    "ticket_organization_id_integration_id_marker",
 				Unique:  true,
-				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[27], TicketsColumns[7]},
+				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[28], TicketsColumns[7]},
 			},
 			{
 				Name:    "ticket_organization_id_integration_id_group_key_epoch",
 				Unique:  true,
-				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[27], TicketsColumns[4], TicketsColumns[5]},
+				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[28], TicketsColumns[4], TicketsColumns[5]},
 			},
 			{
 				Name:    "ticket_one_living_of_group",
 				Unique:  true,
-				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[27], TicketsColumns[4]},
+				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[28], TicketsColumns[4]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "status <> 'CLOSED' AND status <> 'CANCELLED'",
 				},
@@ -1873,27 +1874,27 @@ var (
 			{
 				Name:    "ticket_organization_id_integration_id_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[27], TicketsColumns[2]},
+				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[28], TicketsColumns[2]},
 			},
 			{
 				Name:    "ticket_integration_id_external_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[9]},
+				Columns: []*schema.Column{TicketsColumns[28], TicketsColumns[9]},
 			},
 			{
 				Name:    "ticket_organization_id_alert_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[26], TicketsColumns[28]},
+				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[29]},
 			},
 			{
 				Name:    "ticket_alert_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[28], TicketsColumns[0]},
+				Columns: []*schema.Column{TicketsColumns[29], TicketsColumns[0]},
 			},
 			{
 				Name:    "ticket_provider_id_integration_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[1], TicketsColumns[27], TicketsColumns[0]},
+				Columns: []*schema.Column{TicketsColumns[1], TicketsColumns[28], TicketsColumns[0]},
 			},
 			{
 				Name:    "ticket_provider_id_status_id",
@@ -1901,9 +1902,17 @@ var (
 				Columns: []*schema.Column{TicketsColumns[1], TicketsColumns[8], TicketsColumns[0]},
 			},
 			{
+				Name:    "ticket_living_at_vendor",
+				Unique:  false,
+				Columns: []*schema.Column{TicketsColumns[17]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "external_id <> '' AND status <> 'CLOSED' AND status <> 'CANCELLED'",
+				},
+			},
+			{
 				Name:    "ticket_due",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[23]},
+				Columns: []*schema.Column{TicketsColumns[24]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "next_attempt_at IS NOT NULL",
 				},

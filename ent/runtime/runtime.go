@@ -2837,25 +2837,25 @@ func init() {
 	// ticket.DefaultStarted holds the default value on creation for the started field.
 	ticket.DefaultStarted = ticketDescStarted.Default.(bool)
 	// ticketDescClosedByTechnician is the schema descriptor for closed_by_technician field.
-	ticketDescClosedByTechnician := ticketFields[16].Descriptor()
+	ticketDescClosedByTechnician := ticketFields[17].Descriptor()
 	// ticket.DefaultClosedByTechnician holds the default value on creation for the closed_by_technician field.
 	ticket.DefaultClosedByTechnician = ticketDescClosedByTechnician.Default.(bool)
 	// ticketDescExternalCompanyID is the schema descriptor for external_company_id field.
-	ticketDescExternalCompanyID := ticketFields[17].Descriptor()
+	ticketDescExternalCompanyID := ticketFields[18].Descriptor()
 	// ticket.ExternalCompanyIDValidator is a validator for the "external_company_id" field. It is called by the builders before save.
 	ticket.ExternalCompanyIDValidator = ticketDescExternalCompanyID.Validators[0].(func(string) error)
 	// ticketDescLastError is the schema descriptor for last_error field.
-	ticketDescLastError := ticketFields[19].Descriptor()
+	ticketDescLastError := ticketFields[20].Descriptor()
 	// ticket.LastErrorValidator is a validator for the "last_error" field. It is called by the builders before save.
 	ticket.LastErrorValidator = ticketDescLastError.Validators[0].(func(string) error)
 	// ticketDescAttempts is the schema descriptor for attempts field.
-	ticketDescAttempts := ticketFields[20].Descriptor()
+	ticketDescAttempts := ticketFields[21].Descriptor()
 	// ticket.DefaultAttempts holds the default value on creation for the attempts field.
 	ticket.DefaultAttempts = ticketDescAttempts.Default.(int)
 	// ticket.AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
 	ticket.AttemptsValidator = ticketDescAttempts.Validators[0].(func(int) error)
 	// ticketDescLease is the schema descriptor for lease field.
-	ticketDescLease := ticketFields[22].Descriptor()
+	ticketDescLease := ticketFields[23].Descriptor()
 	// ticket.LeaseValidator is a validator for the "lease" field. It is called by the builders before save.
 	ticket.LeaseValidator = ticketDescLease.Validators[0].(func(string) error)
 	// ticketDescID is the schema descriptor for id field.

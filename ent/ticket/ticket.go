@@ -56,6 +56,8 @@ const (
 	FieldInitialAssignee = "initial_assignee"
 	// FieldStarted holds the string denoting the started field in the database.
 	FieldStarted = "started"
+	// FieldMirroredAt holds the string denoting the mirrored_at field in the database.
+	FieldMirroredAt = "mirrored_at"
 	// FieldClosedAt holds the string denoting the closed_at field in the database.
 	FieldClosedAt = "closed_at"
 	// FieldClosedByTechnician holds the string denoting the closed_by_technician field in the database.
@@ -127,6 +129,7 @@ var Columns = []string{
 	FieldInitialStatus,
 	FieldInitialAssignee,
 	FieldStarted,
+	FieldMirroredAt,
 	FieldClosedAt,
 	FieldClosedByTechnician,
 	FieldExternalCompanyID,
@@ -345,6 +348,11 @@ func ByInitialAssignee(opts ...sql.OrderTermOption) OrderOption {
 // ByStarted orders the results by the started field.
 func ByStarted(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldStarted, opts...).ToFunc()
+}
+
+// ByMirroredAt orders the results by the mirrored_at field.
+func ByMirroredAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldMirroredAt, opts...).ToFunc()
 }
 
 // ByClosedAt orders the results by the closed_at field.

@@ -156,6 +156,11 @@ func Started(v bool) predicate.Ticket {
 	return predicate.Ticket(sql.FieldEQ(FieldStarted, v))
 }
 
+// MirroredAt applies equality check predicate on the "mirrored_at" field. It's identical to MirroredAtEQ.
+func MirroredAt(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldMirroredAt, v))
+}
+
 // ClosedAt applies equality check predicate on the "closed_at" field. It's identical to ClosedAtEQ.
 func ClosedAt(v time.Time) predicate.Ticket {
 	return predicate.Ticket(sql.FieldEQ(FieldClosedAt, v))
@@ -1274,6 +1279,56 @@ func StartedEQ(v bool) predicate.Ticket {
 // StartedNEQ applies the NEQ predicate on the "started" field.
 func StartedNEQ(v bool) predicate.Ticket {
 	return predicate.Ticket(sql.FieldNEQ(FieldStarted, v))
+}
+
+// MirroredAtEQ applies the EQ predicate on the "mirrored_at" field.
+func MirroredAtEQ(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldEQ(FieldMirroredAt, v))
+}
+
+// MirroredAtNEQ applies the NEQ predicate on the "mirrored_at" field.
+func MirroredAtNEQ(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNEQ(FieldMirroredAt, v))
+}
+
+// MirroredAtIn applies the In predicate on the "mirrored_at" field.
+func MirroredAtIn(vs ...time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldIn(FieldMirroredAt, vs...))
+}
+
+// MirroredAtNotIn applies the NotIn predicate on the "mirrored_at" field.
+func MirroredAtNotIn(vs ...time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotIn(FieldMirroredAt, vs...))
+}
+
+// MirroredAtGT applies the GT predicate on the "mirrored_at" field.
+func MirroredAtGT(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGT(FieldMirroredAt, v))
+}
+
+// MirroredAtGTE applies the GTE predicate on the "mirrored_at" field.
+func MirroredAtGTE(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldGTE(FieldMirroredAt, v))
+}
+
+// MirroredAtLT applies the LT predicate on the "mirrored_at" field.
+func MirroredAtLT(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLT(FieldMirroredAt, v))
+}
+
+// MirroredAtLTE applies the LTE predicate on the "mirrored_at" field.
+func MirroredAtLTE(v time.Time) predicate.Ticket {
+	return predicate.Ticket(sql.FieldLTE(FieldMirroredAt, v))
+}
+
+// MirroredAtIsNil applies the IsNil predicate on the "mirrored_at" field.
+func MirroredAtIsNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldIsNull(FieldMirroredAt))
+}
+
+// MirroredAtNotNil applies the NotNil predicate on the "mirrored_at" field.
+func MirroredAtNotNil() predicate.Ticket {
+	return predicate.Ticket(sql.FieldNotNull(FieldMirroredAt))
 }
 
 // ClosedAtEQ applies the EQ predicate on the "closed_at" field.

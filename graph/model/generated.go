@@ -360,6 +360,30 @@ type DeviceFilter struct {
 	UserID *string `json:"userId,omitempty"`
 }
 
+// What disableTicketingWebhook takes.
+type DisableTicketingWebhookInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+}
+
+// What disableTicketingWebhook answers.
+type DisableTicketingWebhookPayload struct {
+	// The integration, as it is now.
+	Integration *ent.TicketingIntegration `json:"integration"`
+}
+
+// What enableTicketingWebhook takes.
+type EnableTicketingWebhookInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+}
+
+// What enableTicketingWebhook answers.
+type EnableTicketingWebhookPayload struct {
+	// The integration, as it is now.
+	Integration *ent.TicketingIntegration `json:"integration"`
+}
+
 // What enrollTotp takes.
 type EnrollTotpInput struct {
 	// The present password.
@@ -650,6 +674,18 @@ type SuspendOrganizationInput struct {
 type SuspendOrganizationPayload struct {
 	// The organization, as it is now.
 	Organization *ent.Organization `json:"organization"`
+}
+
+// What syncTicket takes.
+type SyncTicketInput struct {
+	// The ticket's id.
+	ID string `json:"id"`
+}
+
+// What syncTicket answers.
+type SyncTicketPayload struct {
+	// The ticket, as it is now.
+	Ticket *ent.Ticket `json:"ticket"`
 }
 
 // What is particular to Syncro in an alert's configuration (JC-008).

@@ -27,6 +27,39 @@ func (s *Service) Resolve(ctx context.Context, id string, remark *string) (*ent.
 	}, s.ended)
 }
 
+// ResolveAll ends those of the alerts that are not over, each as [Service.Resolve]
+// does, with one remark, and answers how many. It is for what settles many at
+// once.
+func (s *Service) ResolveAll(ctx context.Context, ids []string, remark string) (int, error) {
+	if err := checkText("remark", remark, maxRemark); err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	resolved := 0
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		resolved = 0
+		open, err := s.client.Alert.Query().Where(alert.IDIn(ids...), alert.ResolvedAtIsNil()).
+			Order(alert.ByID()).Modify(forUpdate).All(ctx)
+		if err != nil {
+			return err
+		}
+		for _, a := range open {
+			a, err := a.Update().SetStatus(alert.StatusResolved).SetResolvedAt(s.now()).SetRemark(remark).Save(ctx)
+			if err != nil {
+				return err
+			}
+			if err := s.ended(ctx, a); err != nil {
+				return err
+			}
+			if err := s.announce(ctx, a); err != nil {
+				return err
+			}
+			resolved++
+		}
+		return nil
+	})
+	return resolved, err
+}
+
 // Clear ends the open alerts of a condition, in one organization or, with none
 // named, in all of the scope, and answers how many. It is for conditions that
 // are known to have ended.

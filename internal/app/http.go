@@ -48,8 +48,12 @@ func (a *App) openHTTP(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	desk, err := a.Tickets.Webhooks()
+	if err != nil {
+		return err
+	}
 	a.handler = httpd.New(c.Config, httpd.Parts{
-		GraphQL: a.graphql, Access: a.Access, JWKS: a.keys.Handler(), Ready: a.checks,
+		GraphQL: a.graphql, Access: a.Access, JWKS: a.keys.Handler(), Desk: desk, Ready: a.checks,
 		Metrics: a.Metrics, Tracing: a.tracing, Logger: c.Logger,
 	})
 	return nil

@@ -22,6 +22,7 @@ var loose = map[string]string{
 	"system_log_events.request_id":                   "of the request, not of a row",
 	"tickets.external_id":                            "the vendor's",
 	"tickets.external_company_id":                    "the vendor's",
+	"ticketing_integrations.webhook_external_id":     "the vendor's",
 	"ticketing_company_mappings.external_company_id": "the vendor's",
 
 	"ticketing_billing_mappings.external_company_id":   "the vendor's",

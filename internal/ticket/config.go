@@ -52,6 +52,9 @@ type Config struct {
 	// last ScanWindow that were sent more than once.
 	Scan       time.Duration
 	ScanWindow time.Duration
+
+	// TwoWay is how the vendor's side is followed.
+	TwoWay TwoWay
 }
 
 // DefaultConfig suits production.
@@ -71,6 +74,7 @@ func DefaultConfig() Config {
 		Verify:        5 * time.Minute,
 		Scan:          30 * time.Minute,
 		ScanWindow:    24 * time.Hour,
+		TwoWay:        defaultTwoWay(),
 	}
 }
 
@@ -103,5 +107,5 @@ func (c Config) Validate() error {
 	case c.MaxAttempts < 1 || c.SweepBatch < 1:
 		return errors.New("ticket: attempts and sweep batch must be positive")
 	}
-	return nil
+	return c.TwoWay.validate()
 }

@@ -202,6 +202,9 @@ func (s *Service) resume(ctx context.Context, id string) (*ent.TicketingIntegrat
 // vendor stay.
 func (s *Service) Delete(ctx context.Context, id string) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
+		if err := s.sayFarewell(ctx, id); err != nil {
+			return err
+		}
 		deleted, err := s.client.TicketingIntegration.Delete().Where(ticketingintegration.ID(id)).Exec(ctx)
 		if err != nil {
 			return err

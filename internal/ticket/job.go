@@ -35,6 +35,9 @@ func (s *Service) Register(q *job.Queue) error {
 	if err := job.Register(q, deliver, options); err != nil {
 		return err
 	}
+	if err := s.registerTwoWay(q); err != nil {
+		return err
+	}
 	for _, periodic := range []struct {
 		name  string
 		every time.Duration

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
@@ -48,6 +49,9 @@ type Alarms interface {
 	// Clear ends a condition, everywhere in the scope if no organization is
 	// named, and answers how many alerts that were.
 	Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error)
+	// ResolveAll ends alerts of any type, with a remark, and answers how many
+	// were not over yet.
+	ResolveAll(ctx context.Context, ids []string, remark string) (int, error)
 }
 
 // AlertTypes finds an alert type that can become tickets, by its key or UUID.
@@ -94,6 +98,7 @@ type Service struct {
 	logger  *slog.Logger
 	clock   func() time.Time
 	config  Config
+	log     *audit.Log
 
 	mu        sync.Mutex
 	throttled map[string]time.Time // integration → until when the vendor wants no calls
@@ -106,7 +111,7 @@ func New(d Dependencies, c Config) (*Service, error) {
 	}
 	return &Service{
 		db: d.DB, client: d.DB.Client(), vault: d.Vault, outbox: d.Outbox, alarms: d.Alarms, types: d.AlertTypes,
-		drivers: d.Drivers, logger: d.Logger, clock: d.Clock, config: c, throttled: map[string]time.Time{},
+		drivers: d.Drivers, logger: d.Logger, clock: d.Clock, config: c, log: audit.New(d.DB.Client()), throttled: map[string]time.Time{},
 	}, nil
 }
 

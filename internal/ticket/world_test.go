@@ -56,16 +56,22 @@ func (c *clock) to(t time.Time) {
 	}
 }
 
-// jobs drops every job: the rows alone must suffice.
+// jobs drops every delivery: the rows alone must suffice. Other jobs wait to be
+// taken.
 type jobs struct {
 	mu       sync.Mutex
 	enqueued []ticket.Delivery
+	others   []job.Args
 }
 
 func (j *jobs) Enqueue(_ context.Context, args job.Args, _ job.EnqueueOptions) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.enqueued = append(j.enqueued, args.(ticket.Delivery))
+	if d, ok := args.(ticket.Delivery); ok {
+		j.enqueued = append(j.enqueued, d)
+		return nil
+	}
+	j.others = append(j.others, args)
 	return nil
 }
 
@@ -164,6 +170,11 @@ type replica struct {
 // on makes the services of another replica.
 func (w *world) on(db *database.DB, jobs ticket.Enqueuer, driver ticket.Driver) replica {
 	w.t.Helper()
+	return w.with(db, jobs, ticket.Drivers{psa.Syncro: driver})
+}
+
+func (w *world) with(db *database.DB, jobs ticket.Enqueuer, drivers ticket.Drivers) replica {
+	w.t.Helper()
 	outbox, err := ticket.NewOutbox(db, jobs, w.clock.Now)
 	require.NoError(w.t, err)
 	bus, err := event.NewBus(database.AfterCommit, nil)
@@ -173,7 +184,7 @@ func (w *world) on(db *database.DB, jobs ticket.Enqueuer, driver ticket.Driver) 
 	require.NoError(w.t, err)
 	tickets, err := ticket.New(ticket.Dependencies{
 		DB: db, Vault: w.vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType,
-		Drivers: ticket.Drivers{psa.Syncro: driver}, Logger: quiet, Clock: w.clock.Now,
+		Drivers: drivers, Logger: quiet, Clock: w.clock.Now,
 	}, w.config)
 	require.NoError(w.t, err)
 	return replica{alerts, tickets}

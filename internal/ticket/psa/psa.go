@@ -31,6 +31,7 @@ type Vendor interface {
 	Options
 	Ticketer
 	Biller
+	Watcher
 }
 
 // Ticketer is the life of a ticket: made, found, read, annotated, moved.

@@ -189,6 +189,15 @@ func (s seen) Delete(id string) {
 	s.Server.Delete(user, n)
 }
 
+func (s seen) Work(id string) {
+	n, _ := strconv.ParseInt(id, 10, 64)
+	s.Edit(user, n, func(t *standin.Ticket) { t.Status = 8 })
+}
+
+func (s seen) Webhooks() int { return s.Server.Webhooks(user) }
+func (s seen) Settle()       { s.Hooks() }
+func (s seen) Deactivate()   { s.Server.Deactivate(user); s.Hooks() }
+
 func (s seen) Inject(target psatest.Target, fault psatest.Fault, count int) {
 	f := map[psatest.Target]standin.Fault{
 		psatest.OnCreate:    {Method: http.MethodPost, Path: "/Tickets"},

@@ -131,10 +131,12 @@ func (c *Client) Callback(ctx context.Context, body []byte, signature string) (C
 			return Callback{}, forged
 		}
 	}
-	key, err := c.fetchKey(ctx, at)
+	// Callbacks that arrive together need the key but once.
+	shared, err, _ := c.sites.fetching.Do(at.String(), func() (any, error) { return c.fetchKey(ctx, at) })
 	if err != nil {
 		return Callback{}, err
 	}
+	key, _ := shared.(string)
 	if !Signed(body, signature, key) {
 		return Callback{}, forged
 	}

@@ -187,6 +187,16 @@ func (s seen) Delete(id string) {
 	s.Server.Delete(public, n)
 }
 
+func (s seen) Work(id string) {
+	n, _ := strconv.ParseInt(id, 10, 64)
+	working := s.Account(public).Boards[1].Statuses[1].ID
+	s.Edit(public, n, func(t *standin.Ticket) { t.StatusID = working })
+}
+
+func (s seen) Webhooks() int { return s.Server.Webhooks(public) }
+func (s seen) Settle()       { s.Hooks() }
+func (s seen) Deactivate()   { s.Server.Deactivate(public) }
+
 func (s seen) Inject(target psatest.Target, fault psatest.Fault, count int) {
 	f := map[psatest.Target]standin.Fault{
 		psatest.OnCreate:    {Method: http.MethodPost, Path: "/service/tickets"},

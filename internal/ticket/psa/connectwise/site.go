@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 )
 
@@ -21,6 +23,8 @@ type Sites struct {
 	places  map[string]place      // by site and company id
 	keys    map[string]signingKey // by key URL
 	fetches map[string]time.Time  // by site: when a key was last asked for
+
+	fetching singleflight.Group // by key URL
 }
 
 // NewSites returns an empty memory.

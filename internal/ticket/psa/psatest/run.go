@@ -32,6 +32,8 @@ func Run(t *testing.T, f Fixture) {
 		"nobody listening means nothing sent":  away,
 		"errors show no credentials":           secrets,
 		"a move is safe to repeat after fault": moveFaults,
+		"what has changed is listed":           watch,
+		"technicians' changes are called out":  hooks,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, f.Open(t)) })
 	}

@@ -30,6 +30,7 @@ var tables = map[string]func(*call) []object{
 	"TicketNotes": allNotes,
 
 	"Contracts": contractTable, "ContractServices": contractServiceTable, "ContractServiceUnits": contractServiceUnitTable, "Services": serviceTable,
+	"TicketWebhooks": func(c *call) []object { return rendered(c.base.hooks, (*hook).render) },
 }
 
 func rendered[T any](all []T, render func(T) object) []object {

@@ -82,8 +82,10 @@ func (s *Server) Edit(username string, ticketID int64, change func(*Ticket)) boo
 	}
 	t, there := a.base.ticket(ticketID)
 	if there {
+		before := t.clone()
 		change(t)
 		t.UpdatedAt = s.config.Clock()
+		s.changed(a.base, technician(a.base), before, t)
 	}
 	return there
 }
@@ -97,7 +99,20 @@ func (s *Server) Delete(username string, ticketID int64) bool {
 	if a == nil {
 		return false
 	}
-	before := len(a.base.tickets)
+	t, there := a.base.ticket(ticketID)
+	if !there {
+		return false
+	}
+	gone := t.clone()
 	a.base.tickets = slices.DeleteFunc(a.base.tickets, func(t *Ticket) bool { return t.ID == ticketID })
-	return len(a.base.tickets) < before
+	s.changed(a.base, technician(a.base), gone, nil)
+	return true
+}
+
+// technician is whoever changes things without the API.
+func technician(b *database) int64 {
+	if len(b.resources) == 0 {
+		return 0
+	}
+	return b.resources[0].ID
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // filter is a condition, or a group of them.
@@ -193,6 +194,11 @@ func plain(v any) string {
 func ordered(op string, have, want any) bool {
 	a, b := plain(have), plain(want)
 	order := strings.Compare(a, b)
+	if at, err := time.Parse(time.RFC3339, strings.ToUpper(a)); err == nil {
+		if then, err := time.Parse(time.RFC3339, strings.ToUpper(b)); err == nil {
+			order = at.Compare(then)
+		}
+	}
 	if _, number := want.(float64); number {
 		order = cmp.Or(cmp.Compare(len(a), len(b)), order)
 	}

@@ -126,14 +126,16 @@ type Server struct {
 	number   int64
 	faults   desk.Faults
 	log      desk.Log
+	hooks    desk.Hooks
 }
 
 // account is an Account, where it lives now, and what it is doing.
 type account struct {
 	Account
-	base    *database
-	revoked bool
-	running map[string]int // requests by kind of object
+	base     *database
+	resource int64 // the API user's own
+	revoked  bool
+	running  map[string]int // requests by kind of object
 }
 
 // handler answers one API call. It runs under the server's lock.
@@ -183,18 +185,24 @@ func New(config Config) (*Server, error) {
 		s.seed(a)
 	}
 	for pattern, h := range map[string]handler{
-		"GET /ThresholdInformation":                 readThreshold,
-		"GET /Companies/{id}":                       readCompany,
-		"GET /Tickets/{id}":                         readTicket,
-		"GET /Tickets/entityInformation":            describeTickets,
-		"GET /Tickets/entityInformation/fields":     ticketFieldsOf,
-		"GET /TicketNotes/entityInformation/fields": noteFieldsOf,
-		"POST /Tickets":                             createTicket,
-		"PATCH /Tickets":                            updateTicket,
-		"POST /Tickets/{id}/Notes":                  createNote,
-		"GET /Contracts/{id}":                       readContract,
-		"GET /ContractServices/{id}":                readContractService,
-		"POST /ContractServiceAdjustments":          createAdjustment,
+		"GET /ThresholdInformation":                         readThreshold,
+		"GET /Companies/{id}":                               readCompany,
+		"GET /Tickets/{id}":                                 readTicket,
+		"GET /Tickets/entityInformation":                    describeTickets,
+		"GET /Tickets/entityInformation/fields":             ticketFieldsOf,
+		"GET /TicketNotes/entityInformation/fields":         noteFieldsOf,
+		"POST /Tickets":                                     createTicket,
+		"PATCH /Tickets":                                    updateTicket,
+		"POST /Tickets/{id}/Notes":                          createNote,
+		"GET /Contracts/{id}":                               readContract,
+		"GET /ContractServices/{id}":                        readContractService,
+		"POST /ContractServiceAdjustments":                  createAdjustment,
+		"POST /TicketWebhooks":                              createHook,
+		"GET /TicketWebhooks/{id}":                          readHook,
+		"DELETE /TicketWebhooks/{id}":                       deleteHook,
+		"POST /TicketWebhooks/{id}/Fields":                  addToHook,
+		"POST /TicketWebhooks/{id}/ExcludedResources":       addToHook,
+		"GET /TicketWebhookFields/entityInformation/fields": hookFieldsOf,
 	} {
 		s.handle(pattern, h)
 	}

@@ -21,6 +21,7 @@ type database struct {
 	sources    []Pick
 	publishing []Pick
 	tickets    []*Ticket // in the order of their making, so that ids ascend
+	hooks      []*hook
 
 	hour time.Time // when the hour that is counted began
 	used int       // requests in it
@@ -96,6 +97,7 @@ func (s *Server) seed(from Account) {
 		a.base = s.fill(from)
 		s.bases = append(s.bases, a.base)
 	}
+	a.resource = s.nextID()
 	s.accounts = append(s.accounts, a)
 }
 

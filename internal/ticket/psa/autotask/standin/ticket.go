@@ -93,7 +93,9 @@ func updateTicket(c *call) answer {
 	if problems := f.apply(c.base, &changed, c.config.Clock()); len(problems) > 0 {
 		return refuse(problems...)
 	}
+	before := t.clone()
 	*t = changed
+	c.changed(c.base, c.resource, before, t)
 	return ok(object{"itemId": t.ID})
 }
 

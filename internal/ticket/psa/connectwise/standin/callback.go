@@ -38,21 +38,26 @@ func (s *Server) Callback(publicKey, root, action string, ticketID int64) (body 
 		if a.PublicKey != publicKey || !found {
 			continue
 		}
-		entity, err := json.Marshal(a.render(t))
-		if err != nil {
-			return nil, "", false
-		}
-		body, err = json.Marshal(object{
-			"MessageId": rand.Text(), "FromUrl": root, "CompanyId": a.CompanyID, "MemberId": "API", "Action": action, "Type": "ticket", "ID": t.ID,
-			"Entity": string(entity), "Metadata": object{"key_url": strings.TrimRight(root, "/") + "/login/keys/" + keyID},
-		})
-		if err != nil {
-			return nil, "", false
-		}
-		key := sha256.Sum256([]byte(s.key))
-		mac := hmac.New(sha256.New, key[:])
-		mac.Write(body) // a hash never fails
-		return body, base64.StdEncoding.EncodeToString(mac.Sum(nil)), true
+		body, signature, err := s.sign(a, root, action, t)
+		return body, signature, err == nil
 	}
 	return nil, "", false
+}
+
+func (s *Server) sign(a *account, root, action string, t *Ticket) (body []byte, signature string, err error) {
+	entity, err := json.Marshal(a.render(t))
+	if err != nil {
+		return nil, "", err
+	}
+	body, err = json.Marshal(object{
+		"MessageId": rand.Text(), "FromUrl": root, "CompanyId": a.CompanyID, "MemberId": "API", "Action": action, "Type": "ticket", "ID": t.ID,
+		"Entity": string(entity), "Metadata": object{"key_url": strings.TrimRight(root, "/") + "/login/keys/" + keyID},
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	key := sha256.Sum256([]byte(s.key))
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write(body) // a hash never fails
+	return body, base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
 }

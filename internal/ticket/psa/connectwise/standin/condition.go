@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // columns are what a list's conditions and order may name. Their values are
-// strings, int64s and bools.
+// strings, int64s, times and bools.
 type columns[T any] map[string]func(T) any
 
 // parse reads conditions in ConnectWise's language: comparisons of a field
-// with a "string", a number, True or False, joined by and, or and brackets. A
+// with a "string", a number, a [date], True or False, joined by and, or and brackets. A
 // backslash in a string is refused, because no document says what it means.
 func parse[T any](text string, c columns[T]) (func(T) bool, error) {
 	tokens, err := tokenize(text)
@@ -33,6 +34,7 @@ func parse[T any](text string, c columns[T]) (func(T) bool, error) {
 type token struct {
 	text   string
 	quoted bool
+	dated  bool
 }
 
 func tokenize(text string) ([]token, error) {
@@ -50,24 +52,31 @@ func tokenize(text string) ([]token, error) {
 			if strings.ContainsFunc(value, func(r rune) bool { return r == '\\' || r < ' ' }) {
 				return nil, fmt.Errorf("a string holds a backslash or a control character")
 			}
-			tokens = append(tokens, token{value, true})
+			tokens = append(tokens, token{text: value, quoted: true})
 			i += end + 2
+		case c == '[':
+			end := strings.IndexByte(text[i:], ']')
+			if end < 0 {
+				return nil, fmt.Errorf("a date does not end")
+			}
+			tokens = append(tokens, token{text: text[i+1 : i+end], dated: true})
+			i += end + 1
 		case strings.IndexByte("(),", c) >= 0:
-			tokens = append(tokens, token{string(c), false})
+			tokens = append(tokens, token{text: string(c)})
 			i++
 		case strings.IndexByte("=!<>", c) >= 0:
 			end := i + 1
 			if end < len(text) && text[end] == '=' {
 				end++
 			}
-			tokens = append(tokens, token{text[i:end], false})
+			tokens = append(tokens, token{text: text[i:end]})
 			i = end
 		case wordByte(c):
 			end := i
 			for end < len(text) && wordByte(text[end]) {
 				end++
 			}
-			tokens = append(tokens, token{text[i:end], false})
+			tokens = append(tokens, token{text: text[i:end]})
 			i = end
 		default:
 			return nil, fmt.Errorf("unexpected %q", string(rune(c)))
@@ -93,7 +102,7 @@ func (p *parser[T]) next(words ...string) (token, bool) {
 	}
 	t := p.tokens[p.at]
 	for _, w := range words {
-		if !t.quoted && strings.EqualFold(t.text, w) {
+		if !t.quoted && !t.dated && strings.EqualFold(t.text, w) {
 			p.at++
 			return t, true
 		}
@@ -143,7 +152,7 @@ func (p *parser[T]) unit() (func(T) bool, error) {
 		return inner, err
 	}
 	name, ok := p.next()
-	if !ok || name.quoted {
+	if !ok || name.quoted || name.dated {
 		return nil, fmt.Errorf("a field is missing")
 	}
 	column, ok := p.columns[name.text]
@@ -163,7 +172,19 @@ func (p *parser[T]) unit() (func(T) bool, error) {
 
 func compare[T any](column func(T) any, op string, literal token) (func(T) bool, error) {
 	var zero T
+	if _, dated := column(zero).(time.Time); dated != literal.dated {
+		return nil, fmt.Errorf("%q is not what the field holds", literal.text)
+	}
 	switch column(zero).(type) {
+	case time.Time:
+		want, err := date(literal.text)
+		if err != nil || op == "contains" || op == "like" {
+			return nil, fmt.Errorf("%q is not a date to compare with", literal.text)
+		}
+		return func(v T) bool {
+			have, _ := column(v).(time.Time)
+			return holds(have.Compare(want), op)
+		}, nil
 	case string:
 		if !literal.quoted {
 			return nil, fmt.Errorf("%q is not a string", literal.text)

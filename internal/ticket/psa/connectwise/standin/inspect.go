@@ -83,6 +83,7 @@ func (s *Server) Edit(publicKey string, ticketID int64, change func(*Ticket)) bo
 			t.Closed = status.Closed
 		}
 		t.UpdatedAt = s.config.Clock()
+		s.changed(a, nil, "updated", t)
 		edited = true
 	})
 	return edited
@@ -93,9 +94,12 @@ func (s *Server) Edit(publicKey string, ticketID int64, change func(*Ticket)) bo
 func (s *Server) Delete(publicKey string, ticketID int64) bool {
 	deleted := false
 	s.of(publicKey, func(a *account) {
-		before := len(a.tickets)
+		t, there := a.ticket(ticketID)
+		if there {
+			s.changed(a, nil, "deleted", t)
+		}
 		a.tickets = slices.DeleteFunc(a.tickets, func(t *Ticket) bool { return t.ID == ticketID })
-		deleted = len(a.tickets) < before
+		deleted = there
 	})
 	return deleted
 }

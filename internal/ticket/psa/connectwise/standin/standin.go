@@ -110,6 +110,7 @@ type Server struct {
 	log      desk.Log
 	limit    desk.Limit
 	key      string // that callbacks are signed with
+	hooks    desk.Hooks
 }
 
 // handler answers one API call. It runs under the server's lock.
@@ -164,6 +165,10 @@ func New(config Config) (*Server, error) {
 
 		"GET /finance/agreements/{id}/additions":              listAdditions,
 		"PATCH /finance/agreements/{id}/additions/{addition}": updateAddition,
+		"GET /system/callbacks":                               listHooks,
+		"POST /system/callbacks":                              createHook,
+		"GET /system/callbacks/{id}":                          readHook,
+		"DELETE /system/callbacks/{id}":                       deleteHook,
 	}
 	for pattern, h := range routes {
 		method, path, _ := strings.Cut(pattern, " ")
@@ -268,6 +273,9 @@ func (a answer) reply() desk.Reply {
 		return reply
 	}
 	reply := desk.JSON(a.status, a.body)
+	if a.status == http.StatusNoContent {
+		return desk.Reply{Status: a.status}
+	}
 	maps.Copy(reply.Header, a.header)
 	reply.Header.Set("Content-Type", vendorMedia+"; version=2025.1; charset=utf-8")
 	return reply

@@ -14,6 +14,7 @@ type account struct {
 	agreements []*Agreement
 	revoked    bool
 	newest     int64 // the highest id that a list knows, while a fault makes it lag
+	hooks      []*hook
 }
 
 // Ticket is a ticket as the server holds it.

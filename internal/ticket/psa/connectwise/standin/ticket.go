@@ -71,6 +71,9 @@ func createTicket(s *Server, a *account, _ *http.Request, body []byte) answer {
 		}
 	}
 	a.tickets = append(a.tickets, t)
+	if f.SkipCallback == nil || !*f.SkipCallback {
+		s.changed(a, a, "added", t)
+	}
 	return answer{status: http.StatusCreated, body: a.render(t)}
 }
 
@@ -121,6 +124,7 @@ func updateTicket(s *Server, a *account, r *http.Request, body []byte) answer {
 		return invalid("ticket", problems...)
 	}
 	*t = changed
+	s.changed(a, a, "updated", t)
 	return answer{status: http.StatusOK, body: a.render(t)}
 }
 
@@ -245,6 +249,7 @@ func listTickets(s *Server, a *account, r *http.Request, body []byte) answer {
 		"board/id":     of(func(t *Ticket) any { return t.BoardID }),
 		"status/id":    of(func(t *Ticket) any { return t.StatusID }),
 		"closedFlag":   of(func(t *Ticket) any { return t.Closed }),
+		"lastUpdated":  of(func(t *Ticket) any { return t.UpdatedAt.UTC().Truncate(time.Second) }),
 	}, a.render)
 }
 

@@ -66,6 +66,20 @@ func (s *Server) Revoke(token string, revoked bool) {
 	}
 }
 
+// Edit changes a ticket as a technician would, and reports whether it is there.
+func (s *Server) Edit(token string, ticketID int64, change func(*Ticket)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		if t, there := a.ticket(ticketID); a.Token == token && there {
+			change(t)
+			t.UpdatedAt = s.config.Clock()
+			return true
+		}
+	}
+	return false
+}
+
 // Delete removes a ticket, as a technician may, and reports whether it was
 // there.
 func (s *Server) Delete(token string, ticketID int64) bool {

@@ -165,13 +165,17 @@ func listTickets(s *Server, a *account, r *http.Request, _ []byte) answer {
 // listTicketsTo lists as a search index does that knows no ticket above an id.
 func listTicketsTo(_ *Server, a *account, r *http.Request, newest int64) answer {
 	query := r.URL.Query()
-	var after time.Time
-	if text := query.Get("created_after"); text != "" {
+	var after, updated time.Time
+	for name, bound := range map[string]*time.Time{"created_after": &after, "since_updated_at": &updated} {
+		text := query.Get(name)
+		if text == "" {
+			continue
+		}
 		t, err := parseTime(text)
 		if err != nil {
-			return answer{http.StatusBadRequest, object{"error": "created_after is invalid"}}
+			return answer{http.StatusBadRequest, object{"error": name + " is invalid"}}
 		}
-		after = t
+		*bound = t
 	}
 	var matching []object
 	for _, t := range slices.Backward(a.tickets) {
@@ -181,7 +185,7 @@ func listTicketsTo(_ *Server, a *account, r *http.Request, newest int64) answer 
 		if status := query.Get("status"); status != "" && status != t.Status {
 			continue
 		}
-		if t.ID > newest || t.CreatedAt.Before(after) {
+		if t.ID > newest || t.CreatedAt.Before(after) || t.UpdatedAt.Before(updated) {
 			continue
 		}
 		matching = append(matching, a.render(t, query.Get("all_comments") == "true"))
