@@ -120,7 +120,7 @@ func (Ticket) Indexes() []ent.Index {
 		index.Fields("alert_id", "id"),
 		index.Fields(guard.ProviderColumn, "integration_id", "id"),
 		index.Fields(guard.ProviderColumn, "status", "id"),
-		index.Fields("next_attempt_at").
+		index.Fields(guard.OrganizationColumn, "integration_id", "next_attempt_at").
 			StorageKey("ticket_due").Annotations(entsql.IndexWhere("next_attempt_at IS NOT NULL")),
 	}
 }

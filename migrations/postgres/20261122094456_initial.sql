@@ -8,7 +8,9 @@ CREATE UNIQUE INDEX "rateslot_key_number" ON "rate_slots" ("key", "number");
 -- create index "rateslot_updated_at" to table: "rate_slots"
 CREATE INDEX "rateslot_updated_at" ON "rate_slots" ("updated_at");
 -- create "rate_shares" table
-CREATE TABLE "rate_shares" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "tenant" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, PRIMARY KEY ("id"));
+CREATE TABLE "rate_shares" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "tenant" character varying NOT NULL COLLATE "C", "window" jsonb NOT NULL, "slice" bigint NOT NULL, PRIMARY KEY ("id"));
+-- create index "rateshare_key_slice" to table: "rate_shares"
+CREATE INDEX "rateshare_key_slice" ON "rate_shares" ("key", "slice");
 -- create index "rateshare_key_tenant" to table: "rate_shares"
 CREATE UNIQUE INDEX "rateshare_key_tenant" ON "rate_shares" ("key", "tenant");
 -- create index "rateshare_updated_at" to table: "rate_shares"
@@ -18,7 +20,7 @@ CREATE TABLE "data_keys" ("id" character varying NOT NULL COLLATE "C", "created_
 -- create index "datakey_tenant" to table: "data_keys"
 CREATE UNIQUE INDEX "datakey_tenant" ON "data_keys" ("tenant");
 -- create "rate_limits" table
-CREATE TABLE "rate_limits" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, "paused_until" timestamptz NULL, PRIMARY KEY ("id"));
+CREATE TABLE "rate_limits" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "window" jsonb NOT NULL, "paused_until" timestamptz NULL, "budget" bigint NULL, "measured_at" timestamptz NULL, "unmeasured" bigint NOT NULL DEFAULT 0, PRIMARY KEY ("id"));
 -- create index "ratelimit_key" to table: "rate_limits"
 CREATE UNIQUE INDEX "ratelimit_key" ON "rate_limits" ("key");
 -- create index "ratelimit_updated_at" to table: "rate_limits"
@@ -228,7 +230,7 @@ CREATE TABLE "tickets" ("id" character varying NOT NULL COLLATE "C", "provider_i
 -- create index "ticket_alert_id_id" to table: "tickets"
 CREATE INDEX "ticket_alert_id_id" ON "tickets" ("alert_id", "id");
 -- create index "ticket_due" to table: "tickets"
-CREATE INDEX "ticket_due" ON "tickets" ("next_attempt_at") WHERE (next_attempt_at IS NOT NULL);
+CREATE INDEX "ticket_due" ON "tickets" ("organization_id", "integration_id", "next_attempt_at") WHERE (next_attempt_at IS NOT NULL);
 -- create index "ticket_integration_id_external_id" to table: "tickets"
 CREATE INDEX "ticket_integration_id_external_id" ON "tickets" ("integration_id", "external_id");
 -- create index "ticket_one_living_of_group" to table: "tickets"
@@ -691,6 +693,8 @@ DROP TABLE "data_keys";
 DROP INDEX "rateshare_updated_at";
 -- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
 DROP INDEX "rateshare_key_tenant";
+-- reverse: create index "rateshare_key_slice" to table: "rate_shares"
+DROP INDEX "rateshare_key_slice";
 -- reverse: create "rate_shares" table
 DROP TABLE "rate_shares";
 -- reverse: create index "rateslot_updated_at" to table: "rate_slots"

@@ -140,15 +140,17 @@ CREATE INDEX `organization_provider_id_status_id` ON `organizations` (`provider_
 -- create "providers" table
 CREATE TABLE `providers` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `contact_name` text NULL, `contact_email` text NULL, `require_admin_mfa` bool NOT NULL DEFAULT (false), PRIMARY KEY (`id`));
 -- create "rate_limits" table
-CREATE TABLE `rate_limits` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `window_started_at` datetime NOT NULL, `used` integer NOT NULL DEFAULT (0), `paused_until` datetime NULL, PRIMARY KEY (`id`));
+CREATE TABLE `rate_limits` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `window` json NOT NULL, `paused_until` datetime NULL, `budget` integer NULL, `measured_at` datetime NULL, `unmeasured` integer NOT NULL DEFAULT (0), PRIMARY KEY (`id`));
 -- create index "ratelimit_key" to table: "rate_limits"
 CREATE UNIQUE INDEX `ratelimit_key` ON `rate_limits` (`key`);
 -- create index "ratelimit_updated_at" to table: "rate_limits"
 CREATE INDEX `ratelimit_updated_at` ON `rate_limits` (`updated_at`);
 -- create "rate_shares" table
-CREATE TABLE `rate_shares` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `tenant` text NOT NULL, `window_started_at` datetime NOT NULL, `used` integer NOT NULL DEFAULT (0), PRIMARY KEY (`id`));
+CREATE TABLE `rate_shares` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `tenant` text NOT NULL, `window` json NOT NULL, `slice` integer NOT NULL, PRIMARY KEY (`id`));
 -- create index "rateshare_key_tenant" to table: "rate_shares"
 CREATE UNIQUE INDEX `rateshare_key_tenant` ON `rate_shares` (`key`, `tenant`);
+-- create index "rateshare_key_slice" to table: "rate_shares"
+CREATE INDEX `rateshare_key_slice` ON `rate_shares` (`key`, `slice`);
 -- create index "rateshare_updated_at" to table: "rate_shares"
 CREATE INDEX `rateshare_updated_at` ON `rate_shares` (`updated_at`);
 -- create "rate_slots" table
@@ -228,7 +230,7 @@ CREATE INDEX `ticket_provider_id_integration_id_id` ON `tickets` (`provider_id`,
 -- create index "ticket_provider_id_status_id" to table: "tickets"
 CREATE INDEX `ticket_provider_id_status_id` ON `tickets` (`provider_id`, `status`, `id`);
 -- create index "ticket_due" to table: "tickets"
-CREATE INDEX `ticket_due` ON `tickets` (`next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX `ticket_due` ON `tickets` (`organization_id`, `integration_id`, `next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
 -- create "ticket_alerts" table
 CREATE TABLE `ticket_alerts` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `noted_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_alerts_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketalert_organization_id_id" to table: "ticket_alerts"
@@ -551,6 +553,8 @@ DROP INDEX `rateslot_key_number`;
 DROP TABLE `rate_slots`;
 -- reverse: create index "rateshare_updated_at" to table: "rate_shares"
 DROP INDEX `rateshare_updated_at`;
+-- reverse: create index "rateshare_key_slice" to table: "rate_shares"
+DROP INDEX `rateshare_key_slice`;
 -- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
 DROP INDEX `rateshare_key_tenant`;
 -- reverse: create "rate_shares" table
