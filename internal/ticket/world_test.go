@@ -22,6 +22,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/keystore"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/ticket"
+	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
@@ -59,13 +60,18 @@ func (c *clock) to(t time.Time) {
 // jobs drops every job: the rows alone must suffice.
 type jobs struct {
 	mu       sync.Mutex
-	enqueued []ticket.Delivery
+	enqueued []enqueued
 }
 
-func (j *jobs) Enqueue(_ context.Context, args job.Args, _ job.EnqueueOptions) error {
+type enqueued struct {
+	ticket.Lane
+	job.EnqueueOptions
+}
+
+func (j *jobs) Enqueue(_ context.Context, args job.Args, o job.EnqueueOptions) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.enqueued = append(j.enqueued, args.(ticket.Delivery))
+	j.enqueued = append(j.enqueued, enqueued{args.(ticket.Lane), o})
 	return nil
 }
 
@@ -108,6 +114,8 @@ type world struct {
 	jobs    *jobs
 	tenants [2]*tenant
 	config  ticket.Config
+
+	policies limit.Policies
 }
 
 func newVault(t *testing.T, db *database.DB, key secret.Text) *secret.Vault {
@@ -124,7 +132,7 @@ const masterKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 func newWorld(t *testing.T, db *database.DB) *world {
 	t.Helper()
-	w := &world{t: t, db: db, client: db.Client(), clock: &clock{now: time.Now()}, jobs: &jobs{}, config: ticket.DefaultConfig()}
+	w := &world{t: t, db: db, client: db.Client(), clock: &clock{now: time.Now()}, jobs: &jobs{}, config: ticket.DefaultConfig(), policies: limit.DefaultPolicies()}
 	w.config.CallTimeout = 10 * time.Second
 	w.vault = newVault(t, db, secret.NewText(masterKey))
 	var accounts []standin.Account
@@ -172,11 +180,26 @@ func (w *world) on(db *database.DB, jobs ticket.Enqueuer, driver ticket.Driver) 
 	alerts, err := alert.New(alert.Config{DB: db, Bus: bus, Ticketer: outbox, Logger: quiet, Clock: w.clock.Now})
 	require.NoError(w.t, err)
 	tickets, err := ticket.New(ticket.Dependencies{
-		DB: db, Vault: w.vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType,
+		DB: db, Vault: w.vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType, Limiter: w.limiter(db),
 		Drivers: ticket.Drivers{psa.Syncro: driver}, Logger: quiet, Clock: w.clock.Now,
 	}, w.config)
 	require.NoError(w.t, err)
 	return replica{alerts, tickets}
+}
+
+func (w *world) limiter(db *database.DB) *limit.Limiter {
+	w.t.Helper()
+	limiter, err := limit.New(limit.Config{
+		DB: db, Policies: w.policies, Logger: slog.New(slog.DiscardHandler),
+		Clock: func(context.Context) (time.Time, error) { return w.clock.Now(), nil },
+	})
+	require.NoError(w.t, err)
+	return limiter
+}
+
+// lifted is a vendor that allows any number of calls.
+func lifted() limit.Policies {
+	return limit.Policies{psa.Syncro: {Calls: 1e9, Window: time.Minute, Pause: 50 * time.Millisecond, MaxPause: time.Minute}}
 }
 
 // service is a worker of its own, as another replica has.
