@@ -177,7 +177,6 @@ func TestCredentialsRevokedMidway(t *testing.T) {
 	})
 }
 
-
 func TestGivenUp(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
@@ -73,7 +72,6 @@ type Gate struct {
 	key     string
 	policy  Policy
 	limited bool
-	stale   atomic.Bool
 }
 
 var _ psa.Gate = (*Gate)(nil)
@@ -90,10 +88,10 @@ func (g *Gate) Key() string { return g.key }
 
 // Enter implements psa.Gate.
 func (g *Gate) Enter(ctx context.Context, c psa.Call) (leave func(), err error) {
-	if !g.limited {
-		return func() {}, nil
-	}
 	leave = func() {}
+	if !g.limited || c.Free {
+		return leave, nil
+	}
 	if g.policy.Threads > 0 {
 		var free bool
 		leave, free, err = g.limiter.hold(ctx, g.key+"|"+objectOf(c.Path), g.policy)
@@ -113,7 +111,7 @@ func (g *Gate) Enter(ctx context.Context, c psa.Call) (leave func(), err error) 
 		return nil, err
 	}
 	if stale {
-		g.stale.Store(true)
+		g.limiter.stale.Store(g.key, nil)
 	}
 	return leave, nil
 }

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -53,6 +54,7 @@ type Limiter struct {
 	config Config
 	db     *database.DB
 	client *ent.Client
+	stale  sync.Map // of the keys of accounts whose use is to be measured
 }
 
 // New returns a limiter, or what is wrong with its configuration.

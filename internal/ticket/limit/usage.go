@@ -14,7 +14,11 @@ import (
 // measurement is old by time or by calls, and no other replica is at it.
 func (g *Gate) Measure(ctx context.Context, vendor psa.Vendor) error {
 	meter, can := vendor.(psa.Meter)
-	if !can || !g.stale.Swap(false) {
+	if !can {
+		return nil
+	}
+	// Not of the gate: a driver may keep one gate for an account's later clients.
+	if _, stale := g.limiter.stale.LoadAndDelete(g.key); !stale {
 		return nil
 	}
 	mine, err := g.limiter.beginMeasuring(ctx, g.key, g.policy)
