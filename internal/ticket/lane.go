@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"entgo.io/ent/dialect/sql"
@@ -24,6 +25,9 @@ type turn struct {
 	vendor      psa.Vendor // nil until the first ticket has opened it
 	begun       time.Time
 	served      int
+
+	throttledUntil time.Time
+	refused        bool // the credentials
 }
 
 // Turn takes an organization's due tickets at an integration to the vendor, one
@@ -39,13 +43,61 @@ func (s *Service) Turn(ctx context.Context, l Lane) error {
 	if err != nil {
 		return err
 	}
+	if !s.lanes.enter(l, s.config.Lanes) {
+		return nil // those at work see what is due when they end
+	}
 	t := &turn{Service: s, lane: l, integration: i, gate: s.gate(i), begun: s.now()}
+	err = t.work(ctx)
+	s.lanes.leave(l)
+	switch {
+	case err != nil || t.refused:
+		return err
+	case !t.throttledUntil.IsZero():
+		return t.again(ctx, t.throttledUntil)
+	}
+	return t.requeue(ctx)
+}
+
+// lanes counts the workers that each organization has at each integration, in
+// this process. Jobs alone do not bound them: one that was put off may become
+// due while another is at work.
+type lanes struct {
+	mu      sync.Mutex
+	workers map[string]int
+}
+
+func (l *lanes) enter(lane Lane, most int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := lane.Organization + "|" + lane.Integration
+	if l.workers[key] >= most {
+		return false
+	}
+	if l.workers == nil {
+		l.workers = map[string]int{}
+	}
+	l.workers[key]++
+	return true
+}
+
+func (l *lanes) leave(lane Lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := lane.Organization + "|" + lane.Integration
+	if l.workers[key]--; l.workers[key] == 0 {
+		delete(l.workers, key)
+	}
+}
+
+// work delivers until the turn is over, nothing is due, or the vendor takes no
+// more calls.
+func (t *turn) work(ctx context.Context) error {
 	wait, err := t.gate.Wait(ctx)
 	if err != nil {
 		return err
 	}
 	if wait > 0 {
-		return t.again(ctx, s.now().Add(wait))
+		t.throttledUntil = t.now().Add(wait)
 	}
 	for !t.over() {
 		due, err := t.due(ctx)
@@ -56,19 +108,19 @@ func (s *Service) Turn(ctx context.Context, l Lane) error {
 			return err
 		}
 		served := t.served
-		if goesOn, err := t.serve(ctx, due); err != nil || !goesOn {
+		if err := t.serve(ctx, due); err != nil {
 			return err
 		}
 		if t.served == served {
-			break // others have the rest
+			return nil // others have the rest
 		}
 	}
-	return t.requeue(ctx)
+	return nil
 }
 
 // over reports whether others are to have their turn.
 func (t *turn) over() bool {
-	return t.served >= t.config.TurnTickets || t.now().Sub(t.begun) >= t.config.TurnTime
+	return t.refused || !t.throttledUntil.IsZero() || t.served >= t.config.TurnTickets || t.now().Sub(t.begun) >= t.config.TurnTime
 }
 
 // ripe are the tickets that are due at a time and that nobody holds.
@@ -112,19 +164,15 @@ func (t *turn) call(ctx context.Context, due int) error {
 	return nil
 }
 
-// serve delivers tickets until the turn is over, and reports whether the lane
-// can go on: not where the vendor takes no more calls.
-func (t *turn) serve(ctx context.Context, ids []string) (goesOn bool, err error) {
+// serve delivers tickets until the turn is over.
+func (t *turn) serve(ctx context.Context, ids []string) error {
 	for _, id := range ids {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		if t.over() {
-			return true, nil
+		if err := ctx.Err(); err != nil || t.over() {
+			return err
 		}
 		h, err := t.claim(ctx, id)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if h == nil {
 			continue
@@ -132,17 +180,11 @@ func (t *turn) serve(ctx context.Context, ids []string) (goesOn bool, err error)
 		t.served++
 		h.integration, h.gate, h.vendor = t.integration, t.gate, t.vendor
 		if err := h.deliver(ctx); err != nil {
-			return false, err
+			return err
 		}
-		t.vendor = h.vendor
-		switch {
-		case h.refused:
-			return false, nil
-		case !h.throttledUntil.IsZero():
-			return false, t.again(ctx, h.throttledUntil)
-		}
+		t.vendor, t.refused, t.throttledUntil = h.vendor, h.refused, h.throttledUntil
 	}
-	return true, nil
+	return nil
 }
 
 // requeue has the lane worked again when its next ticket is due.

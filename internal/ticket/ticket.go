@@ -98,6 +98,7 @@ type Service struct {
 	logger  *slog.Logger
 	clock   func() time.Time
 	config  Config
+	lanes   lanes
 }
 
 // New returns a service, or what is wrong with its configuration.

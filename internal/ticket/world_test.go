@@ -116,6 +116,7 @@ type world struct {
 	config  ticket.Config
 
 	policies limit.Policies
+	skew     time.Duration // by which the clock of the next replica is wrong
 }
 
 func newVault(t *testing.T, db *database.DB, key secret.Text) *secret.Vault {
@@ -130,7 +131,10 @@ func newVault(t *testing.T, db *database.DB, key secret.Text) *secret.Vault {
 // masterKey is fixed, so that a child process can open what its parent sealed.
 const masterKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
-func newWorld(t *testing.T, db *database.DB) *world {
+func newWorld(t *testing.T, db *database.DB) *world { return newWorldWith(t, db, 0) }
+
+// newWorldWith is a world whose vendor takes so many calls a minute.
+func newWorldWith(t *testing.T, db *database.DB, perMinute int) *world {
 	t.Helper()
 	w := &world{t: t, db: db, client: db.Client(), clock: &clock{now: time.Now()}, jobs: &jobs{}, config: ticket.DefaultConfig(), policies: limit.DefaultPolicies()}
 	w.config.CallTimeout = 10 * time.Second
@@ -145,7 +149,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		})
 	}
 	var err error
-	w.server, err = standin.New(standin.Config{Accounts: accounts, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now})
+	w.server, err = standin.New(standin.Config{Accounts: accounts, PerMinute: perMinute, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now})
 	require.NoError(t, err)
 	web := httptest.NewServer(w.server)
 	t.Cleanup(web.Close)
@@ -172,16 +176,18 @@ type replica struct {
 // on makes the services of another replica.
 func (w *world) on(db *database.DB, jobs ticket.Enqueuer, driver ticket.Driver) replica {
 	w.t.Helper()
-	outbox, err := ticket.NewOutbox(db, jobs, w.clock.Now)
+	skew := w.skew
+	now := func() time.Time { return w.clock.Now().Add(skew) }
+	outbox, err := ticket.NewOutbox(db, jobs, now)
 	require.NoError(w.t, err)
 	bus, err := event.NewBus(database.AfterCommit, nil)
 	require.NoError(w.t, err)
 	quiet := slog.New(slog.DiscardHandler)
-	alerts, err := alert.New(alert.Config{DB: db, Bus: bus, Ticketer: outbox, Logger: quiet, Clock: w.clock.Now})
+	alerts, err := alert.New(alert.Config{DB: db, Bus: bus, Ticketer: outbox, Logger: quiet, Clock: now})
 	require.NoError(w.t, err)
 	tickets, err := ticket.New(ticket.Dependencies{
 		DB: db, Vault: w.vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType, Limiter: w.limiter(db),
-		Drivers: ticket.Drivers{psa.Syncro: driver}, Logger: quiet, Clock: w.clock.Now,
+		Drivers: ticket.Drivers{psa.Syncro: driver}, Logger: quiet, Clock: now,
 	}, w.config)
 	require.NoError(w.t, err)
 	return replica{alerts, tickets}
