@@ -97,7 +97,12 @@ func (h *hold) postpone(ctx context.Context, d *ent.TicketDelivery, state ticket
 
 // mark records a delivery's state and what went wrong, within a commit.
 func (h *hold) mark(ctx context.Context, d *ent.TicketDelivery, state ticketdelivery.State, cause error) error {
-	return h.client.TicketDelivery.UpdateOneID(d.ID).SetState(state).SetLastError(words(cause)).Exec(ctx)
+	update := h.client.TicketDelivery.UpdateOneID(d.ID).SetState(state).SetLastError(words(cause))
+	e, ok := errors.AsType[*psa.Error](cause)
+	if ok && e.Class == psa.Throttled && e.Status == 0 && d.Action == ticketdelivery.ActionCreate && d.State == ticketdelivery.StatePending {
+		update.AddAttempts(-1) // we did not let it go: the vendor cannot have it twice
+	}
+	return update.Exec(ctx)
 }
 
 // block leaves a ticket alone until somebody changes what stands in its way;

@@ -47,8 +47,10 @@ func (s *Service) Turn(ctx context.Context, l Lane) error {
 		return nil // those at work see what is due when they end
 	}
 	t := &turn{Service: s, lane: l, integration: i, gate: s.gate(i), begun: s.now()}
-	err = t.work(ctx)
-	s.lanes.leave(l)
+	err = func() error {
+		defer s.lanes.leave(l) // also in a panic, which the queue survives
+		return t.work(ctx)
+	}()
 	switch {
 	case err != nil || t.refused:
 		return err

@@ -147,6 +147,8 @@ func TestNoisyNeighbour(t *testing.T) {
 			Where(entticket.NextAttemptAtGT(w.clock.Now()), entticket.OrganizationID(one.organizations[0])).CountX(one.all)
 		require.LessOrEqual(t, touched, w.config.Lanes)
 		require.Less(t, len(q.waiting), 8)
+		again := w.client.TicketDelivery.Query().Where(ticketdelivery.AttemptsGT(1)).CountX(w.system(t.Context()))
+		require.Zero(t, again, "what was not sent counts as no attempt")
 		// And still another provider's single ticket goes out at once.
 		late := w.raise(other.in[1], "late")
 		for n := 0; w.ticketOf(late).ExternalID == ""; n++ {

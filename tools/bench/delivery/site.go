@@ -88,7 +88,8 @@ func newSite(ctx context.Context, c Config) (s *site, err error) {
 		}
 		s.replicas = append(s.replicas, r)
 	}
-	return s, s.furnish(ctx, c)
+	err = s.furnish(ctx, c)
+	return s, err
 }
 
 func newReplica(ctx context.Context, c Config, key secret.Wrapper) (*replica, error) {
