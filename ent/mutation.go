@@ -26806,20 +26806,23 @@ func (m *ProviderMutation) ResetEdge(name string) error {
 // RateLimitMutation represents an operation that mutates the RateLimit nodes in the graph.
 type RateLimitMutation struct {
 	config
-	op                Op
-	typ               string
-	id                *string
-	created_at        *time.Time
-	updated_at        *time.Time
-	key               *string
-	window_started_at *time.Time
-	used              *int
-	addused           *int
-	paused_until      *time.Time
-	clearedFields     map[string]struct{}
-	done              bool
-	oldValue          func(context.Context) (*RateLimit, error)
-	predicates        []predicate.RateLimit
+	op            Op
+	typ           string
+	id            *string
+	created_at    *time.Time
+	updated_at    *time.Time
+	key           *string
+	window        *schema.RateWindow
+	paused_until  *time.Time
+	budget        *int
+	addbudget     *int
+	measured_at   *time.Time
+	unmeasured    *int
+	addunmeasured *int
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*RateLimit, error)
+	predicates    []predicate.RateLimit
 }
 
 var _ ent.Mutation = (*RateLimitMutation)(nil)
@@ -27034,96 +27037,40 @@ func (m *RateLimitMutation) ResetKey() {
 	m.key = nil
 }
 
-// SetWindowStartedAt sets the "window_started_at" field.
-func (m *RateLimitMutation) SetWindowStartedAt(t time.Time) {
-	m.window_started_at = &t
+// SetWindow sets the "window" field.
+func (m *RateLimitMutation) SetWindow(sw schema.RateWindow) {
+	m.window = &sw
 }
 
-// WindowStartedAt returns the value of the "window_started_at" field in the mutation.
-func (m *RateLimitMutation) WindowStartedAt() (r time.Time, exists bool) {
-	v := m.window_started_at
+// Window returns the value of the "window" field in the mutation.
+func (m *RateLimitMutation) Window() (r schema.RateWindow, exists bool) {
+	v := m.window
 	if v == nil {
 		return
 	}
 	return *v, true
 }
 
-// OldWindowStartedAt returns the old "window_started_at" field's value of the RateLimit entity.
+// OldWindow returns the old "window" field's value of the RateLimit entity.
 // If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *RateLimitMutation) OldWindowStartedAt(ctx context.Context) (v time.Time, err error) {
+func (m *RateLimitMutation) OldWindow(ctx context.Context) (v schema.RateWindow, err error) {
 	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldWindowStartedAt is only allowed on UpdateOne operations")
+		return v, errors.New("OldWindow is only allowed on UpdateOne operations")
 	}
 	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldWindowStartedAt requires an ID field in the mutation")
+		return v, errors.New("OldWindow requires an ID field in the mutation")
 	}
 	oldValue, err := m.oldValue(ctx)
 	if err != nil {
-		return v, fmt.Errorf("querying old value for OldWindowStartedAt: %w", err)
+		return v, fmt.Errorf("querying old value for OldWindow: %w", err)
 	}
-	return oldValue.WindowStartedAt, nil
+	return oldValue.Window, nil
 }
 
-// ResetWindowStartedAt resets all changes to the "window_started_at" field.
-func (m *RateLimitMutation) ResetWindowStartedAt() {
-	m.window_started_at = nil
-}
-
-// SetUsed sets the "used" field.
-func (m *RateLimitMutation) SetUsed(i int) {
-	m.used = &i
-	m.addused = nil
-}
-
-// Used returns the value of the "used" field in the mutation.
-func (m *RateLimitMutation) Used() (r int, exists bool) {
-	v := m.used
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldUsed returns the old "used" field's value of the RateLimit entity.
-// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *RateLimitMutation) OldUsed(ctx context.Context) (v int, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldUsed is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldUsed requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldUsed: %w", err)
-	}
-	return oldValue.Used, nil
-}
-
-// AddUsed adds i to the "used" field.
-func (m *RateLimitMutation) AddUsed(i int) {
-	if m.addused != nil {
-		*m.addused += i
-	} else {
-		m.addused = &i
-	}
-}
-
-// AddedUsed returns the value that was added to the "used" field in this mutation.
-func (m *RateLimitMutation) AddedUsed() (r int, exists bool) {
-	v := m.addused
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// ResetUsed resets all changes to the "used" field.
-func (m *RateLimitMutation) ResetUsed() {
-	m.used = nil
-	m.addused = nil
+// ResetWindow resets all changes to the "window" field.
+func (m *RateLimitMutation) ResetWindow() {
+	m.window = nil
 }
 
 // SetPausedUntil sets the "paused_until" field.
@@ -27175,6 +27122,181 @@ func (m *RateLimitMutation) ResetPausedUntil() {
 	delete(m.clearedFields, ratelimit.FieldPausedUntil)
 }
 
+// SetBudget sets the "budget" field.
+func (m *RateLimitMutation) SetBudget(i int) {
+	m.budget = &i
+	m.addbudget = nil
+}
+
+// Budget returns the value of the "budget" field in the mutation.
+func (m *RateLimitMutation) Budget() (r int, exists bool) {
+	v := m.budget
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBudget returns the old "budget" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldBudget(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBudget is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBudget requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBudget: %w", err)
+	}
+	return oldValue.Budget, nil
+}
+
+// AddBudget adds i to the "budget" field.
+func (m *RateLimitMutation) AddBudget(i int) {
+	if m.addbudget != nil {
+		*m.addbudget += i
+	} else {
+		m.addbudget = &i
+	}
+}
+
+// AddedBudget returns the value that was added to the "budget" field in this mutation.
+func (m *RateLimitMutation) AddedBudget() (r int, exists bool) {
+	v := m.addbudget
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearBudget clears the value of the "budget" field.
+func (m *RateLimitMutation) ClearBudget() {
+	m.budget = nil
+	m.addbudget = nil
+	m.clearedFields[ratelimit.FieldBudget] = struct{}{}
+}
+
+// BudgetCleared returns if the "budget" field was cleared in this mutation.
+func (m *RateLimitMutation) BudgetCleared() bool {
+	_, ok := m.clearedFields[ratelimit.FieldBudget]
+	return ok
+}
+
+// ResetBudget resets all changes to the "budget" field.
+func (m *RateLimitMutation) ResetBudget() {
+	m.budget = nil
+	m.addbudget = nil
+	delete(m.clearedFields, ratelimit.FieldBudget)
+}
+
+// SetMeasuredAt sets the "measured_at" field.
+func (m *RateLimitMutation) SetMeasuredAt(t time.Time) {
+	m.measured_at = &t
+}
+
+// MeasuredAt returns the value of the "measured_at" field in the mutation.
+func (m *RateLimitMutation) MeasuredAt() (r time.Time, exists bool) {
+	v := m.measured_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMeasuredAt returns the old "measured_at" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldMeasuredAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMeasuredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMeasuredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMeasuredAt: %w", err)
+	}
+	return oldValue.MeasuredAt, nil
+}
+
+// ClearMeasuredAt clears the value of the "measured_at" field.
+func (m *RateLimitMutation) ClearMeasuredAt() {
+	m.measured_at = nil
+	m.clearedFields[ratelimit.FieldMeasuredAt] = struct{}{}
+}
+
+// MeasuredAtCleared returns if the "measured_at" field was cleared in this mutation.
+func (m *RateLimitMutation) MeasuredAtCleared() bool {
+	_, ok := m.clearedFields[ratelimit.FieldMeasuredAt]
+	return ok
+}
+
+// ResetMeasuredAt resets all changes to the "measured_at" field.
+func (m *RateLimitMutation) ResetMeasuredAt() {
+	m.measured_at = nil
+	delete(m.clearedFields, ratelimit.FieldMeasuredAt)
+}
+
+// SetUnmeasured sets the "unmeasured" field.
+func (m *RateLimitMutation) SetUnmeasured(i int) {
+	m.unmeasured = &i
+	m.addunmeasured = nil
+}
+
+// Unmeasured returns the value of the "unmeasured" field in the mutation.
+func (m *RateLimitMutation) Unmeasured() (r int, exists bool) {
+	v := m.unmeasured
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUnmeasured returns the old "unmeasured" field's value of the RateLimit entity.
+// If the RateLimit object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RateLimitMutation) OldUnmeasured(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUnmeasured is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUnmeasured requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUnmeasured: %w", err)
+	}
+	return oldValue.Unmeasured, nil
+}
+
+// AddUnmeasured adds i to the "unmeasured" field.
+func (m *RateLimitMutation) AddUnmeasured(i int) {
+	if m.addunmeasured != nil {
+		*m.addunmeasured += i
+	} else {
+		m.addunmeasured = &i
+	}
+}
+
+// AddedUnmeasured returns the value that was added to the "unmeasured" field in this mutation.
+func (m *RateLimitMutation) AddedUnmeasured() (r int, exists bool) {
+	v := m.addunmeasured
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUnmeasured resets all changes to the "unmeasured" field.
+func (m *RateLimitMutation) ResetUnmeasured() {
+	m.unmeasured = nil
+	m.addunmeasured = nil
+}
+
 // Where appends a list predicates to the RateLimitMutation builder.
 func (m *RateLimitMutation) Where(ps ...predicate.RateLimit) {
 	m.predicates = append(m.predicates, ps...)
@@ -27209,7 +27331,7 @@ func (m *RateLimitMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *RateLimitMutation) Fields() []string {
-	fields := make([]string, 0, 6)
+	fields := make([]string, 0, 8)
 	if m.created_at != nil {
 		fields = append(fields, ratelimit.FieldCreatedAt)
 	}
@@ -27219,14 +27341,20 @@ func (m *RateLimitMutation) Fields() []string {
 	if m.key != nil {
 		fields = append(fields, ratelimit.FieldKey)
 	}
-	if m.window_started_at != nil {
-		fields = append(fields, ratelimit.FieldWindowStartedAt)
-	}
-	if m.used != nil {
-		fields = append(fields, ratelimit.FieldUsed)
+	if m.window != nil {
+		fields = append(fields, ratelimit.FieldWindow)
 	}
 	if m.paused_until != nil {
 		fields = append(fields, ratelimit.FieldPausedUntil)
+	}
+	if m.budget != nil {
+		fields = append(fields, ratelimit.FieldBudget)
+	}
+	if m.measured_at != nil {
+		fields = append(fields, ratelimit.FieldMeasuredAt)
+	}
+	if m.unmeasured != nil {
+		fields = append(fields, ratelimit.FieldUnmeasured)
 	}
 	return fields
 }
@@ -27242,12 +27370,16 @@ func (m *RateLimitMutation) Field(name string) (ent.Value, bool) {
 		return m.UpdatedAt()
 	case ratelimit.FieldKey:
 		return m.Key()
-	case ratelimit.FieldWindowStartedAt:
-		return m.WindowStartedAt()
-	case ratelimit.FieldUsed:
-		return m.Used()
+	case ratelimit.FieldWindow:
+		return m.Window()
 	case ratelimit.FieldPausedUntil:
 		return m.PausedUntil()
+	case ratelimit.FieldBudget:
+		return m.Budget()
+	case ratelimit.FieldMeasuredAt:
+		return m.MeasuredAt()
+	case ratelimit.FieldUnmeasured:
+		return m.Unmeasured()
 	}
 	return nil, false
 }
@@ -27263,12 +27395,16 @@ func (m *RateLimitMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldUpdatedAt(ctx)
 	case ratelimit.FieldKey:
 		return m.OldKey(ctx)
-	case ratelimit.FieldWindowStartedAt:
-		return m.OldWindowStartedAt(ctx)
-	case ratelimit.FieldUsed:
-		return m.OldUsed(ctx)
+	case ratelimit.FieldWindow:
+		return m.OldWindow(ctx)
 	case ratelimit.FieldPausedUntil:
 		return m.OldPausedUntil(ctx)
+	case ratelimit.FieldBudget:
+		return m.OldBudget(ctx)
+	case ratelimit.FieldMeasuredAt:
+		return m.OldMeasuredAt(ctx)
+	case ratelimit.FieldUnmeasured:
+		return m.OldUnmeasured(ctx)
 	}
 	return nil, fmt.Errorf("unknown RateLimit field %s", name)
 }
@@ -27299,19 +27435,12 @@ func (m *RateLimitMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetKey(v)
 		return nil
-	case ratelimit.FieldWindowStartedAt:
-		v, ok := value.(time.Time)
+	case ratelimit.FieldWindow:
+		v, ok := value.(schema.RateWindow)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
-		m.SetWindowStartedAt(v)
-		return nil
-	case ratelimit.FieldUsed:
-		v, ok := value.(int)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetUsed(v)
+		m.SetWindow(v)
 		return nil
 	case ratelimit.FieldPausedUntil:
 		v, ok := value.(time.Time)
@@ -27319,6 +27448,27 @@ func (m *RateLimitMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetPausedUntil(v)
+		return nil
+	case ratelimit.FieldBudget:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBudget(v)
+		return nil
+	case ratelimit.FieldMeasuredAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMeasuredAt(v)
+		return nil
+	case ratelimit.FieldUnmeasured:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUnmeasured(v)
 		return nil
 	}
 	return fmt.Errorf("unknown RateLimit field %s", name)
@@ -27328,8 +27478,11 @@ func (m *RateLimitMutation) SetField(name string, value ent.Value) error {
 // this mutation.
 func (m *RateLimitMutation) AddedFields() []string {
 	var fields []string
-	if m.addused != nil {
-		fields = append(fields, ratelimit.FieldUsed)
+	if m.addbudget != nil {
+		fields = append(fields, ratelimit.FieldBudget)
+	}
+	if m.addunmeasured != nil {
+		fields = append(fields, ratelimit.FieldUnmeasured)
 	}
 	return fields
 }
@@ -27339,8 +27492,10 @@ func (m *RateLimitMutation) AddedFields() []string {
 // was not set, or was not defined in the schema.
 func (m *RateLimitMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
-	case ratelimit.FieldUsed:
-		return m.AddedUsed()
+	case ratelimit.FieldBudget:
+		return m.AddedBudget()
+	case ratelimit.FieldUnmeasured:
+		return m.AddedUnmeasured()
 	}
 	return nil, false
 }
@@ -27350,12 +27505,19 @@ func (m *RateLimitMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *RateLimitMutation) AddField(name string, value ent.Value) error {
 	switch name {
-	case ratelimit.FieldUsed:
+	case ratelimit.FieldBudget:
 		v, ok := value.(int)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
-		m.AddUsed(v)
+		m.AddBudget(v)
+		return nil
+	case ratelimit.FieldUnmeasured:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUnmeasured(v)
 		return nil
 	}
 	return fmt.Errorf("unknown RateLimit numeric field %s", name)
@@ -27367,6 +27529,12 @@ func (m *RateLimitMutation) ClearedFields() []string {
 	var fields []string
 	if m.FieldCleared(ratelimit.FieldPausedUntil) {
 		fields = append(fields, ratelimit.FieldPausedUntil)
+	}
+	if m.FieldCleared(ratelimit.FieldBudget) {
+		fields = append(fields, ratelimit.FieldBudget)
+	}
+	if m.FieldCleared(ratelimit.FieldMeasuredAt) {
+		fields = append(fields, ratelimit.FieldMeasuredAt)
 	}
 	return fields
 }
@@ -27385,6 +27553,12 @@ func (m *RateLimitMutation) ClearField(name string) error {
 	case ratelimit.FieldPausedUntil:
 		m.ClearPausedUntil()
 		return nil
+	case ratelimit.FieldBudget:
+		m.ClearBudget()
+		return nil
+	case ratelimit.FieldMeasuredAt:
+		m.ClearMeasuredAt()
+		return nil
 	}
 	return fmt.Errorf("unknown RateLimit nullable field %s", name)
 }
@@ -27402,14 +27576,20 @@ func (m *RateLimitMutation) ResetField(name string) error {
 	case ratelimit.FieldKey:
 		m.ResetKey()
 		return nil
-	case ratelimit.FieldWindowStartedAt:
-		m.ResetWindowStartedAt()
-		return nil
-	case ratelimit.FieldUsed:
-		m.ResetUsed()
+	case ratelimit.FieldWindow:
+		m.ResetWindow()
 		return nil
 	case ratelimit.FieldPausedUntil:
 		m.ResetPausedUntil()
+		return nil
+	case ratelimit.FieldBudget:
+		m.ResetBudget()
+		return nil
+	case ratelimit.FieldMeasuredAt:
+		m.ResetMeasuredAt()
+		return nil
+	case ratelimit.FieldUnmeasured:
+		m.ResetUnmeasured()
 		return nil
 	}
 	return fmt.Errorf("unknown RateLimit field %s", name)
@@ -27466,20 +27646,20 @@ func (m *RateLimitMutation) ResetEdge(name string) error {
 // RateShareMutation represents an operation that mutates the RateShare nodes in the graph.
 type RateShareMutation struct {
 	config
-	op                Op
-	typ               string
-	id                *string
-	created_at        *time.Time
-	updated_at        *time.Time
-	key               *string
-	tenant            *string
-	window_started_at *time.Time
-	used              *int
-	addused           *int
-	clearedFields     map[string]struct{}
-	done              bool
-	oldValue          func(context.Context) (*RateShare, error)
-	predicates        []predicate.RateShare
+	op            Op
+	typ           string
+	id            *string
+	created_at    *time.Time
+	updated_at    *time.Time
+	key           *string
+	tenant        *string
+	window        *schema.RateWindow
+	slice         *int64
+	addslice      *int64
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*RateShare, error)
+	predicates    []predicate.RateShare
 }
 
 var _ ent.Mutation = (*RateShareMutation)(nil)
@@ -27730,96 +27910,96 @@ func (m *RateShareMutation) ResetTenant() {
 	m.tenant = nil
 }
 
-// SetWindowStartedAt sets the "window_started_at" field.
-func (m *RateShareMutation) SetWindowStartedAt(t time.Time) {
-	m.window_started_at = &t
+// SetWindow sets the "window" field.
+func (m *RateShareMutation) SetWindow(sw schema.RateWindow) {
+	m.window = &sw
 }
 
-// WindowStartedAt returns the value of the "window_started_at" field in the mutation.
-func (m *RateShareMutation) WindowStartedAt() (r time.Time, exists bool) {
-	v := m.window_started_at
+// Window returns the value of the "window" field in the mutation.
+func (m *RateShareMutation) Window() (r schema.RateWindow, exists bool) {
+	v := m.window
 	if v == nil {
 		return
 	}
 	return *v, true
 }
 
-// OldWindowStartedAt returns the old "window_started_at" field's value of the RateShare entity.
+// OldWindow returns the old "window" field's value of the RateShare entity.
 // If the RateShare object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *RateShareMutation) OldWindowStartedAt(ctx context.Context) (v time.Time, err error) {
+func (m *RateShareMutation) OldWindow(ctx context.Context) (v schema.RateWindow, err error) {
 	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldWindowStartedAt is only allowed on UpdateOne operations")
+		return v, errors.New("OldWindow is only allowed on UpdateOne operations")
 	}
 	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldWindowStartedAt requires an ID field in the mutation")
+		return v, errors.New("OldWindow requires an ID field in the mutation")
 	}
 	oldValue, err := m.oldValue(ctx)
 	if err != nil {
-		return v, fmt.Errorf("querying old value for OldWindowStartedAt: %w", err)
+		return v, fmt.Errorf("querying old value for OldWindow: %w", err)
 	}
-	return oldValue.WindowStartedAt, nil
+	return oldValue.Window, nil
 }
 
-// ResetWindowStartedAt resets all changes to the "window_started_at" field.
-func (m *RateShareMutation) ResetWindowStartedAt() {
-	m.window_started_at = nil
+// ResetWindow resets all changes to the "window" field.
+func (m *RateShareMutation) ResetWindow() {
+	m.window = nil
 }
 
-// SetUsed sets the "used" field.
-func (m *RateShareMutation) SetUsed(i int) {
-	m.used = &i
-	m.addused = nil
+// SetSlice sets the "slice" field.
+func (m *RateShareMutation) SetSlice(i int64) {
+	m.slice = &i
+	m.addslice = nil
 }
 
-// Used returns the value of the "used" field in the mutation.
-func (m *RateShareMutation) Used() (r int, exists bool) {
-	v := m.used
+// Slice returns the value of the "slice" field in the mutation.
+func (m *RateShareMutation) Slice() (r int64, exists bool) {
+	v := m.slice
 	if v == nil {
 		return
 	}
 	return *v, true
 }
 
-// OldUsed returns the old "used" field's value of the RateShare entity.
+// OldSlice returns the old "slice" field's value of the RateShare entity.
 // If the RateShare object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *RateShareMutation) OldUsed(ctx context.Context) (v int, err error) {
+func (m *RateShareMutation) OldSlice(ctx context.Context) (v int64, err error) {
 	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldUsed is only allowed on UpdateOne operations")
+		return v, errors.New("OldSlice is only allowed on UpdateOne operations")
 	}
 	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldUsed requires an ID field in the mutation")
+		return v, errors.New("OldSlice requires an ID field in the mutation")
 	}
 	oldValue, err := m.oldValue(ctx)
 	if err != nil {
-		return v, fmt.Errorf("querying old value for OldUsed: %w", err)
+		return v, fmt.Errorf("querying old value for OldSlice: %w", err)
 	}
-	return oldValue.Used, nil
+	return oldValue.Slice, nil
 }
 
-// AddUsed adds i to the "used" field.
-func (m *RateShareMutation) AddUsed(i int) {
-	if m.addused != nil {
-		*m.addused += i
+// AddSlice adds i to the "slice" field.
+func (m *RateShareMutation) AddSlice(i int64) {
+	if m.addslice != nil {
+		*m.addslice += i
 	} else {
-		m.addused = &i
+		m.addslice = &i
 	}
 }
 
-// AddedUsed returns the value that was added to the "used" field in this mutation.
-func (m *RateShareMutation) AddedUsed() (r int, exists bool) {
-	v := m.addused
+// AddedSlice returns the value that was added to the "slice" field in this mutation.
+func (m *RateShareMutation) AddedSlice() (r int64, exists bool) {
+	v := m.addslice
 	if v == nil {
 		return
 	}
 	return *v, true
 }
 
-// ResetUsed resets all changes to the "used" field.
-func (m *RateShareMutation) ResetUsed() {
-	m.used = nil
-	m.addused = nil
+// ResetSlice resets all changes to the "slice" field.
+func (m *RateShareMutation) ResetSlice() {
+	m.slice = nil
+	m.addslice = nil
 }
 
 // Where appends a list predicates to the RateShareMutation builder.
@@ -27869,11 +28049,11 @@ func (m *RateShareMutation) Fields() []string {
 	if m.tenant != nil {
 		fields = append(fields, rateshare.FieldTenant)
 	}
-	if m.window_started_at != nil {
-		fields = append(fields, rateshare.FieldWindowStartedAt)
+	if m.window != nil {
+		fields = append(fields, rateshare.FieldWindow)
 	}
-	if m.used != nil {
-		fields = append(fields, rateshare.FieldUsed)
+	if m.slice != nil {
+		fields = append(fields, rateshare.FieldSlice)
 	}
 	return fields
 }
@@ -27891,10 +28071,10 @@ func (m *RateShareMutation) Field(name string) (ent.Value, bool) {
 		return m.Key()
 	case rateshare.FieldTenant:
 		return m.Tenant()
-	case rateshare.FieldWindowStartedAt:
-		return m.WindowStartedAt()
-	case rateshare.FieldUsed:
-		return m.Used()
+	case rateshare.FieldWindow:
+		return m.Window()
+	case rateshare.FieldSlice:
+		return m.Slice()
 	}
 	return nil, false
 }
@@ -27912,10 +28092,10 @@ func (m *RateShareMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldKey(ctx)
 	case rateshare.FieldTenant:
 		return m.OldTenant(ctx)
-	case rateshare.FieldWindowStartedAt:
-		return m.OldWindowStartedAt(ctx)
-	case rateshare.FieldUsed:
-		return m.OldUsed(ctx)
+	case rateshare.FieldWindow:
+		return m.OldWindow(ctx)
+	case rateshare.FieldSlice:
+		return m.OldSlice(ctx)
 	}
 	return nil, fmt.Errorf("unknown RateShare field %s", name)
 }
@@ -27953,19 +28133,19 @@ func (m *RateShareMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetTenant(v)
 		return nil
-	case rateshare.FieldWindowStartedAt:
-		v, ok := value.(time.Time)
+	case rateshare.FieldWindow:
+		v, ok := value.(schema.RateWindow)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
-		m.SetWindowStartedAt(v)
+		m.SetWindow(v)
 		return nil
-	case rateshare.FieldUsed:
-		v, ok := value.(int)
+	case rateshare.FieldSlice:
+		v, ok := value.(int64)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
-		m.SetUsed(v)
+		m.SetSlice(v)
 		return nil
 	}
 	return fmt.Errorf("unknown RateShare field %s", name)
@@ -27975,8 +28155,8 @@ func (m *RateShareMutation) SetField(name string, value ent.Value) error {
 // this mutation.
 func (m *RateShareMutation) AddedFields() []string {
 	var fields []string
-	if m.addused != nil {
-		fields = append(fields, rateshare.FieldUsed)
+	if m.addslice != nil {
+		fields = append(fields, rateshare.FieldSlice)
 	}
 	return fields
 }
@@ -27986,8 +28166,8 @@ func (m *RateShareMutation) AddedFields() []string {
 // was not set, or was not defined in the schema.
 func (m *RateShareMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
-	case rateshare.FieldUsed:
-		return m.AddedUsed()
+	case rateshare.FieldSlice:
+		return m.AddedSlice()
 	}
 	return nil, false
 }
@@ -27997,12 +28177,12 @@ func (m *RateShareMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *RateShareMutation) AddField(name string, value ent.Value) error {
 	switch name {
-	case rateshare.FieldUsed:
-		v, ok := value.(int)
+	case rateshare.FieldSlice:
+		v, ok := value.(int64)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
-		m.AddUsed(v)
+		m.AddSlice(v)
 		return nil
 	}
 	return fmt.Errorf("unknown RateShare numeric field %s", name)
@@ -28043,11 +28223,11 @@ func (m *RateShareMutation) ResetField(name string) error {
 	case rateshare.FieldTenant:
 		m.ResetTenant()
 		return nil
-	case rateshare.FieldWindowStartedAt:
-		m.ResetWindowStartedAt()
+	case rateshare.FieldWindow:
+		m.ResetWindow()
 		return nil
-	case rateshare.FieldUsed:
-		m.ResetUsed()
+	case rateshare.FieldSlice:
+		m.ResetSlice()
 		return nil
 	}
 	return fmt.Errorf("unknown RateShare field %s", name)

@@ -3,6 +3,7 @@
 package ent
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"entgo.io/ent"
 	"entgo.io/ent/dialect/sql"
 	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // RateLimit is the model entity for the RateLimit schema.
@@ -24,12 +26,16 @@ type RateLimit struct {
 	UpdatedAt time.Time `json:"updated_at,omitempty"`
 	// What is limited, such as an account at a vendor; a digest where that is a secret.
 	Key string `json:"key,omitempty"`
-	// When counting began.
-	WindowStartedAt time.Time `json:"window_started_at,omitempty"`
-	// Calls in the window.
-	Used int `json:"used,omitempty"`
+	// The calls of late.
+	Window schema.RateWindow `json:"window,omitempty"`
 	// Until when the counterpart wants no calls.
-	PausedUntil  *time.Time `json:"paused_until,omitempty"`
+	PausedUntil *time.Time `json:"paused_until,omitempty"`
+	// How many calls a window may have, where others' use of the account leaves fewer than usual.
+	Budget *int `json:"budget,omitempty"`
+	// When others' use was last asked for.
+	MeasuredAt *time.Time `json:"measured_at,omitempty"`
+	// Calls since then.
+	Unmeasured   int `json:"unmeasured,omitempty"`
 	selectValues sql.SelectValues
 }
 
@@ -38,11 +44,13 @@ func (*RateLimit) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case ratelimit.FieldUsed:
+		case ratelimit.FieldWindow:
+			values[i] = new([]byte)
+		case ratelimit.FieldBudget, ratelimit.FieldUnmeasured:
 			values[i] = new(sql.NullInt64)
 		case ratelimit.FieldID, ratelimit.FieldKey:
 			values[i] = new(sql.NullString)
-		case ratelimit.FieldCreatedAt, ratelimit.FieldUpdatedAt, ratelimit.FieldWindowStartedAt, ratelimit.FieldPausedUntil:
+		case ratelimit.FieldCreatedAt, ratelimit.FieldUpdatedAt, ratelimit.FieldPausedUntil, ratelimit.FieldMeasuredAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -83,17 +91,13 @@ func (_m *RateLimit) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Key = value.String
 			}
-		case ratelimit.FieldWindowStartedAt:
-			if value, ok := values[i].(*sql.NullTime); !ok {
-				return fmt.Errorf("unexpected type %T for field window_started_at", values[i])
-			} else if value.Valid {
-				_m.WindowStartedAt = value.Time
-			}
-		case ratelimit.FieldUsed:
-			if value, ok := values[i].(*sql.NullInt64); !ok {
-				return fmt.Errorf("unexpected type %T for field used", values[i])
-			} else if value.Valid {
-				_m.Used = int(value.Int64)
+		case ratelimit.FieldWindow:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field window", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.Window); err != nil {
+					return fmt.Errorf("unmarshal field window: %w", err)
+				}
 			}
 		case ratelimit.FieldPausedUntil:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -101,6 +105,26 @@ func (_m *RateLimit) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.PausedUntil = new(time.Time)
 				*_m.PausedUntil = value.Time
+			}
+		case ratelimit.FieldBudget:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field budget", values[i])
+			} else if value.Valid {
+				_m.Budget = new(int)
+				*_m.Budget = int(value.Int64)
+			}
+		case ratelimit.FieldMeasuredAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field measured_at", values[i])
+			} else if value.Valid {
+				_m.MeasuredAt = new(time.Time)
+				*_m.MeasuredAt = value.Time
+			}
+		case ratelimit.FieldUnmeasured:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field unmeasured", values[i])
+			} else if value.Valid {
+				_m.Unmeasured = int(value.Int64)
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -147,16 +171,26 @@ func (_m *RateLimit) String() string {
 	builder.WriteString("key=")
 	builder.WriteString(_m.Key)
 	builder.WriteString(", ")
-	builder.WriteString("window_started_at=")
-	builder.WriteString(_m.WindowStartedAt.Format(time.ANSIC))
-	builder.WriteString(", ")
-	builder.WriteString("used=")
-	builder.WriteString(fmt.Sprintf("%v", _m.Used))
+	builder.WriteString("window=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Window))
 	builder.WriteString(", ")
 	if v := _m.PausedUntil; v != nil {
 		builder.WriteString("paused_until=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
+	builder.WriteString(", ")
+	if v := _m.Budget; v != nil {
+		builder.WriteString("budget=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.MeasuredAt; v != nil {
+		builder.WriteString("measured_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	builder.WriteString("unmeasured=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Unmeasured))
 	builder.WriteByte(')')
 	return builder.String()
 }

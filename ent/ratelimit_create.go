@@ -11,6 +11,7 @@ import (
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"entgo.io/ent/schema/field"
 	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // RateLimitCreate is the builder for creating a RateLimit entity.
@@ -54,23 +55,9 @@ func (_c *RateLimitCreate) SetKey(v string) *RateLimitCreate {
 	return _c
 }
 
-// SetWindowStartedAt sets the "window_started_at" field.
-func (_c *RateLimitCreate) SetWindowStartedAt(v time.Time) *RateLimitCreate {
-	_c.mutation.SetWindowStartedAt(v)
-	return _c
-}
-
-// SetUsed sets the "used" field.
-func (_c *RateLimitCreate) SetUsed(v int) *RateLimitCreate {
-	_c.mutation.SetUsed(v)
-	return _c
-}
-
-// SetNillableUsed sets the "used" field if the given value is not nil.
-func (_c *RateLimitCreate) SetNillableUsed(v *int) *RateLimitCreate {
-	if v != nil {
-		_c.SetUsed(*v)
-	}
+// SetWindow sets the "window" field.
+func (_c *RateLimitCreate) SetWindow(v schema.RateWindow) *RateLimitCreate {
+	_c.mutation.SetWindow(v)
 	return _c
 }
 
@@ -84,6 +71,48 @@ func (_c *RateLimitCreate) SetPausedUntil(v time.Time) *RateLimitCreate {
 func (_c *RateLimitCreate) SetNillablePausedUntil(v *time.Time) *RateLimitCreate {
 	if v != nil {
 		_c.SetPausedUntil(*v)
+	}
+	return _c
+}
+
+// SetBudget sets the "budget" field.
+func (_c *RateLimitCreate) SetBudget(v int) *RateLimitCreate {
+	_c.mutation.SetBudget(v)
+	return _c
+}
+
+// SetNillableBudget sets the "budget" field if the given value is not nil.
+func (_c *RateLimitCreate) SetNillableBudget(v *int) *RateLimitCreate {
+	if v != nil {
+		_c.SetBudget(*v)
+	}
+	return _c
+}
+
+// SetMeasuredAt sets the "measured_at" field.
+func (_c *RateLimitCreate) SetMeasuredAt(v time.Time) *RateLimitCreate {
+	_c.mutation.SetMeasuredAt(v)
+	return _c
+}
+
+// SetNillableMeasuredAt sets the "measured_at" field if the given value is not nil.
+func (_c *RateLimitCreate) SetNillableMeasuredAt(v *time.Time) *RateLimitCreate {
+	if v != nil {
+		_c.SetMeasuredAt(*v)
+	}
+	return _c
+}
+
+// SetUnmeasured sets the "unmeasured" field.
+func (_c *RateLimitCreate) SetUnmeasured(v int) *RateLimitCreate {
+	_c.mutation.SetUnmeasured(v)
+	return _c
+}
+
+// SetNillableUnmeasured sets the "unmeasured" field if the given value is not nil.
+func (_c *RateLimitCreate) SetNillableUnmeasured(v *int) *RateLimitCreate {
+	if v != nil {
+		_c.SetUnmeasured(*v)
 	}
 	return _c
 }
@@ -153,9 +182,9 @@ func (_c *RateLimitCreate) defaults() error {
 		v := ratelimit.DefaultUpdatedAt()
 		_c.mutation.SetUpdatedAt(v)
 	}
-	if _, ok := _c.mutation.Used(); !ok {
-		v := ratelimit.DefaultUsed
-		_c.mutation.SetUsed(v)
+	if _, ok := _c.mutation.Unmeasured(); !ok {
+		v := ratelimit.DefaultUnmeasured
+		_c.mutation.SetUnmeasured(v)
 	}
 	if _, ok := _c.mutation.ID(); !ok {
 		if ratelimit.DefaultID == nil {
@@ -183,15 +212,20 @@ func (_c *RateLimitCreate) check() error {
 			return &ValidationError{Name: "key", err: fmt.Errorf(`ent: validator failed for field "RateLimit.key": %w`, err)}
 		}
 	}
-	if _, ok := _c.mutation.WindowStartedAt(); !ok {
-		return &ValidationError{Name: "window_started_at", err: errors.New(`ent: missing required field "RateLimit.window_started_at"`)}
+	if _, ok := _c.mutation.Window(); !ok {
+		return &ValidationError{Name: "window", err: errors.New(`ent: missing required field "RateLimit.window"`)}
 	}
-	if _, ok := _c.mutation.Used(); !ok {
-		return &ValidationError{Name: "used", err: errors.New(`ent: missing required field "RateLimit.used"`)}
+	if v, ok := _c.mutation.Budget(); ok {
+		if err := ratelimit.BudgetValidator(v); err != nil {
+			return &ValidationError{Name: "budget", err: fmt.Errorf(`ent: validator failed for field "RateLimit.budget": %w`, err)}
+		}
 	}
-	if v, ok := _c.mutation.Used(); ok {
-		if err := ratelimit.UsedValidator(v); err != nil {
-			return &ValidationError{Name: "used", err: fmt.Errorf(`ent: validator failed for field "RateLimit.used": %w`, err)}
+	if _, ok := _c.mutation.Unmeasured(); !ok {
+		return &ValidationError{Name: "unmeasured", err: errors.New(`ent: missing required field "RateLimit.unmeasured"`)}
+	}
+	if v, ok := _c.mutation.Unmeasured(); ok {
+		if err := ratelimit.UnmeasuredValidator(v); err != nil {
+			return &ValidationError{Name: "unmeasured", err: fmt.Errorf(`ent: validator failed for field "RateLimit.unmeasured": %w`, err)}
 		}
 	}
 	if v, ok := _c.mutation.ID(); ok {
@@ -246,17 +280,25 @@ func (_c *RateLimitCreate) createSpec() (*RateLimit, *sqlgraph.CreateSpec) {
 		_spec.SetField(ratelimit.FieldKey, field.TypeString, value)
 		_node.Key = value
 	}
-	if value, ok := _c.mutation.WindowStartedAt(); ok {
-		_spec.SetField(ratelimit.FieldWindowStartedAt, field.TypeTime, value)
-		_node.WindowStartedAt = value
-	}
-	if value, ok := _c.mutation.Used(); ok {
-		_spec.SetField(ratelimit.FieldUsed, field.TypeInt, value)
-		_node.Used = value
+	if value, ok := _c.mutation.Window(); ok {
+		_spec.SetField(ratelimit.FieldWindow, field.TypeJSON, value)
+		_node.Window = value
 	}
 	if value, ok := _c.mutation.PausedUntil(); ok {
 		_spec.SetField(ratelimit.FieldPausedUntil, field.TypeTime, value)
 		_node.PausedUntil = &value
+	}
+	if value, ok := _c.mutation.Budget(); ok {
+		_spec.SetField(ratelimit.FieldBudget, field.TypeInt, value)
+		_node.Budget = &value
+	}
+	if value, ok := _c.mutation.MeasuredAt(); ok {
+		_spec.SetField(ratelimit.FieldMeasuredAt, field.TypeTime, value)
+		_node.MeasuredAt = &value
+	}
+	if value, ok := _c.mutation.Unmeasured(); ok {
+		_spec.SetField(ratelimit.FieldUnmeasured, field.TypeInt, value)
+		_node.Unmeasured = value
 	}
 	return _node, _spec
 }

@@ -13,6 +13,7 @@ import (
 	"entgo.io/ent/schema/field"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/ratelimit"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // RateLimitUpdate is the builder for updating RateLimit entities.
@@ -35,38 +36,17 @@ func (_u *RateLimitUpdate) SetUpdatedAt(v time.Time) *RateLimitUpdate {
 	return _u
 }
 
-// SetWindowStartedAt sets the "window_started_at" field.
-func (_u *RateLimitUpdate) SetWindowStartedAt(v time.Time) *RateLimitUpdate {
-	_u.mutation.SetWindowStartedAt(v)
+// SetWindow sets the "window" field.
+func (_u *RateLimitUpdate) SetWindow(v schema.RateWindow) *RateLimitUpdate {
+	_u.mutation.SetWindow(v)
 	return _u
 }
 
-// SetNillableWindowStartedAt sets the "window_started_at" field if the given value is not nil.
-func (_u *RateLimitUpdate) SetNillableWindowStartedAt(v *time.Time) *RateLimitUpdate {
+// SetNillableWindow sets the "window" field if the given value is not nil.
+func (_u *RateLimitUpdate) SetNillableWindow(v *schema.RateWindow) *RateLimitUpdate {
 	if v != nil {
-		_u.SetWindowStartedAt(*v)
+		_u.SetWindow(*v)
 	}
-	return _u
-}
-
-// SetUsed sets the "used" field.
-func (_u *RateLimitUpdate) SetUsed(v int) *RateLimitUpdate {
-	_u.mutation.ResetUsed()
-	_u.mutation.SetUsed(v)
-	return _u
-}
-
-// SetNillableUsed sets the "used" field if the given value is not nil.
-func (_u *RateLimitUpdate) SetNillableUsed(v *int) *RateLimitUpdate {
-	if v != nil {
-		_u.SetUsed(*v)
-	}
-	return _u
-}
-
-// AddUsed adds value to the "used" field.
-func (_u *RateLimitUpdate) AddUsed(v int) *RateLimitUpdate {
-	_u.mutation.AddUsed(v)
 	return _u
 }
 
@@ -87,6 +67,74 @@ func (_u *RateLimitUpdate) SetNillablePausedUntil(v *time.Time) *RateLimitUpdate
 // ClearPausedUntil clears the value of the "paused_until" field.
 func (_u *RateLimitUpdate) ClearPausedUntil() *RateLimitUpdate {
 	_u.mutation.ClearPausedUntil()
+	return _u
+}
+
+// SetBudget sets the "budget" field.
+func (_u *RateLimitUpdate) SetBudget(v int) *RateLimitUpdate {
+	_u.mutation.ResetBudget()
+	_u.mutation.SetBudget(v)
+	return _u
+}
+
+// SetNillableBudget sets the "budget" field if the given value is not nil.
+func (_u *RateLimitUpdate) SetNillableBudget(v *int) *RateLimitUpdate {
+	if v != nil {
+		_u.SetBudget(*v)
+	}
+	return _u
+}
+
+// AddBudget adds value to the "budget" field.
+func (_u *RateLimitUpdate) AddBudget(v int) *RateLimitUpdate {
+	_u.mutation.AddBudget(v)
+	return _u
+}
+
+// ClearBudget clears the value of the "budget" field.
+func (_u *RateLimitUpdate) ClearBudget() *RateLimitUpdate {
+	_u.mutation.ClearBudget()
+	return _u
+}
+
+// SetMeasuredAt sets the "measured_at" field.
+func (_u *RateLimitUpdate) SetMeasuredAt(v time.Time) *RateLimitUpdate {
+	_u.mutation.SetMeasuredAt(v)
+	return _u
+}
+
+// SetNillableMeasuredAt sets the "measured_at" field if the given value is not nil.
+func (_u *RateLimitUpdate) SetNillableMeasuredAt(v *time.Time) *RateLimitUpdate {
+	if v != nil {
+		_u.SetMeasuredAt(*v)
+	}
+	return _u
+}
+
+// ClearMeasuredAt clears the value of the "measured_at" field.
+func (_u *RateLimitUpdate) ClearMeasuredAt() *RateLimitUpdate {
+	_u.mutation.ClearMeasuredAt()
+	return _u
+}
+
+// SetUnmeasured sets the "unmeasured" field.
+func (_u *RateLimitUpdate) SetUnmeasured(v int) *RateLimitUpdate {
+	_u.mutation.ResetUnmeasured()
+	_u.mutation.SetUnmeasured(v)
+	return _u
+}
+
+// SetNillableUnmeasured sets the "unmeasured" field if the given value is not nil.
+func (_u *RateLimitUpdate) SetNillableUnmeasured(v *int) *RateLimitUpdate {
+	if v != nil {
+		_u.SetUnmeasured(*v)
+	}
+	return _u
+}
+
+// AddUnmeasured adds value to the "unmeasured" field.
+func (_u *RateLimitUpdate) AddUnmeasured(v int) *RateLimitUpdate {
+	_u.mutation.AddUnmeasured(v)
 	return _u
 }
 
@@ -139,9 +187,14 @@ func (_u *RateLimitUpdate) defaults() error {
 
 // check runs all checks and user-defined validators on the builder.
 func (_u *RateLimitUpdate) check() error {
-	if v, ok := _u.mutation.Used(); ok {
-		if err := ratelimit.UsedValidator(v); err != nil {
-			return &ValidationError{Name: "used", err: fmt.Errorf(`ent: validator failed for field "RateLimit.used": %w`, err)}
+	if v, ok := _u.mutation.Budget(); ok {
+		if err := ratelimit.BudgetValidator(v); err != nil {
+			return &ValidationError{Name: "budget", err: fmt.Errorf(`ent: validator failed for field "RateLimit.budget": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.Unmeasured(); ok {
+		if err := ratelimit.UnmeasuredValidator(v); err != nil {
+			return &ValidationError{Name: "unmeasured", err: fmt.Errorf(`ent: validator failed for field "RateLimit.unmeasured": %w`, err)}
 		}
 	}
 	return nil
@@ -168,20 +221,35 @@ func (_u *RateLimitUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.UpdatedAt(); ok {
 		_spec.SetField(ratelimit.FieldUpdatedAt, field.TypeTime, value)
 	}
-	if value, ok := _u.mutation.WindowStartedAt(); ok {
-		_spec.SetField(ratelimit.FieldWindowStartedAt, field.TypeTime, value)
-	}
-	if value, ok := _u.mutation.Used(); ok {
-		_spec.SetField(ratelimit.FieldUsed, field.TypeInt, value)
-	}
-	if value, ok := _u.mutation.AddedUsed(); ok {
-		_spec.AddField(ratelimit.FieldUsed, field.TypeInt, value)
+	if value, ok := _u.mutation.Window(); ok {
+		_spec.SetField(ratelimit.FieldWindow, field.TypeJSON, value)
 	}
 	if value, ok := _u.mutation.PausedUntil(); ok {
 		_spec.SetField(ratelimit.FieldPausedUntil, field.TypeTime, value)
 	}
 	if _u.mutation.PausedUntilCleared() {
 		_spec.ClearField(ratelimit.FieldPausedUntil, field.TypeTime)
+	}
+	if value, ok := _u.mutation.Budget(); ok {
+		_spec.SetField(ratelimit.FieldBudget, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedBudget(); ok {
+		_spec.AddField(ratelimit.FieldBudget, field.TypeInt, value)
+	}
+	if _u.mutation.BudgetCleared() {
+		_spec.ClearField(ratelimit.FieldBudget, field.TypeInt)
+	}
+	if value, ok := _u.mutation.MeasuredAt(); ok {
+		_spec.SetField(ratelimit.FieldMeasuredAt, field.TypeTime, value)
+	}
+	if _u.mutation.MeasuredAtCleared() {
+		_spec.ClearField(ratelimit.FieldMeasuredAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.Unmeasured(); ok {
+		_spec.SetField(ratelimit.FieldUnmeasured, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedUnmeasured(); ok {
+		_spec.AddField(ratelimit.FieldUnmeasured, field.TypeInt, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -211,38 +279,17 @@ func (_u *RateLimitUpdateOne) SetUpdatedAt(v time.Time) *RateLimitUpdateOne {
 	return _u
 }
 
-// SetWindowStartedAt sets the "window_started_at" field.
-func (_u *RateLimitUpdateOne) SetWindowStartedAt(v time.Time) *RateLimitUpdateOne {
-	_u.mutation.SetWindowStartedAt(v)
+// SetWindow sets the "window" field.
+func (_u *RateLimitUpdateOne) SetWindow(v schema.RateWindow) *RateLimitUpdateOne {
+	_u.mutation.SetWindow(v)
 	return _u
 }
 
-// SetNillableWindowStartedAt sets the "window_started_at" field if the given value is not nil.
-func (_u *RateLimitUpdateOne) SetNillableWindowStartedAt(v *time.Time) *RateLimitUpdateOne {
+// SetNillableWindow sets the "window" field if the given value is not nil.
+func (_u *RateLimitUpdateOne) SetNillableWindow(v *schema.RateWindow) *RateLimitUpdateOne {
 	if v != nil {
-		_u.SetWindowStartedAt(*v)
+		_u.SetWindow(*v)
 	}
-	return _u
-}
-
-// SetUsed sets the "used" field.
-func (_u *RateLimitUpdateOne) SetUsed(v int) *RateLimitUpdateOne {
-	_u.mutation.ResetUsed()
-	_u.mutation.SetUsed(v)
-	return _u
-}
-
-// SetNillableUsed sets the "used" field if the given value is not nil.
-func (_u *RateLimitUpdateOne) SetNillableUsed(v *int) *RateLimitUpdateOne {
-	if v != nil {
-		_u.SetUsed(*v)
-	}
-	return _u
-}
-
-// AddUsed adds value to the "used" field.
-func (_u *RateLimitUpdateOne) AddUsed(v int) *RateLimitUpdateOne {
-	_u.mutation.AddUsed(v)
 	return _u
 }
 
@@ -263,6 +310,74 @@ func (_u *RateLimitUpdateOne) SetNillablePausedUntil(v *time.Time) *RateLimitUpd
 // ClearPausedUntil clears the value of the "paused_until" field.
 func (_u *RateLimitUpdateOne) ClearPausedUntil() *RateLimitUpdateOne {
 	_u.mutation.ClearPausedUntil()
+	return _u
+}
+
+// SetBudget sets the "budget" field.
+func (_u *RateLimitUpdateOne) SetBudget(v int) *RateLimitUpdateOne {
+	_u.mutation.ResetBudget()
+	_u.mutation.SetBudget(v)
+	return _u
+}
+
+// SetNillableBudget sets the "budget" field if the given value is not nil.
+func (_u *RateLimitUpdateOne) SetNillableBudget(v *int) *RateLimitUpdateOne {
+	if v != nil {
+		_u.SetBudget(*v)
+	}
+	return _u
+}
+
+// AddBudget adds value to the "budget" field.
+func (_u *RateLimitUpdateOne) AddBudget(v int) *RateLimitUpdateOne {
+	_u.mutation.AddBudget(v)
+	return _u
+}
+
+// ClearBudget clears the value of the "budget" field.
+func (_u *RateLimitUpdateOne) ClearBudget() *RateLimitUpdateOne {
+	_u.mutation.ClearBudget()
+	return _u
+}
+
+// SetMeasuredAt sets the "measured_at" field.
+func (_u *RateLimitUpdateOne) SetMeasuredAt(v time.Time) *RateLimitUpdateOne {
+	_u.mutation.SetMeasuredAt(v)
+	return _u
+}
+
+// SetNillableMeasuredAt sets the "measured_at" field if the given value is not nil.
+func (_u *RateLimitUpdateOne) SetNillableMeasuredAt(v *time.Time) *RateLimitUpdateOne {
+	if v != nil {
+		_u.SetMeasuredAt(*v)
+	}
+	return _u
+}
+
+// ClearMeasuredAt clears the value of the "measured_at" field.
+func (_u *RateLimitUpdateOne) ClearMeasuredAt() *RateLimitUpdateOne {
+	_u.mutation.ClearMeasuredAt()
+	return _u
+}
+
+// SetUnmeasured sets the "unmeasured" field.
+func (_u *RateLimitUpdateOne) SetUnmeasured(v int) *RateLimitUpdateOne {
+	_u.mutation.ResetUnmeasured()
+	_u.mutation.SetUnmeasured(v)
+	return _u
+}
+
+// SetNillableUnmeasured sets the "unmeasured" field if the given value is not nil.
+func (_u *RateLimitUpdateOne) SetNillableUnmeasured(v *int) *RateLimitUpdateOne {
+	if v != nil {
+		_u.SetUnmeasured(*v)
+	}
+	return _u
+}
+
+// AddUnmeasured adds value to the "unmeasured" field.
+func (_u *RateLimitUpdateOne) AddUnmeasured(v int) *RateLimitUpdateOne {
+	_u.mutation.AddUnmeasured(v)
 	return _u
 }
 
@@ -328,9 +443,14 @@ func (_u *RateLimitUpdateOne) defaults() error {
 
 // check runs all checks and user-defined validators on the builder.
 func (_u *RateLimitUpdateOne) check() error {
-	if v, ok := _u.mutation.Used(); ok {
-		if err := ratelimit.UsedValidator(v); err != nil {
-			return &ValidationError{Name: "used", err: fmt.Errorf(`ent: validator failed for field "RateLimit.used": %w`, err)}
+	if v, ok := _u.mutation.Budget(); ok {
+		if err := ratelimit.BudgetValidator(v); err != nil {
+			return &ValidationError{Name: "budget", err: fmt.Errorf(`ent: validator failed for field "RateLimit.budget": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.Unmeasured(); ok {
+		if err := ratelimit.UnmeasuredValidator(v); err != nil {
+			return &ValidationError{Name: "unmeasured", err: fmt.Errorf(`ent: validator failed for field "RateLimit.unmeasured": %w`, err)}
 		}
 	}
 	return nil
@@ -374,20 +494,35 @@ func (_u *RateLimitUpdateOne) sqlSave(ctx context.Context) (_node *RateLimit, er
 	if value, ok := _u.mutation.UpdatedAt(); ok {
 		_spec.SetField(ratelimit.FieldUpdatedAt, field.TypeTime, value)
 	}
-	if value, ok := _u.mutation.WindowStartedAt(); ok {
-		_spec.SetField(ratelimit.FieldWindowStartedAt, field.TypeTime, value)
-	}
-	if value, ok := _u.mutation.Used(); ok {
-		_spec.SetField(ratelimit.FieldUsed, field.TypeInt, value)
-	}
-	if value, ok := _u.mutation.AddedUsed(); ok {
-		_spec.AddField(ratelimit.FieldUsed, field.TypeInt, value)
+	if value, ok := _u.mutation.Window(); ok {
+		_spec.SetField(ratelimit.FieldWindow, field.TypeJSON, value)
 	}
 	if value, ok := _u.mutation.PausedUntil(); ok {
 		_spec.SetField(ratelimit.FieldPausedUntil, field.TypeTime, value)
 	}
 	if _u.mutation.PausedUntilCleared() {
 		_spec.ClearField(ratelimit.FieldPausedUntil, field.TypeTime)
+	}
+	if value, ok := _u.mutation.Budget(); ok {
+		_spec.SetField(ratelimit.FieldBudget, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedBudget(); ok {
+		_spec.AddField(ratelimit.FieldBudget, field.TypeInt, value)
+	}
+	if _u.mutation.BudgetCleared() {
+		_spec.ClearField(ratelimit.FieldBudget, field.TypeInt)
+	}
+	if value, ok := _u.mutation.MeasuredAt(); ok {
+		_spec.SetField(ratelimit.FieldMeasuredAt, field.TypeTime, value)
+	}
+	if _u.mutation.MeasuredAtCleared() {
+		_spec.ClearField(ratelimit.FieldMeasuredAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.Unmeasured(); ok {
+		_spec.SetField(ratelimit.FieldUnmeasured, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedUnmeasured(); ok {
+		_spec.AddField(ratelimit.FieldUnmeasured, field.TypeInt, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &RateLimit{config: _u.config}

@@ -3,6 +3,7 @@
 package ent
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"entgo.io/ent"
 	"entgo.io/ent/dialect/sql"
 	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // RateShare is the model entity for the RateShare schema.
@@ -26,10 +28,10 @@ type RateShare struct {
 	Key string `json:"key,omitempty"`
 	// Who shares it.
 	Tenant string `json:"tenant,omitempty"`
-	// When counting began.
-	WindowStartedAt time.Time `json:"window_started_at,omitempty"`
-	// The tenant's calls in the window.
-	Used         int `json:"used,omitempty"`
+	// The tenant's calls of late.
+	Window schema.RateWindow `json:"window,omitempty"`
+	// The slice of its last call.
+	Slice        int64 `json:"slice,omitempty"`
 	selectValues sql.SelectValues
 }
 
@@ -38,11 +40,13 @@ func (*RateShare) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case rateshare.FieldUsed:
+		case rateshare.FieldWindow:
+			values[i] = new([]byte)
+		case rateshare.FieldSlice:
 			values[i] = new(sql.NullInt64)
 		case rateshare.FieldID, rateshare.FieldKey, rateshare.FieldTenant:
 			values[i] = new(sql.NullString)
-		case rateshare.FieldCreatedAt, rateshare.FieldUpdatedAt, rateshare.FieldWindowStartedAt:
+		case rateshare.FieldCreatedAt, rateshare.FieldUpdatedAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -89,17 +93,19 @@ func (_m *RateShare) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Tenant = value.String
 			}
-		case rateshare.FieldWindowStartedAt:
-			if value, ok := values[i].(*sql.NullTime); !ok {
-				return fmt.Errorf("unexpected type %T for field window_started_at", values[i])
-			} else if value.Valid {
-				_m.WindowStartedAt = value.Time
+		case rateshare.FieldWindow:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field window", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.Window); err != nil {
+					return fmt.Errorf("unmarshal field window: %w", err)
+				}
 			}
-		case rateshare.FieldUsed:
+		case rateshare.FieldSlice:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
-				return fmt.Errorf("unexpected type %T for field used", values[i])
+				return fmt.Errorf("unexpected type %T for field slice", values[i])
 			} else if value.Valid {
-				_m.Used = int(value.Int64)
+				_m.Slice = value.Int64
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -149,11 +155,11 @@ func (_m *RateShare) String() string {
 	builder.WriteString("tenant=")
 	builder.WriteString(_m.Tenant)
 	builder.WriteString(", ")
-	builder.WriteString("window_started_at=")
-	builder.WriteString(_m.WindowStartedAt.Format(time.ANSIC))
+	builder.WriteString("window=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Window))
 	builder.WriteString(", ")
-	builder.WriteString("used=")
-	builder.WriteString(fmt.Sprintf("%v", _m.Used))
+	builder.WriteString("slice=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Slice))
 	builder.WriteByte(')')
 	return builder.String()
 }

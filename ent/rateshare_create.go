@@ -11,6 +11,7 @@ import (
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"entgo.io/ent/schema/field"
 	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // RateShareCreate is the builder for creating a RateShare entity.
@@ -60,23 +61,15 @@ func (_c *RateShareCreate) SetTenant(v string) *RateShareCreate {
 	return _c
 }
 
-// SetWindowStartedAt sets the "window_started_at" field.
-func (_c *RateShareCreate) SetWindowStartedAt(v time.Time) *RateShareCreate {
-	_c.mutation.SetWindowStartedAt(v)
+// SetWindow sets the "window" field.
+func (_c *RateShareCreate) SetWindow(v schema.RateWindow) *RateShareCreate {
+	_c.mutation.SetWindow(v)
 	return _c
 }
 
-// SetUsed sets the "used" field.
-func (_c *RateShareCreate) SetUsed(v int) *RateShareCreate {
-	_c.mutation.SetUsed(v)
-	return _c
-}
-
-// SetNillableUsed sets the "used" field if the given value is not nil.
-func (_c *RateShareCreate) SetNillableUsed(v *int) *RateShareCreate {
-	if v != nil {
-		_c.SetUsed(*v)
-	}
+// SetSlice sets the "slice" field.
+func (_c *RateShareCreate) SetSlice(v int64) *RateShareCreate {
+	_c.mutation.SetSlice(v)
 	return _c
 }
 
@@ -145,10 +138,6 @@ func (_c *RateShareCreate) defaults() error {
 		v := rateshare.DefaultUpdatedAt()
 		_c.mutation.SetUpdatedAt(v)
 	}
-	if _, ok := _c.mutation.Used(); !ok {
-		v := rateshare.DefaultUsed
-		_c.mutation.SetUsed(v)
-	}
 	if _, ok := _c.mutation.ID(); !ok {
 		if rateshare.DefaultID == nil {
 			return fmt.Errorf("ent: uninitialized rateshare.DefaultID (forgotten import ent/runtime?)")
@@ -183,16 +172,11 @@ func (_c *RateShareCreate) check() error {
 			return &ValidationError{Name: "tenant", err: fmt.Errorf(`ent: validator failed for field "RateShare.tenant": %w`, err)}
 		}
 	}
-	if _, ok := _c.mutation.WindowStartedAt(); !ok {
-		return &ValidationError{Name: "window_started_at", err: errors.New(`ent: missing required field "RateShare.window_started_at"`)}
+	if _, ok := _c.mutation.Window(); !ok {
+		return &ValidationError{Name: "window", err: errors.New(`ent: missing required field "RateShare.window"`)}
 	}
-	if _, ok := _c.mutation.Used(); !ok {
-		return &ValidationError{Name: "used", err: errors.New(`ent: missing required field "RateShare.used"`)}
-	}
-	if v, ok := _c.mutation.Used(); ok {
-		if err := rateshare.UsedValidator(v); err != nil {
-			return &ValidationError{Name: "used", err: fmt.Errorf(`ent: validator failed for field "RateShare.used": %w`, err)}
-		}
+	if _, ok := _c.mutation.Slice(); !ok {
+		return &ValidationError{Name: "slice", err: errors.New(`ent: missing required field "RateShare.slice"`)}
 	}
 	if v, ok := _c.mutation.ID(); ok {
 		if err := rateshare.IDValidator(v); err != nil {
@@ -250,13 +234,13 @@ func (_c *RateShareCreate) createSpec() (*RateShare, *sqlgraph.CreateSpec) {
 		_spec.SetField(rateshare.FieldTenant, field.TypeString, value)
 		_node.Tenant = value
 	}
-	if value, ok := _c.mutation.WindowStartedAt(); ok {
-		_spec.SetField(rateshare.FieldWindowStartedAt, field.TypeTime, value)
-		_node.WindowStartedAt = value
+	if value, ok := _c.mutation.Window(); ok {
+		_spec.SetField(rateshare.FieldWindow, field.TypeJSON, value)
+		_node.Window = value
 	}
-	if value, ok := _c.mutation.Used(); ok {
-		_spec.SetField(rateshare.FieldUsed, field.TypeInt, value)
-		_node.Used = value
+	if value, ok := _c.mutation.Slice(); ok {
+		_spec.SetField(rateshare.FieldSlice, field.TypeInt64, value)
+		_node.Slice = value
 	}
 	return _node, _spec
 }

@@ -13,6 +13,7 @@ import (
 	"entgo.io/ent/schema/field"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/rateshare"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // RateShareUpdate is the builder for updating RateShare entities.
@@ -35,38 +36,38 @@ func (_u *RateShareUpdate) SetUpdatedAt(v time.Time) *RateShareUpdate {
 	return _u
 }
 
-// SetWindowStartedAt sets the "window_started_at" field.
-func (_u *RateShareUpdate) SetWindowStartedAt(v time.Time) *RateShareUpdate {
-	_u.mutation.SetWindowStartedAt(v)
+// SetWindow sets the "window" field.
+func (_u *RateShareUpdate) SetWindow(v schema.RateWindow) *RateShareUpdate {
+	_u.mutation.SetWindow(v)
 	return _u
 }
 
-// SetNillableWindowStartedAt sets the "window_started_at" field if the given value is not nil.
-func (_u *RateShareUpdate) SetNillableWindowStartedAt(v *time.Time) *RateShareUpdate {
+// SetNillableWindow sets the "window" field if the given value is not nil.
+func (_u *RateShareUpdate) SetNillableWindow(v *schema.RateWindow) *RateShareUpdate {
 	if v != nil {
-		_u.SetWindowStartedAt(*v)
+		_u.SetWindow(*v)
 	}
 	return _u
 }
 
-// SetUsed sets the "used" field.
-func (_u *RateShareUpdate) SetUsed(v int) *RateShareUpdate {
-	_u.mutation.ResetUsed()
-	_u.mutation.SetUsed(v)
+// SetSlice sets the "slice" field.
+func (_u *RateShareUpdate) SetSlice(v int64) *RateShareUpdate {
+	_u.mutation.ResetSlice()
+	_u.mutation.SetSlice(v)
 	return _u
 }
 
-// SetNillableUsed sets the "used" field if the given value is not nil.
-func (_u *RateShareUpdate) SetNillableUsed(v *int) *RateShareUpdate {
+// SetNillableSlice sets the "slice" field if the given value is not nil.
+func (_u *RateShareUpdate) SetNillableSlice(v *int64) *RateShareUpdate {
 	if v != nil {
-		_u.SetUsed(*v)
+		_u.SetSlice(*v)
 	}
 	return _u
 }
 
-// AddUsed adds value to the "used" field.
-func (_u *RateShareUpdate) AddUsed(v int) *RateShareUpdate {
-	_u.mutation.AddUsed(v)
+// AddSlice adds value to the "slice" field.
+func (_u *RateShareUpdate) AddSlice(v int64) *RateShareUpdate {
+	_u.mutation.AddSlice(v)
 	return _u
 }
 
@@ -117,16 +118,6 @@ func (_u *RateShareUpdate) defaults() error {
 	return nil
 }
 
-// check runs all checks and user-defined validators on the builder.
-func (_u *RateShareUpdate) check() error {
-	if v, ok := _u.mutation.Used(); ok {
-		if err := rateshare.UsedValidator(v); err != nil {
-			return &ValidationError{Name: "used", err: fmt.Errorf(`ent: validator failed for field "RateShare.used": %w`, err)}
-		}
-	}
-	return nil
-}
-
 // Modify adds a statement modifier for attaching custom logic to the UPDATE statement.
 func (_u *RateShareUpdate) Modify(modifiers ...func(u *sql.UpdateBuilder)) *RateShareUpdate {
 	_u.modifiers = append(_u.modifiers, modifiers...)
@@ -134,9 +125,6 @@ func (_u *RateShareUpdate) Modify(modifiers ...func(u *sql.UpdateBuilder)) *Rate
 }
 
 func (_u *RateShareUpdate) sqlSave(ctx context.Context) (_node int, err error) {
-	if err := _u.check(); err != nil {
-		return _node, err
-	}
 	_spec := sqlgraph.NewUpdateSpec(rateshare.Table, rateshare.Columns, sqlgraph.NewFieldSpec(rateshare.FieldID, field.TypeString))
 	if ps := _u.mutation.predicates; len(ps) > 0 {
 		_spec.Predicate = func(selector *sql.Selector) {
@@ -148,14 +136,14 @@ func (_u *RateShareUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.UpdatedAt(); ok {
 		_spec.SetField(rateshare.FieldUpdatedAt, field.TypeTime, value)
 	}
-	if value, ok := _u.mutation.WindowStartedAt(); ok {
-		_spec.SetField(rateshare.FieldWindowStartedAt, field.TypeTime, value)
+	if value, ok := _u.mutation.Window(); ok {
+		_spec.SetField(rateshare.FieldWindow, field.TypeJSON, value)
 	}
-	if value, ok := _u.mutation.Used(); ok {
-		_spec.SetField(rateshare.FieldUsed, field.TypeInt, value)
+	if value, ok := _u.mutation.Slice(); ok {
+		_spec.SetField(rateshare.FieldSlice, field.TypeInt64, value)
 	}
-	if value, ok := _u.mutation.AddedUsed(); ok {
-		_spec.AddField(rateshare.FieldUsed, field.TypeInt, value)
+	if value, ok := _u.mutation.AddedSlice(); ok {
+		_spec.AddField(rateshare.FieldSlice, field.TypeInt64, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -185,38 +173,38 @@ func (_u *RateShareUpdateOne) SetUpdatedAt(v time.Time) *RateShareUpdateOne {
 	return _u
 }
 
-// SetWindowStartedAt sets the "window_started_at" field.
-func (_u *RateShareUpdateOne) SetWindowStartedAt(v time.Time) *RateShareUpdateOne {
-	_u.mutation.SetWindowStartedAt(v)
+// SetWindow sets the "window" field.
+func (_u *RateShareUpdateOne) SetWindow(v schema.RateWindow) *RateShareUpdateOne {
+	_u.mutation.SetWindow(v)
 	return _u
 }
 
-// SetNillableWindowStartedAt sets the "window_started_at" field if the given value is not nil.
-func (_u *RateShareUpdateOne) SetNillableWindowStartedAt(v *time.Time) *RateShareUpdateOne {
+// SetNillableWindow sets the "window" field if the given value is not nil.
+func (_u *RateShareUpdateOne) SetNillableWindow(v *schema.RateWindow) *RateShareUpdateOne {
 	if v != nil {
-		_u.SetWindowStartedAt(*v)
+		_u.SetWindow(*v)
 	}
 	return _u
 }
 
-// SetUsed sets the "used" field.
-func (_u *RateShareUpdateOne) SetUsed(v int) *RateShareUpdateOne {
-	_u.mutation.ResetUsed()
-	_u.mutation.SetUsed(v)
+// SetSlice sets the "slice" field.
+func (_u *RateShareUpdateOne) SetSlice(v int64) *RateShareUpdateOne {
+	_u.mutation.ResetSlice()
+	_u.mutation.SetSlice(v)
 	return _u
 }
 
-// SetNillableUsed sets the "used" field if the given value is not nil.
-func (_u *RateShareUpdateOne) SetNillableUsed(v *int) *RateShareUpdateOne {
+// SetNillableSlice sets the "slice" field if the given value is not nil.
+func (_u *RateShareUpdateOne) SetNillableSlice(v *int64) *RateShareUpdateOne {
 	if v != nil {
-		_u.SetUsed(*v)
+		_u.SetSlice(*v)
 	}
 	return _u
 }
 
-// AddUsed adds value to the "used" field.
-func (_u *RateShareUpdateOne) AddUsed(v int) *RateShareUpdateOne {
-	_u.mutation.AddUsed(v)
+// AddSlice adds value to the "slice" field.
+func (_u *RateShareUpdateOne) AddSlice(v int64) *RateShareUpdateOne {
+	_u.mutation.AddSlice(v)
 	return _u
 }
 
@@ -280,16 +268,6 @@ func (_u *RateShareUpdateOne) defaults() error {
 	return nil
 }
 
-// check runs all checks and user-defined validators on the builder.
-func (_u *RateShareUpdateOne) check() error {
-	if v, ok := _u.mutation.Used(); ok {
-		if err := rateshare.UsedValidator(v); err != nil {
-			return &ValidationError{Name: "used", err: fmt.Errorf(`ent: validator failed for field "RateShare.used": %w`, err)}
-		}
-	}
-	return nil
-}
-
 // Modify adds a statement modifier for attaching custom logic to the UPDATE statement.
 func (_u *RateShareUpdateOne) Modify(modifiers ...func(u *sql.UpdateBuilder)) *RateShareUpdateOne {
 	_u.modifiers = append(_u.modifiers, modifiers...)
@@ -297,9 +275,6 @@ func (_u *RateShareUpdateOne) Modify(modifiers ...func(u *sql.UpdateBuilder)) *R
 }
 
 func (_u *RateShareUpdateOne) sqlSave(ctx context.Context) (_node *RateShare, err error) {
-	if err := _u.check(); err != nil {
-		return _node, err
-	}
 	_spec := sqlgraph.NewUpdateSpec(rateshare.Table, rateshare.Columns, sqlgraph.NewFieldSpec(rateshare.FieldID, field.TypeString))
 	id, ok := _u.mutation.ID()
 	if !ok {
@@ -328,14 +303,14 @@ func (_u *RateShareUpdateOne) sqlSave(ctx context.Context) (_node *RateShare, er
 	if value, ok := _u.mutation.UpdatedAt(); ok {
 		_spec.SetField(rateshare.FieldUpdatedAt, field.TypeTime, value)
 	}
-	if value, ok := _u.mutation.WindowStartedAt(); ok {
-		_spec.SetField(rateshare.FieldWindowStartedAt, field.TypeTime, value)
+	if value, ok := _u.mutation.Window(); ok {
+		_spec.SetField(rateshare.FieldWindow, field.TypeJSON, value)
 	}
-	if value, ok := _u.mutation.Used(); ok {
-		_spec.SetField(rateshare.FieldUsed, field.TypeInt, value)
+	if value, ok := _u.mutation.Slice(); ok {
+		_spec.SetField(rateshare.FieldSlice, field.TypeInt64, value)
 	}
-	if value, ok := _u.mutation.AddedUsed(); ok {
-		_spec.AddField(rateshare.FieldUsed, field.TypeInt, value)
+	if value, ok := _u.mutation.AddedSlice(); ok {
+		_spec.AddField(rateshare.FieldSlice, field.TypeInt64, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &RateShare{config: _u.config}

@@ -7,6 +7,12 @@ import (
 	"entgo.io/ent/schema/index"
 )
 
+// RateWindow counts calls over time, in slices of equal length.
+type RateWindow struct {
+	Slice  int64 `json:"slice"`  // the number of the newest slice, counted from 1970
+	Counts []int `json:"counts"` // the calls in it and in those before, newest first
+}
+
 // RateLimit counts the calls to one limited counterpart, over all replicas.
 type RateLimit struct{ ent.Schema }
 
@@ -18,12 +24,16 @@ func (RateLimit) Fields() []ent.Field {
 	return []ent.Field{
 		field.String("key").NotEmpty().MaxLen(128).Immutable().
 			Comment("What is limited, such as an account at a vendor; a digest where that is a secret."),
-		field.Time("window_started_at").
-			Comment("When counting began."),
-		field.Int("used").Default(0).NonNegative().
-			Comment("Calls in the window."),
+		field.JSON("window", RateWindow{}).
+			Comment("The calls of late."),
 		field.Time("paused_until").Optional().Nillable().
 			Comment("Until when the counterpart wants no calls."),
+		field.Int("budget").Optional().Nillable().NonNegative().
+			Comment("How many calls a window may have, where others' use of the account leaves fewer than usual."),
+		field.Time("measured_at").Optional().Nillable().
+			Comment("When others' use was last asked for."),
+		field.Int("unmeasured").Default(0).NonNegative().
+			Comment("Calls since then."),
 	}
 }
 

@@ -21,16 +21,16 @@ func (RateShare) Fields() []ent.Field {
 			Comment("The rate limit's key."),
 		field.String("tenant").NotEmpty().MaxLen(90).Immutable().
 			Comment("Who shares it."),
-		field.Time("window_started_at").
-			Comment("When counting began."),
-		field.Int("used").Default(0).NonNegative().
-			Comment("The tenant's calls in the window."),
+		field.JSON("window", RateWindow{}).
+			Comment("The tenant's calls of late."),
+		field.Int64("slice").
+			Comment("The slice of its last call."),
 	}
 }
 
 // Indexes of RateShare.
 func (RateShare) Indexes() []ent.Index {
-	return []ent.Index{index.Fields("key", "tenant").Unique(), index.Fields("updated_at")}
+	return []ent.Index{index.Fields("key", "tenant").Unique(), index.Fields("key", "slice"), index.Fields("updated_at")}
 }
 
 // Annotations of RateShare.

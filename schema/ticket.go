@@ -124,7 +124,7 @@ func (Ticket) Indexes() []ent.Index {
 		index.Fields(guard.ProviderColumn, "status", "id"),
 		index.Fields("mirrored_at").
 			StorageKey("ticket_living_at_vendor").Annotations(entsql.IndexWhere("external_id <> '' AND status <> 'CLOSED' AND status <> 'CANCELLED'")),
-		index.Fields("next_attempt_at").
+		index.Fields(guard.OrganizationColumn, "integration_id", "next_attempt_at").
 			StorageKey("ticket_due").Annotations(entsql.IndexWhere("next_attempt_at IS NOT NULL")),
 	}
 }

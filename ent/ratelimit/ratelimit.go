@@ -20,12 +20,16 @@ const (
 	FieldUpdatedAt = "updated_at"
 	// FieldKey holds the string denoting the key field in the database.
 	FieldKey = "key"
-	// FieldWindowStartedAt holds the string denoting the window_started_at field in the database.
-	FieldWindowStartedAt = "window_started_at"
-	// FieldUsed holds the string denoting the used field in the database.
-	FieldUsed = "used"
+	// FieldWindow holds the string denoting the window field in the database.
+	FieldWindow = "window"
 	// FieldPausedUntil holds the string denoting the paused_until field in the database.
 	FieldPausedUntil = "paused_until"
+	// FieldBudget holds the string denoting the budget field in the database.
+	FieldBudget = "budget"
+	// FieldMeasuredAt holds the string denoting the measured_at field in the database.
+	FieldMeasuredAt = "measured_at"
+	// FieldUnmeasured holds the string denoting the unmeasured field in the database.
+	FieldUnmeasured = "unmeasured"
 	// Table holds the table name of the ratelimit in the database.
 	Table = "rate_limits"
 )
@@ -36,9 +40,11 @@ var Columns = []string{
 	FieldCreatedAt,
 	FieldUpdatedAt,
 	FieldKey,
-	FieldWindowStartedAt,
-	FieldUsed,
+	FieldWindow,
 	FieldPausedUntil,
+	FieldBudget,
+	FieldMeasuredAt,
+	FieldUnmeasured,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -66,10 +72,12 @@ var (
 	UpdateDefaultUpdatedAt func() time.Time
 	// KeyValidator is a validator for the "key" field. It is called by the builders before save.
 	KeyValidator func(string) error
-	// DefaultUsed holds the default value on creation for the "used" field.
-	DefaultUsed int
-	// UsedValidator is a validator for the "used" field. It is called by the builders before save.
-	UsedValidator func(int) error
+	// BudgetValidator is a validator for the "budget" field. It is called by the builders before save.
+	BudgetValidator func(int) error
+	// DefaultUnmeasured holds the default value on creation for the "unmeasured" field.
+	DefaultUnmeasured int
+	// UnmeasuredValidator is a validator for the "unmeasured" field. It is called by the builders before save.
+	UnmeasuredValidator func(int) error
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() string
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -99,17 +107,22 @@ func ByKey(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldKey, opts...).ToFunc()
 }
 
-// ByWindowStartedAt orders the results by the window_started_at field.
-func ByWindowStartedAt(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldWindowStartedAt, opts...).ToFunc()
-}
-
-// ByUsed orders the results by the used field.
-func ByUsed(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldUsed, opts...).ToFunc()
-}
-
 // ByPausedUntil orders the results by the paused_until field.
 func ByPausedUntil(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldPausedUntil, opts...).ToFunc()
+}
+
+// ByBudget orders the results by the budget field.
+func ByBudget(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldBudget, opts...).ToFunc()
+}
+
+// ByMeasuredAt orders the results by the measured_at field.
+func ByMeasuredAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldMeasuredAt, opts...).ToFunc()
+}
+
+// ByUnmeasured orders the results by the unmeasured field.
+func ByUnmeasured(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldUnmeasured, opts...).ToFunc()
 }

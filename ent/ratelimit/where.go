@@ -80,19 +80,24 @@ func Key(v string) predicate.RateLimit {
 	return predicate.RateLimit(sql.FieldEQ(FieldKey, v))
 }
 
-// WindowStartedAt applies equality check predicate on the "window_started_at" field. It's identical to WindowStartedAtEQ.
-func WindowStartedAt(v time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldEQ(FieldWindowStartedAt, v))
-}
-
-// Used applies equality check predicate on the "used" field. It's identical to UsedEQ.
-func Used(v int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldEQ(FieldUsed, v))
-}
-
 // PausedUntil applies equality check predicate on the "paused_until" field. It's identical to PausedUntilEQ.
 func PausedUntil(v time.Time) predicate.RateLimit {
 	return predicate.RateLimit(sql.FieldEQ(FieldPausedUntil, v))
+}
+
+// Budget applies equality check predicate on the "budget" field. It's identical to BudgetEQ.
+func Budget(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldEQ(FieldBudget, v))
+}
+
+// MeasuredAt applies equality check predicate on the "measured_at" field. It's identical to MeasuredAtEQ.
+func MeasuredAt(v time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldEQ(FieldMeasuredAt, v))
+}
+
+// Unmeasured applies equality check predicate on the "unmeasured" field. It's identical to UnmeasuredEQ.
+func Unmeasured(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldEQ(FieldUnmeasured, v))
 }
 
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
@@ -240,86 +245,6 @@ func KeyContainsFold(v string) predicate.RateLimit {
 	return predicate.RateLimit(sql.FieldContainsFold(FieldKey, v))
 }
 
-// WindowStartedAtEQ applies the EQ predicate on the "window_started_at" field.
-func WindowStartedAtEQ(v time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldEQ(FieldWindowStartedAt, v))
-}
-
-// WindowStartedAtNEQ applies the NEQ predicate on the "window_started_at" field.
-func WindowStartedAtNEQ(v time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldNEQ(FieldWindowStartedAt, v))
-}
-
-// WindowStartedAtIn applies the In predicate on the "window_started_at" field.
-func WindowStartedAtIn(vs ...time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldIn(FieldWindowStartedAt, vs...))
-}
-
-// WindowStartedAtNotIn applies the NotIn predicate on the "window_started_at" field.
-func WindowStartedAtNotIn(vs ...time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldNotIn(FieldWindowStartedAt, vs...))
-}
-
-// WindowStartedAtGT applies the GT predicate on the "window_started_at" field.
-func WindowStartedAtGT(v time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldGT(FieldWindowStartedAt, v))
-}
-
-// WindowStartedAtGTE applies the GTE predicate on the "window_started_at" field.
-func WindowStartedAtGTE(v time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldGTE(FieldWindowStartedAt, v))
-}
-
-// WindowStartedAtLT applies the LT predicate on the "window_started_at" field.
-func WindowStartedAtLT(v time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldLT(FieldWindowStartedAt, v))
-}
-
-// WindowStartedAtLTE applies the LTE predicate on the "window_started_at" field.
-func WindowStartedAtLTE(v time.Time) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldLTE(FieldWindowStartedAt, v))
-}
-
-// UsedEQ applies the EQ predicate on the "used" field.
-func UsedEQ(v int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldEQ(FieldUsed, v))
-}
-
-// UsedNEQ applies the NEQ predicate on the "used" field.
-func UsedNEQ(v int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldNEQ(FieldUsed, v))
-}
-
-// UsedIn applies the In predicate on the "used" field.
-func UsedIn(vs ...int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldIn(FieldUsed, vs...))
-}
-
-// UsedNotIn applies the NotIn predicate on the "used" field.
-func UsedNotIn(vs ...int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldNotIn(FieldUsed, vs...))
-}
-
-// UsedGT applies the GT predicate on the "used" field.
-func UsedGT(v int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldGT(FieldUsed, v))
-}
-
-// UsedGTE applies the GTE predicate on the "used" field.
-func UsedGTE(v int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldGTE(FieldUsed, v))
-}
-
-// UsedLT applies the LT predicate on the "used" field.
-func UsedLT(v int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldLT(FieldUsed, v))
-}
-
-// UsedLTE applies the LTE predicate on the "used" field.
-func UsedLTE(v int) predicate.RateLimit {
-	return predicate.RateLimit(sql.FieldLTE(FieldUsed, v))
-}
-
 // PausedUntilEQ applies the EQ predicate on the "paused_until" field.
 func PausedUntilEQ(v time.Time) predicate.RateLimit {
 	return predicate.RateLimit(sql.FieldEQ(FieldPausedUntil, v))
@@ -368,6 +293,146 @@ func PausedUntilIsNil() predicate.RateLimit {
 // PausedUntilNotNil applies the NotNil predicate on the "paused_until" field.
 func PausedUntilNotNil() predicate.RateLimit {
 	return predicate.RateLimit(sql.FieldNotNull(FieldPausedUntil))
+}
+
+// BudgetEQ applies the EQ predicate on the "budget" field.
+func BudgetEQ(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldEQ(FieldBudget, v))
+}
+
+// BudgetNEQ applies the NEQ predicate on the "budget" field.
+func BudgetNEQ(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldNEQ(FieldBudget, v))
+}
+
+// BudgetIn applies the In predicate on the "budget" field.
+func BudgetIn(vs ...int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldIn(FieldBudget, vs...))
+}
+
+// BudgetNotIn applies the NotIn predicate on the "budget" field.
+func BudgetNotIn(vs ...int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldNotIn(FieldBudget, vs...))
+}
+
+// BudgetGT applies the GT predicate on the "budget" field.
+func BudgetGT(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldGT(FieldBudget, v))
+}
+
+// BudgetGTE applies the GTE predicate on the "budget" field.
+func BudgetGTE(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldGTE(FieldBudget, v))
+}
+
+// BudgetLT applies the LT predicate on the "budget" field.
+func BudgetLT(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldLT(FieldBudget, v))
+}
+
+// BudgetLTE applies the LTE predicate on the "budget" field.
+func BudgetLTE(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldLTE(FieldBudget, v))
+}
+
+// BudgetIsNil applies the IsNil predicate on the "budget" field.
+func BudgetIsNil() predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldIsNull(FieldBudget))
+}
+
+// BudgetNotNil applies the NotNil predicate on the "budget" field.
+func BudgetNotNil() predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldNotNull(FieldBudget))
+}
+
+// MeasuredAtEQ applies the EQ predicate on the "measured_at" field.
+func MeasuredAtEQ(v time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldEQ(FieldMeasuredAt, v))
+}
+
+// MeasuredAtNEQ applies the NEQ predicate on the "measured_at" field.
+func MeasuredAtNEQ(v time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldNEQ(FieldMeasuredAt, v))
+}
+
+// MeasuredAtIn applies the In predicate on the "measured_at" field.
+func MeasuredAtIn(vs ...time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldIn(FieldMeasuredAt, vs...))
+}
+
+// MeasuredAtNotIn applies the NotIn predicate on the "measured_at" field.
+func MeasuredAtNotIn(vs ...time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldNotIn(FieldMeasuredAt, vs...))
+}
+
+// MeasuredAtGT applies the GT predicate on the "measured_at" field.
+func MeasuredAtGT(v time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldGT(FieldMeasuredAt, v))
+}
+
+// MeasuredAtGTE applies the GTE predicate on the "measured_at" field.
+func MeasuredAtGTE(v time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldGTE(FieldMeasuredAt, v))
+}
+
+// MeasuredAtLT applies the LT predicate on the "measured_at" field.
+func MeasuredAtLT(v time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldLT(FieldMeasuredAt, v))
+}
+
+// MeasuredAtLTE applies the LTE predicate on the "measured_at" field.
+func MeasuredAtLTE(v time.Time) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldLTE(FieldMeasuredAt, v))
+}
+
+// MeasuredAtIsNil applies the IsNil predicate on the "measured_at" field.
+func MeasuredAtIsNil() predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldIsNull(FieldMeasuredAt))
+}
+
+// MeasuredAtNotNil applies the NotNil predicate on the "measured_at" field.
+func MeasuredAtNotNil() predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldNotNull(FieldMeasuredAt))
+}
+
+// UnmeasuredEQ applies the EQ predicate on the "unmeasured" field.
+func UnmeasuredEQ(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldEQ(FieldUnmeasured, v))
+}
+
+// UnmeasuredNEQ applies the NEQ predicate on the "unmeasured" field.
+func UnmeasuredNEQ(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldNEQ(FieldUnmeasured, v))
+}
+
+// UnmeasuredIn applies the In predicate on the "unmeasured" field.
+func UnmeasuredIn(vs ...int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldIn(FieldUnmeasured, vs...))
+}
+
+// UnmeasuredNotIn applies the NotIn predicate on the "unmeasured" field.
+func UnmeasuredNotIn(vs ...int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldNotIn(FieldUnmeasured, vs...))
+}
+
+// UnmeasuredGT applies the GT predicate on the "unmeasured" field.
+func UnmeasuredGT(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldGT(FieldUnmeasured, v))
+}
+
+// UnmeasuredGTE applies the GTE predicate on the "unmeasured" field.
+func UnmeasuredGTE(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldGTE(FieldUnmeasured, v))
+}
+
+// UnmeasuredLT applies the LT predicate on the "unmeasured" field.
+func UnmeasuredLT(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldLT(FieldUnmeasured, v))
+}
+
+// UnmeasuredLTE applies the LTE predicate on the "unmeasured" field.
+func UnmeasuredLTE(v int) predicate.RateLimit {
+	return predicate.RateLimit(sql.FieldLTE(FieldUnmeasured, v))
 }
 
 // And groups predicates with the AND operator between them.

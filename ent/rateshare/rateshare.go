@@ -22,10 +22,10 @@ const (
 	FieldKey = "key"
 	// FieldTenant holds the string denoting the tenant field in the database.
 	FieldTenant = "tenant"
-	// FieldWindowStartedAt holds the string denoting the window_started_at field in the database.
-	FieldWindowStartedAt = "window_started_at"
-	// FieldUsed holds the string denoting the used field in the database.
-	FieldUsed = "used"
+	// FieldWindow holds the string denoting the window field in the database.
+	FieldWindow = "window"
+	// FieldSlice holds the string denoting the slice field in the database.
+	FieldSlice = "slice"
 	// Table holds the table name of the rateshare in the database.
 	Table = "rate_shares"
 )
@@ -37,8 +37,8 @@ var Columns = []string{
 	FieldUpdatedAt,
 	FieldKey,
 	FieldTenant,
-	FieldWindowStartedAt,
-	FieldUsed,
+	FieldWindow,
+	FieldSlice,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -68,10 +68,6 @@ var (
 	KeyValidator func(string) error
 	// TenantValidator is a validator for the "tenant" field. It is called by the builders before save.
 	TenantValidator func(string) error
-	// DefaultUsed holds the default value on creation for the "used" field.
-	DefaultUsed int
-	// UsedValidator is a validator for the "used" field. It is called by the builders before save.
-	UsedValidator func(int) error
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() string
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -106,12 +102,7 @@ func ByTenant(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldTenant, opts...).ToFunc()
 }
 
-// ByWindowStartedAt orders the results by the window_started_at field.
-func ByWindowStartedAt(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldWindowStartedAt, opts...).ToFunc()
-}
-
-// ByUsed orders the results by the used field.
-func ByUsed(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldUsed, opts...).ToFunc()
+// BySlice orders the results by the slice field.
+func BySlice(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSlice, opts...).ToFunc()
 }

@@ -85,14 +85,9 @@ func Tenant(v string) predicate.RateShare {
 	return predicate.RateShare(sql.FieldEQ(FieldTenant, v))
 }
 
-// WindowStartedAt applies equality check predicate on the "window_started_at" field. It's identical to WindowStartedAtEQ.
-func WindowStartedAt(v time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldEQ(FieldWindowStartedAt, v))
-}
-
-// Used applies equality check predicate on the "used" field. It's identical to UsedEQ.
-func Used(v int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldEQ(FieldUsed, v))
+// Slice applies equality check predicate on the "slice" field. It's identical to SliceEQ.
+func Slice(v int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldEQ(FieldSlice, v))
 }
 
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
@@ -305,84 +300,44 @@ func TenantContainsFold(v string) predicate.RateShare {
 	return predicate.RateShare(sql.FieldContainsFold(FieldTenant, v))
 }
 
-// WindowStartedAtEQ applies the EQ predicate on the "window_started_at" field.
-func WindowStartedAtEQ(v time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldEQ(FieldWindowStartedAt, v))
+// SliceEQ applies the EQ predicate on the "slice" field.
+func SliceEQ(v int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldEQ(FieldSlice, v))
 }
 
-// WindowStartedAtNEQ applies the NEQ predicate on the "window_started_at" field.
-func WindowStartedAtNEQ(v time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldNEQ(FieldWindowStartedAt, v))
+// SliceNEQ applies the NEQ predicate on the "slice" field.
+func SliceNEQ(v int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldNEQ(FieldSlice, v))
 }
 
-// WindowStartedAtIn applies the In predicate on the "window_started_at" field.
-func WindowStartedAtIn(vs ...time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldIn(FieldWindowStartedAt, vs...))
+// SliceIn applies the In predicate on the "slice" field.
+func SliceIn(vs ...int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldIn(FieldSlice, vs...))
 }
 
-// WindowStartedAtNotIn applies the NotIn predicate on the "window_started_at" field.
-func WindowStartedAtNotIn(vs ...time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldNotIn(FieldWindowStartedAt, vs...))
+// SliceNotIn applies the NotIn predicate on the "slice" field.
+func SliceNotIn(vs ...int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldNotIn(FieldSlice, vs...))
 }
 
-// WindowStartedAtGT applies the GT predicate on the "window_started_at" field.
-func WindowStartedAtGT(v time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldGT(FieldWindowStartedAt, v))
+// SliceGT applies the GT predicate on the "slice" field.
+func SliceGT(v int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldGT(FieldSlice, v))
 }
 
-// WindowStartedAtGTE applies the GTE predicate on the "window_started_at" field.
-func WindowStartedAtGTE(v time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldGTE(FieldWindowStartedAt, v))
+// SliceGTE applies the GTE predicate on the "slice" field.
+func SliceGTE(v int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldGTE(FieldSlice, v))
 }
 
-// WindowStartedAtLT applies the LT predicate on the "window_started_at" field.
-func WindowStartedAtLT(v time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldLT(FieldWindowStartedAt, v))
+// SliceLT applies the LT predicate on the "slice" field.
+func SliceLT(v int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldLT(FieldSlice, v))
 }
 
-// WindowStartedAtLTE applies the LTE predicate on the "window_started_at" field.
-func WindowStartedAtLTE(v time.Time) predicate.RateShare {
-	return predicate.RateShare(sql.FieldLTE(FieldWindowStartedAt, v))
-}
-
-// UsedEQ applies the EQ predicate on the "used" field.
-func UsedEQ(v int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldEQ(FieldUsed, v))
-}
-
-// UsedNEQ applies the NEQ predicate on the "used" field.
-func UsedNEQ(v int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldNEQ(FieldUsed, v))
-}
-
-// UsedIn applies the In predicate on the "used" field.
-func UsedIn(vs ...int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldIn(FieldUsed, vs...))
-}
-
-// UsedNotIn applies the NotIn predicate on the "used" field.
-func UsedNotIn(vs ...int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldNotIn(FieldUsed, vs...))
-}
-
-// UsedGT applies the GT predicate on the "used" field.
-func UsedGT(v int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldGT(FieldUsed, v))
-}
-
-// UsedGTE applies the GTE predicate on the "used" field.
-func UsedGTE(v int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldGTE(FieldUsed, v))
-}
-
-// UsedLT applies the LT predicate on the "used" field.
-func UsedLT(v int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldLT(FieldUsed, v))
-}
-
-// UsedLTE applies the LTE predicate on the "used" field.
-func UsedLTE(v int) predicate.RateShare {
-	return predicate.RateShare(sql.FieldLTE(FieldUsed, v))
+// SliceLTE applies the LTE predicate on the "slice" field.
+func SliceLTE(v int64) predicate.RateShare {
+	return predicate.RateShare(sql.FieldLTE(FieldSlice, v))
 }
 
 // And groups predicates with the AND operator between them.

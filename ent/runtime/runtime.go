@@ -2083,12 +2083,16 @@ func init() {
 			return nil
 		}
 	}()
-	// ratelimitDescUsed is the schema descriptor for used field.
-	ratelimitDescUsed := ratelimitFields[2].Descriptor()
-	// ratelimit.DefaultUsed holds the default value on creation for the used field.
-	ratelimit.DefaultUsed = ratelimitDescUsed.Default.(int)
-	// ratelimit.UsedValidator is a validator for the "used" field. It is called by the builders before save.
-	ratelimit.UsedValidator = ratelimitDescUsed.Validators[0].(func(int) error)
+	// ratelimitDescBudget is the schema descriptor for budget field.
+	ratelimitDescBudget := ratelimitFields[3].Descriptor()
+	// ratelimit.BudgetValidator is a validator for the "budget" field. It is called by the builders before save.
+	ratelimit.BudgetValidator = ratelimitDescBudget.Validators[0].(func(int) error)
+	// ratelimitDescUnmeasured is the schema descriptor for unmeasured field.
+	ratelimitDescUnmeasured := ratelimitFields[5].Descriptor()
+	// ratelimit.DefaultUnmeasured holds the default value on creation for the unmeasured field.
+	ratelimit.DefaultUnmeasured = ratelimitDescUnmeasured.Default.(int)
+	// ratelimit.UnmeasuredValidator is a validator for the "unmeasured" field. It is called by the builders before save.
+	ratelimit.UnmeasuredValidator = ratelimitDescUnmeasured.Validators[0].(func(int) error)
 	// ratelimitDescID is the schema descriptor for id field.
 	ratelimitDescID := ratelimitMixinFields0[0].Descriptor()
 	// ratelimit.DefaultID holds the default value on creation for the id field.
@@ -2162,12 +2166,6 @@ func init() {
 			return nil
 		}
 	}()
-	// rateshareDescUsed is the schema descriptor for used field.
-	rateshareDescUsed := rateshareFields[3].Descriptor()
-	// rateshare.DefaultUsed holds the default value on creation for the used field.
-	rateshare.DefaultUsed = rateshareDescUsed.Default.(int)
-	// rateshare.UsedValidator is a validator for the "used" field. It is called by the builders before save.
-	rateshare.UsedValidator = rateshareDescUsed.Validators[0].(func(int) error)
 	// rateshareDescID is the schema descriptor for id field.
 	rateshareDescID := rateshareMixinFields0[0].Descriptor()
 	// rateshare.DefaultID holds the default value on creation for the id field.

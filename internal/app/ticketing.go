@@ -5,6 +5,7 @@ import (
 
 	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/ticket"
+	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
 )
@@ -24,13 +25,19 @@ func (a *App) openTicketing(context.Context) error {
 	}
 	settings := ticket.DefaultConfig()
 	settings.TwoWay.PublicURL = c.PublicURL
+	limiter, err := limit.New(limit.Config{
+		DB: a.DB, Policies: limit.DefaultPolicies(), Clock: limit.DatabaseClock(a.DB), Logger: c.Logger,
+	})
+	if err != nil {
+		return err
+	}
 	a.Tickets, err = ticket.New(ticket.Dependencies{
 		DB: a.DB, Vault: a.Vault, Outbox: outbox, Alarms: alarms{a.Alerts}, AlertTypes: ticketedType,
 		Drivers: ticket.Drivers{psa.Syncro: ticket.Syncro(syncro.Config{
 			AllowLoopback: c.PSAAllowLoopback, Timeout: syncro.DefaultTimeout, MaxPages: syncro.DefaultMaxPages,
 			Logger: c.Logger, Clock: c.Clock,
 		}, c.PSAAllowLoopback)},
-		Logger: c.Logger, Clock: c.Clock,
+		Limiter: limiter, Logger: c.Logger, Clock: c.Clock,
 	}, settings)
 	if err != nil {
 		return err

@@ -66,6 +66,11 @@ type Options struct {
 	// UniqueBy says when a job is the same as one that is not finished yet, and
 	// is therefore not enqueued again. [EnqueueOptions.UniqueKey] goes before it.
 	UniqueBy UniqueBy
+
+	// UniqueWhileWaiting ends a job's being unique when it is about to be worked:
+	// its equal, enqueued from then on, is worked after or beside it. So nothing
+	// is missed by a worker that reads the state it works on.
+	UniqueWhileWaiting bool
 }
 
 // DefaultQueue is the queue of kinds that name none.
@@ -91,8 +96,8 @@ type EnqueueOptions struct {
 	At time.Time
 
 	// UniqueKey drops the job if one of its kind and [Tenant] with the same key
-	// is waiting, running or to be retried. What happens while that one runs is not lost
-	// only if its worker reads the state after it has started, and the caller
+	// is waiting, running or to be retried. Unless its kind is
+	// [Options.UniqueWhileWaiting], what happens while that one runs is not lost only if its worker reads the state after it has started, and the caller
 	// can bear that the last moments are missed; else leave it empty.
 	UniqueKey string
 

@@ -515,3 +515,35 @@ func (b *lockedBuffer) Bytes() []byte {
 	defer b.mu.Unlock()
 	return bytes.Clone(b.buffer.Bytes())
 }
+
+// A job that is unique while it waits can be enqueued again once it is worked.
+func TestUniqueWhileWaiting(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		q := newQueue(t, db, job.Config{})
+		running, release := make(chan struct{}, 4), make(chan struct{})
+		register(t, q, job.Options{UniqueWhileWaiting: true}, func(context.Context, job.Task[note]) error {
+			running <- struct{}{}
+			<-release
+			return nil
+		})
+		once := job.EnqueueOptions{UniqueKey: "x"}
+		enqueue(t, q, note{N: 1}, once)
+		enqueue(t, q, note{N: 2}, once)
+		depths, err := q.Depths(t.Context())
+		if err != nil || len(depths) != 1 || depths[0].Available != 1 {
+			t.Fatal(depths, err)
+		}
+		start(t, q)
+		<-running
+		enqueue(t, q, note{N: 3}, once)
+		<-running
+		close(release)
+		await(t, "an empty queue", func() bool {
+			depths, err := q.Depths(t.Context())
+			return err == nil && len(depths) == 0
+		})
+		if len(running) != 0 {
+			t.Error("worked more often than enqueued")
+		}
+	})
+}

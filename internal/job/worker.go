@@ -89,6 +89,9 @@ func (w *worker) Work(ctx context.Context, j *river.Job[payload]) error {
 }
 
 func (w *worker) attempt(ctx context.Context, j *river.Job[payload]) (Outcome, error) {
+	if err := w.release(ctx, j.JobRow); err != nil {
+		return outcomeOf(ctx, j.JobRow, err), err
+	}
 	progress, err := w.queue.progressOf(ctx, j.JobRow)
 	if err == nil {
 		err = w.call(ctx, attempt{row: j.JobRow, progress: progress})
@@ -109,6 +112,20 @@ func (w *worker) attempt(ctx context.Context, j *river.Job[payload]) (Outcome, e
 	default:
 	}
 	return outcome, err
+}
+
+// release lets the job's equals be enqueued, where it is unique only while it
+// waits. River knows no such uniqueness, and drops what comes while it runs.
+func (w *worker) release(ctx context.Context, row *rivertype.JobRow) error {
+	if !w.kind.UniqueWhileWaiting || row.UniqueKey == nil {
+		return nil
+	}
+	_, err := w.queue.db.System().ExecContext(ctx, w.queue.lease.sql(
+		"UPDATE river_job SET unique_key = NULL WHERE id = $1", "UPDATE river_job SET unique_key = NULL WHERE id = ?"), row.ID)
+	if err != nil {
+		return fmt.Errorf("job: release its key: %w", err)
+	}
+	return nil
 }
 
 // call runs the worker, and makes a panic an error.

@@ -40,8 +40,15 @@ type Config struct {
 	// that work, is looked at again should nobody wake it.
 	RecheckHeld time.Duration
 
-	// Sweep is how often due tickets are looked for, and SweepBatch how many at
-	// a time.
+	// Lanes is how many workers an organization may have at an integration at a
+	// time. A worker takes up to TurnTickets of its tickets, and begins none after
+	// TurnTime, before it queues up again behind everybody else.
+	Lanes       int
+	TurnTickets int
+	TurnTime    time.Duration
+
+	// Sweep is how often due tickets are looked for, and SweepBatch how many
+	// organizations or integrations are read at a time.
 	Sweep      time.Duration
 	SweepBatch int
 
@@ -69,6 +76,9 @@ func DefaultConfig() Config {
 		MaxAge:        24 * time.Hour,
 		ThrottlePause: time.Minute,
 		RecheckHeld:   15 * time.Minute,
+		Lanes:         2,
+		TurnTickets:   20,
+		TurnTime:      10 * time.Second,
 		Sweep:         5 * time.Second,
 		SweepBatch:    200,
 		Verify:        5 * time.Minute,
@@ -86,7 +96,7 @@ func (c Config) Validate() error {
 	}{
 		{"lease", c.Lease}, {"call timeout", c.CallTimeout}, {"backoff", c.Backoff}, {"maximal backoff", c.MaxBackoff},
 		{"maximal age", c.MaxAge}, {"throttle pause", c.ThrottlePause}, {"recheck of held tickets", c.RecheckHeld},
-		{"sweep", c.Sweep}, {"verify", c.Verify}, {"scan", c.Scan}, {"scan window", c.ScanWindow},
+		{"turn", c.TurnTime}, {"sweep", c.Sweep}, {"verify", c.Verify}, {"scan", c.Scan}, {"scan window", c.ScanWindow},
 	} {
 		if d.value <= 0 {
 			return fmt.Errorf("ticket: %s must be positive", d.name)
@@ -104,8 +114,8 @@ func (c Config) Validate() error {
 		return errors.New("ticket: without a pause between look-ups, a search that lags makes a second ticket")
 	case c.MaxBackoff < c.Backoff:
 		return errors.New("ticket: the maximal backoff is less than the first")
-	case c.MaxAttempts < 1 || c.SweepBatch < 1:
-		return errors.New("ticket: attempts and sweep batch must be positive")
+	case c.MaxAttempts < 1 || c.SweepBatch < 1 || c.Lanes < 1 || c.TurnTickets < 1:
+		return errors.New("ticket: attempts, sweep batch, lanes and tickets of a turn must be positive")
 	}
 	return c.TwoWay.validate()
 }

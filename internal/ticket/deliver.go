@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 )
 
@@ -32,12 +33,21 @@ func (s *Service) Deliver(ctx context.Context, id string) error {
 	if err != nil || h == nil {
 		return err
 	}
-	err = h.run(ctx)
-	if errors.Is(err, errLeaseLost) {
-		s.logger.WarnContext(ctx, "another worker took over a ticket", "ticket", id)
-		return nil
+	if h.integration, err = s.client.TicketingIntegration.Get(ctx, h.ticket.IntegrationID); err != nil {
+		return err
 	}
-	return err
+	h.gate = s.gate(h.integration)
+	if h.integration.Status == ticketingintegration.StatusPaused {
+		return h.putOff(ctx, h.now().Add(h.config.RecheckHeld))
+	}
+	wait, err := h.gate.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		return h.putOff(ctx, h.now().Add(wait))
+	}
+	return h.deliver(ctx)
 }
 
 // hold is a ticket that this worker holds.
@@ -46,39 +56,54 @@ type hold struct {
 	lease       string
 	ticket      *ent.Ticket
 	integration *ent.TicketingIntegration
-	vendor      psa.Vendor
+	gate        *limit.Gate
+	vendor      psa.Vendor // nil until it is opened
+
+	// What the vendor said that concerns other tickets too.
+	throttledUntil time.Time
+	refused        bool // the credentials
 }
 
 // claim takes the lease of a due ticket; nil if there is nothing to claim.
 func (s *Service) claim(ctx context.Context, id string) (*hold, error) {
 	now := s.now()
 	h := &hold{Service: s, lease: uuid.NewString()}
-	claimed, err := s.client.Ticket.Update().
-		Where(ticket.ID(id), ticket.NextAttemptAtLTE(now), ticket.Or(ticket.LeaseUntilIsNil(), ticket.LeaseUntilLTE(now))).
+	claimed, err := s.client.Ticket.Update().Where(ticket.ID(id), ripe(now)).
 		SetLease(h.lease).SetLeaseUntil(now.Add(s.config.Lease)).Save(ctx)
 	if err != nil || claimed == 0 {
 		return nil, err
 	}
-	if h.ticket, err = s.client.Ticket.Get(ctx, id); err != nil {
-		return nil, err
-	}
-	h.integration, err = s.client.TicketingIntegration.Get(ctx, h.ticket.IntegrationID)
+	h.ticket, err = s.client.Ticket.Get(ctx, id)
 	return h, err
 }
 
+// deliver takes the deliveries of a claimed ticket to the vendor.
+func (h *hold) deliver(ctx context.Context) error {
+	err := h.run(ctx)
+	if errors.Is(err, errLeaseLost) {
+		h.logger.WarnContext(ctx, "another worker took over a ticket", "ticket", h.ticket.ID)
+		return nil
+	}
+	if err != nil || h.vendor == nil {
+		return err
+	}
+	calling, cancel := h.call(ctx)
+	defer cancel()
+	if err := h.gate.Measure(calling, h.vendor); err != nil {
+		h.logger.InfoContext(ctx, "measure an account's use", "integration", h.integration.ID, "error", err)
+	}
+	return nil
+}
+
 func (h *hold) run(ctx context.Context) error {
-	if until := h.throttledUntil(); until.After(h.now()) {
-		return h.putOff(ctx, until)
+	if h.vendor == nil {
+		vendor, err := h.Service.vendor(ctx, h.integration)
+		if err != nil {
+			h.logger.WarnContext(ctx, "open an integration", "integration", h.integration.ID, "error", err)
+			return h.block(ctx, nil, "the integration cannot be opened: "+words(err), h.config.RecheckHeld)
+		}
+		h.vendor = vendor
 	}
-	if h.integration.Status == ticketingintegration.StatusPaused {
-		return h.putOff(ctx, h.now().Add(h.config.RecheckHeld))
-	}
-	vendor, err := h.Service.vendor(ctx, h.integration)
-	if err != nil {
-		h.logger.WarnContext(ctx, "open an integration", "integration", h.integration.ID, "error", err)
-		return h.block(ctx, nil, "the integration cannot be opened: "+words(err), h.config.RecheckHeld)
-	}
-	h.vendor = vendor
 	for {
 		d, err := h.next(ctx)
 		if err != nil || d == nil {
@@ -170,25 +195,11 @@ func (h *hold) putOff(ctx context.Context, until time.Time) error {
 	return h.commit(ctx, func(ctx context.Context) error { return h.wait(ctx, until, h.update()) })
 }
 
-// wait lets the ticket go until a time, within a commit.
+// wait lets the ticket go until a time, within a commit. Its lane comes back
+// then.
 func (h *hold) wait(ctx context.Context, until time.Time, u *ent.TicketUpdateOne) error {
 	until = until.UTC().Truncate(time.Microsecond) // as the databases keep it
-	if err := let(u.SetNextAttemptAt(until)).Exec(ctx); err != nil {
-		return err
-	}
-	return h.outbox.kick(ctx, h.ticket, until)
-}
-
-func (h *hold) throttledUntil() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.throttled[h.integration.ID]
-}
-
-func (h *hold) throttle(until time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.throttled[h.integration.ID] = until
+	return let(u.SetNextAttemptAt(until)).Exec(ctx)
 }
 
 // call bounds a step at the vendor.

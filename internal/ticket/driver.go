@@ -17,6 +17,7 @@ type Account struct {
 	Name        string // Syncro's subdomain
 	BaseURL     string // another address than the account's; empty for that
 	Credentials secret.Text
+	Gate        psa.Gate // admits the calls; nil admits all
 }
 
 // Driver opens accounts of one kind of service desk.
@@ -46,6 +47,7 @@ func Syncro(config syncro.Config, allowBaseURL bool) Driver {
 	return Driver{
 		Open: func(a Account) (psa.Vendor, error) {
 			config := config
+			config.Gate = a.Gate
 			if a.BaseURL != "" {
 				if !allowBaseURL {
 					return nil, fault.Invalid("baseUrl", "this deployment calls Syncro at its own address only")

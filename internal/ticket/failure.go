@@ -20,12 +20,14 @@ func (h *hold) failed(ctx context.Context, d *ent.TicketDelivery, cause error) e
 	state := h.after(d, class)
 	switch class {
 	case psa.Throttled:
-		var e *psa.Error
-		errors.As(cause, &e)
-		until := h.now().Add(cmp.Or(e.RetryAfter, h.config.ThrottlePause))
-		h.throttle(until)
-		return h.postpone(ctx, d, state, cause, until, 0)
+		wait, err := h.throttled(ctx, cause)
+		if err != nil {
+			return err
+		}
+		h.throttledUntil = h.now().Add(wait)
+		return h.postpone(ctx, d, state, cause, h.throttledUntil, 0)
 	case psa.Auth:
+		h.refused = true
 		return h.commit(ctx, func(ctx context.Context) error {
 			if err := h.mark(ctx, d, state, cause); err != nil {
 				return err
@@ -45,6 +47,15 @@ func (h *hold) failed(ctx context.Context, d *ent.TicketDelivery, cause error) e
 		return h.giveUp(ctx, d, cause, attempts)
 	}
 	return h.postpone(ctx, d, state, cause, h.now().Add(h.pauseAfter(attempts, d, state)), attempts)
+}
+
+// throttled is for how long no call of the account is wanted, or left.
+func (h *hold) throttled(ctx context.Context, cause error) (time.Duration, error) {
+	if e, ok := errors.AsType[*psa.Error](cause); ok && e.RetryAfter > 0 {
+		return e.RetryAfter, nil
+	}
+	wait, err := h.gate.Wait(context.WithoutCancel(ctx))
+	return cmp.Or(wait, h.config.ThrottlePause), err
 }
 
 // after is the state in which a failed call leaves its delivery.
@@ -86,7 +97,12 @@ func (h *hold) postpone(ctx context.Context, d *ent.TicketDelivery, state ticket
 
 // mark records a delivery's state and what went wrong, within a commit.
 func (h *hold) mark(ctx context.Context, d *ent.TicketDelivery, state ticketdelivery.State, cause error) error {
-	return h.client.TicketDelivery.UpdateOneID(d.ID).SetState(state).SetLastError(words(cause)).Exec(ctx)
+	update := h.client.TicketDelivery.UpdateOneID(d.ID).SetState(state).SetLastError(words(cause))
+	e, ok := errors.AsType[*psa.Error](cause)
+	if ok && e.Class == psa.Throttled && e.Status == 0 && d.Action == ticketdelivery.ActionCreate && d.State == ticketdelivery.StatePending {
+		update.AddAttempts(-1) // we did not let it go: the vendor cannot have it twice
+	}
+	return update.Exec(ctx)
 }
 
 // block leaves a ticket alone until somebody changes what stands in its way;

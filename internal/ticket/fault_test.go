@@ -177,26 +177,6 @@ func TestCredentialsRevokedMidway(t *testing.T) {
 	})
 }
 
-func TestThrottledIntegrationIsLeftAlone(t *testing.T) {
-	testdb.Each(t, func(t *testing.T, db *database.DB) {
-		w := newWorld(t, db)
-		one, other := w.tenants[0], w.tenants[1]
-		w.server.Inject(standin.Fault{Token: one.token, Action: standin.Throttle, RetryAfter: time.Minute})
-		w.raise(one.in[0], "first")
-		require.True(t, w.due(w.tickets))
-		w.raise(one.in[1], "second")
-		b := w.raise(other.in[0], "not affected")
-		sent := len(w.server.Requests("POST", "/tickets"))
-		require.True(t, w.due(w.tickets))
-		require.Len(t, w.server.Requests("POST", "/tickets"), sent+1)
-		w.requireOnce(other, b, "Initial Issue")
-		began := w.clock.Now()
-		w.drive()
-		require.GreaterOrEqual(t, w.clock.Now().Sub(began), 59*time.Second)
-		require.Len(t, w.server.Tickets(one.token), 2)
-	})
-}
-
 func TestGivenUp(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)

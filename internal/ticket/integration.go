@@ -48,6 +48,9 @@ func (s *Service) Connect(ctx context.Context, c Connection) (*ent.TicketingInte
 	if taken {
 		return nil, conflict
 	}
+	c.Account.Gate = s.gate(&ent.TicketingIntegration{
+		ProviderID: scope.Provider(), Kind: kind, Account: c.Account.Name, BaseURL: c.Account.BaseURL,
+	})
 	if err := s.try(ctx, c.Kind, c.Account); err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func (s *Service) Update(ctx context.Context, c Change) (*ent.TicketingIntegrati
 	}
 	var sealed []byte
 	if c.Credentials != nil {
-		if err := s.try(ctx, psa.Kind(i.Kind), Account{Name: i.Account, BaseURL: i.BaseURL, Credentials: *c.Credentials}); err != nil {
+		if err := s.try(ctx, psa.Kind(i.Kind), Account{Name: i.Account, BaseURL: i.BaseURL, Credentials: *c.Credentials, Gate: s.gate(i)}); err != nil {
 			return nil, err
 		}
 		if sealed, err = s.vault.Seal(ctx, placeOf(i.ProviderID, i.ID), []byte(c.Credentials.Reveal())); err != nil {

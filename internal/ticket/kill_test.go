@@ -24,6 +24,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 	"github.com/bailiwick/bailiwick/internal/ticket"
+	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
@@ -87,8 +88,12 @@ func work(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
+	limiter, err := limit.New(limit.Config{DB: db, Policies: lifted(), Clock: limit.DatabaseClock(db), Logger: quiet})
+	if err != nil {
+		return err
+	}
 	s, err := ticket.New(ticket.Dependencies{
-		DB: db, Vault: vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType, Logger: quiet, Clock: time.Now,
+		DB: db, Vault: vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType, Limiter: limiter, Logger: quiet, Clock: time.Now,
 		Drivers: ticket.Drivers{psa.Syncro: ticket.Syncro(syncro.Config{
 			AllowLoopback: true, Timeout: callTimeout, MaxPages: 20, Logger: quiet, Clock: time.Now,
 		}, true)},

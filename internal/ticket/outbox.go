@@ -16,7 +16,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
 	"github.com/bailiwick/bailiwick/internal/database"
-	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -188,13 +187,6 @@ func (o *Outbox) add(ctx context.Context, t *ent.Ticket, action ticketdelivery.A
 		t.NextAttemptAt = &now
 	}
 	return o.kick(ctx, t, *t.NextAttemptAt)
-}
-
-// kick has a ticket delivered at a time. It only hastens: the ticket's row is
-// found by the sweep anyway.
-func (o *Outbox) kick(ctx context.Context, t *ent.Ticket, at time.Time) error {
-	args := Delivery{Tenant: job.Tenant{Provider: t.ProviderID, Organization: t.OrganizationID}, Ticket: t.ID}
-	return o.jobs.Enqueue(ctx, args, job.EnqueueOptions{At: at})
 }
 
 // describe is what a new ticket says.

@@ -25,7 +25,7 @@ func TestByJobs(t *testing.T) {
 		url := testdb.URL(t, engine)
 		w := newWorld(t, testdb.Open(t, database.Config{URL: url}))
 		w.clock.real = true
-		w.config = hasty()
+		w.config, w.policies = hasty(), lifted()
 		w.config.Sweep, w.config.Verify, w.config.Scan = time.Second, time.Second, time.Second
 		replicas := 1
 		if engine == "postgres" {

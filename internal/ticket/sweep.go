@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/bailiwick/bailiwick/ent"
@@ -14,21 +15,73 @@ import (
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
-// Sweep has every ticket delivered that is due and that nobody holds: what a
-// lost job, or a worker that died, left behind. The context needs no scope.
+// Sweep has every lane worked that has due tickets which nobody holds: what a
+// lost job, or a worker that died, left behind. Each lane counts as one, however
+// many tickets it has. The context needs no scope.
 func (s *Service) Sweep(ctx context.Context) error {
-	now := s.now()
-	due, err := s.client.Ticket.Query().
-		Where(ticket.NextAttemptAtLTE(now), ticket.Or(ticket.LeaseUntilIsNil(), ticket.LeaseUntilLTE(now))).
-		Order(ticket.ByNextAttemptAt(), ticket.ByID()).Limit(s.config.SweepBatch).
-		All(tenancy.System(ctx, "find the due tickets of every provider"))
+	closed := map[string]bool{} // by limit
+	for after := (standing{}); ; {
+		page, err := s.standing(ctx, after)
+		if err != nil {
+			return err
+		}
+		if err := s.enqueueOpen(ctx, page, closed); err != nil {
+			return err
+		}
+		if len(page) < s.config.SweepBatch {
+			return nil
+		}
+		after = page[len(page)-1]
+	}
+}
+
+// standing is an organization with due tickets at an integration.
+type standing struct {
+	Provider     string `sql:"provider_id"`
+	Organization string `sql:"organization_id"`
+	Integration  string `sql:"integration_id"`
+}
+
+// standing lists a page of those, in order.
+func (s *Service) standing(ctx context.Context, after standing) (page []standing, err error) {
+	err = s.client.Ticket.Query().
+		Where(ripe(s.now()), ticket.HasIntegrationWith(ticketingintegration.StatusEQ(ticketingintegration.StatusActive)),
+			ticket.Or(ticket.OrganizationIDGT(after.Organization),
+				ticket.And(ticket.OrganizationID(after.Organization), ticket.IntegrationIDGT(after.Integration)))).
+		Order(ticket.ByOrganizationID(), ticket.ByIntegrationID()).Limit(s.config.SweepBatch).
+		GroupBy(ticket.FieldOrganizationID, ticket.FieldIntegrationID, ticket.FieldProviderID).
+		Scan(tenancy.System(ctx, "find the due tickets of every provider"), &page)
+	return page, err
+}
+
+// enqueueOpen has lanes worked whose limits leave calls.
+func (s *Service) enqueueOpen(ctx context.Context, lanes []standing, closed map[string]bool) error {
+	ids := map[string]bool{}
+	for _, l := range lanes {
+		ids[l.Integration] = true
+	}
+	integrations, err := s.client.TicketingIntegration.Query().
+		Where(ticketingintegration.IDIn(slices.Collect(maps.Keys(ids))...)).
+		All(tenancy.System(ctx, "find the integrations that due tickets go to"))
 	if err != nil {
 		return err
 	}
-	for _, t := range due {
-		args := Delivery{Tenant: job.Tenant{Provider: t.ProviderID, Organization: t.OrganizationID}, Ticket: t.ID}
-		// The key keeps sweeps from piling up behind a slow vendor.
-		if err := s.outbox.jobs.Enqueue(ctx, args, job.EnqueueOptions{UniqueKey: t.ID}); err != nil {
+	open := map[string]bool{}
+	for _, i := range integrations {
+		gate := s.gate(i)
+		if _, known := closed[gate.Key()]; !known {
+			if closed[gate.Key()], err = gate.Closed(ctx); err != nil {
+				return err
+			}
+		}
+		open[i.ID] = !closed[gate.Key()]
+	}
+	for _, l := range lanes {
+		if !open[l.Integration] {
+			continue
+		}
+		lane := Lane{Tenant: job.Tenant{Provider: l.Provider, Organization: l.Organization}, Integration: l.Integration, Number: 1}
+		if err := enqueue(ctx, s.outbox.jobs, lane, s.now(), s.now()); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,9 @@
 // later looks for what was made after all, and closes it.
 //
 // The rows are the truth. Jobs only hasten them: a lost job costs the time
-// until the next sweep.
+// until the next sweep. A job is a [Lane], an organization's turn at an
+// integration, so that one with ten thousand tickets delays nobody; and every
+// call passes the vendor's limits, which package limit keeps for all replicas.
 package ticket
 
 import (
@@ -24,13 +26,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/secret"
+	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 )
 
@@ -65,6 +67,7 @@ type Dependencies struct {
 	Alarms     Alarms
 	AlertTypes AlertTypes
 	Drivers    Drivers
+	Limiter    *limit.Limiter
 	Logger     *slog.Logger
 	Clock      func() time.Time
 }
@@ -75,7 +78,7 @@ func (d Dependencies) validate() error {
 		missing bool
 	}{
 		{"a database", d.DB == nil}, {"a vault", d.Vault == nil}, {"an outbox", d.Outbox == nil},
-		{"alarms", d.Alarms == nil}, {"the alert types", d.AlertTypes == nil}, {"drivers", d.Drivers == nil},
+		{"alarms", d.Alarms == nil}, {"the alert types", d.AlertTypes == nil}, {"drivers", d.Drivers == nil}, {"a limiter", d.Limiter == nil},
 		{"a logger", d.Logger == nil}, {"a clock", d.Clock == nil},
 	} {
 		if required.missing {
@@ -95,13 +98,12 @@ type Service struct {
 	alarms  Alarms
 	types   AlertTypes
 	drivers Drivers
+	limiter *limit.Limiter
 	logger  *slog.Logger
 	clock   func() time.Time
 	config  Config
+	lanes   lanes
 	log     *audit.Log
-
-	mu        sync.Mutex
-	throttled map[string]time.Time // integration → until when the vendor wants no calls
 }
 
 // New returns a service, or what is wrong with its configuration.
@@ -111,7 +113,7 @@ func New(d Dependencies, c Config) (*Service, error) {
 	}
 	return &Service{
 		db: d.DB, client: d.DB.Client(), vault: d.Vault, outbox: d.Outbox, alarms: d.Alarms, types: d.AlertTypes,
-		drivers: d.Drivers, logger: d.Logger, clock: d.Clock, config: c, log: audit.New(d.DB.Client()), throttled: map[string]time.Time{},
+		drivers: d.Drivers, limiter: d.Limiter, logger: d.Logger, clock: d.Clock, config: c, log: audit.New(d.DB.Client()),
 	}, nil
 }
 
@@ -128,7 +130,9 @@ func (s *Service) vendor(ctx context.Context, i *ent.TicketingIntegration) (psa.
 	if err != nil {
 		return nil, fmt.Errorf("open the credentials of %s: %w", i.ID, err)
 	}
-	return driver.Open(Account{Name: i.Account, BaseURL: i.BaseURL, Credentials: secret.NewText(string(credentials))})
+	return driver.Open(Account{
+		Name: i.Account, BaseURL: i.BaseURL, Credentials: secret.NewText(string(credentials)), Gate: s.gate(i),
+	})
 }
 
 func placeOf(provider, integration string) secret.Place {

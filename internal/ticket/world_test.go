@@ -22,6 +22,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/keystore"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/ticket"
+	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
@@ -60,15 +61,20 @@ func (c *clock) to(t time.Time) {
 // taken.
 type jobs struct {
 	mu       sync.Mutex
-	enqueued []ticket.Delivery
+	enqueued []enqueued
 	others   []job.Args
 }
 
-func (j *jobs) Enqueue(_ context.Context, args job.Args, _ job.EnqueueOptions) error {
+type enqueued struct {
+	ticket.Lane
+	job.EnqueueOptions
+}
+
+func (j *jobs) Enqueue(_ context.Context, args job.Args, o job.EnqueueOptions) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if d, ok := args.(ticket.Delivery); ok {
-		j.enqueued = append(j.enqueued, d)
+	if lane, ok := args.(ticket.Lane); ok {
+		j.enqueued = append(j.enqueued, enqueued{lane, o})
 		return nil
 	}
 	j.others = append(j.others, args)
@@ -114,6 +120,9 @@ type world struct {
 	jobs    *jobs
 	tenants [2]*tenant
 	config  ticket.Config
+
+	policies limit.Policies
+	skew     time.Duration // by which the clock of the next replica is wrong
 }
 
 func newVault(t *testing.T, db *database.DB, key secret.Text) *secret.Vault {
@@ -128,9 +137,12 @@ func newVault(t *testing.T, db *database.DB, key secret.Text) *secret.Vault {
 // masterKey is fixed, so that a child process can open what its parent sealed.
 const masterKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
-func newWorld(t *testing.T, db *database.DB) *world {
+func newWorld(t *testing.T, db *database.DB) *world { return newWorldWith(t, db, 0) }
+
+// newWorldWith is a world whose vendor takes so many calls a minute.
+func newWorldWith(t *testing.T, db *database.DB, perMinute int) *world {
 	t.Helper()
-	w := &world{t: t, db: db, client: db.Client(), clock: &clock{now: time.Now()}, jobs: &jobs{}, config: ticket.DefaultConfig()}
+	w := &world{t: t, db: db, client: db.Client(), clock: &clock{now: time.Now()}, jobs: &jobs{}, config: ticket.DefaultConfig(), policies: limit.DefaultPolicies()}
 	w.config.CallTimeout = 10 * time.Second
 	w.vault = newVault(t, db, secret.NewText(masterKey))
 	var accounts []standin.Account
@@ -143,7 +155,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		})
 	}
 	var err error
-	w.server, err = standin.New(standin.Config{Accounts: accounts, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now})
+	w.server, err = standin.New(standin.Config{Accounts: accounts, PerMinute: perMinute, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now})
 	require.NoError(t, err)
 	web := httptest.NewServer(w.server)
 	t.Cleanup(web.Close)
@@ -175,19 +187,36 @@ func (w *world) on(db *database.DB, jobs ticket.Enqueuer, driver ticket.Driver) 
 
 func (w *world) with(db *database.DB, jobs ticket.Enqueuer, drivers ticket.Drivers) replica {
 	w.t.Helper()
-	outbox, err := ticket.NewOutbox(db, jobs, w.clock.Now)
+	skew := w.skew
+	now := func() time.Time { return w.clock.Now().Add(skew) }
+	outbox, err := ticket.NewOutbox(db, jobs, now)
 	require.NoError(w.t, err)
 	bus, err := event.NewBus(database.AfterCommit, nil)
 	require.NoError(w.t, err)
 	quiet := slog.New(slog.DiscardHandler)
-	alerts, err := alert.New(alert.Config{DB: db, Bus: bus, Ticketer: outbox, Logger: quiet, Clock: w.clock.Now})
+	alerts, err := alert.New(alert.Config{DB: db, Bus: bus, Ticketer: outbox, Logger: quiet, Clock: now})
 	require.NoError(w.t, err)
 	tickets, err := ticket.New(ticket.Dependencies{
-		DB: db, Vault: w.vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType,
-		Drivers: drivers, Logger: quiet, Clock: w.clock.Now,
+		DB: db, Vault: w.vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType, Limiter: w.limiter(db),
+		Drivers: drivers, Logger: quiet, Clock: now,
 	}, w.config)
 	require.NoError(w.t, err)
 	return replica{alerts, tickets}
+}
+
+func (w *world) limiter(db *database.DB) *limit.Limiter {
+	w.t.Helper()
+	limiter, err := limit.New(limit.Config{
+		DB: db, Policies: w.policies, Logger: slog.New(slog.DiscardHandler),
+		Clock: func(context.Context) (time.Time, error) { return w.clock.Now(), nil },
+	})
+	require.NoError(w.t, err)
+	return limiter
+}
+
+// lifted is a vendor that allows any number of calls.
+func lifted() limit.Policies {
+	return limit.Policies{psa.Syncro: {Calls: 1e9, Window: time.Minute, Pause: 50 * time.Millisecond, MaxPause: time.Minute}}
 }
 
 // service is a worker of its own, as another replica has.

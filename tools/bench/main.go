@@ -5,6 +5,7 @@
 //	make bench
 //	make bench ARGS="-quick"
 //	make bench ARGS="-check"
+//	make bench ARGS="-delivery"
 //	make bench ARGS="-organizations 20000 -devices 2000000 -alerts 200000"
 //
 // PostgreSQL is the server that BAILIWICK_TEST_POSTGRES names, for a superuser;
@@ -33,6 +34,7 @@ type options struct {
 	letters     []string
 	quick       bool
 	check       bool
+	delivery    bool
 	explain     bool
 	profile     string
 	json        string
@@ -72,6 +74,7 @@ func parse(args []string) (options, error) {
 	letters := flags.String("queries", "ABCDFE", "which queries")
 	flags.BoolVar(&o.quick, "quick", false, "small data and short runs: shows that everything works, and no more")
 	flags.BoolVar(&o.check, "check", false, "check what is promised of statements, plans, the walls' cost and scale, instead of the table")
+	flags.BoolVar(&o.delivery, "delivery", false, "measure how fast alerts become tickets, instead of the table")
 	flags.BoolVar(&o.explain, "explain", false, "with -check: print every statement and its plan, not only those at fault, and leave the rest out")
 	flags.StringVar(&o.profile, "profile", "", "instead of the table, write CPU profiles of our server to this directory")
 	flags.StringVar(&o.json, "json", "", "also write the figures to this file")
@@ -100,6 +103,9 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, pg.stop()) }()
+	if o.delivery {
+		return deliver(ctx, o, pg)
+	}
 	dir, err := os.MkdirTemp("", "bailiwick-bench-")
 	if err != nil {
 		return err

@@ -60,6 +60,7 @@ type Call struct {
 	Header http.Header // beyond credentials and content type
 	Body   any         // sent as JSON; nil for none
 	Object bool        // the path names an object, so that a 404 means it is gone
+	Free   bool        // the vendor counts it against no account's limits
 }
 
 func (c Call) read() bool { return c.Method == http.MethodGet || c.Method == http.MethodHead }

@@ -473,7 +473,7 @@ func TestUsage(t *testing.T) {
 	c := b.acme(t)
 	b.server.Burn(user, 90)
 	u, err := c.Usage(t.Context())
-	if err != nil || u != (autotask.Usage{Threshold: 100, Used: 91, Window: time.Hour}) || u.Left() != 9 {
+	if err != nil || u != (psa.Usage{Threshold: 100, Used: 91, Window: time.Hour}) || u.Left() != 9 {
 		t.Errorf("%+v, %v", u, err)
 	}
 	b.server.Burn(user, 100)

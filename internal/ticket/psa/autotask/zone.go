@@ -35,7 +35,7 @@ func (c *Client) discover(ctx context.Context) (*zone, error) {
 	}
 	call := psa.Call{
 		Op: "find the account's zone", Method: http.MethodGet, Path: "/zoneInformation",
-		Query: url.Values{"user": {c.credentials.Username}},
+		Query: url.Values{"user": {c.credentials.Username}}, Free: true,
 	}
 	if err := c.discovery.Do(ctx, call, &out); err != nil {
 		return nil, err
