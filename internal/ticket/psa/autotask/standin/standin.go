@@ -57,6 +57,8 @@ type Account struct {
 	Queues     []Pick
 	Sources    []Pick
 	Publishing []Pick // who may read a note
+
+	CompanyTypes []Pick
 }
 
 // Company is a customer of the MSP. A zero ID is assigned; company 0, the MSP
@@ -66,6 +68,7 @@ type Company struct {
 	Name     string
 	Inactive bool
 	Contact  string // name of the primary contact; empty for none
+	Type     int    // of CompanyTypes; 0 means 1, Customer
 }
 
 // Resource is a technician with the roles he or she works in. A zero ID is
@@ -187,6 +190,7 @@ func New(config Config) (*Server, error) {
 		"GET /Tickets/entityInformation":            describeTickets,
 		"GET /Tickets/entityInformation/fields":     ticketFieldsOf,
 		"GET /TicketNotes/entityInformation/fields": noteFieldsOf,
+		"GET /Companies/entityInformation/fields":   companyFieldsOf,
 		"POST /Tickets":                             createTicket,
 		"PATCH /Tickets":                            updateTicket,
 		"POST /Tickets/{id}/Notes":                  createNote,

@@ -47,6 +47,8 @@ type Account struct {
 	Priorities []Choice
 	Sources    []Choice
 	Members    []Choice
+
+	CompanyTypes []Choice
 }
 
 // Company is a customer of the MSP. A zero ID is assigned.
@@ -55,6 +57,7 @@ type Company struct {
 	Name     string
 	Inactive bool // its status is "Inactive"
 	Deleted  bool
+	Types    []int64 // of CompanyTypes; the first of them if empty
 }
 
 // Board is a service board. A zero ID is assigned, here and in its statuses.
@@ -151,6 +154,7 @@ func New(config Config) (*Server, error) {
 		"GET /service/sources":              listSources,
 		"GET /company/companies":            listCompanies,
 		"POST /company/companies/search":    listCompanies,
+		"GET /company/companies/types":      listCompanyTypes,
 		"GET /service/tickets":              listTickets,
 		"POST /service/tickets/search":      listTickets,
 		"POST /service/tickets":             createTicket,
