@@ -52,6 +52,9 @@ type Config struct {
 	JobWorkers       int           `name:"job-workers" group:"Jobs" env:"BAILIWICK_JOB_WORKERS" default:"20" placeholder:"N" help:"Most jobs that one process works on at a time."`
 	PSAAllowLoopback bool          `name:"psa-allow-loopback" group:"Jobs" env:"BAILIWICK_PSA_ALLOW_LOOPBACK" help:"Allow PSA integrations on this machine, over plain HTTP. Development only."`
 
+	AutotaskIntegrationCode secret.Text `name:"autotask-integration-code" group:"Ticketing" env:"BAILIWICK_AUTOTASK_INTEGRATION_CODE" placeholder:"CODE" help:"API tracking identifier that Autotask gave this deployment's operator. Without it, Autotask cannot be connected."`
+	ConnectWiseClientID     string      `name:"connectwise-client-id" group:"Ticketing" env:"BAILIWICK_CONNECTWISE_CLIENT_ID" placeholder:"GUID" help:"Client ID that ConnectWise gave this deployment's operator at developer.connectwise.com. Without it, ConnectWise PSA cannot be connected."`
+
 	LogLevel     string  `name:"log-level" group:"Telemetry" env:"BAILIWICK_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least severe level to log: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" group:"Telemetry" env:"BAILIWICK_LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Format of the log: text or json."`
 	OTLPEndpoint string  `name:"otlp-endpoint" group:"Telemetry" env:"BAILIWICK_OTLP_ENDPOINT" placeholder:"URL" help:"Send traces to this OpenTelemetry collector over OTLP/HTTP, for example http://localhost:4318. Default: no traces."`
@@ -90,7 +93,7 @@ func (c Config) Masters() (masters secret.Masters, created string, err error) {
 		}
 	case path == "":
 		err = fmt.Errorf("%s or %s must be set; make a key with: openssl rand -base64 32",
-			settingName("MasterKey"), settingName("MasterKeyFile"))
+			SettingName("MasterKey"), SettingName("MasterKeyFile"))
 	default:
 		masters.Current, err = secret.ReadMasterKey(path)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
@@ -17,6 +18,10 @@ import (
 func (h *hold) failed(ctx context.Context, d *ent.TicketDelivery, cause error) error {
 	class := psa.ClassOf(cause)
 	h.logger.InfoContext(ctx, "ticket delivery failed", "ticket", h.ticket.ID, "action", d.Action, "class", class, "error", cause)
+	h.mistake(ctx, mistake{
+		integration: h.integration, organization: h.ticket.OrganizationID, ticket: h.ticket.ID,
+		operation: strings.ToLower(string(d.Action)), cause: cause,
+	})
 	state := h.after(d, class)
 	switch class {
 	case psa.Throttled:

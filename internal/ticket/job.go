@@ -43,6 +43,7 @@ func (s *Service) Register(q *job.Queue) error {
 		{"ticket.sweep", s.config.Sweep, s.Sweep},
 		{"ticket.verify", s.config.Verify, s.VerifyPaused},
 		{"ticket.scan", s.config.Scan, s.Scan},
+		{"ticket.prune", pruneErrors, s.Prune},
 	} {
 		if err := q.Every(periodic.name, periodic.every, 0, periodic.run); err != nil {
 			return err
