@@ -12,7 +12,7 @@ import (
 
 	autotask "github.com/bailiwick/bailiwick/internal/ticket/psa/autotask/standin"
 	connectwise "github.com/bailiwick/bailiwick/internal/ticket/psa/connectwise/standin"
-	"github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
+	psadesk "github.com/bailiwick/bailiwick/internal/ticket/psa/desk"
 	syncro "github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
 )
 
@@ -46,7 +46,7 @@ type vendor struct {
 	revoke  func(account string, revoked bool)
 	// fail has the next request to make a ticket fail; reads counts the
 	// requests for lists of companies.
-	fail  func(action desk.Action)
+	fail  func(action psadesk.Action)
 	reads func() int
 }
 
@@ -118,7 +118,7 @@ func autotaskVendor(t *testing.T) vendor {
 			return all, open
 		},
 		revoke: server.Revoke,
-		fail: func(action desk.Action) {
+		fail: func(action psadesk.Action) {
 			server.Inject(autotask.Fault{Method: http.MethodPost, Path: "/Tickets", Action: action})
 		},
 		reads: func() int { return len(server.Requests(http.MethodGet, "/Companies/query")) },
@@ -173,7 +173,7 @@ func connectWiseVendor(t *testing.T) vendor {
 			return all, open
 		},
 		revoke: server.Revoke,
-		fail: func(action desk.Action) {
+		fail: func(action psadesk.Action) {
 			server.Inject(connectwise.Fault{Method: http.MethodPost, Path: "/service/tickets", Action: action})
 		},
 		reads: func() int { return len(server.Requests(http.MethodGet, "/company/companies")) },
@@ -219,7 +219,7 @@ func syncroVendor(t *testing.T) vendor {
 			return all, open
 		},
 		revoke: func(account string, revoked bool) { server.Revoke(token(account, vendorSecret), revoked) },
-		fail: func(action desk.Action) {
+		fail: func(action psadesk.Action) {
 			server.Inject(syncro.Fault{Method: http.MethodPost, Path: "/tickets", Action: action})
 		},
 		reads: func() int { return len(server.Requests(http.MethodGet, "/customers")) },

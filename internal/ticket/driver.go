@@ -83,6 +83,15 @@ func (s *Service) open(i *ent.TicketingIntegration, c Credentials) (psa.Vendor, 
 	return driver.Open(raw, s.gate(i))
 }
 
+// stored is an integration in reach, whole, whatever of it a query selects.
+func (s *Service) stored(ctx context.Context, id string) (*ent.TicketingIntegration, error) {
+	i, err := s.client.TicketingIntegration.Get(ctx, id)
+	if ent.IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return i, err
+}
+
 // vendor opens an integration's account. The call's context bounds reading the
 // keyset; nothing is sent.
 func (s *Service) vendor(ctx context.Context, i *ent.TicketingIntegration) (psa.Vendor, error) {

@@ -203,7 +203,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		_, err := w.tickets.Configure(other.all, w.configuration(one))
 		requireFault(t, err, fault.NotFound, "")
 		w.server.Inject(standin.Fault{Path: "/settings", Action: standin.Fail500})
-		_, err = w.tickets.Configure(one.all, w.configuration(one))
+		_, err = w.tickets.Options(one.all, one.integration, true)
 		requireFault(t, err, fault.Unavailable, "")
 
 		missing, _ := alert.Find(alert.DeviceMissing)
