@@ -3,7 +3,6 @@ package graph
 import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/graph/model"
-	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
@@ -98,31 +97,6 @@ func suggestions(found map[string][]ticket.Suggestion) map[string][]*model.Ticke
 		shown[organization] = []*model.TicketingCompanySuggestion{}
 		for _, s := range list {
 			shown[organization] = append(shown[organization], &model.TicketingCompanySuggestion{Company: company(s.Company), Score: s.Score})
-		}
-	}
-	return shown
-}
-
-func alertOptions(options []psa.Option) []*model.TicketingAlertOption {
-	var shown []*model.TicketingAlertOption
-	for _, o := range options {
-		field := &model.TicketingAlertOption{Name: o.Name, Values: []*model.TicketingAlertOptionValue{}}
-		for _, v := range o.Values {
-			if v.Active {
-				field.Values = append(field.Values, &model.TicketingAlertOptionValue{Value: v.Value, Label: v.Label, Parent: optional(v.Parent)})
-			}
-		}
-		shown = append(shown, field)
-	}
-	return shown
-}
-
-func ticketingAlerts(configured map[string]ticket.Configured) []*model.TicketingAlert {
-	var shown []*model.TicketingAlert
-	for _, t := range alert.Catalogue() {
-		if t.Ticketed {
-			c := configured[t.Key]
-			shown = append(shown, &model.TicketingAlert{AlertType: describeType(t), Configuration: c.Applies(), Default: c.Default, Override: c.Override})
 		}
 	}
 	return shown

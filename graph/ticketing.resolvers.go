@@ -63,26 +63,6 @@ func (r *mutationResolver) SetTicketingCompanyMappings(ctx context.Context, inpu
 	return &model.SetTicketingCompanyMappingsPayload{Mappings: set}, err
 }
 
-func (r *mutationResolver) UpdateAutotaskAlertConfiguration(ctx context.Context, input model.UpdateAutotaskAlertConfigurationInput) (*model.UpdateAutotaskAlertConfigurationPayload, error) {
-	c, err := r.Tickets.Configure(ctx, autotaskConfiguration(input))
-	return &model.UpdateAutotaskAlertConfigurationPayload{Configuration: c}, err
-}
-
-func (r *mutationResolver) UpdateConnectWiseAlertConfiguration(ctx context.Context, input model.UpdateConnectWiseAlertConfigurationInput) (*model.UpdateConnectWiseAlertConfigurationPayload, error) {
-	c, err := r.Tickets.Configure(ctx, connectWiseConfiguration(input))
-	return &model.UpdateConnectWiseAlertConfigurationPayload{Configuration: c}, err
-}
-
-func (r *mutationResolver) UpdateSyncroAlertConfiguration(ctx context.Context, input model.UpdateSyncroAlertConfigurationInput) (*model.UpdateSyncroAlertConfigurationPayload, error) {
-	c, err := r.Tickets.Configure(ctx, syncroConfiguration(input))
-	return &model.UpdateSyncroAlertConfigurationPayload{Configuration: c}, err
-}
-
-func (r *mutationResolver) DeleteTicketingAlertConfiguration(ctx context.Context, input model.DeleteTicketingAlertConfigurationInput) (*model.DeleteTicketingAlertConfigurationPayload, error) {
-	id, err := r.Tickets.Unconfigure(ctx, input.IntegrationID, deref(input.OrganizationID), input.AlertType)
-	return &model.DeleteTicketingAlertConfigurationPayload{DeletedID: id}, err
-}
-
 func (r *mutationResolver) RetryTicket(ctx context.Context, input model.RetryTicketInput) (*model.RetryTicketPayload, error) {
 	t, err := r.Tickets.Retry(ctx, input.ID)
 	return &model.RetryTicketPayload{Ticket: t}, err
@@ -127,16 +107,6 @@ func (r *queryResolver) TicketingCompanyMappings(ctx context.Context, filter *mo
 	return where(r.Client.TicketingCompanyMapping.Query(), filter).Paginate(ctx, after, first, before, last)
 }
 
-func (r *queryResolver) TicketingAlertOptions(ctx context.Context, integrationID string, refresh bool) ([]*model.TicketingAlertOption, error) {
-	options, err := r.Resolver.Tickets.Options(ctx, integrationID, refresh)
-	return alertOptions(options), err
-}
-
-func (r *queryResolver) TicketingAlerts(ctx context.Context, integrationID string, organizationID *string) ([]*model.TicketingAlert, error) {
-	configured, err := r.Resolver.Tickets.Configurations(ctx, integrationID, deref(organizationID))
-	return ticketingAlerts(configured), err
-}
-
 func (r *queryResolver) TicketingErrors(ctx context.Context, filter *model.TicketingErrorFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingErrorConnection, error) {
 	return where(r.Client.TicketingError.Query(), filter).Paginate(ctx, after, first, before, last)
 }
@@ -154,18 +124,6 @@ func (r *ticketResolver) Deliveries(ctx context.Context, obj *ent.Ticket, after 
 		return r.Client.TicketDelivery.Query().PaginateWithin(ctx, ticketdelivery.FieldTicketID, parents,
 			func(n *ent.TicketDelivery) string { return n.TicketID }, after, first, before, last)
 	})
-}
-
-func (r *ticketingAlertConfigurationResolver) Autotask(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.AutotaskTicketSettings, error) {
-	return autotaskSettings(obj.Settings)
-}
-
-func (r *ticketingAlertConfigurationResolver) ConnectWise(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.ConnectWiseTicketSettings, error) {
-	return connectWiseSettings(obj.Settings)
-}
-
-func (r *ticketingAlertConfigurationResolver) Syncro(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.SyncroTicketSettings, error) {
-	return syncroSettings(obj.Settings)
 }
 
 func (r *unmappedOrganizationEdgeResolver) Suggestions(ctx context.Context, obj *model.UnmappedOrganizationEdge) ([]*model.TicketingCompanySuggestion, error) {

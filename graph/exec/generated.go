@@ -1137,12 +1137,12 @@ type MutationResolver interface {
 	CreateTestTicket(ctx context.Context, input model.CreateTestTicketInput) (*model.CreateTestTicketPayload, error)
 	DeleteTicketingIntegration(ctx context.Context, input model.DeleteTicketingIntegrationInput) (*model.DeleteTicketingIntegrationPayload, error)
 	SetTicketingCompanyMappings(ctx context.Context, input model.SetTicketingCompanyMappingsInput) (*model.SetTicketingCompanyMappingsPayload, error)
+	RetryTicket(ctx context.Context, input model.RetryTicketInput) (*model.RetryTicketPayload, error)
+	CancelTicket(ctx context.Context, input model.CancelTicketInput) (*model.CancelTicketPayload, error)
 	UpdateAutotaskAlertConfiguration(ctx context.Context, input model.UpdateAutotaskAlertConfigurationInput) (*model.UpdateAutotaskAlertConfigurationPayload, error)
 	UpdateConnectWiseAlertConfiguration(ctx context.Context, input model.UpdateConnectWiseAlertConfigurationInput) (*model.UpdateConnectWiseAlertConfigurationPayload, error)
 	UpdateSyncroAlertConfiguration(ctx context.Context, input model.UpdateSyncroAlertConfigurationInput) (*model.UpdateSyncroAlertConfigurationPayload, error)
 	DeleteTicketingAlertConfiguration(ctx context.Context, input model.DeleteTicketingAlertConfigurationInput) (*model.DeleteTicketingAlertConfigurationPayload, error)
-	RetryTicket(ctx context.Context, input model.RetryTicketInput) (*model.RetryTicketPayload, error)
-	CancelTicket(ctx context.Context, input model.CancelTicketInput) (*model.CancelTicketPayload, error)
 }
 type OrganizationResolver interface {
 	Devices(ctx context.Context, obj *ent.Organization, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceConnection, error)
@@ -1178,11 +1178,11 @@ type QueryResolver interface {
 	TicketingCompanyTypes(ctx context.Context, integrationID string) ([]*model.TicketingCompanyType, error)
 	UnmappedOrganizations(ctx context.Context, integrationID string, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*model.UnmappedOrganizationConnection, error)
 	TicketingCompanyMappings(ctx context.Context, filter *model.TicketingCompanyMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingCompanyMappingConnection, error)
-	TicketingAlertOptions(ctx context.Context, integrationID string, refresh bool) ([]*model.TicketingAlertOption, error)
-	TicketingAlerts(ctx context.Context, integrationID string, organizationID *string) ([]*model.TicketingAlert, error)
 	TicketingErrors(ctx context.Context, filter *model.TicketingErrorFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingErrorConnection, error)
 	Ticket(ctx context.Context, id string) (*ent.Ticket, error)
 	Tickets(ctx context.Context, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketConnection, error)
+	TicketingAlertOptions(ctx context.Context, integrationID string, refresh bool) ([]*model.TicketingAlertOption, error)
+	TicketingAlerts(ctx context.Context, integrationID string, organizationID *string) ([]*model.TicketingAlert, error)
 }
 type RoleResolver interface {
 	IsCustom(ctx context.Context, obj *ent.Role) (bool, error)
@@ -10277,175 +10277,6 @@ type TicketingCompanySuggestion {
   score: Float!
 }
 """
-Something to choose for tickets, such as the status, with the choices that the vendor offers.
-"""
-type TicketingAlertOption {
-  """
-  What is chosen: status and priority everywhere; queue, source, resource and role in Autotask; board and source in ConnectWise; problemType and userId in Syncro.
-  """
-  name: String!
-  """
-  The choices.
-  """
-  values: [TicketingAlertOptionValue!]!
-}
-"""
-One choice.
-"""
-type TicketingAlertOptionValue {
-  """
-  What to send.
-  """
-  value: String!
-  """
-  What to show.
-  """
-  label: String!
-  """
-  The value of another option that this choice belongs to: a ConnectWise status's board, or the Autotask resource who has a role; null if it belongs to none.
-  """
-  parent: String
-}
-"""
-An alert type and what an integration makes of it.
-"""
-type TicketingAlert {
-  """
-  The alert type.
-  """
-  alertType: AlertType!
-  """
-  The configuration that counts: the organization's own, if one was asked about and has one, or else the default; null while there is none, and no tickets are made.
-  """
-  configuration: TicketingAlertConfiguration
-  """
-  The provider's default; null if there is none.
-  """
-  default: TicketingAlertConfiguration
-  """
-  The organization's own configuration; null if it has none, or no organization was asked about.
-  """
-  override: TicketingAlertConfiguration
-}
-"""
-Whom Autotask gives a ticket to.
-"""
-enum AutotaskDestination {
-  """
-  A queue.
-  """
-  QUEUE
-  """
-  A person, in one of their roles.
-  """
-  RESOURCE
-}
-"""
-What was chosen from one of the vendor's lists.
-"""
-type TicketingChoice {
-  """
-  The vendor's id.
-  """
-  id: Int!
-  """
-  What the vendor called it when it was chosen.
-  """
-  name: String!
-}
-"""
-A person whom Autotask gives a ticket to.
-"""
-type AutotaskResource {
-  """
-  The vendor's id.
-  """
-  id: Int!
-  """
-  The person's name.
-  """
-  name: String!
-  """
-  In which role.
-  """
-  role: TicketingChoice!
-}
-"""
-What is particular to Autotask in an alert's configuration (JC-006).
-"""
-type AutotaskTicketSettings {
-  """
-  Whether a queue or a person has the ticket.
-  """
-  destination: AutotaskDestination!
-  """
-  The ticket's priority.
-  """
-  priority: TicketingChoice!
-  """
-  A new ticket's status.
-  """
-  status: TicketingChoice!
-  """
-  The queue; null if not chosen.
-  """
-  queue: TicketingChoice
-  """
-  The person; null if not chosen.
-  """
-  resource: AutotaskResource
-  """
-  Where the ticket comes from; null if not chosen.
-  """
-  source: TicketingChoice
-}
-"""
-What is particular to ConnectWise in an alert's configuration (JC-007). What is null is left to ConnectWise.
-"""
-type ConnectWiseTicketSettings {
-  """
-  The service board.
-  """
-  board: TicketingChoice
-  """
-  A new ticket's status, of that board.
-  """
-  status: TicketingChoice
-  """
-  The ticket's priority.
-  """
-  priority: TicketingChoice
-  """
-  Where the ticket comes from.
-  """
-  source: TicketingChoice
-}
-"""
-What is particular to Syncro in an alert's configuration (JC-008).
-"""
-type SyncroTicketSettings {
-  """
-  One of the account's problem types.
-  """
-  problemType: String!
-  """
-  One of the account's statuses; the vendor's default if null.
-  """
-  status: String
-  """
-  One of the account's priorities; the vendor's default if null.
-  """
-  priority: String
-  """
-  The technician to assign; nobody if null.
-  """
-  userId: Int
-  """
-  That technician's name.
-  """
-  username: String
-}
-"""
 Keeps the mappings that match every field given.
 """
 input TicketingCompanyMappingFilter {
@@ -10805,6 +10636,523 @@ type SetTicketingCompanyMappingsPayload {
   mappings: [TicketingCompanyMapping!]!
 }
 """
+What retryTicket takes.
+"""
+input RetryTicketInput {
+  """
+  The ticket's id.
+  """
+  id: ID!
+}
+"""
+What retryTicket answers.
+"""
+type RetryTicketPayload {
+  """
+  The ticket, as it is now.
+  """
+  ticket: Ticket!
+}
+"""
+What cancelTicket takes.
+"""
+input CancelTicketInput {
+  """
+  The ticket's id.
+  """
+  id: ID!
+}
+"""
+What cancelTicket answers.
+"""
+type CancelTicketPayload {
+  """
+  The ticket, as it is now.
+  """
+  ticket: Ticket!
+}
+extend type Query {
+  """
+  The provider's ticketing systems.
+  """
+  ticketingIntegrations(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketingIntegrationConnection! @requires(permission: "ticketing.view_integration")
+  """
+  A ticketing system by its id.
+  """
+  ticketingIntegration(
+    """
+    The integration's id.
+    """
+    id: ID!
+  ): TicketingIntegration! @requires(permission: "ticketing.view_integration")
+  """
+  The vendor's companies of the integration's types, asked of the vendor now.
+  """
+  ticketingCompanies(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    Part of the company's name; all companies if not given.
+    """
+    search: String
+
+    """
+    The next of the page before; the first page if not given.
+    """
+    after: String
+
+    """
+    The vendor's page, from 1; for ConnectWise and Syncro only.
+    """
+    page: Int! = 1 @deprecated(reason: "Autotask does not count pages. Use after.")
+  ): TicketingCompanyPage! @requires(permission: "ticketing.view_companymapping")
+  """
+  The types of company that the vendor knows, asked of it now; none for Syncro.
+  """
+  ticketingCompanyTypes(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+  ): [TicketingCompanyType!]! @requires(permission: "ticketing.view_companymapping")
+  """
+  The organizations that no company is mapped to, with companies that they may be.
+  """
+  unmappedOrganizations(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): UnmappedOrganizationConnection! @requires(permission: "ticketing.view_companymapping")
+  """
+  Which company each organization's tickets are for.
+  """
+  ticketingCompanyMappings(
+    """
+    Keeps what matches every field given.
+    """
+    filter: TicketingCompanyMappingFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketingCompanyMappingConnection! @requires(permission: "ticketing.view_companymapping")
+  """
+  What ticketing systems refused or failed at, in their own words. One that comes back is counted and not listed again; after 90 days without it, it is forgotten (JCX-03).
+  """
+  ticketingErrors(
+    """
+    Keeps what matches every field given.
+    """
+    filter: TicketingErrorFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketingErrorConnection! @requires(permission: "ticketing.view_integration")
+  """
+  A ticket by its id.
+  """
+  ticket(
+    """
+    The ticket's id.
+    """
+    id: ID!
+  ): Ticket! @requires(permission: "ticketing.view_ticket")
+  """
+  The tickets of all organizations in reach.
+  """
+  tickets(
+    """
+    Keeps what matches every field given.
+    """
+    filter: TicketFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketConnection! @requires(permission: "ticketing.view_ticket")
+}
+extend type Mutation {
+  """
+  Connects Syncro. The credentials are tried first, and refused credentials are not stored (JCX-03).
+  """
+  connectSyncro(
+    """
+    What to do, and with what.
+    """
+    input: ConnectSyncroInput!
+  ): ConnectSyncroPayload! @requires(permission: "ticketing.add_integration", transaction: false)
+  """
+  Connects Autotask. The credentials are tried first, and refused credentials are not stored (JCX-03).
+  """
+  connectAutotask(
+    """
+    What to do, and with what.
+    """
+    input: ConnectAutotaskInput!
+  ): ConnectAutotaskPayload! @requires(permission: "ticketing.add_integration", transaction: false)
+  """
+  Connects ConnectWise PSA. The credentials are tried first, and refused credentials are not stored (JCX-03).
+  """
+  connectConnectWise(
+    """
+    What to do, and with what.
+    """
+    input: ConnectConnectWiseInput!
+  ): ConnectConnectWisePayload! @requires(permission: "ticketing.add_integration", transaction: false)
+  """
+  Changes an integration. New credentials are tried first (JCX-03).
+  """
+  updateTicketingIntegration(
+    """
+    What to do, and with what.
+    """
+    input: UpdateTicketingIntegrationInput!
+  ): UpdateTicketingIntegrationPayload! @requires(permission: "ticketing.change_integration", transaction: false)
+  """
+  Tries an integration's credentials, without a ticket; one that works again is taken out of its pause.
+  """
+  verifyTicketingIntegration(
+    """
+    What to do, and with what.
+    """
+    input: VerifyTicketingIntegrationInput!
+  ): VerifyTicketingIntegrationPayload! @requires(permission: "ticketing.change_integration", transaction: false)
+  """
+  Makes one test ticket for an organization's company, with the settings of an alert type, and closes it. An answer that is lost is followed by a search and never by a second ticket.
+  """
+  createTestTicket(
+    """
+    What to do, and with what.
+    """
+    input: CreateTestTicketInput!
+  ): CreateTestTicketPayload! @requires(permission: "ticketing.change_integration", transaction: false)
+  """
+  Deletes an integration with its mappings, configurations and records of tickets, in every organization; the tickets at the vendor stay (JCX-03).
+  """
+  deleteTicketingIntegration(
+    """
+    What to do, and with what.
+    """
+    input: DeleteTicketingIntegrationInput!
+  ): DeleteTicketingIntegrationPayload! @requires(permission: "ticketing.delete_integration")
+  """
+  Says which company each organization's tickets are for. Tickets that waited for it are delivered (JCX-03).
+  """
+  setTicketingCompanyMappings(
+    """
+    What to do, and with what.
+    """
+    input: SetTicketingCompanyMappingsInput!
+  ): SetTicketingCompanyMappingsPayload! @requires(permission: "ticketing.change_companymapping", transaction: false)
+  """
+  Tries a blocked or failed ticket again, now.
+  """
+  retryTicket(
+    """
+    What to do, and with what.
+    """
+    input: RetryTicketInput!
+  ): RetryTicketPayload! @requires(permission: "ticketing.change_ticket")
+  """
+  Gives up a ticket that the vendor does not have yet.
+  """
+  cancelTicket(
+    """
+    What to do, and with what.
+    """
+    input: CancelTicketInput!
+  ): CancelTicketPayload! @requires(permission: "ticketing.change_ticket")
+}
+extend type Ticket {
+  """
+  What was and is to be done at the vendor, in order.
+  """
+  deliveries(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketDeliveryConnection! @goField(forceResolver: true) @requires(permission: "ticketing.view_ticket")
+}
+`, BuiltIn: false},
+	{Name: "../ticketingalert.graphql", Input: `"""
+Something to choose for tickets, such as the status, with the choices that the vendor offers.
+"""
+type TicketingAlertOption {
+  """
+  What is chosen: status and priority everywhere; queue, source, resource and role in Autotask; board and source in ConnectWise; problemType and userId in Syncro.
+  """
+  name: String!
+  """
+  The choices.
+  """
+  values: [TicketingAlertOptionValue!]!
+}
+"""
+One choice.
+"""
+type TicketingAlertOptionValue {
+  """
+  What to send.
+  """
+  value: String!
+  """
+  What to show.
+  """
+  label: String!
+  """
+  The value of another option that this choice belongs to: a ConnectWise status's board, or the Autotask resource who has a role; null if it belongs to none.
+  """
+  parent: String
+}
+"""
+An alert type and what an integration makes of it.
+"""
+type TicketingAlert {
+  """
+  The alert type.
+  """
+  alertType: AlertType!
+  """
+  The configuration that counts: the organization's own, if one was asked about and has one, or else the default; null while there is none, and no tickets are made.
+  """
+  configuration: TicketingAlertConfiguration
+  """
+  The provider's default; null if there is none.
+  """
+  default: TicketingAlertConfiguration
+  """
+  The organization's own configuration; null if it has none, or no organization was asked about.
+  """
+  override: TicketingAlertConfiguration
+}
+"""
+Whom Autotask gives a ticket to.
+"""
+enum AutotaskDestination {
+  """
+  A queue.
+  """
+  QUEUE
+  """
+  A person, in one of their roles.
+  """
+  RESOURCE
+}
+"""
+What was chosen from one of the vendor's lists.
+"""
+type TicketingChoice {
+  """
+  The vendor's id.
+  """
+  id: Int!
+  """
+  What the vendor called it when it was chosen.
+  """
+  name: String!
+}
+"""
+A person whom Autotask gives a ticket to.
+"""
+type AutotaskResource {
+  """
+  The vendor's id.
+  """
+  id: Int!
+  """
+  The person's name.
+  """
+  name: String!
+  """
+  In which role.
+  """
+  role: TicketingChoice!
+}
+"""
+What is particular to Autotask in an alert's configuration (JC-006).
+"""
+type AutotaskTicketSettings {
+  """
+  Whether a queue or a person has the ticket.
+  """
+  destination: AutotaskDestination!
+  """
+  The ticket's priority.
+  """
+  priority: TicketingChoice!
+  """
+  A new ticket's status.
+  """
+  status: TicketingChoice!
+  """
+  The queue; null if not chosen.
+  """
+  queue: TicketingChoice
+  """
+  The person; null if not chosen.
+  """
+  resource: AutotaskResource
+  """
+  Where the ticket comes from; null if not chosen.
+  """
+  source: TicketingChoice
+}
+"""
+What is particular to ConnectWise in an alert's configuration (JC-007). What is null is left to ConnectWise.
+"""
+type ConnectWiseTicketSettings {
+  """
+  The service board.
+  """
+  board: TicketingChoice
+  """
+  A new ticket's status, of that board.
+  """
+  status: TicketingChoice
+  """
+  The ticket's priority.
+  """
+  priority: TicketingChoice
+  """
+  Where the ticket comes from.
+  """
+  source: TicketingChoice
+}
+"""
+What is particular to Syncro in an alert's configuration (JC-008).
+"""
+type SyncroTicketSettings {
+  """
+  One of the account's problem types.
+  """
+  problemType: String!
+  """
+  One of the account's statuses; the vendor's default if null.
+  """
+  status: String
+  """
+  One of the account's priorities; the vendor's default if null.
+  """
+  priority: String
+  """
+  The technician to assign; nobody if null.
+  """
+  userId: Int
+  """
+  That technician's name.
+  """
+  username: String
+}
+"""
 Something from one of the vendor's lists.
 """
 input TicketingChoiceInput {
@@ -11022,167 +11370,7 @@ type UpdateSyncroAlertConfigurationPayload {
   """
   configuration: TicketingAlertConfiguration!
 }
-"""
-What retryTicket takes.
-"""
-input RetryTicketInput {
-  """
-  The ticket's id.
-  """
-  id: ID!
-}
-"""
-What retryTicket answers.
-"""
-type RetryTicketPayload {
-  """
-  The ticket, as it is now.
-  """
-  ticket: Ticket!
-}
-"""
-What cancelTicket takes.
-"""
-input CancelTicketInput {
-  """
-  The ticket's id.
-  """
-  id: ID!
-}
-"""
-What cancelTicket answers.
-"""
-type CancelTicketPayload {
-  """
-  The ticket, as it is now.
-  """
-  ticket: Ticket!
-}
 extend type Query {
-  """
-  The provider's ticketing systems.
-  """
-  ticketingIntegrations(
-    """
-    Return what comes after this cursor.
-    """
-    after: Cursor
-
-    """
-    How many to return, from the first on: 50 if not given, at most 500.
-    """
-    first: Int
-
-    """
-    Return what comes before this cursor.
-    """
-    before: Cursor
-
-    """
-    How many to return, up to the last; at most 500.
-    """
-    last: Int
-  ): TicketingIntegrationConnection! @requires(permission: "ticketing.view_integration")
-  """
-  A ticketing system by its id.
-  """
-  ticketingIntegration(
-    """
-    The integration's id.
-    """
-    id: ID!
-  ): TicketingIntegration! @requires(permission: "ticketing.view_integration")
-  """
-  The vendor's companies of the integration's types, asked of the vendor now.
-  """
-  ticketingCompanies(
-    """
-    The integration's id.
-    """
-    integrationId: ID!
-
-    """
-    Part of the company's name; all companies if not given.
-    """
-    search: String
-
-    """
-    The next of the page before; the first page if not given.
-    """
-    after: String
-
-    """
-    The vendor's page, from 1; for ConnectWise and Syncro only.
-    """
-    page: Int! = 1 @deprecated(reason: "Autotask does not count pages. Use after.")
-  ): TicketingCompanyPage! @requires(permission: "ticketing.view_companymapping")
-  """
-  The types of company that the vendor knows, asked of it now; none for Syncro.
-  """
-  ticketingCompanyTypes(
-    """
-    The integration's id.
-    """
-    integrationId: ID!
-  ): [TicketingCompanyType!]! @requires(permission: "ticketing.view_companymapping")
-  """
-  The organizations that no company is mapped to, with companies that they may be.
-  """
-  unmappedOrganizations(
-    """
-    The integration's id.
-    """
-    integrationId: ID!
-
-    """
-    Return what comes after this cursor.
-    """
-    after: Cursor
-
-    """
-    How many to return, from the first on: 50 if not given, at most 500.
-    """
-    first: Int
-
-    """
-    Return what comes before this cursor.
-    """
-    before: Cursor
-
-    """
-    How many to return, up to the last; at most 500.
-    """
-    last: Int
-  ): UnmappedOrganizationConnection! @requires(permission: "ticketing.view_companymapping")
-  """
-  Which company each organization's tickets are for.
-  """
-  ticketingCompanyMappings(
-    """
-    Keeps what matches every field given.
-    """
-    filter: TicketingCompanyMappingFilter
-
-    """
-    Return what comes after this cursor.
-    """
-    after: Cursor
-
-    """
-    How many to return, from the first on: 50 if not given, at most 500.
-    """
-    first: Int
-
-    """
-    Return what comes before this cursor.
-    """
-    before: Cursor
-
-    """
-    How many to return, up to the last; at most 500.
-    """
-    last: Int
-  ): TicketingCompanyMappingConnection! @requires(permission: "ticketing.view_companymapping")
   """
   What the vendor offers for tickets, as it was read within the last minutes.
   """
@@ -11211,147 +11399,8 @@ extend type Query {
     """
     organizationId: ID
   ): [TicketingAlert!]! @requires(permission: "ticketing.view_alertconfiguration")
-  """
-  What ticketing systems refused or failed at, in their own words. One that comes back is counted and not listed again; after 90 days without it, it is forgotten (JCX-03).
-  """
-  ticketingErrors(
-    """
-    Keeps what matches every field given.
-    """
-    filter: TicketingErrorFilter
-
-    """
-    Return what comes after this cursor.
-    """
-    after: Cursor
-
-    """
-    How many to return, from the first on: 50 if not given, at most 500.
-    """
-    first: Int
-
-    """
-    Return what comes before this cursor.
-    """
-    before: Cursor
-
-    """
-    How many to return, up to the last; at most 500.
-    """
-    last: Int
-  ): TicketingErrorConnection! @requires(permission: "ticketing.view_integration")
-  """
-  A ticket by its id.
-  """
-  ticket(
-    """
-    The ticket's id.
-    """
-    id: ID!
-  ): Ticket! @requires(permission: "ticketing.view_ticket")
-  """
-  The tickets of all organizations in reach.
-  """
-  tickets(
-    """
-    Keeps what matches every field given.
-    """
-    filter: TicketFilter
-
-    """
-    Return what comes after this cursor.
-    """
-    after: Cursor
-
-    """
-    How many to return, from the first on: 50 if not given, at most 500.
-    """
-    first: Int
-
-    """
-    Return what comes before this cursor.
-    """
-    before: Cursor
-
-    """
-    How many to return, up to the last; at most 500.
-    """
-    last: Int
-  ): TicketConnection! @requires(permission: "ticketing.view_ticket")
 }
 extend type Mutation {
-  """
-  Connects Syncro. The credentials are tried first, and refused credentials are not stored (JCX-03).
-  """
-  connectSyncro(
-    """
-    What to do, and with what.
-    """
-    input: ConnectSyncroInput!
-  ): ConnectSyncroPayload! @requires(permission: "ticketing.add_integration", transaction: false)
-  """
-  Connects Autotask. The credentials are tried first, and refused credentials are not stored (JCX-03).
-  """
-  connectAutotask(
-    """
-    What to do, and with what.
-    """
-    input: ConnectAutotaskInput!
-  ): ConnectAutotaskPayload! @requires(permission: "ticketing.add_integration", transaction: false)
-  """
-  Connects ConnectWise PSA. The credentials are tried first, and refused credentials are not stored (JCX-03).
-  """
-  connectConnectWise(
-    """
-    What to do, and with what.
-    """
-    input: ConnectConnectWiseInput!
-  ): ConnectConnectWisePayload! @requires(permission: "ticketing.add_integration", transaction: false)
-  """
-  Changes an integration. New credentials are tried first (JCX-03).
-  """
-  updateTicketingIntegration(
-    """
-    What to do, and with what.
-    """
-    input: UpdateTicketingIntegrationInput!
-  ): UpdateTicketingIntegrationPayload! @requires(permission: "ticketing.change_integration", transaction: false)
-  """
-  Tries an integration's credentials, without a ticket; one that works again is taken out of its pause.
-  """
-  verifyTicketingIntegration(
-    """
-    What to do, and with what.
-    """
-    input: VerifyTicketingIntegrationInput!
-  ): VerifyTicketingIntegrationPayload! @requires(permission: "ticketing.change_integration", transaction: false)
-  """
-  Makes one test ticket for an organization's company, with the settings of an alert type, and closes it. An answer that is lost is followed by a search and never by a second ticket.
-  """
-  createTestTicket(
-    """
-    What to do, and with what.
-    """
-    input: CreateTestTicketInput!
-  ): CreateTestTicketPayload! @requires(permission: "ticketing.change_integration", transaction: false)
-  """
-  Deletes an integration with its mappings, configurations and records of tickets, in every organization; the tickets at the vendor stay (JCX-03).
-  """
-  deleteTicketingIntegration(
-    """
-    What to do, and with what.
-    """
-    input: DeleteTicketingIntegrationInput!
-  ): DeleteTicketingIntegrationPayload! @requires(permission: "ticketing.delete_integration")
-  """
-  Says which company each organization's tickets are for. Tickets that waited for it are delivered (JCX-03).
-  """
-  setTicketingCompanyMappings(
-    """
-    What to do, and with what.
-    """
-    input: SetTicketingCompanyMappingsInput!
-  ): SetTicketingCompanyMappingsPayload! @requires(permission: "ticketing.change_companymapping", transaction: false)
   """
   Says whether alerts of a type become Autotask tickets, and what those look like, by default or in one organization. Everything chosen is checked against what the vendor offers (JC-006).
   """
@@ -11388,50 +11437,6 @@ extend type Mutation {
     """
     input: DeleteTicketingAlertConfigurationInput!
   ): DeleteTicketingAlertConfigurationPayload! @requires(permission: "ticketing.change_alertconfiguration")
-  """
-  Tries a blocked or failed ticket again, now.
-  """
-  retryTicket(
-    """
-    What to do, and with what.
-    """
-    input: RetryTicketInput!
-  ): RetryTicketPayload! @requires(permission: "ticketing.change_ticket")
-  """
-  Gives up a ticket that the vendor does not have yet.
-  """
-  cancelTicket(
-    """
-    What to do, and with what.
-    """
-    input: CancelTicketInput!
-  ): CancelTicketPayload! @requires(permission: "ticketing.change_ticket")
-}
-extend type Ticket {
-  """
-  What was and is to be done at the vendor, in order.
-  """
-  deliveries(
-    """
-    Return what comes after this cursor.
-    """
-    after: Cursor
-
-    """
-    How many to return, from the first on: 50 if not given, at most 500.
-    """
-    first: Int
-
-    """
-    Return what comes before this cursor.
-    """
-    before: Cursor
-
-    """
-    How many to return, up to the last; at most 500.
-    """
-    last: Int
-  ): TicketDeliveryConnection! @goField(forceResolver: true) @requires(permission: "ticketing.view_ticket")
 }
 extend type TicketingAlertConfiguration {
   """
@@ -24111,6 +24116,140 @@ func fieldContext_Mutation_setTicketingCompanyMappings(ctx context.Context, ec *
 	return fc, nil
 }
 
+func _Mutation_retryTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_retryTicket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RetryTicket(ctx, fc.Args["input"].(model.RetryTicketInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_ticket")
+				if err != nil {
+					var zeroVal *model.RetryTicketPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RetryTicketPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RetryTicketPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RetryTicketPayload) graphql.Marshaler {
+			return marshalNRetryTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRetryTicketPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_retryTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RetryTicketPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_retryTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_cancelTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_cancelTicket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CancelTicket(ctx, fc.Args["input"].(model.CancelTicketInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_ticket")
+				if err != nil {
+					var zeroVal *model.CancelTicketPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.CancelTicketPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CancelTicketPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CancelTicketPayload) graphql.Marshaler {
+			return marshalNCancelTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelTicketPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_cancelTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CancelTicketPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_cancelTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_updateAutotaskAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -24373,140 +24512,6 @@ func fieldContext_Mutation_deleteTicketingAlertConfiguration(ctx context.Context
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_deleteTicketingAlertConfiguration_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
-func _Mutation_retryTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Mutation_retryTicket(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RetryTicket(ctx, fc.Args["input"].(model.RetryTicketInput))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_ticket")
-				if err != nil {
-					var zeroVal *model.RetryTicketPayload
-					return zeroVal, err
-				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
-				if err != nil {
-					var zeroVal *model.RetryTicketPayload
-					return zeroVal, err
-				}
-				if ec.Directives.Requires == nil {
-					var zeroVal *model.RetryTicketPayload
-					return zeroVal, errors.New("directive requires is not implemented")
-				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v *model.RetryTicketPayload) graphql.Marshaler {
-			return marshalNRetryTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRetryTicketPayload(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_Mutation_retryTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_RetryTicketPayload(ctx, ec, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = field_Mutation_retryTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
-func _Mutation_cancelTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Mutation_cancelTicket(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CancelTicket(ctx, fc.Args["input"].(model.CancelTicketInput))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_ticket")
-				if err != nil {
-					var zeroVal *model.CancelTicketPayload
-					return zeroVal, err
-				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
-				if err != nil {
-					var zeroVal *model.CancelTicketPayload
-					return zeroVal, err
-				}
-				if ec.Directives.Requires == nil {
-					var zeroVal *model.CancelTicketPayload
-					return zeroVal, errors.New("directive requires is not implemented")
-				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v *model.CancelTicketPayload) graphql.Marshaler {
-			return marshalNCancelTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelTicketPayload(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_Mutation_cancelTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_CancelTicketPayload(ctx, ec, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = field_Mutation_cancelTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -27245,140 +27250,6 @@ func fieldContext_Query_ticketingCompanyMappings(ctx context.Context, ec *execut
 	return fc, nil
 }
 
-func _Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Query_ticketingAlertOptions(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().TicketingAlertOptions(ctx, fc.Args["integrationId"].(string), fc.Args["refresh"].(bool))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
-				if err != nil {
-					var zeroVal []*model.TicketingAlertOption
-					return zeroVal, err
-				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
-				if err != nil {
-					var zeroVal []*model.TicketingAlertOption
-					return zeroVal, err
-				}
-				if ec.Directives.Requires == nil {
-					var zeroVal []*model.TicketingAlertOption
-					return zeroVal, errors.New("directive requires is not implemented")
-				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAlertOption) graphql.Marshaler {
-			return marshalNTicketingAlertOption2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertOptionᚄ(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Query",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_TicketingAlertOption(ctx, ec, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = field_Query_ticketingAlertOptions_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
-func _Query_ticketingAlerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Query_ticketingAlerts(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().TicketingAlerts(ctx, fc.Args["integrationId"].(string), fc.Args["organizationId"].(*string))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
-				if err != nil {
-					var zeroVal []*model.TicketingAlert
-					return zeroVal, err
-				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
-				if err != nil {
-					var zeroVal []*model.TicketingAlert
-					return zeroVal, err
-				}
-				if ec.Directives.Requires == nil {
-					var zeroVal []*model.TicketingAlert
-					return zeroVal, errors.New("directive requires is not implemented")
-				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAlert) graphql.Marshaler {
-			return marshalNTicketingAlert2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertᚄ(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_Query_ticketingAlerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Query",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_TicketingAlert(ctx, ec, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = field_Query_ticketingAlerts_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
 func _Query_ticketingErrors(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -27574,6 +27445,140 @@ func fieldContext_Query_tickets(ctx context.Context, ec *executionContext, field
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Query_tickets_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingAlertOptions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingAlertOptions(ctx, fc.Args["integrationId"].(string), fc.Args["refresh"].(bool))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
+				if err != nil {
+					var zeroVal []*model.TicketingAlertOption
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal []*model.TicketingAlertOption
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal []*model.TicketingAlertOption
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAlertOption) graphql.Marshaler {
+			return marshalNTicketingAlertOption2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertOptionᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlertOption(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingAlertOptions_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingAlerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingAlerts(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingAlerts(ctx, fc.Args["integrationId"].(string), fc.Args["organizationId"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
+				if err != nil {
+					var zeroVal []*model.TicketingAlert
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal []*model.TicketingAlert
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal []*model.TicketingAlert
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAlert) graphql.Marshaler {
+			return marshalNTicketingAlert2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingAlerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlert(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingAlerts_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -44020,6 +44025,20 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "retryTicket":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_retryTicket(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cancelTicket":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_cancelTicket(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "updateAutotaskAlertConfiguration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_updateAutotaskAlertConfiguration(ctx, ec, field)
@@ -44044,20 +44063,6 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "deleteTicketingAlertConfiguration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_deleteTicketingAlertConfiguration(ctx, ec, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "retryTicket":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return _Mutation_retryTicket(ctx, ec, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "cancelTicket":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return _Mutation_cancelTicket(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -45220,50 +45225,6 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
-		case "ticketingAlertOptions":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = _Query_ticketingAlertOptions(ctx, ec, field)
-				if res == graphql.Null {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
-			}
-
-			rrm := func(ctx context.Context) graphql.Marshaler {
-				return ec.OperationContext.RootResolverMiddleware(ctx,
-					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
-		case "ticketingAlerts":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = _Query_ticketingAlerts(ctx, ec, field)
-				if res == graphql.Null {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
-			}
-
-			rrm := func(ctx context.Context) graphql.Marshaler {
-				return ec.OperationContext.RootResolverMiddleware(ctx,
-					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "ticketingErrors":
 			field := field
 
@@ -45318,6 +45279,50 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 					}
 				}()
 				res = _Query_tickets(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingAlertOptions":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingAlertOptions(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingAlerts":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingAlerts(ctx, ec, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}

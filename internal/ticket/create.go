@@ -44,6 +44,7 @@ func (h *hold) create(ctx context.Context, d *ent.TicketDelivery) (more bool, er
 		return true, h.made(ctx, d, made, "")
 	}
 	if psa.ClassOf(err) == psa.Uncertain {
+		h.blame(ctx, d, err)
 		return true, h.doubt(ctx, d, words(err))
 	}
 	return false, h.failed(ctx, d, err)

@@ -18,10 +18,7 @@ import (
 func (h *hold) failed(ctx context.Context, d *ent.TicketDelivery, cause error) error {
 	class := psa.ClassOf(cause)
 	h.logger.InfoContext(ctx, "ticket delivery failed", "ticket", h.ticket.ID, "action", d.Action, "class", class, "error", cause)
-	h.mistake(ctx, mistake{
-		integration: h.integration, organization: h.ticket.OrganizationID, ticket: h.ticket.ID,
-		operation: strings.ToLower(string(d.Action)), cause: cause,
-	})
+	h.blame(ctx, d, cause)
 	state := h.after(d, class)
 	switch class {
 	case psa.Throttled:
@@ -50,6 +47,14 @@ func (h *hold) failed(ctx context.Context, d *ent.TicketDelivery, cause error) e
 		return h.giveUp(ctx, d, cause, attempts)
 	}
 	return h.postpone(ctx, d, state, cause, h.now().Add(h.pauseAfter(attempts, d, state)), attempts)
+}
+
+// blame lists what the vendor refused or failed at for a delivery.
+func (h *hold) blame(ctx context.Context, d *ent.TicketDelivery, cause error) {
+	h.mistake(ctx, mistake{
+		integration: h.integration, organization: h.ticket.OrganizationID, ticket: h.ticket.ID,
+		operation: strings.ToLower(string(d.Action)), cause: cause,
+	})
 }
 
 // after is the state in which a failed call leaves its delivery.

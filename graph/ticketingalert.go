@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bailiwick/bailiwick/graph/model"
+	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/autotask"
@@ -113,4 +114,29 @@ func syncroSettings(raw json.RawMessage) (*model.SyncroTicketSettings, error) {
 		shown.UserID = &id
 	}
 	return shown, nil
+}
+
+func alertOptions(options []psa.Option) []*model.TicketingAlertOption {
+	var shown []*model.TicketingAlertOption
+	for _, o := range options {
+		field := &model.TicketingAlertOption{Name: o.Name, Values: []*model.TicketingAlertOptionValue{}}
+		for _, v := range o.Values {
+			if v.Active {
+				field.Values = append(field.Values, &model.TicketingAlertOptionValue{Value: v.Value, Label: v.Label, Parent: optional(v.Parent)})
+			}
+		}
+		shown = append(shown, field)
+	}
+	return shown
+}
+
+func ticketingAlerts(configured map[string]ticket.Configured) []*model.TicketingAlert {
+	var shown []*model.TicketingAlert
+	for _, t := range alert.Catalogue() {
+		if t.Ticketed {
+			c := configured[t.Key]
+			shown = append(shown, &model.TicketingAlert{AlertType: describeType(t), Configuration: c.Applies(), Default: c.Default, Override: c.Override})
+		}
+	}
+	return shown
 }
