@@ -14,7 +14,7 @@ func advice(kind psa.Kind, class psa.Class, operation string) string {
 				"Its role needs, under System > Security Roles: Companies > Company Maintenance, inquire all; Service Desk > Service Tickets, add, " +
 				"edit and inquire all; Service Desk > Close Service Tickets, edit and inquire all; System > Table Setup, inquire all. Then verify the integration.",
 			psa.Syncro: "In Syncro, open Admin > API Tokens: the token must be there and not expired, with the permissions Customers List/Search and " +
-				"View Detail, and Tickets List/Search, View Details, Create and Edit, and Ticket Comments New. Then verify the integration.",
+				"View Detail, and Tickets List/Search, View Details, Create and Edit. Then verify the integration.",
 		}[kind]
 	case psa.Throttled:
 		return map[psa.Kind]string{
