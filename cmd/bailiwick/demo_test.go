@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/bailiwick/bailiwick/graph/exec"
 	"github.com/bailiwick/bailiwick/internal/demo"
@@ -163,7 +164,7 @@ func TestDemo(t *testing.T) {
 			operations := blocks(guide, "graphql")
 			require.Len(t, operations, 2, vendor)
 			for _, operation := range operations {
-				_, mistakes := gqlparser.LoadQuery(exec.NewExecutableSchema(exec.Config{}).Schema(), operation)
+				_, mistakes := gqlparser.LoadQueryWithRules(exec.NewExecutableSchema(exec.Config{}).Schema(), operation, rules.NewDefaultRules())
 				require.Empty(t, mistakes, operation)
 			}
 		}

@@ -23,6 +23,9 @@ var loose = map[string]string{
 	"tickets.external_id":                            "the vendor's",
 	"tickets.external_company_id":                    "the vendor's",
 	"ticketing_company_mappings.external_company_id": "the vendor's",
+	"ticketing_integrations.company_type_ids":        "the vendor's",
+	"ticketing_integrations.catch_all_company_id":    "the vendor's",
+	"ticketing_errors.ticket_id":                     "the error outlives the ticket",
 }
 
 // key is a foreign key of the live database.
