@@ -1,28 +1,51 @@
 package graph
 
 import (
-	"encoding/json"
-
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/graph/model"
-	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 )
 
-func connection(in model.ConnectSyncroInput) ticket.Connection {
-	return ticket.Connection{
-		Kind: psa.Syncro, Name: deref(in.Name), AutomaticTicketing: in.AutomaticTicketing,
-		Account: ticket.Account{Name: in.Subdomain, BaseURL: deref(in.BaseURL), Credentials: secret.NewText(in.APIToken)},
+func connection(kind psa.Kind, name *string, automatic bool, credentials map[string]*string) ticket.Connection {
+	return ticket.Connection{Kind: kind, Name: deref(name), AutomaticTicketing: automatic, Credentials: secrets(credentials)}
+}
+
+// secrets leaves out what is not given.
+func secrets(given map[string]*string) ticket.Credentials {
+	c := ticket.Credentials{}
+	for name, value := range given {
+		if value != nil {
+			c[name] = secret.NewText(*value)
+		}
 	}
+	return c
 }
 
 func integrationChange(in model.UpdateTicketingIntegrationInput) ticket.Change {
-	c := ticket.Change{ID: in.ID, Name: in.Name, AutomaticTicketing: in.AutomaticTicketing}
-	if in.APIToken != nil {
-		token := secret.NewText(*in.APIToken)
-		c.Credentials = &token
+	c := ticket.Change{ID: in.ID, Name: in.Name, AutomaticTicketing: in.AutomaticTicketing, Credentials: map[psa.Kind]ticket.Credentials{}}
+	if in.CompanyTypeIds != nil {
+		c.CompanyTypeIDs = &in.CompanyTypeIds
+	}
+	if company, ok := in.CatchAllCompanyID.ValueOK(); ok {
+		id := deref(company)
+		c.CatchAllCompany = &id
+	}
+	if a := in.Autotask; a != nil {
+		c.Credentials[psa.Autotask] = secrets(map[string]*string{"username": a.Username, "secret": a.Secret})
+	}
+	if w := in.ConnectWise; w != nil {
+		c.Credentials[psa.ConnectWise] = secrets(map[string]*string{
+			"url": w.URL, "companyId": w.CompanyID, "publicKey": w.PublicKey, "privateKey": w.PrivateKey,
+		})
+	}
+	if in.Syncro != nil || in.APIToken != nil {
+		token := in.APIToken
+		if in.Syncro != nil {
+			token = in.Syncro.APIToken
+		}
+		c.Credentials[psa.Syncro] = secrets(map[string]*string{"apiToken": token})
 	}
 	return c
 }
@@ -35,65 +58,57 @@ func mappings(in []*model.TicketingCompanyMappingInput) []ticket.Mapping {
 	return out
 }
 
-func syncroConfiguration(in model.UpdateSyncroAlertConfigurationInput) ticket.SyncroConfiguration {
-	return ticket.SyncroConfiguration{
-		Integration: in.IntegrationID, AlertType: in.AlertType, ShouldCreateTickets: in.ShouldCreateTickets, DueDays: in.DueDays,
-		Settings: ticket.SyncroSettings{
-			ProblemType: in.ProblemType, Priority: deref(in.Priority), Status: deref(in.Status),
-			UserID: int64(deref(in.UserID)), Username: deref(in.Username),
-		},
-	}
-}
-
-func syncroSettings(raw json.RawMessage) (*model.SyncroTicketSettings, error) {
-	if len(raw) == 0 {
-		return nil, nil
-	}
-	s, err := ticket.ReadSyncroSettings(raw)
-	if err != nil {
-		return nil, err
-	}
-	shown := &model.SyncroTicketSettings{
-		ProblemType: s.ProblemType, Priority: optional(s.Priority), Status: optional(s.Status), Username: optional(s.Username),
-	}
-	if s.UserID != 0 {
-		id := int(s.UserID)
-		shown.UserID = &id
-	}
-	return shown, nil
-}
-
-func companyPage(companies []psa.Company, next int) *model.TicketingCompanyPage {
-	page := &model.TicketingCompanyPage{Companies: []*model.TicketingCompany{}}
-	for _, c := range companies {
-		page.Companies = append(page.Companies, &model.TicketingCompany{ID: c.ID, Name: c.Name})
+func companyPage(page psa.CompanyPage, next int) *model.TicketingCompanyPage {
+	shown := &model.TicketingCompanyPage{Companies: []*model.TicketingCompany{}, Next: optional(page.Next)}
+	for _, c := range page.Companies {
+		shown.Companies = append(shown.Companies, company(c))
 	}
 	if next > 0 {
-		page.NextPage = &next
-	}
-	return page
-}
-
-func alertOptions(options []psa.Option) []*model.TicketingAlertOption {
-	var shown []*model.TicketingAlertOption
-	for _, o := range options {
-		field := &model.TicketingAlertOption{Name: o.Name, Values: []*model.TicketingAlertOptionValue{}}
-		for _, v := range o.Values {
-			if v.Active {
-				field.Values = append(field.Values, &model.TicketingAlertOptionValue{Value: v.Value, Label: v.Label})
-			}
-		}
-		shown = append(shown, field)
+		shown.NextPage = &next
 	}
 	return shown
 }
 
-func ticketingAlerts(configured map[string]*ent.TicketingAlertConfiguration) []*model.TicketingAlert {
-	var shown []*model.TicketingAlert
-	for _, t := range alert.Catalogue() {
-		if t.Ticketed {
-			shown = append(shown, &model.TicketingAlert{AlertType: describeType(t), Configuration: configured[t.Key]})
+func company(c psa.Company) *model.TicketingCompany {
+	return &model.TicketingCompany{ID: c.ID, Name: c.Name}
+}
+
+func companyTypes(types []psa.CompanyType) []*model.TicketingCompanyType {
+	shown := make([]*model.TicketingCompanyType, len(types))
+	for i, t := range types {
+		shown[i] = &model.TicketingCompanyType{ID: t.ID, Name: t.Name}
+	}
+	return shown
+}
+
+// unmapped is a page of organizations whose entries know which integration was
+// asked about.
+func unmapped(page *ent.OrganizationConnection, integration string) *model.UnmappedOrganizationConnection {
+	shown := &model.UnmappedOrganizationConnection{Edges: []*model.UnmappedOrganizationEdge{}, PageInfo: &page.PageInfo, TotalCount: page.TotalCount}
+	for _, e := range page.Edges {
+		shown.Edges = append(shown.Edges, &model.UnmappedOrganizationEdge{Node: e.Node, Cursor: e.Cursor, Integration: integration})
+	}
+	return shown
+}
+
+func suggestions(found map[string][]ticket.Suggestion) map[string][]*model.TicketingCompanySuggestion {
+	shown := make(map[string][]*model.TicketingCompanySuggestion, len(found))
+	for organization, list := range found {
+		shown[organization] = []*model.TicketingCompanySuggestion{}
+		for _, s := range list {
+			shown[organization] = append(shown[organization], &model.TicketingCompanySuggestion{Company: company(s.Company), Score: s.Score})
 		}
 	}
 	return shown
+}
+
+func trial(in model.CreateTestTicketInput) ticket.Trial {
+	return ticket.Trial{Integration: in.IntegrationID, Organization: in.OrganizationID, AlertType: deref(in.AlertType), KeepOpen: in.KeepOpen}
+}
+
+func tried(t ticket.Tried) *model.CreateTestTicketPayload {
+	return &model.CreateTestTicketPayload{
+		ExternalID: t.Remote.ID, Number: t.Remote.Number, URL: optional(t.Remote.URL),
+		Status: t.Status, Closed: t.Remote.Closed, Problem: optional(t.Problem),
+	}
 }

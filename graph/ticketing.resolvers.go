@@ -11,12 +11,31 @@ import (
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/graph/exec"
 	"github.com/bailiwick/bailiwick/graph/model"
+	"github.com/bailiwick/bailiwick/internal/ticket"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 )
 
 func (r *mutationResolver) ConnectSyncro(ctx context.Context, input model.ConnectSyncroInput) (*model.ConnectSyncroPayload, error) {
-	i, err := r.Tickets.Connect(ctx, connection(input))
+	i, err := r.Tickets.Connect(ctx, connection(psa.Syncro, input.Name, input.AutomaticTicketing, map[string]*string{
+		"subdomain": &input.Subdomain, "apiToken": &input.APIToken, "baseUrl": input.BaseURL,
+	}))
 	return &model.ConnectSyncroPayload{Integration: i}, err
+}
+
+func (r *mutationResolver) ConnectAutotask(ctx context.Context, input model.ConnectAutotaskInput) (*model.ConnectAutotaskPayload, error) {
+	i, err := r.Tickets.Connect(ctx, connection(psa.Autotask, input.Name, input.AutomaticTicketing, map[string]*string{
+		"username": &input.Username, "secret": &input.Secret, "baseUrl": input.BaseURL,
+	}))
+	return &model.ConnectAutotaskPayload{Integration: i}, err
+}
+
+func (r *mutationResolver) ConnectConnectWise(ctx context.Context, input model.ConnectConnectWiseInput) (*model.ConnectConnectWisePayload, error) {
+	i, err := r.Tickets.Connect(ctx, connection(psa.ConnectWise, input.Name, input.AutomaticTicketing, map[string]*string{
+		"url": &input.URL, "companyId": &input.CompanyID, "publicKey": &input.PublicKey, "privateKey": &input.PrivateKey,
+	}))
+	return &model.ConnectConnectWisePayload{Integration: i}, err
 }
 
 func (r *mutationResolver) UpdateTicketingIntegration(ctx context.Context, input model.UpdateTicketingIntegrationInput) (*model.UpdateTicketingIntegrationPayload, error) {
@@ -29,6 +48,11 @@ func (r *mutationResolver) VerifyTicketingIntegration(ctx context.Context, input
 	return &model.VerifyTicketingIntegrationPayload{Integration: i, Accepted: accepted}, err
 }
 
+func (r *mutationResolver) CreateTestTicket(ctx context.Context, input model.CreateTestTicketInput) (*model.CreateTestTicketPayload, error) {
+	t, err := r.Tickets.Try(ctx, trial(input))
+	return tried(t), err
+}
+
 func (r *mutationResolver) DeleteTicketingIntegration(ctx context.Context, input model.DeleteTicketingIntegrationInput) (*model.DeleteTicketingIntegrationPayload, error) {
 	err := r.Tickets.Delete(ctx, input.ID)
 	return &model.DeleteTicketingIntegrationPayload{DeletedID: input.ID}, err
@@ -37,11 +61,6 @@ func (r *mutationResolver) DeleteTicketingIntegration(ctx context.Context, input
 func (r *mutationResolver) SetTicketingCompanyMappings(ctx context.Context, input model.SetTicketingCompanyMappingsInput) (*model.SetTicketingCompanyMappingsPayload, error) {
 	set, err := r.Tickets.Map(ctx, input.IntegrationID, mappings(input.Mappings))
 	return &model.SetTicketingCompanyMappingsPayload{Mappings: set}, err
-}
-
-func (r *mutationResolver) UpdateSyncroAlertConfiguration(ctx context.Context, input model.UpdateSyncroAlertConfigurationInput) (*model.UpdateSyncroAlertConfigurationPayload, error) {
-	c, err := r.Tickets.ConfigureSyncro(ctx, syncroConfiguration(input))
-	return &model.UpdateSyncroAlertConfigurationPayload{Configuration: c}, err
 }
 
 func (r *mutationResolver) RetryTicket(ctx context.Context, input model.RetryTicketInput) (*model.RetryTicketPayload, error) {
@@ -62,23 +81,34 @@ func (r *queryResolver) TicketingIntegration(ctx context.Context, id string) (*e
 	return r.Client.TicketingIntegration.Fetch(ctx, id)
 }
 
-func (r *queryResolver) TicketingCompanies(ctx context.Context, integrationID string, search *string, page int) (*model.TicketingCompanyPage, error) {
-	companies, next, err := r.Resolver.Tickets.Companies(ctx, integrationID, deref(search), page)
-	return companyPage(companies, next), err
+func (r *queryResolver) TicketingCompanies(ctx context.Context, integrationID string, search *string, after *string, page int) (*model.TicketingCompanyPage, error) {
+	found, next, err := r.Resolver.Tickets.Companies(ctx, ticket.Search{Integration: integrationID, Name: deref(search), After: deref(after), Page: page})
+	return companyPage(found, next), err
+}
+
+func (r *queryResolver) TicketingCompanyTypes(ctx context.Context, integrationID string) ([]*model.TicketingCompanyType, error) {
+	types, err := r.Resolver.Tickets.CompanyTypes(ctx, integrationID)
+	return companyTypes(types), err
+}
+
+func (r *queryResolver) UnmappedOrganizations(ctx context.Context, integrationID string, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*model.UnmappedOrganizationConnection, error) {
+	query, err := r.Resolver.Tickets.Unmapped(ctx, integrationID)
+	if err != nil {
+		return nil, err
+	}
+	page, err := query.Paginate(ctx, after, first, before, last)
+	if err != nil {
+		return nil, err
+	}
+	return unmapped(page, integrationID), nil
 }
 
 func (r *queryResolver) TicketingCompanyMappings(ctx context.Context, filter *model.TicketingCompanyMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingCompanyMappingConnection, error) {
 	return where(r.Client.TicketingCompanyMapping.Query(), filter).Paginate(ctx, after, first, before, last)
 }
 
-func (r *queryResolver) TicketingAlertOptions(ctx context.Context, integrationID string) ([]*model.TicketingAlertOption, error) {
-	options, err := r.Resolver.Tickets.Options(ctx, integrationID)
-	return alertOptions(options), err
-}
-
-func (r *queryResolver) TicketingAlerts(ctx context.Context, integrationID string) ([]*model.TicketingAlert, error) {
-	configured, err := r.Resolver.Tickets.Configurations(ctx, integrationID)
-	return ticketingAlerts(configured), err
+func (r *queryResolver) TicketingErrors(ctx context.Context, filter *model.TicketingErrorFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingErrorConnection, error) {
+	return where(r.Client.TicketingError.Query(), filter).Paginate(ctx, after, first, before, last)
 }
 
 func (r *queryResolver) Ticket(ctx context.Context, id string) (*ent.Ticket, error) {
@@ -96,6 +126,15 @@ func (r *ticketResolver) Deliveries(ctx context.Context, obj *ent.Ticket, after 
 	})
 }
 
-func (r *ticketingAlertConfigurationResolver) Syncro(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.SyncroTicketSettings, error) {
-	return syncroSettings(obj.Settings)
+func (r *unmappedOrganizationEdgeResolver) Suggestions(ctx context.Context, obj *model.UnmappedOrganizationEdge) ([]*model.TicketingCompanySuggestion, error) {
+	return within(ctx, obj.Node.ID, func(ctx context.Context, organizations []string) (map[string][]*model.TicketingCompanySuggestion, error) {
+		found, err := r.Tickets.Suggest(ctx, obj.Integration, organizations)
+		return suggestions(found), err
+	})
 }
+
+func (r *Resolver) UnmappedOrganizationEdge() exec.UnmappedOrganizationEdgeResolver {
+	return &unmappedOrganizationEdgeResolver{r}
+}
+
+type unmappedOrganizationEdgeResolver struct{ *Resolver }

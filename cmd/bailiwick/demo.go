@@ -20,9 +20,9 @@ type demoCommand struct {
 
 // Help implements kong.HelpProvider.
 func (demoCommand) Help() string {
-	return `It starts on an embedded database, beside a stand-in for a Syncro PSA on a port of its own on this machine, fills both, and prints URLs, sign-ins, API keys and commands to paste. It reads no BAILIWICK_* setting, so that it cannot come near another database.
+	return `It starts on an embedded database, beside stand-ins for Autotask, ConnectWise and Syncro on ports of their own on this machine, fills all, and prints URLs, sign-ins, API keys and commands to paste. It reads no BAILIWICK_* setting, so that it cannot come near another database.
 
-With --data it can be started again: passwords stay the same, API keys are made anew and those of earlier starts revoked, and the stand-in, which keeps its tickets in memory, begins without them.
+With --data it can be started again: passwords stay the same, API keys are made anew and those of earlier starts revoked, and the stand-ins, which keep their tickets in memory, begin without them.
 
 Examples:
 

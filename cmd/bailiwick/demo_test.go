@@ -7,7 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,7 +16,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
+	"github.com/bailiwick/bailiwick/graph/exec"
 	"github.com/bailiwick/bailiwick/internal/demo"
 )
 
@@ -134,10 +137,7 @@ func TestDemo(t *testing.T) {
 	t.Run("the guide's examples", func(t *testing.T) {
 		guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "guide.md"))
 		require.NoError(t, err)
-		var script []string
-		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllSubmatch(guide, -1) {
-			script = append(script, string(block[1]))
-		}
+		script := blocks(guide, "sh")
 		require.Greater(t, len(script), 8)
 		out := shell(t, []string{
 			"GRAPHQL=" + a.GraphQL, "EMAIL=" + a.Administrators[0].Email, "PASSWORD=" + a.Administrators[0].Password,
@@ -150,11 +150,50 @@ func TestDemo(t *testing.T) {
 		require.Contains(t, out, `"status":"RESOLVED"`)
 	})
 
+	t.Run("the examples of the set-up guides", func(t *testing.T) {
+		for _, vendor := range []string{"autotask", "connectwise", "syncro"} {
+			guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "ticketing", vendor+".md"))
+			require.NoError(t, err)
+			script := blocks(guide, "sh")
+			require.Greater(t, len(script), 7, vendor)
+			out := shell(t, []string{"GRAPHQL=" + a.GraphQL, "API_KEY=" + a.Administrators[0].APIKey, "ORGANIZATION=" + a.Organizations[0].ID}, strings.Join(script, "\necho\n"))
+			require.NotContains(t, out, `"errors"`, "%s: %s", vendor, out)
+			for _, want := range []string{`"accepted":true`, `"externalCompanyName":"Dunmore Bakery"`, `"closed":true,"problem":null`, `"deletedId":"tac_`} {
+				require.Contains(t, out, want, vendor)
+			}
+			operations := blocks(guide, "graphql")
+			require.Len(t, operations, 2, vendor)
+			for _, operation := range operations {
+				_, mistakes := gqlparser.LoadQueryWithRules(exec.NewExecutableSchema(exec.Config{}).Schema(), operation, rules.NewDefaultRules())
+				require.Empty(t, mistakes, operation)
+			}
+		}
+	})
+
+	t.Run("every PSA is connected", func(t *testing.T) {
+		require.Equal(t, a.PSA, a.PSAs.Syncro)
+		for vendor, url := range map[string]string{"Autotask": a.PSAs.Autotask, "ConnectWise": a.PSAs.ConnectWise, "Syncro": a.PSAs.Syncro} {
+			require.Contains(t, page(t, url), vendor)
+		}
+		for _, i := range as(a, 0).do(t, `{ ticketingIntegrations { edges { node { kind automaticTicketing status } } } }`, nil).nodes(t, "ticketingIntegrations") {
+			require.Equal(t, i["kind"] == "SYNCRO", i["automaticTicketing"])
+			require.Equal(t, "ACTIVE", i["status"])
+		}
+	})
+
 	require.Zero(t, p.stop(t, syscall.SIGTERM))
 	require.Empty(t, p.rest(t), "one line, and nothing else")
 	left, err := os.ReadDir(temporary)
 	require.NoError(t, err)
 	require.NotContains(t, fmt.Sprint(left), "bailiwick", "the temporary directory goes with the demo")
+}
+
+// blocks are the examples of a page in a language.
+func blocks(page []byte, language string) (all []string) {
+	for _, block := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(page, -1) {
+		all = append(all, string(block[1]))
+	}
+	return all
 }
 
 // shell runs a script with the test binary for its curl, and returns what a
@@ -165,10 +204,10 @@ func shell(t *testing.T, env []string, script string) string {
 	require.NoError(t, err)
 	bin := t.TempDir()
 	require.NoError(t, os.Symlink(self, filepath.Join(bin, "curl")))
-	c := exec.CommandContext(t.Context(), "sh", "-c", script)
+	c := osexec.CommandContext(t.Context(), "sh", "-c", script)
 	c.Env = append(append(os.Environ(), env...), "PATH="+bin+":"+os.Getenv("PATH"))
 	out, err := c.CombinedOutput()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 28 { // --max-time, of the last command
+	if exit, ok := errors.AsType[*osexec.ExitError](err); ok && exit.ExitCode() == 28 { // --max-time, of the last command
 		err = nil
 	}
 	require.NoError(t, err, "%s", out)

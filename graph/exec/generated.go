@@ -58,6 +58,7 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Ticket() TicketResolver
 	TicketingAlertConfiguration() TicketingAlertConfigurationResolver
+	UnmappedOrganizationEdge() UnmappedOrganizationEdgeResolver
 	Viewer() ViewerResolver
 }
 
@@ -252,6 +253,21 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	AutotaskResource struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
+		Role func(childComplexity int) int
+	}
+
+	AutotaskTicketSettings struct {
+		Destination func(childComplexity int) int
+		Priority    func(childComplexity int) int
+		Queue       func(childComplexity int) int
+		Resource    func(childComplexity int) int
+		Source      func(childComplexity int) int
+		Status      func(childComplexity int) int
+	}
+
 	CancelTicketPayload struct {
 		Ticket func(childComplexity int) int
 	}
@@ -265,8 +281,23 @@ type ComplexityRoot struct {
 		RecoveryCodes func(childComplexity int) int
 	}
 
+	ConnectAutotaskPayload struct {
+		Integration func(childComplexity int) int
+	}
+
+	ConnectConnectWisePayload struct {
+		Integration func(childComplexity int) int
+	}
+
 	ConnectSyncroPayload struct {
 		Integration func(childComplexity int) int
+	}
+
+	ConnectWiseTicketSettings struct {
+		Board    func(childComplexity int) int
+		Priority func(childComplexity int) int
+		Source   func(childComplexity int) int
+		Status   func(childComplexity int) int
 	}
 
 	CreateAdministratorPayload struct {
@@ -291,6 +322,15 @@ type ComplexityRoot struct {
 		Role func(childComplexity int) int
 	}
 
+	CreateTestTicketPayload struct {
+		Closed     func(childComplexity int) int
+		ExternalID func(childComplexity int) int
+		Number     func(childComplexity int) int
+		Problem    func(childComplexity int) int
+		Status     func(childComplexity int) int
+		URL        func(childComplexity int) int
+	}
+
 	CreateUserPayload struct {
 		User func(childComplexity int) int
 	}
@@ -308,6 +348,10 @@ type ComplexityRoot struct {
 	}
 
 	DeleteRolePayload struct {
+		DeletedID func(childComplexity int) int
+	}
+
+	DeleteTicketingAlertConfigurationPayload struct {
 		DeletedID func(childComplexity int) int
 	}
 
@@ -662,17 +706,21 @@ type ComplexityRoot struct {
 		CancelTicket                          func(childComplexity int, input model.CancelTicketInput) int
 		ChangePassword                        func(childComplexity int, input model.ChangePasswordInput) int
 		ConfirmTotp                           func(childComplexity int, input model.ConfirmTotpInput) int
+		ConnectAutotask                       func(childComplexity int, input model.ConnectAutotaskInput) int
+		ConnectConnectWise                    func(childComplexity int, input model.ConnectConnectWiseInput) int
 		ConnectSyncro                         func(childComplexity int, input model.ConnectSyncroInput) int
 		CreateAPIKey                          func(childComplexity int, input model.CreateAPIKeyInput) int
 		CreateAdministrator                   func(childComplexity int, input model.CreateAdministratorInput) int
 		CreateDevice                          func(childComplexity int, input model.CreateDeviceInput) int
 		CreateOrganization                    func(childComplexity int, input model.CreateOrganizationInput) int
 		CreateRole                            func(childComplexity int, input model.CreateRoleInput) int
+		CreateTestTicket                      func(childComplexity int, input model.CreateTestTicketInput) int
 		CreateUser                            func(childComplexity int, input model.CreateUserInput) int
 		DeleteAdministrator                   func(childComplexity int, input model.DeleteAdministratorInput) int
 		DeleteDevice                          func(childComplexity int, input model.DeleteDeviceInput) int
 		DeleteOrganization                    func(childComplexity int, input model.DeleteOrganizationInput) int
 		DeleteRole                            func(childComplexity int, input model.DeleteRoleInput) int
+		DeleteTicketingAlertConfiguration     func(childComplexity int, input model.DeleteTicketingAlertConfigurationInput) int
 		DeleteTicketingIntegration            func(childComplexity int, input model.DeleteTicketingIntegrationInput) int
 		DeleteUser                            func(childComplexity int, input model.DeleteUserInput) int
 		EnrollTotp                            func(childComplexity int, input model.EnrollTotpInput) int
@@ -693,6 +741,8 @@ type ComplexityRoot struct {
 		SuspendAdministrator                  func(childComplexity int, input model.SuspendAdministratorInput) int
 		SuspendOrganization                   func(childComplexity int, input model.SuspendOrganizationInput) int
 		UpdateAdministrator                   func(childComplexity int, input model.UpdateAdministratorInput) int
+		UpdateAutotaskAlertConfiguration      func(childComplexity int, input model.UpdateAutotaskAlertConfigurationInput) int
+		UpdateConnectWiseAlertConfiguration   func(childComplexity int, input model.UpdateConnectWiseAlertConfigurationInput) int
 		UpdateDevice                          func(childComplexity int, input model.UpdateDeviceInput) int
 		UpdateOrganization                    func(childComplexity int, input model.UpdateOrganizationInput) int
 		UpdateProvider                        func(childComplexity int, input model.UpdateProviderInput) int
@@ -774,13 +824,16 @@ type ComplexityRoot struct {
 		Roles                    func(childComplexity int, filter *model.RoleFilter, orderBy *ent.RoleOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SystemLogEvents          func(childComplexity int, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Ticket                   func(childComplexity int, id string) int
-		TicketingAlertOptions    func(childComplexity int, integrationID string) int
-		TicketingAlerts          func(childComplexity int, integrationID string) int
-		TicketingCompanies       func(childComplexity int, integrationID string, search *string, page int) int
+		TicketingAlertOptions    func(childComplexity int, integrationID string, refresh bool) int
+		TicketingAlerts          func(childComplexity int, integrationID string, organizationID *string) int
+		TicketingCompanies       func(childComplexity int, integrationID string, search *string, after *string, page int) int
 		TicketingCompanyMappings func(childComplexity int, filter *model.TicketingCompanyMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		TicketingCompanyTypes    func(childComplexity int, integrationID string) int
+		TicketingErrors          func(childComplexity int, filter *model.TicketingErrorFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		TicketingIntegration     func(childComplexity int, id string) int
 		TicketingIntegrations    func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Tickets                  func(childComplexity int, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		UnmappedOrganizations    func(childComplexity int, integrationID string, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		User                     func(childComplexity int, id string) int
 		Users                    func(childComplexity int, filter *model.UserFilter, orderBy *ent.UserOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Viewer                   func(childComplexity int) int
@@ -1017,10 +1070,14 @@ type ComplexityRoot struct {
 	TicketingAlert struct {
 		AlertType     func(childComplexity int) int
 		Configuration func(childComplexity int) int
+		Default       func(childComplexity int) int
+		Override      func(childComplexity int) int
 	}
 
 	TicketingAlertConfiguration struct {
 		AlertType           func(childComplexity int) int
+		Autotask            func(childComplexity int) int
+		ConnectWise         func(childComplexity int) int
 		CreatedAt           func(childComplexity int) int
 		DueDays             func(childComplexity int) int
 		ID                  func(childComplexity int) int
@@ -1048,8 +1105,9 @@ type ComplexityRoot struct {
 	}
 
 	TicketingAlertOptionValue struct {
-		Label func(childComplexity int) int
-		Value func(childComplexity int) int
+		Label  func(childComplexity int) int
+		Parent func(childComplexity int) int
+		Value  func(childComplexity int) int
 	}
 
 	TicketingBillingMapping struct {
@@ -1075,6 +1133,11 @@ type ComplexityRoot struct {
 	TicketingBillingMappingEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	TicketingChoice struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
 	}
 
 	TicketingCompany struct {
@@ -1105,7 +1168,18 @@ type ComplexityRoot struct {
 
 	TicketingCompanyPage struct {
 		Companies func(childComplexity int) int
+		Next      func(childComplexity int) int
 		NextPage  func(childComplexity int) int
+	}
+
+	TicketingCompanySuggestion struct {
+		Company func(childComplexity int) int
+		Score   func(childComplexity int) int
+	}
+
+	TicketingCompanyType struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
 	}
 
 	TicketingError struct {
@@ -1194,8 +1268,28 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	UnmappedOrganizationConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	UnmappedOrganizationEdge struct {
+		Cursor      func(childComplexity int) int
+		Node        func(childComplexity int) int
+		Suggestions func(childComplexity int) int
+	}
+
 	UpdateAdministratorPayload struct {
 		Administrator func(childComplexity int) int
+	}
+
+	UpdateAutotaskAlertConfigurationPayload struct {
+		Configuration func(childComplexity int) int
+	}
+
+	UpdateConnectWiseAlertConfigurationPayload struct {
+		Configuration func(childComplexity int) int
 	}
 
 	UpdateDevicePayload struct {
@@ -1323,13 +1417,19 @@ type MutationResolver interface {
 	DeleteOrganization(ctx context.Context, input model.DeleteOrganizationInput) (*model.DeleteOrganizationPayload, error)
 	RestoreOrganization(ctx context.Context, input model.RestoreOrganizationInput) (*model.RestoreOrganizationPayload, error)
 	ConnectSyncro(ctx context.Context, input model.ConnectSyncroInput) (*model.ConnectSyncroPayload, error)
+	ConnectAutotask(ctx context.Context, input model.ConnectAutotaskInput) (*model.ConnectAutotaskPayload, error)
+	ConnectConnectWise(ctx context.Context, input model.ConnectConnectWiseInput) (*model.ConnectConnectWisePayload, error)
 	UpdateTicketingIntegration(ctx context.Context, input model.UpdateTicketingIntegrationInput) (*model.UpdateTicketingIntegrationPayload, error)
 	VerifyTicketingIntegration(ctx context.Context, input model.VerifyTicketingIntegrationInput) (*model.VerifyTicketingIntegrationPayload, error)
+	CreateTestTicket(ctx context.Context, input model.CreateTestTicketInput) (*model.CreateTestTicketPayload, error)
 	DeleteTicketingIntegration(ctx context.Context, input model.DeleteTicketingIntegrationInput) (*model.DeleteTicketingIntegrationPayload, error)
 	SetTicketingCompanyMappings(ctx context.Context, input model.SetTicketingCompanyMappingsInput) (*model.SetTicketingCompanyMappingsPayload, error)
-	UpdateSyncroAlertConfiguration(ctx context.Context, input model.UpdateSyncroAlertConfigurationInput) (*model.UpdateSyncroAlertConfigurationPayload, error)
 	RetryTicket(ctx context.Context, input model.RetryTicketInput) (*model.RetryTicketPayload, error)
 	CancelTicket(ctx context.Context, input model.CancelTicketInput) (*model.CancelTicketPayload, error)
+	UpdateAutotaskAlertConfiguration(ctx context.Context, input model.UpdateAutotaskAlertConfigurationInput) (*model.UpdateAutotaskAlertConfigurationPayload, error)
+	UpdateConnectWiseAlertConfiguration(ctx context.Context, input model.UpdateConnectWiseAlertConfigurationInput) (*model.UpdateConnectWiseAlertConfigurationPayload, error)
+	UpdateSyncroAlertConfiguration(ctx context.Context, input model.UpdateSyncroAlertConfigurationInput) (*model.UpdateSyncroAlertConfigurationPayload, error)
+	DeleteTicketingAlertConfiguration(ctx context.Context, input model.DeleteTicketingAlertConfigurationInput) (*model.DeleteTicketingAlertConfigurationPayload, error)
 }
 type OrganizationResolver interface {
 	Devices(ctx context.Context, obj *ent.Organization, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceConnection, error)
@@ -1361,12 +1461,15 @@ type QueryResolver interface {
 	Organizations(ctx context.Context, filter *model.OrganizationFilter, orderBy *ent.OrganizationOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.OrganizationConnection, error)
 	TicketingIntegrations(ctx context.Context, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingIntegrationConnection, error)
 	TicketingIntegration(ctx context.Context, id string) (*ent.TicketingIntegration, error)
-	TicketingCompanies(ctx context.Context, integrationID string, search *string, page int) (*model.TicketingCompanyPage, error)
+	TicketingCompanies(ctx context.Context, integrationID string, search *string, after *string, page int) (*model.TicketingCompanyPage, error)
+	TicketingCompanyTypes(ctx context.Context, integrationID string) ([]*model.TicketingCompanyType, error)
+	UnmappedOrganizations(ctx context.Context, integrationID string, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*model.UnmappedOrganizationConnection, error)
 	TicketingCompanyMappings(ctx context.Context, filter *model.TicketingCompanyMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingCompanyMappingConnection, error)
-	TicketingAlertOptions(ctx context.Context, integrationID string) ([]*model.TicketingAlertOption, error)
-	TicketingAlerts(ctx context.Context, integrationID string) ([]*model.TicketingAlert, error)
+	TicketingErrors(ctx context.Context, filter *model.TicketingErrorFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingErrorConnection, error)
 	Ticket(ctx context.Context, id string) (*ent.Ticket, error)
 	Tickets(ctx context.Context, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketConnection, error)
+	TicketingAlertOptions(ctx context.Context, integrationID string, refresh bool) ([]*model.TicketingAlertOption, error)
+	TicketingAlerts(ctx context.Context, integrationID string, organizationID *string) ([]*model.TicketingAlert, error)
 }
 type RoleResolver interface {
 	IsCustom(ctx context.Context, obj *ent.Role) (bool, error)
@@ -1378,7 +1481,12 @@ type TicketResolver interface {
 	Deliveries(ctx context.Context, obj *ent.Ticket, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketDeliveryConnection, error)
 }
 type TicketingAlertConfigurationResolver interface {
+	Autotask(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.AutotaskTicketSettings, error)
+	ConnectWise(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.ConnectWiseTicketSettings, error)
 	Syncro(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.SyncroTicketSettings, error)
+}
+type UnmappedOrganizationEdgeResolver interface {
+	Suggestions(ctx context.Context, obj *model.UnmappedOrganizationEdge) ([]*model.TicketingCompanySuggestion, error)
 }
 type ViewerResolver interface {
 	Can(ctx context.Context, obj *model.Viewer, permission string, organizationID *string) (bool, error)
@@ -2170,6 +2278,62 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AppleMdmEdge.Node(childComplexity), true
 
+	case "AutotaskResource.id":
+		if e.ComplexityRoot.AutotaskResource.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskResource.ID(childComplexity), true
+	case "AutotaskResource.name":
+		if e.ComplexityRoot.AutotaskResource.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskResource.Name(childComplexity), true
+	case "AutotaskResource.role":
+		if e.ComplexityRoot.AutotaskResource.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskResource.Role(childComplexity), true
+
+	case "AutotaskTicketSettings.destination":
+		if e.ComplexityRoot.AutotaskTicketSettings.Destination == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskTicketSettings.Destination(childComplexity), true
+	case "AutotaskTicketSettings.priority":
+		if e.ComplexityRoot.AutotaskTicketSettings.Priority == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskTicketSettings.Priority(childComplexity), true
+	case "AutotaskTicketSettings.queue":
+		if e.ComplexityRoot.AutotaskTicketSettings.Queue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskTicketSettings.Queue(childComplexity), true
+	case "AutotaskTicketSettings.resource":
+		if e.ComplexityRoot.AutotaskTicketSettings.Resource == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskTicketSettings.Resource(childComplexity), true
+	case "AutotaskTicketSettings.source":
+		if e.ComplexityRoot.AutotaskTicketSettings.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskTicketSettings.Source(childComplexity), true
+	case "AutotaskTicketSettings.status":
+		if e.ComplexityRoot.AutotaskTicketSettings.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AutotaskTicketSettings.Status(childComplexity), true
+
 	case "CancelTicketPayload.ticket":
 		if e.ComplexityRoot.CancelTicketPayload.Ticket == nil {
 			break
@@ -2197,12 +2361,51 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ConfirmTotpPayload.RecoveryCodes(childComplexity), true
 
+	case "ConnectAutotaskPayload.integration":
+		if e.ComplexityRoot.ConnectAutotaskPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectAutotaskPayload.Integration(childComplexity), true
+
+	case "ConnectConnectWisePayload.integration":
+		if e.ComplexityRoot.ConnectConnectWisePayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectConnectWisePayload.Integration(childComplexity), true
+
 	case "ConnectSyncroPayload.integration":
 		if e.ComplexityRoot.ConnectSyncroPayload.Integration == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ConnectSyncroPayload.Integration(childComplexity), true
+
+	case "ConnectWiseTicketSettings.board":
+		if e.ComplexityRoot.ConnectWiseTicketSettings.Board == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectWiseTicketSettings.Board(childComplexity), true
+	case "ConnectWiseTicketSettings.priority":
+		if e.ComplexityRoot.ConnectWiseTicketSettings.Priority == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectWiseTicketSettings.Priority(childComplexity), true
+	case "ConnectWiseTicketSettings.source":
+		if e.ComplexityRoot.ConnectWiseTicketSettings.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectWiseTicketSettings.Source(childComplexity), true
+	case "ConnectWiseTicketSettings.status":
+		if e.ComplexityRoot.ConnectWiseTicketSettings.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectWiseTicketSettings.Status(childComplexity), true
 
 	case "CreateAdministratorPayload.activationToken":
 		if e.ComplexityRoot.CreateAdministratorPayload.ActivationToken == nil {
@@ -2251,6 +2454,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateRolePayload.Role(childComplexity), true
 
+	case "CreateTestTicketPayload.closed":
+		if e.ComplexityRoot.CreateTestTicketPayload.Closed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTestTicketPayload.Closed(childComplexity), true
+	case "CreateTestTicketPayload.externalId":
+		if e.ComplexityRoot.CreateTestTicketPayload.ExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTestTicketPayload.ExternalID(childComplexity), true
+	case "CreateTestTicketPayload.number":
+		if e.ComplexityRoot.CreateTestTicketPayload.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTestTicketPayload.Number(childComplexity), true
+	case "CreateTestTicketPayload.problem":
+		if e.ComplexityRoot.CreateTestTicketPayload.Problem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTestTicketPayload.Problem(childComplexity), true
+	case "CreateTestTicketPayload.status":
+		if e.ComplexityRoot.CreateTestTicketPayload.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTestTicketPayload.Status(childComplexity), true
+	case "CreateTestTicketPayload.url":
+		if e.ComplexityRoot.CreateTestTicketPayload.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTestTicketPayload.URL(childComplexity), true
+
 	case "CreateUserPayload.user":
 		if e.ComplexityRoot.CreateUserPayload.User == nil {
 			break
@@ -2285,6 +2525,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteRolePayload.DeletedID(childComplexity), true
+
+	case "DeleteTicketingAlertConfigurationPayload.deletedId":
+		if e.ComplexityRoot.DeleteTicketingAlertConfigurationPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteTicketingAlertConfigurationPayload.DeletedID(childComplexity), true
 
 	case "DeleteTicketingIntegrationPayload.deletedId":
 		if e.ComplexityRoot.DeleteTicketingIntegrationPayload.DeletedID == nil {
@@ -3736,6 +3983,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ConfirmTotp(childComplexity, args["input"].(model.ConfirmTotpInput)), true
+	case "Mutation.connectAutotask":
+		if e.ComplexityRoot.Mutation.ConnectAutotask == nil {
+			break
+		}
+
+		args, err := field_Mutation_connectAutotask_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ConnectAutotask(childComplexity, args["input"].(model.ConnectAutotaskInput)), true
+	case "Mutation.connectConnectWise":
+		if e.ComplexityRoot.Mutation.ConnectConnectWise == nil {
+			break
+		}
+
+		args, err := field_Mutation_connectConnectWise_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ConnectConnectWise(childComplexity, args["input"].(model.ConnectConnectWiseInput)), true
 	case "Mutation.connectSyncro":
 		if e.ComplexityRoot.Mutation.ConnectSyncro == nil {
 			break
@@ -3802,6 +4071,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateRole(childComplexity, args["input"].(model.CreateRoleInput)), true
+	case "Mutation.createTestTicket":
+		if e.ComplexityRoot.Mutation.CreateTestTicket == nil {
+			break
+		}
+
+		args, err := field_Mutation_createTestTicket_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateTestTicket(childComplexity, args["input"].(model.CreateTestTicketInput)), true
 	case "Mutation.createUser":
 		if e.ComplexityRoot.Mutation.CreateUser == nil {
 			break
@@ -3857,6 +4137,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteRole(childComplexity, args["input"].(model.DeleteRoleInput)), true
+	case "Mutation.deleteTicketingAlertConfiguration":
+		if e.ComplexityRoot.Mutation.DeleteTicketingAlertConfiguration == nil {
+			break
+		}
+
+		args, err := field_Mutation_deleteTicketingAlertConfiguration_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteTicketingAlertConfiguration(childComplexity, args["input"].(model.DeleteTicketingAlertConfigurationInput)), true
 	case "Mutation.deleteTicketingIntegration":
 		if e.ComplexityRoot.Mutation.DeleteTicketingIntegration == nil {
 			break
@@ -4077,6 +4368,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateAdministrator(childComplexity, args["input"].(model.UpdateAdministratorInput)), true
+	case "Mutation.updateAutotaskAlertConfiguration":
+		if e.ComplexityRoot.Mutation.UpdateAutotaskAlertConfiguration == nil {
+			break
+		}
+
+		args, err := field_Mutation_updateAutotaskAlertConfiguration_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateAutotaskAlertConfiguration(childComplexity, args["input"].(model.UpdateAutotaskAlertConfigurationInput)), true
+	case "Mutation.updateConnectWiseAlertConfiguration":
+		if e.ComplexityRoot.Mutation.UpdateConnectWiseAlertConfiguration == nil {
+			break
+		}
+
+		args, err := field_Mutation_updateConnectWiseAlertConfiguration_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateConnectWiseAlertConfiguration(childComplexity, args["input"].(model.UpdateConnectWiseAlertConfigurationInput)), true
 	case "Mutation.updateDevice":
 		if e.ComplexityRoot.Mutation.UpdateDevice == nil {
 			break
@@ -4600,7 +4913,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.TicketingAlertOptions(childComplexity, args["integrationId"].(string)), true
+		return e.ComplexityRoot.Query.TicketingAlertOptions(childComplexity, args["integrationId"].(string), args["refresh"].(bool)), true
 	case "Query.ticketingAlerts":
 		if e.ComplexityRoot.Query.TicketingAlerts == nil {
 			break
@@ -4611,7 +4924,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.TicketingAlerts(childComplexity, args["integrationId"].(string)), true
+		return e.ComplexityRoot.Query.TicketingAlerts(childComplexity, args["integrationId"].(string), args["organizationId"].(*string)), true
 	case "Query.ticketingCompanies":
 		if e.ComplexityRoot.Query.TicketingCompanies == nil {
 			break
@@ -4622,7 +4935,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.TicketingCompanies(childComplexity, args["integrationId"].(string), args["search"].(*string), args["page"].(int)), true
+		return e.ComplexityRoot.Query.TicketingCompanies(childComplexity, args["integrationId"].(string), args["search"].(*string), args["after"].(*string), args["page"].(int)), true
 	case "Query.ticketingCompanyMappings":
 		if e.ComplexityRoot.Query.TicketingCompanyMappings == nil {
 			break
@@ -4634,6 +4947,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.TicketingCompanyMappings(childComplexity, args["filter"].(*model.TicketingCompanyMappingFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Query.ticketingCompanyTypes":
+		if e.ComplexityRoot.Query.TicketingCompanyTypes == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingCompanyTypes_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingCompanyTypes(childComplexity, args["integrationId"].(string)), true
+	case "Query.ticketingErrors":
+		if e.ComplexityRoot.Query.TicketingErrors == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingErrors_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingErrors(childComplexity, args["filter"].(*model.TicketingErrorFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.ticketingIntegration":
 		if e.ComplexityRoot.Query.TicketingIntegration == nil {
 			break
@@ -4667,6 +5002,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Tickets(childComplexity, args["filter"].(*model.TicketFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Query.unmappedOrganizations":
+		if e.ComplexityRoot.Query.UnmappedOrganizations == nil {
+			break
+		}
+
+		args, err := field_Query_unmappedOrganizations_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.UnmappedOrganizations(childComplexity, args["integrationId"].(string), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.user":
 		if e.ComplexityRoot.Query.User == nil {
 			break
@@ -5503,6 +5849,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingAlert.Configuration(childComplexity), true
+	case "TicketingAlert.default":
+		if e.ComplexityRoot.TicketingAlert.Default == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAlert.Default(childComplexity), true
+	case "TicketingAlert.override":
+		if e.ComplexityRoot.TicketingAlert.Override == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAlert.Override(childComplexity), true
 
 	case "TicketingAlertConfiguration.alertType":
 		if e.ComplexityRoot.TicketingAlertConfiguration.AlertType == nil {
@@ -5510,6 +5868,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingAlertConfiguration.AlertType(childComplexity), true
+	case "TicketingAlertConfiguration.autotask":
+		if e.ComplexityRoot.TicketingAlertConfiguration.Autotask == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAlertConfiguration.Autotask(childComplexity), true
+	case "TicketingAlertConfiguration.connectWise":
+		if e.ComplexityRoot.TicketingAlertConfiguration.ConnectWise == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAlertConfiguration.ConnectWise(childComplexity), true
 	case "TicketingAlertConfiguration.createdAt":
 		if e.ComplexityRoot.TicketingAlertConfiguration.CreatedAt == nil {
 			break
@@ -5610,6 +5980,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingAlertOptionValue.Label(childComplexity), true
+	case "TicketingAlertOptionValue.parent":
+		if e.ComplexityRoot.TicketingAlertOptionValue.Parent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAlertOptionValue.Parent(childComplexity), true
 	case "TicketingAlertOptionValue.value":
 		if e.ComplexityRoot.TicketingAlertOptionValue.Value == nil {
 			break
@@ -5716,6 +6092,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketingBillingMappingEdge.Node(childComplexity), true
 
+	case "TicketingChoice.id":
+		if e.ComplexityRoot.TicketingChoice.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingChoice.ID(childComplexity), true
+	case "TicketingChoice.name":
+		if e.ComplexityRoot.TicketingChoice.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingChoice.Name(childComplexity), true
+
 	case "TicketingCompany.id":
 		if e.ComplexityRoot.TicketingCompany.ID == nil {
 			break
@@ -5810,12 +6199,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingCompanyPage.Companies(childComplexity), true
+	case "TicketingCompanyPage.next":
+		if e.ComplexityRoot.TicketingCompanyPage.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingCompanyPage.Next(childComplexity), true
 	case "TicketingCompanyPage.nextPage":
 		if e.ComplexityRoot.TicketingCompanyPage.NextPage == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingCompanyPage.NextPage(childComplexity), true
+
+	case "TicketingCompanySuggestion.company":
+		if e.ComplexityRoot.TicketingCompanySuggestion.Company == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingCompanySuggestion.Company(childComplexity), true
+	case "TicketingCompanySuggestion.score":
+		if e.ComplexityRoot.TicketingCompanySuggestion.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingCompanySuggestion.Score(childComplexity), true
+
+	case "TicketingCompanyType.id":
+		if e.ComplexityRoot.TicketingCompanyType.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingCompanyType.ID(childComplexity), true
+	case "TicketingCompanyType.name":
+		if e.ComplexityRoot.TicketingCompanyType.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingCompanyType.Name(childComplexity), true
 
 	case "TicketingError.advice":
 		if e.ComplexityRoot.TicketingError.Advice == nil {
@@ -6180,12 +6601,64 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketingUsageRecordEdge.Node(childComplexity), true
 
+	case "UnmappedOrganizationConnection.edges":
+		if e.ComplexityRoot.UnmappedOrganizationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnmappedOrganizationConnection.Edges(childComplexity), true
+	case "UnmappedOrganizationConnection.pageInfo":
+		if e.ComplexityRoot.UnmappedOrganizationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnmappedOrganizationConnection.PageInfo(childComplexity), true
+	case "UnmappedOrganizationConnection.totalCount":
+		if e.ComplexityRoot.UnmappedOrganizationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnmappedOrganizationConnection.TotalCount(childComplexity), true
+
+	case "UnmappedOrganizationEdge.cursor":
+		if e.ComplexityRoot.UnmappedOrganizationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnmappedOrganizationEdge.Cursor(childComplexity), true
+	case "UnmappedOrganizationEdge.node":
+		if e.ComplexityRoot.UnmappedOrganizationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnmappedOrganizationEdge.Node(childComplexity), true
+	case "UnmappedOrganizationEdge.suggestions":
+		if e.ComplexityRoot.UnmappedOrganizationEdge.Suggestions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnmappedOrganizationEdge.Suggestions(childComplexity), true
+
 	case "UpdateAdministratorPayload.administrator":
 		if e.ComplexityRoot.UpdateAdministratorPayload.Administrator == nil {
 			break
 		}
 
 		return e.ComplexityRoot.UpdateAdministratorPayload.Administrator(childComplexity), true
+
+	case "UpdateAutotaskAlertConfigurationPayload.configuration":
+		if e.ComplexityRoot.UpdateAutotaskAlertConfigurationPayload.Configuration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateAutotaskAlertConfigurationPayload.Configuration(childComplexity), true
+
+	case "UpdateConnectWiseAlertConfigurationPayload.configuration":
+		if e.ComplexityRoot.UpdateConnectWiseAlertConfigurationPayload.Configuration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateConnectWiseAlertConfigurationPayload.Configuration(childComplexity), true
 
 	case "UpdateDevicePayload.device":
 		if e.ComplexityRoot.UpdateDevicePayload.Device == nil {
@@ -6394,20 +6867,27 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputAlertFilter,
 		unmarshalInputAlertOrder,
 		unmarshalInputApiKeyFilter,
+		unmarshalInputAutotaskCredentialsInput,
+		unmarshalInputAutotaskResourceInput,
 		unmarshalInputCancelTicketInput,
 		unmarshalInputChangePasswordInput,
 		unmarshalInputConfirmTotpInput,
+		unmarshalInputConnectAutotaskInput,
+		unmarshalInputConnectConnectWiseInput,
 		unmarshalInputConnectSyncroInput,
+		unmarshalInputConnectWiseCredentialsInput,
 		unmarshalInputCreateAdministratorInput,
 		unmarshalInputCreateApiKeyInput,
 		unmarshalInputCreateDeviceInput,
 		unmarshalInputCreateOrganizationInput,
 		unmarshalInputCreateRoleInput,
+		unmarshalInputCreateTestTicketInput,
 		unmarshalInputCreateUserInput,
 		unmarshalInputDeleteAdministratorInput,
 		unmarshalInputDeleteDeviceInput,
 		unmarshalInputDeleteOrganizationInput,
 		unmarshalInputDeleteRoleInput,
+		unmarshalInputDeleteTicketingAlertConfigurationInput,
 		unmarshalInputDeleteTicketingIntegrationInput,
 		unmarshalInputDeleteUserInput,
 		unmarshalInputDeviceFilter,
@@ -6433,12 +6913,17 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputSignOutInput,
 		unmarshalInputSuspendAdministratorInput,
 		unmarshalInputSuspendOrganizationInput,
+		unmarshalInputSyncroCredentialsInput,
 		unmarshalInputSystemLogEventFilter,
 		unmarshalInputSystemLogEventOrder,
 		unmarshalInputTicketFilter,
+		unmarshalInputTicketingChoiceInput,
 		unmarshalInputTicketingCompanyMappingFilter,
 		unmarshalInputTicketingCompanyMappingInput,
+		unmarshalInputTicketingErrorFilter,
 		unmarshalInputUpdateAdministratorInput,
+		unmarshalInputUpdateAutotaskAlertConfigurationInput,
+		unmarshalInputUpdateConnectWiseAlertConfigurationInput,
 		unmarshalInputUpdateDeviceInput,
 		unmarshalInputUpdateOrganizationInput,
 		unmarshalInputUpdateProviderInput,
@@ -12232,78 +12717,87 @@ type TicketingCompanyPage {
   """
   companies: [TicketingCompany!]!
   """
-  The next page; null on the last.
+  What to pass as after for the next page; null on the last.
   """
-  nextPage: Int
+  next: String
+  """
+  The next page; null on the last, and for Autotask.
+  """
+  nextPage: Int @deprecated(reason: "Autotask does not count pages. Use next.")
 }
 """
-Something to choose for tickets, such as the status, with the choices that the vendor offers.
+A type of companies: customer, prospect, supplier.
 """
-type TicketingAlertOption {
+type TicketingCompanyType {
   """
-  What is chosen: problemType, status, priority or user.
+  The vendor's id.
+  """
+  id: Int!
+  """
+  The vendor's name for it.
   """
   name: String!
-  """
-  The choices.
-  """
-  values: [TicketingAlertOptionValue!]!
 }
 """
-One choice.
+A page of a list of organizations that no company is mapped to.
 """
-type TicketingAlertOptionValue {
+type UnmappedOrganizationConnection {
   """
-  What to send.
+  The page's entries, in order.
   """
-  value: String!
+  edges: [UnmappedOrganizationEdge!]!
   """
-  What to show.
+  Where the page stands in the whole list.
   """
-  label: String!
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
 }
 """
-An alert type and what an integration makes of it.
+One organization that no company is mapped to.
 """
-type TicketingAlert {
+type UnmappedOrganizationEdge {
   """
-  The alert type.
+  The organization.
   """
-  alertType: AlertType!
+  node: Organization! @requires(permission: "tenancy.view_organization")
   """
-  The configuration; null while there is none, and no tickets are made.
+  Where the entry stands: pass it as after or before.
   """
-  configuration: TicketingAlertConfiguration
+  cursor: Cursor!
+  """
+  Up to three companies with a name like the organization's, the most alike first. The vendor's companies are read once for a whole page.
+  """
+  suggestions: [TicketingCompanySuggestion!]! @goField(forceResolver: true) @requires(permission: "ticketing.view_companymapping")
 }
 """
-What is particular to Syncro in an alert's configuration (JC-008).
+A company that an organization may be.
 """
-type SyncroTicketSettings {
+type TicketingCompanySuggestion {
   """
-  One of the account's problem types.
+  The company.
   """
-  problemType: String!
+  company: TicketingCompany!
   """
-  One of the account's statuses; the vendor's default if null.
+  How alike the names are, from 0.5 to 1.
   """
-  status: String
-  """
-  One of the account's priorities; the vendor's default if null.
-  """
-  priority: String
-  """
-  The technician to assign; nobody if null.
-  """
-  userId: Int
-  """
-  That technician's name.
-  """
-  username: String
+  score: Float!
 }
 """
 Keeps the mappings that match every field given.
 """
 input TicketingCompanyMappingFilter {
+  """
+  Of this integration.
+  """
+  integrationId: ID
+}
+"""
+Keeps the errors that match every field given.
+"""
+input TicketingErrorFilter {
   """
   Of this integration.
   """
@@ -12361,6 +12855,78 @@ type ConnectSyncroPayload {
   integration: TicketingIntegration!
 }
 """
+What connectAutotask takes.
+"""
+input ConnectAutotaskInput {
+  """
+  What to call it; Autotask if not given.
+  """
+  name: String
+  """
+  The API user's key, which Autotask shows as Username (Key).
+  """
+  username: String!
+  """
+  The API user's secret, which Autotask shows as Password (Secret).
+  """
+  secret: String!
+  """
+  Another address than Autotask's for looking up zones; only where the deployment allows it.
+  """
+  baseUrl: String
+  """
+  Whether alerts become tickets without anyone asking.
+  """
+  automaticTicketing: Boolean! = true
+}
+"""
+What connectAutotask answers.
+"""
+type ConnectAutotaskPayload {
+  """
+  The integration, as it is now.
+  """
+  integration: TicketingIntegration!
+}
+"""
+What connectConnectWise takes.
+"""
+input ConnectConnectWiseInput {
+  """
+  What to call it; ConnectWise if not given.
+  """
+  name: String
+  """
+  The address that technicians sign in at: https://na.myconnectwise.net, or that of your own server.
+  """
+  url: String!
+  """
+  The company that technicians enter when they sign in.
+  """
+  companyId: String!
+  """
+  The API member's public key.
+  """
+  publicKey: String!
+  """
+  The API member's private key.
+  """
+  privateKey: String!
+  """
+  Whether alerts become tickets without anyone asking.
+  """
+  automaticTicketing: Boolean! = true
+}
+"""
+What connectConnectWise answers.
+"""
+type ConnectConnectWisePayload {
+  """
+  The integration, as it is now.
+  """
+  integration: TicketingIntegration!
+}
+"""
 What updateTicketingIntegration takes.
 """
 input UpdateTicketingIntegrationInput {
@@ -12375,11 +12941,74 @@ input UpdateTicketingIntegrationInput {
   """
   A new Syncro API token.
   """
-  apiToken: String
+  apiToken: String @deprecated(reason: "Use syncro.")
   """
   Whether alerts become tickets without anyone asking.
   """
   automaticTicketing: Boolean
+  """
+  Only companies of these types are offered for mapping; all if empty (Autotask, ConnectWise).
+  """
+  companyTypeIds: [Int!]
+  """
+  The vendor's company that tickets of unmapped organizations go to; null holds them until the organization is mapped.
+  """
+  catchAllCompanyId: String @goField(omittable: true)
+  """
+  New credentials for Autotask; what is not given stays. They must be of the same account: mappings and configurations stay.
+  """
+  autotask: AutotaskCredentialsInput
+  """
+  New credentials for ConnectWise; what is not given stays. They must be of the same account: mappings and configurations stay.
+  """
+  connectWise: ConnectWiseCredentialsInput
+  """
+  New credentials for Syncro.
+  """
+  syncro: SyncroCredentialsInput
+}
+"""
+Credentials for Autotask.
+"""
+input AutotaskCredentialsInput {
+  """
+  The API user's key.
+  """
+  username: String
+  """
+  The API user's secret.
+  """
+  secret: String
+}
+"""
+Credentials for ConnectWise.
+"""
+input ConnectWiseCredentialsInput {
+  """
+  The address that technicians sign in at.
+  """
+  url: String
+  """
+  The company that technicians enter when they sign in.
+  """
+  companyId: String
+  """
+  The API member's public key.
+  """
+  publicKey: String
+  """
+  The API member's private key.
+  """
+  privateKey: String
+}
+"""
+Credentials for Syncro.
+"""
+input SyncroCredentialsInput {
+  """
+  A Syncro API token.
+  """
+  apiToken: String
 }
 """
 What updateTicketingIntegration answers.
@@ -12411,6 +13040,56 @@ type VerifyTicketingIntegrationPayload {
   Whether the vendor accepted the credentials; the integration's lastError says why not.
   """
   accepted: Boolean!
+}
+"""
+What createTestTicket takes.
+"""
+input CreateTestTicketInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  The organization whose company the ticket is for.
+  """
+  organizationId: ID!
+  """
+  The alert type whose configuration the ticket has, its key or its UUID; the first that is configured if not given.
+  """
+  alertType: String
+  """
+  Whether the ticket stays open, to be looked at.
+  """
+  keepOpen: Boolean! = false
+}
+"""
+What createTestTicket answers.
+"""
+type CreateTestTicketPayload {
+  """
+  The ticket's id at the vendor.
+  """
+  externalId: String!
+  """
+  The ticket's number, as technicians know it.
+  """
+  number: String!
+  """
+  Where a technician opens it; null if the vendor has no such address.
+  """
+  url: String
+  """
+  What the vendor calls the status that it has now.
+  """
+  status: String!
+  """
+  Whether it is closed.
+  """
+  closed: Boolean!
+  """
+  Why it could not be closed or read again, in the vendor's words; null if all went well.
+  """
+  problem: String
 }
 """
 What deleteTicketingIntegration takes.
@@ -12464,56 +13143,6 @@ type SetTicketingCompanyMappingsPayload {
   The mappings that were set.
   """
   mappings: [TicketingCompanyMapping!]!
-}
-"""
-What updateSyncroAlertConfiguration takes.
-"""
-input UpdateSyncroAlertConfigurationInput {
-  """
-  The integration's id.
-  """
-  integrationId: ID!
-  """
-  The alert type: its key or its UUID.
-  """
-  alertType: String!
-  """
-  Whether alerts of this type become tickets.
-  """
-  shouldCreateTickets: Boolean!
-  """
-  One of the account's problem types.
-  """
-  problemType: String!
-  """
-  The ticket is due this many days after the alert; absent for no due date; 0 to 365.
-  """
-  dueDays: Int
-  """
-  One of the account's priorities; absent for the vendor's default.
-  """
-  priority: String
-  """
-  One of the account's statuses; absent for the vendor's default.
-  """
-  status: String
-  """
-  The technician to assign; absent for nobody.
-  """
-  userId: Int
-  """
-  That technician's name; it must fit userId.
-  """
-  username: String
-}
-"""
-What updateSyncroAlertConfiguration answers.
-"""
-type UpdateSyncroAlertConfigurationPayload {
-  """
-  The configuration, as it is now.
-  """
-  configuration: TicketingAlertConfiguration!
 }
 """
 What retryTicket takes.
@@ -12586,7 +13215,7 @@ extend type Query {
     id: ID!
   ): TicketingIntegration! @requires(permission: "ticketing.view_integration")
   """
-  The vendor's companies, asked of the vendor now.
+  The vendor's companies of the integration's types, asked of the vendor now.
   """
   ticketingCompanies(
     """
@@ -12600,10 +13229,53 @@ extend type Query {
     search: String
 
     """
-    The vendor's page, from 1.
+    The next of the page before; the first page if not given.
     """
-    page: Int! = 1
+    after: String
+
+    """
+    The vendor's page, from 1; for ConnectWise and Syncro only.
+    """
+    page: Int! = 1 @deprecated(reason: "Autotask does not count pages. Use after.")
   ): TicketingCompanyPage! @requires(permission: "ticketing.view_companymapping")
+  """
+  The types of company that the vendor knows, asked of it now; none for Syncro.
+  """
+  ticketingCompanyTypes(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+  ): [TicketingCompanyType!]! @requires(permission: "ticketing.view_companymapping")
+  """
+  The organizations that no company is mapped to, with companies that they may be.
+  """
+  unmappedOrganizations(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): UnmappedOrganizationConnection! @requires(permission: "ticketing.view_companymapping")
   """
   Which company each organization's tickets are for.
   """
@@ -12634,23 +13306,34 @@ extend type Query {
     last: Int
   ): TicketingCompanyMappingConnection! @requires(permission: "ticketing.view_companymapping")
   """
-  What the vendor offers for tickets, asked of the vendor now.
+  What ticketing systems refused or failed at, in their own words. One that comes back is counted and not listed again; after 90 days without it, it is forgotten (JCX-03).
   """
-  ticketingAlertOptions(
+  ticketingErrors(
     """
-    The integration's id.
+    Keeps what matches every field given.
     """
-    integrationId: ID!
-  ): [TicketingAlertOption!]! @requires(permission: "ticketing.view_alertconfiguration")
-  """
-  Every alert type with its configuration in an integration.
-  """
-  ticketingAlerts(
+    filter: TicketingErrorFilter
+
     """
-    The integration's id.
+    Return what comes after this cursor.
     """
-    integrationId: ID!
-  ): [TicketingAlert!]! @requires(permission: "ticketing.view_alertconfiguration")
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketingErrorConnection! @requires(permission: "ticketing.view_integration")
   """
   A ticket by its id.
   """
@@ -12701,6 +13384,24 @@ extend type Mutation {
     input: ConnectSyncroInput!
   ): ConnectSyncroPayload! @requires(permission: "ticketing.add_integration", transaction: false)
   """
+  Connects Autotask. The credentials are tried first, and refused credentials are not stored (JCX-03).
+  """
+  connectAutotask(
+    """
+    What to do, and with what.
+    """
+    input: ConnectAutotaskInput!
+  ): ConnectAutotaskPayload! @requires(permission: "ticketing.add_integration", transaction: false)
+  """
+  Connects ConnectWise PSA. The credentials are tried first, and refused credentials are not stored (JCX-03).
+  """
+  connectConnectWise(
+    """
+    What to do, and with what.
+    """
+    input: ConnectConnectWiseInput!
+  ): ConnectConnectWisePayload! @requires(permission: "ticketing.add_integration", transaction: false)
+  """
   Changes an integration. New credentials are tried first (JCX-03).
   """
   updateTicketingIntegration(
@@ -12719,6 +13420,15 @@ extend type Mutation {
     input: VerifyTicketingIntegrationInput!
   ): VerifyTicketingIntegrationPayload! @requires(permission: "ticketing.change_integration", transaction: false)
   """
+  Makes one test ticket for an organization's company, with the settings of an alert type, and closes it. An answer that is lost is followed by a search and never by a second ticket.
+  """
+  createTestTicket(
+    """
+    What to do, and with what.
+    """
+    input: CreateTestTicketInput!
+  ): CreateTestTicketPayload! @requires(permission: "ticketing.change_integration", transaction: false)
+  """
   Deletes an integration with its mappings, configurations and records of tickets, in every organization; the tickets at the vendor stay (JCX-03).
   """
   deleteTicketingIntegration(
@@ -12736,15 +13446,6 @@ extend type Mutation {
     """
     input: SetTicketingCompanyMappingsInput!
   ): SetTicketingCompanyMappingsPayload! @requires(permission: "ticketing.change_companymapping", transaction: false)
-  """
-  Says whether alerts of a type become Syncro tickets, and what those look like. Names are checked against what the vendor offers (JC-008).
-  """
-  updateSyncroAlertConfiguration(
-    """
-    What to do, and with what.
-    """
-    input: UpdateSyncroAlertConfigurationInput!
-  ): UpdateSyncroAlertConfigurationPayload! @requires(permission: "ticketing.change_alertconfiguration", transaction: false)
   """
   Tries a blocked or failed ticket again, now.
   """
@@ -12790,7 +13491,471 @@ extend type Ticket {
     last: Int
   ): TicketDeliveryConnection! @goField(forceResolver: true) @requires(permission: "ticketing.view_ticket")
 }
+`, BuiltIn: false},
+	{Name: "../ticketingalert.graphql", Input: `"""
+Something to choose for tickets, such as the status, with the choices that the vendor offers.
+"""
+type TicketingAlertOption {
+  """
+  What is chosen: status and priority everywhere; queue, source, resource and role in Autotask; board and source in ConnectWise; problemType and userId in Syncro.
+  """
+  name: String!
+  """
+  The choices.
+  """
+  values: [TicketingAlertOptionValue!]!
+}
+"""
+One choice.
+"""
+type TicketingAlertOptionValue {
+  """
+  What to send.
+  """
+  value: String!
+  """
+  What to show.
+  """
+  label: String!
+  """
+  The value of another option that this choice belongs to: a ConnectWise status's board, or the Autotask resource who has a role; null if it belongs to none.
+  """
+  parent: String
+}
+"""
+An alert type and what an integration makes of it.
+"""
+type TicketingAlert {
+  """
+  The alert type.
+  """
+  alertType: AlertType!
+  """
+  The configuration that counts: the organization's own, if one was asked about and has one, or else the default; null while there is none, and no tickets are made.
+  """
+  configuration: TicketingAlertConfiguration
+  """
+  The provider's default; null if there is none.
+  """
+  default: TicketingAlertConfiguration
+  """
+  The organization's own configuration; null if it has none, or no organization was asked about.
+  """
+  override: TicketingAlertConfiguration
+}
+"""
+Whom Autotask gives a ticket to.
+"""
+enum AutotaskDestination {
+  """
+  A queue.
+  """
+  QUEUE
+  """
+  A person, in one of their roles.
+  """
+  RESOURCE
+}
+"""
+What was chosen from one of the vendor's lists.
+"""
+type TicketingChoice {
+  """
+  The vendor's id.
+  """
+  id: Int!
+  """
+  What the vendor called it when it was chosen.
+  """
+  name: String!
+}
+"""
+A person whom Autotask gives a ticket to.
+"""
+type AutotaskResource {
+  """
+  The vendor's id.
+  """
+  id: Int!
+  """
+  The person's name.
+  """
+  name: String!
+  """
+  In which role.
+  """
+  role: TicketingChoice!
+}
+"""
+What is particular to Autotask in an alert's configuration (JC-006).
+"""
+type AutotaskTicketSettings {
+  """
+  Whether a queue or a person has the ticket.
+  """
+  destination: AutotaskDestination!
+  """
+  The ticket's priority.
+  """
+  priority: TicketingChoice!
+  """
+  A new ticket's status.
+  """
+  status: TicketingChoice!
+  """
+  The queue; null if not chosen.
+  """
+  queue: TicketingChoice
+  """
+  The person; null if not chosen.
+  """
+  resource: AutotaskResource
+  """
+  Where the ticket comes from; null if not chosen.
+  """
+  source: TicketingChoice
+}
+"""
+What is particular to ConnectWise in an alert's configuration (JC-007). What is null is left to ConnectWise.
+"""
+type ConnectWiseTicketSettings {
+  """
+  The service board.
+  """
+  board: TicketingChoice
+  """
+  A new ticket's status, of that board.
+  """
+  status: TicketingChoice
+  """
+  The ticket's priority.
+  """
+  priority: TicketingChoice
+  """
+  Where the ticket comes from.
+  """
+  source: TicketingChoice
+}
+"""
+What is particular to Syncro in an alert's configuration (JC-008).
+"""
+type SyncroTicketSettings {
+  """
+  One of the account's problem types.
+  """
+  problemType: String!
+  """
+  One of the account's statuses; the vendor's default if null.
+  """
+  status: String
+  """
+  One of the account's priorities; the vendor's default if null.
+  """
+  priority: String
+  """
+  The technician to assign; nobody if null.
+  """
+  userId: Int
+  """
+  That technician's name.
+  """
+  username: String
+}
+"""
+Something from one of the vendor's lists.
+"""
+input TicketingChoiceInput {
+  """
+  The vendor's id.
+  """
+  id: Int!
+  """
+  The vendor's name for it; it must fit the id.
+  """
+  name: String
+}
+"""
+A person whom Autotask gives a ticket to.
+"""
+input AutotaskResourceInput {
+  """
+  The vendor's id.
+  """
+  id: Int!
+  """
+  The person's name; it must fit the id.
+  """
+  name: String
+  """
+  In which role; the person must have it at the service desk.
+  """
+  role: TicketingChoiceInput!
+}
+"""
+What updateAutotaskAlertConfiguration takes.
+"""
+input UpdateAutotaskAlertConfigurationInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  The organization that has this instead of the default; the default for all if not given.
+  """
+  organizationId: ID
+  """
+  The alert type: its key or its UUID.
+  """
+  alertType: String!
+  """
+  Whether alerts of this type become tickets.
+  """
+  shouldCreateTickets: Boolean!
+  """
+  Whether a queue or a person has the ticket.
+  """
+  destination: AutotaskDestination!
+  """
+  The ticket is due this many days after the alert; 0 to 365.
+  """
+  dueDays: Int!
+  """
+  The ticket's priority.
+  """
+  priority: TicketingChoiceInput!
+  """
+  A new ticket's status.
+  """
+  status: TicketingChoiceInput!
+  """
+  The queue; required if it is the destination.
+  """
+  queue: TicketingChoiceInput
+  """
+  The person; required if it is the destination.
+  """
+  resource: AutotaskResourceInput
+  """
+  Where the ticket comes from.
+  """
+  source: TicketingChoiceInput
+}
+"""
+What updateAutotaskAlertConfiguration answers.
+"""
+type UpdateAutotaskAlertConfigurationPayload {
+  """
+  The configuration, as it is now.
+  """
+  configuration: TicketingAlertConfiguration!
+}
+"""
+What updateConnectWiseAlertConfiguration takes.
+"""
+input UpdateConnectWiseAlertConfigurationInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  The organization that has this instead of the default; the default for all if not given.
+  """
+  organizationId: ID
+  """
+  The alert type: its key or its UUID.
+  """
+  alertType: String!
+  """
+  Whether alerts of this type become tickets.
+  """
+  shouldCreateTickets: Boolean!
+  """
+  The ticket is due this many days after the alert; absent for no due date; 0 to 365.
+  """
+  dueDays: Int
+  """
+  The service board; absent for the one that ConnectWise is set up with.
+  """
+  board: TicketingChoiceInput
+  """
+  A new ticket's status; it must belong to the board, and needs one.
+  """
+  status: TicketingChoiceInput
+  """
+  The ticket's priority; absent for ConnectWise's default.
+  """
+  priority: TicketingChoiceInput
+  """
+  Where the ticket comes from; absent for ConnectWise's default.
+  """
+  source: TicketingChoiceInput
+}
+"""
+What updateConnectWiseAlertConfiguration answers.
+"""
+type UpdateConnectWiseAlertConfigurationPayload {
+  """
+  The configuration, as it is now.
+  """
+  configuration: TicketingAlertConfiguration!
+}
+"""
+What deleteTicketingAlertConfiguration takes.
+"""
+input DeleteTicketingAlertConfigurationInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  The alert type: its key or its UUID.
+  """
+  alertType: String!
+  """
+  The organization whose own configuration is taken away; the default if not given.
+  """
+  organizationId: ID
+}
+"""
+What deleteTicketingAlertConfiguration answers.
+"""
+type DeleteTicketingAlertConfigurationPayload {
+  """
+  The id of the deleted configuration.
+  """
+  deletedId: ID!
+}
+"""
+What updateSyncroAlertConfiguration takes.
+"""
+input UpdateSyncroAlertConfigurationInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  The organization that has this instead of the default; the default for all if not given.
+  """
+  organizationId: ID
+  """
+  The alert type: its key or its UUID.
+  """
+  alertType: String!
+  """
+  Whether alerts of this type become tickets.
+  """
+  shouldCreateTickets: Boolean!
+  """
+  One of the account's problem types.
+  """
+  problemType: String!
+  """
+  The ticket is due this many days after the alert; absent for no due date; 0 to 365.
+  """
+  dueDays: Int
+  """
+  One of the account's priorities; absent for the vendor's default.
+  """
+  priority: String
+  """
+  One of the account's statuses; absent for the vendor's default.
+  """
+  status: String
+  """
+  The technician to assign; absent for nobody.
+  """
+  userId: Int
+  """
+  That technician's name; it must fit userId.
+  """
+  username: String
+}
+"""
+What updateSyncroAlertConfiguration answers.
+"""
+type UpdateSyncroAlertConfigurationPayload {
+  """
+  The configuration, as it is now.
+  """
+  configuration: TicketingAlertConfiguration!
+}
+extend type Query {
+  """
+  What the vendor offers for tickets, as it was read within the last minutes.
+  """
+  ticketingAlertOptions(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    Read it anew.
+    """
+    refresh: Boolean! = false
+  ): [TicketingAlertOption!]! @requires(permission: "ticketing.view_alertconfiguration")
+  """
+  Every alert type with its configuration in an integration.
+  """
+  ticketingAlerts(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    The organization whose own configurations count before the defaults; only the defaults if not given.
+    """
+    organizationId: ID
+  ): [TicketingAlert!]! @requires(permission: "ticketing.view_alertconfiguration")
+}
+extend type Mutation {
+  """
+  Says whether alerts of a type become Autotask tickets, and what those look like, by default or in one organization. Everything chosen is checked against what the vendor offers (JC-006).
+  """
+  updateAutotaskAlertConfiguration(
+    """
+    What to do, and with what.
+    """
+    input: UpdateAutotaskAlertConfigurationInput!
+  ): UpdateAutotaskAlertConfigurationPayload! @requires(permission: "ticketing.change_alertconfiguration", transaction: false)
+  """
+  Says whether alerts of a type become ConnectWise tickets, and what those look like, by default or in one organization. Everything chosen is checked against what the vendor offers (JC-007).
+  """
+  updateConnectWiseAlertConfiguration(
+    """
+    What to do, and with what.
+    """
+    input: UpdateConnectWiseAlertConfigurationInput!
+  ): UpdateConnectWiseAlertConfigurationPayload! @requires(permission: "ticketing.change_alertconfiguration", transaction: false)
+  """
+  Says whether alerts of a type become Syncro tickets, and what those look like, by default or in one organization. Names are checked against what the vendor offers (JC-008).
+  """
+  updateSyncroAlertConfiguration(
+    """
+    What to do, and with what.
+    """
+    input: UpdateSyncroAlertConfigurationInput!
+  ): UpdateSyncroAlertConfigurationPayload! @requires(permission: "ticketing.change_alertconfiguration", transaction: false)
+  """
+  Takes an organization's own configuration of an alert type away, so that the default counts again; without an organization, takes the default away.
+  """
+  deleteTicketingAlertConfiguration(
+    """
+    What to do, and with what.
+    """
+    input: DeleteTicketingAlertConfigurationInput!
+  ): DeleteTicketingAlertConfigurationPayload! @requires(permission: "ticketing.change_alertconfiguration")
+}
 extend type TicketingAlertConfiguration {
+  """
+  What is particular to Autotask; null for the other vendors.
+  """
+  autotask: AutotaskTicketSettings @goField(forceResolver: true)
+  """
+  What is particular to ConnectWise; null for the other vendors.
+  """
+  connectWise: ConnectWiseTicketSettings @goField(forceResolver: true)
   """
   What is particular to Syncro; null for the other vendors.
   """
@@ -13162,6 +14327,36 @@ func childFields_AppleMdmEdge(ctx context.Context, ec *executionContext, field g
 	return nil, fmt.Errorf("no field named %q was found under type AppleMdmEdge", field.Name)
 }
 
+func childFields_AutotaskResource(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_AutotaskResource_id(ctx, ec, field)
+	case "name":
+		return fieldContext_AutotaskResource_name(ctx, ec, field)
+	case "role":
+		return fieldContext_AutotaskResource_role(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AutotaskResource", field.Name)
+}
+
+func childFields_AutotaskTicketSettings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "destination":
+		return fieldContext_AutotaskTicketSettings_destination(ctx, ec, field)
+	case "priority":
+		return fieldContext_AutotaskTicketSettings_priority(ctx, ec, field)
+	case "status":
+		return fieldContext_AutotaskTicketSettings_status(ctx, ec, field)
+	case "queue":
+		return fieldContext_AutotaskTicketSettings_queue(ctx, ec, field)
+	case "resource":
+		return fieldContext_AutotaskTicketSettings_resource(ctx, ec, field)
+	case "source":
+		return fieldContext_AutotaskTicketSettings_source(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AutotaskTicketSettings", field.Name)
+}
+
 func childFields_CancelTicketPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ticket":
@@ -13188,12 +14383,42 @@ func childFields_ConfirmTotpPayload(ctx context.Context, ec *executionContext, f
 	return nil, fmt.Errorf("no field named %q was found under type ConfirmTotpPayload", field.Name)
 }
 
+func childFields_ConnectAutotaskPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return fieldContext_ConnectAutotaskPayload_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectAutotaskPayload", field.Name)
+}
+
+func childFields_ConnectConnectWisePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return fieldContext_ConnectConnectWisePayload_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectConnectWisePayload", field.Name)
+}
+
 func childFields_ConnectSyncroPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "integration":
 		return fieldContext_ConnectSyncroPayload_integration(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ConnectSyncroPayload", field.Name)
+}
+
+func childFields_ConnectWiseTicketSettings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "board":
+		return fieldContext_ConnectWiseTicketSettings_board(ctx, ec, field)
+	case "status":
+		return fieldContext_ConnectWiseTicketSettings_status(ctx, ec, field)
+	case "priority":
+		return fieldContext_ConnectWiseTicketSettings_priority(ctx, ec, field)
+	case "source":
+		return fieldContext_ConnectWiseTicketSettings_source(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectWiseTicketSettings", field.Name)
 }
 
 func childFields_CreateAdministratorPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13240,6 +14465,24 @@ func childFields_CreateRolePayload(ctx context.Context, ec *executionContext, fi
 	return nil, fmt.Errorf("no field named %q was found under type CreateRolePayload", field.Name)
 }
 
+func childFields_CreateTestTicketPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "externalId":
+		return fieldContext_CreateTestTicketPayload_externalId(ctx, ec, field)
+	case "number":
+		return fieldContext_CreateTestTicketPayload_number(ctx, ec, field)
+	case "url":
+		return fieldContext_CreateTestTicketPayload_url(ctx, ec, field)
+	case "status":
+		return fieldContext_CreateTestTicketPayload_status(ctx, ec, field)
+	case "closed":
+		return fieldContext_CreateTestTicketPayload_closed(ctx, ec, field)
+	case "problem":
+		return fieldContext_CreateTestTicketPayload_problem(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateTestTicketPayload", field.Name)
+}
+
 func childFields_CreateUserPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "user":
@@ -13278,6 +14521,14 @@ func childFields_DeleteRolePayload(ctx context.Context, ec *executionContext, fi
 		return fieldContext_DeleteRolePayload_deletedId(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteRolePayload", field.Name)
+}
+
+func childFields_DeleteTicketingAlertConfigurationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return fieldContext_DeleteTicketingAlertConfigurationPayload_deletedId(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteTicketingAlertConfigurationPayload", field.Name)
 }
 
 func childFields_DeleteTicketingIntegrationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14392,6 +15643,10 @@ func childFields_TicketingAlert(ctx context.Context, ec *executionContext, field
 		return fieldContext_TicketingAlert_alertType(ctx, ec, field)
 	case "configuration":
 		return fieldContext_TicketingAlert_configuration(ctx, ec, field)
+	case "default":
+		return fieldContext_TicketingAlert_default(ctx, ec, field)
+	case "override":
+		return fieldContext_TicketingAlert_override(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingAlert", field.Name)
 }
@@ -14414,6 +15669,10 @@ func childFields_TicketingAlertConfiguration(ctx context.Context, ec *executionC
 		return fieldContext_TicketingAlertConfiguration_organization(ctx, ec, field)
 	case "integration":
 		return fieldContext_TicketingAlertConfiguration_integration(ctx, ec, field)
+	case "autotask":
+		return fieldContext_TicketingAlertConfiguration_autotask(ctx, ec, field)
+	case "connectWise":
+		return fieldContext_TicketingAlertConfiguration_connectWise(ctx, ec, field)
 	case "syncro":
 		return fieldContext_TicketingAlertConfiguration_syncro(ctx, ec, field)
 	}
@@ -14446,6 +15705,8 @@ func childFields_TicketingAlertOptionValue(ctx context.Context, ec *executionCon
 		return fieldContext_TicketingAlertOptionValue_value(ctx, ec, field)
 	case "label":
 		return fieldContext_TicketingAlertOptionValue_label(ctx, ec, field)
+	case "parent":
+		return fieldContext_TicketingAlertOptionValue_parent(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingAlertOptionValue", field.Name)
 }
@@ -14486,6 +15747,16 @@ func childFields_TicketingBillingMappingEdge(ctx context.Context, ec *executionC
 		return fieldContext_TicketingBillingMappingEdge_cursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMappingEdge", field.Name)
+}
+
+func childFields_TicketingChoice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingChoice_id(ctx, ec, field)
+	case "name":
+		return fieldContext_TicketingChoice_name(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingChoice", field.Name)
 }
 
 func childFields_TicketingCompany(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14544,10 +15815,32 @@ func childFields_TicketingCompanyPage(ctx context.Context, ec *executionContext,
 	switch field.Name {
 	case "companies":
 		return fieldContext_TicketingCompanyPage_companies(ctx, ec, field)
+	case "next":
+		return fieldContext_TicketingCompanyPage_next(ctx, ec, field)
 	case "nextPage":
 		return fieldContext_TicketingCompanyPage_nextPage(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingCompanyPage", field.Name)
+}
+
+func childFields_TicketingCompanySuggestion(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "company":
+		return fieldContext_TicketingCompanySuggestion_company(ctx, ec, field)
+	case "score":
+		return fieldContext_TicketingCompanySuggestion_score(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingCompanySuggestion", field.Name)
+}
+
+func childFields_TicketingCompanyType(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingCompanyType_id(ctx, ec, field)
+	case "name":
+		return fieldContext_TicketingCompanyType_name(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingCompanyType", field.Name)
 }
 
 func childFields_TicketingError(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14578,6 +15871,18 @@ func childFields_TicketingError(ctx context.Context, ec *executionContext, field
 		return fieldContext_TicketingError_integration(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingError", field.Name)
+}
+
+func childFields_TicketingErrorConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_TicketingErrorConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_TicketingErrorConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_TicketingErrorConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingErrorConnection", field.Name)
 }
 
 func childFields_TicketingErrorEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14698,12 +16003,52 @@ func childFields_TicketingUsageRecordEdge(ctx context.Context, ec *executionCont
 	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecordEdge", field.Name)
 }
 
+func childFields_UnmappedOrganizationConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_UnmappedOrganizationConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_UnmappedOrganizationConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_UnmappedOrganizationConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnmappedOrganizationConnection", field.Name)
+}
+
+func childFields_UnmappedOrganizationEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_UnmappedOrganizationEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_UnmappedOrganizationEdge_cursor(ctx, ec, field)
+	case "suggestions":
+		return fieldContext_UnmappedOrganizationEdge_suggestions(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnmappedOrganizationEdge", field.Name)
+}
+
 func childFields_UpdateAdministratorPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "administrator":
 		return fieldContext_UpdateAdministratorPayload_administrator(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateAdministratorPayload", field.Name)
+}
+
+func childFields_UpdateAutotaskAlertConfigurationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "configuration":
+		return fieldContext_UpdateAutotaskAlertConfigurationPayload_configuration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateAutotaskAlertConfigurationPayload", field.Name)
+}
+
+func childFields_UpdateConnectWiseAlertConfigurationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "configuration":
+		return fieldContext_UpdateConnectWiseAlertConfigurationPayload_configuration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateConnectWiseAlertConfigurationPayload", field.Name)
 }
 
 func childFields_UpdateDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15240,6 +16585,34 @@ func field_Mutation_confirmTotp_args(ctx context.Context, ec *executionContext, 
 	return args, nil
 }
 
+func field_Mutation_connectAutotask_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ConnectAutotaskInput, error) {
+			return unmarshalNConnectAutotaskInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectAutotaskInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_connectConnectWise_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ConnectConnectWiseInput, error) {
+			return unmarshalNConnectConnectWiseInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectConnectWiseInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_connectSyncro_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -15324,6 +16697,20 @@ func field_Mutation_createRole_args(ctx context.Context, ec *executionContext, r
 	return args, nil
 }
 
+func field_Mutation_createTestTicket_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CreateTestTicketInput, error) {
+			return unmarshalNCreateTestTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateTestTicketInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_createUser_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -15386,6 +16773,20 @@ func field_Mutation_deleteRole_args(ctx context.Context, ec *executionContext, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.DeleteRoleInput, error) {
 			return unmarshalNDeleteRoleInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteRoleInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deleteTicketingAlertConfiguration_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DeleteTicketingAlertConfigurationInput, error) {
+			return unmarshalNDeleteTicketingAlertConfigurationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteTicketingAlertConfigurationInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -15666,6 +17067,34 @@ func field_Mutation_updateAdministrator_args(ctx context.Context, ec *executionC
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.UpdateAdministratorInput, error) {
 			return unmarshalNUpdateAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAdministratorInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_updateAutotaskAlertConfiguration_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UpdateAutotaskAlertConfigurationInput, error) {
+			return unmarshalNUpdateAutotaskAlertConfigurationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAutotaskAlertConfigurationInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_updateConnectWiseAlertConfiguration_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UpdateConnectWiseAlertConfigurationInput, error) {
+			return unmarshalNUpdateConnectWiseAlertConfigurationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateConnectWiseAlertConfigurationInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -16545,6 +17974,14 @@ func field_Query_ticketingAlertOptions_args(ctx context.Context, ec *executionCo
 		return nil, err
 	}
 	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "refresh",
+		func(ctx context.Context, v any) (bool, error) {
+			return unmarshalNBoolean2bool(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["refresh"] = arg1
 	return args, nil
 }
 
@@ -16559,6 +17996,14 @@ func field_Query_ticketingAlerts_args(ctx context.Context, ec *executionContext,
 		return nil, err
 	}
 	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "organizationId",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOID2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["organizationId"] = arg1
 	return args, nil
 }
 
@@ -16581,14 +18026,22 @@ func field_Query_ticketingCompanies_args(ctx context.Context, ec *executionConte
 		return nil, err
 	}
 	args["search"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "page",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "page",
 		func(ctx context.Context, v any) (int, error) {
 			return unmarshalNInt2int(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["page"] = arg2
+	args["page"] = arg3
 	return args, nil
 }
 
@@ -16598,6 +18051,66 @@ func field_Query_ticketingCompanyMappings_args(ctx context.Context, ec *executio
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
 		func(ctx context.Context, v any) (*model.TicketingCompanyMappingFilter, error) {
 			return unmarshalOTicketingCompanyMappingFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyMappingFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	return args, nil
+}
+
+func field_Query_ticketingCompanyTypes_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	return args, nil
+}
+
+func field_Query_ticketingErrors_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.TicketingErrorFilter, error) {
+			return unmarshalOTicketingErrorFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingErrorFilter(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -16701,6 +18214,52 @@ func field_Query_tickets_args(ctx context.Context, ec *executionContext, rawArgs
 		return nil, err
 	}
 	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	return args, nil
+}
+
+func field_Query_unmappedOrganizations_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
 	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
 		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
 			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
@@ -20449,6 +22008,267 @@ func fieldContext_AppleMdmEdge_cursor(_ context.Context, ec *executionContext, f
 	return graphql.NewScalarFieldContext("AppleMdmEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _AutotaskResource_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskResource) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskResource_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AutotaskResource_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AutotaskResource", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AutotaskResource_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskResource) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskResource_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AutotaskResource_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AutotaskResource", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AutotaskResource_role(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskResource) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskResource_role(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Role, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalNTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AutotaskResource_role(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AutotaskResource",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AutotaskTicketSettings_destination(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskTicketSettings_destination(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Destination, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.AutotaskDestination) graphql.Marshaler {
+			return marshalNAutotaskDestination2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskDestination(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AutotaskTicketSettings_destination(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AutotaskTicketSettings", field, false, false, errors.New("field of type AutotaskDestination does not have child fields"))
+}
+
+func _AutotaskTicketSettings_priority(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskTicketSettings_priority(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Priority, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalNTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AutotaskTicketSettings_priority(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AutotaskTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AutotaskTicketSettings_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskTicketSettings_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalNTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AutotaskTicketSettings_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AutotaskTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AutotaskTicketSettings_queue(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskTicketSettings_queue(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Queue, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalOTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AutotaskTicketSettings_queue(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AutotaskTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AutotaskTicketSettings_resource(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskTicketSettings_resource(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Resource, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.AutotaskResource) graphql.Marshaler {
+			return marshalOAutotaskResource2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskResource(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AutotaskTicketSettings_resource(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AutotaskTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AutotaskResource(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AutotaskTicketSettings_source(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.AutotaskTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AutotaskTicketSettings_source(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Source, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalOTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AutotaskTicketSettings_source(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AutotaskTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _CancelTicketPayload_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CancelTicketPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -20568,6 +22388,70 @@ func fieldContext_ConfirmTotpPayload_recoveryCodes(_ context.Context, ec *execut
 	return graphql.NewScalarFieldContext("ConfirmTotpPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _ConnectAutotaskPayload_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ConnectAutotaskPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ConnectAutotaskPayload_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ConnectAutotaskPayload_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ConnectAutotaskPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ConnectConnectWisePayload_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ConnectConnectWisePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ConnectConnectWisePayload_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ConnectConnectWisePayload_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ConnectConnectWisePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _ConnectSyncroPayload_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ConnectSyncroPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -20595,6 +22479,134 @@ func fieldContext_ConnectSyncroPayload_integration(_ context.Context, ec *execut
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ConnectWiseTicketSettings_board(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ConnectWiseTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ConnectWiseTicketSettings_board(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Board, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalOTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_ConnectWiseTicketSettings_board(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ConnectWiseTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ConnectWiseTicketSettings_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ConnectWiseTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ConnectWiseTicketSettings_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalOTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_ConnectWiseTicketSettings_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ConnectWiseTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ConnectWiseTicketSettings_priority(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ConnectWiseTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ConnectWiseTicketSettings_priority(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Priority, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalOTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_ConnectWiseTicketSettings_priority(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ConnectWiseTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ConnectWiseTicketSettings_source(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ConnectWiseTicketSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ConnectWiseTicketSettings_source(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Source, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+			return marshalOTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_ConnectWiseTicketSettings_source(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ConnectWiseTicketSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingChoice(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -20806,6 +22818,144 @@ func fieldContext_CreateRolePayload_role(_ context.Context, ec *executionContext
 	return fc, nil
 }
 
+func _CreateTestTicketPayload_externalId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateTestTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateTestTicketPayload_externalId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateTestTicketPayload_externalId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTestTicketPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _CreateTestTicketPayload_number(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateTestTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateTestTicketPayload_number(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Number, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateTestTicketPayload_number(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTestTicketPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _CreateTestTicketPayload_url(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateTestTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateTestTicketPayload_url(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_CreateTestTicketPayload_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTestTicketPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _CreateTestTicketPayload_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateTestTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateTestTicketPayload_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateTestTicketPayload_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTestTicketPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _CreateTestTicketPayload_closed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateTestTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateTestTicketPayload_closed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Closed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateTestTicketPayload_closed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTestTicketPayload", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _CreateTestTicketPayload_problem(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateTestTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateTestTicketPayload_problem(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Problem, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_CreateTestTicketPayload_problem(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTestTicketPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _CreateUserPayload_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateUserPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -20937,6 +23087,29 @@ func _DeleteRolePayload_deletedId(ctx context.Context, ec *executionContext, fie
 }
 func fieldContext_DeleteRolePayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeleteRolePayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeleteTicketingAlertConfigurationPayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeleteTicketingAlertConfigurationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteTicketingAlertConfigurationPayload_deletedId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteTicketingAlertConfigurationPayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteTicketingAlertConfigurationPayload", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func _DeleteTicketingIntegrationPayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeleteTicketingIntegrationPayload) (ret graphql.Marshaler) {
@@ -29785,6 +31958,140 @@ func fieldContext_Mutation_connectSyncro(ctx context.Context, ec *executionConte
 	return fc, nil
 }
 
+func _Mutation_connectAutotask(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_connectAutotask(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ConnectAutotask(ctx, fc.Args["input"].(model.ConnectAutotaskInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.add_integration")
+				if err != nil {
+					var zeroVal *model.ConnectAutotaskPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ConnectAutotaskPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.ConnectAutotaskPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ConnectAutotaskPayload) graphql.Marshaler {
+			return marshalNConnectAutotaskPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectAutotaskPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_connectAutotask(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ConnectAutotaskPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_connectAutotask_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_connectConnectWise(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_connectConnectWise(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ConnectConnectWise(ctx, fc.Args["input"].(model.ConnectConnectWiseInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.add_integration")
+				if err != nil {
+					var zeroVal *model.ConnectConnectWisePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ConnectConnectWisePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.ConnectConnectWisePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ConnectConnectWisePayload) graphql.Marshaler {
+			return marshalNConnectConnectWisePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectConnectWisePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_connectConnectWise(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ConnectConnectWisePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_connectConnectWise_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_updateTicketingIntegration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -29913,6 +32220,73 @@ func fieldContext_Mutation_verifyTicketingIntegration(ctx context.Context, ec *e
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_verifyTicketingIntegration_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createTestTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createTestTicket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateTestTicket(ctx, fc.Args["input"].(model.CreateTestTicketInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_integration")
+				if err != nil {
+					var zeroVal *model.CreateTestTicketPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateTestTicketPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CreateTestTicketPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateTestTicketPayload) graphql.Marshaler {
+			return marshalNCreateTestTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateTestTicketPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createTestTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CreateTestTicketPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createTestTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -30053,73 +32427,6 @@ func fieldContext_Mutation_setTicketingCompanyMappings(ctx context.Context, ec *
 	return fc, nil
 }
 
-func _Mutation_updateSyncroAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Mutation_updateSyncroAlertConfiguration(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().UpdateSyncroAlertConfiguration(ctx, fc.Args["input"].(model.UpdateSyncroAlertConfigurationInput))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_alertconfiguration")
-				if err != nil {
-					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
-					return zeroVal, err
-				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
-				if err != nil {
-					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
-					return zeroVal, err
-				}
-				if ec.Directives.Requires == nil {
-					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
-					return zeroVal, errors.New("directive requires is not implemented")
-				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateSyncroAlertConfigurationPayload) graphql.Marshaler {
-			return marshalNUpdateSyncroAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateSyncroAlertConfigurationPayload(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_Mutation_updateSyncroAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_UpdateSyncroAlertConfigurationPayload(ctx, ec, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = field_Mutation_updateSyncroAlertConfiguration_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
 func _Mutation_retryTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30248,6 +32555,274 @@ func fieldContext_Mutation_cancelTicket(ctx context.Context, ec *executionContex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_cancelTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_updateAutotaskAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_updateAutotaskAlertConfiguration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateAutotaskAlertConfiguration(ctx, fc.Args["input"].(model.UpdateAutotaskAlertConfigurationInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_alertconfiguration")
+				if err != nil {
+					var zeroVal *model.UpdateAutotaskAlertConfigurationPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateAutotaskAlertConfigurationPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UpdateAutotaskAlertConfigurationPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateAutotaskAlertConfigurationPayload) graphql.Marshaler {
+			return marshalNUpdateAutotaskAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAutotaskAlertConfigurationPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_updateAutotaskAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UpdateAutotaskAlertConfigurationPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_updateAutotaskAlertConfiguration_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_updateConnectWiseAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_updateConnectWiseAlertConfiguration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateConnectWiseAlertConfiguration(ctx, fc.Args["input"].(model.UpdateConnectWiseAlertConfigurationInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_alertconfiguration")
+				if err != nil {
+					var zeroVal *model.UpdateConnectWiseAlertConfigurationPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateConnectWiseAlertConfigurationPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UpdateConnectWiseAlertConfigurationPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateConnectWiseAlertConfigurationPayload) graphql.Marshaler {
+			return marshalNUpdateConnectWiseAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateConnectWiseAlertConfigurationPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_updateConnectWiseAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UpdateConnectWiseAlertConfigurationPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_updateConnectWiseAlertConfiguration_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_updateSyncroAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_updateSyncroAlertConfiguration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateSyncroAlertConfiguration(ctx, fc.Args["input"].(model.UpdateSyncroAlertConfigurationInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_alertconfiguration")
+				if err != nil {
+					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateSyncroAlertConfigurationPayload) graphql.Marshaler {
+			return marshalNUpdateSyncroAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateSyncroAlertConfigurationPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_updateSyncroAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UpdateSyncroAlertConfigurationPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_updateSyncroAlertConfiguration_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deleteTicketingAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteTicketingAlertConfiguration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteTicketingAlertConfiguration(ctx, fc.Args["input"].(model.DeleteTicketingAlertConfigurationInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_alertconfiguration")
+				if err != nil {
+					var zeroVal *model.DeleteTicketingAlertConfigurationPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.DeleteTicketingAlertConfigurationPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.DeleteTicketingAlertConfigurationPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.DeleteTicketingAlertConfigurationPayload) graphql.Marshaler {
+			return marshalNDeleteTicketingAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteTicketingAlertConfigurationPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteTicketingAlertConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeleteTicketingAlertConfigurationPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deleteTicketingAlertConfiguration_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -32728,7 +35303,7 @@ func _Query_ticketingCompanies(ctx context.Context, ec *executionContext, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().TicketingCompanies(ctx, fc.Args["integrationId"].(string), fc.Args["search"].(*string), fc.Args["page"].(int))
+			return ec.Resolvers.Query().TicketingCompanies(ctx, fc.Args["integrationId"].(string), fc.Args["search"].(*string), fc.Args["after"].(*string), fc.Args["page"].(int))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -32779,6 +35354,140 @@ func fieldContext_Query_ticketingCompanies(ctx context.Context, ec *executionCon
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Query_ticketingCompanies_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingCompanyTypes(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingCompanyTypes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingCompanyTypes(ctx, fc.Args["integrationId"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_companymapping")
+				if err != nil {
+					var zeroVal []*model.TicketingCompanyType
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal []*model.TicketingCompanyType
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal []*model.TicketingCompanyType
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingCompanyType) graphql.Marshaler {
+			return marshalNTicketingCompanyType2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyTypeᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingCompanyTypes(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingCompanyType(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingCompanyTypes_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_unmappedOrganizations(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_unmappedOrganizations(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().UnmappedOrganizations(ctx, fc.Args["integrationId"].(string), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_companymapping")
+				if err != nil {
+					var zeroVal *model.UnmappedOrganizationConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.UnmappedOrganizationConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UnmappedOrganizationConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UnmappedOrganizationConnection) graphql.Marshaler {
+			return marshalNUnmappedOrganizationConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnmappedOrganizationConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_unmappedOrganizations(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UnmappedOrganizationConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_unmappedOrganizations_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -32852,34 +35561,34 @@ func fieldContext_Query_ticketingCompanyMappings(ctx context.Context, ec *execut
 	return fc, nil
 }
 
-func _Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+func _Query_ticketingErrors(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Query_ticketingAlertOptions(ctx, ec, field)
+			return fieldContext_Query_ticketingErrors(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().TicketingAlertOptions(ctx, fc.Args["integrationId"].(string))
+			return ec.Resolvers.Query().TicketingErrors(ctx, fc.Args["filter"].(*model.TicketingErrorFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
-				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_integration")
 				if err != nil {
-					var zeroVal []*model.TicketingAlertOption
+					var zeroVal *ent.TicketingErrorConnection
 					return zeroVal, err
 				}
 				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
 				if err != nil {
-					var zeroVal []*model.TicketingAlertOption
+					var zeroVal *ent.TicketingErrorConnection
 					return zeroVal, err
 				}
 				if ec.Directives.Requires == nil {
-					var zeroVal []*model.TicketingAlertOption
+					var zeroVal *ent.TicketingErrorConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
 				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
@@ -32888,21 +35597,21 @@ func _Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, fie
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAlertOption) graphql.Marshaler {
-			return marshalNTicketingAlertOption2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertOptionᚄ(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingErrorConnection) graphql.Marshaler {
+			return marshalNTicketingErrorConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorConnection(ctx, ec, selections, v)
 		},
 		true,
 		true,
 	)
 }
-func fieldContext_Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Query_ticketingErrors(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Query",
 		Field:      field,
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_TicketingAlertOption(ctx, ec, field)
+			return childFields_TicketingErrorConnection(ctx, ec, field)
 		},
 	}
 	defer func() {
@@ -32912,74 +35621,7 @@ func fieldContext_Query_ticketingAlertOptions(ctx context.Context, ec *execution
 		}
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = field_Query_ticketingAlertOptions_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
-func _Query_ticketingAlerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Query_ticketingAlerts(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().TicketingAlerts(ctx, fc.Args["integrationId"].(string))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
-				if err != nil {
-					var zeroVal []*model.TicketingAlert
-					return zeroVal, err
-				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
-				if err != nil {
-					var zeroVal []*model.TicketingAlert
-					return zeroVal, err
-				}
-				if ec.Directives.Requires == nil {
-					var zeroVal []*model.TicketingAlert
-					return zeroVal, errors.New("directive requires is not implemented")
-				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAlert) graphql.Marshaler {
-			return marshalNTicketingAlert2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertᚄ(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_Query_ticketingAlerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Query",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_TicketingAlert(ctx, ec, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = field_Query_ticketingAlerts_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+	if fc.Args, err = field_Query_ticketingErrors_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -33114,6 +35756,140 @@ func fieldContext_Query_tickets(ctx context.Context, ec *executionContext, field
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Query_tickets_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingAlertOptions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingAlertOptions(ctx, fc.Args["integrationId"].(string), fc.Args["refresh"].(bool))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
+				if err != nil {
+					var zeroVal []*model.TicketingAlertOption
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal []*model.TicketingAlertOption
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal []*model.TicketingAlertOption
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAlertOption) graphql.Marshaler {
+			return marshalNTicketingAlertOption2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertOptionᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlertOption(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingAlertOptions_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingAlerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingAlerts(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingAlerts(ctx, fc.Args["integrationId"].(string), fc.Args["organizationId"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
+				if err != nil {
+					var zeroVal []*model.TicketingAlert
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal []*model.TicketingAlert
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal []*model.TicketingAlert
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAlert) graphql.Marshaler {
+			return marshalNTicketingAlert2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingAlerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlert(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingAlerts_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -36815,6 +39591,70 @@ func fieldContext_TicketingAlert_configuration(_ context.Context, ec *executionC
 	return fc, nil
 }
 
+func _TicketingAlert_default(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAlert_default(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Default, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingAlertConfiguration) graphql.Marshaler {
+			return marshalOTicketingAlertConfiguration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAlert_default(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAlert",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlertConfiguration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingAlert_override(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAlert_override(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Override, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingAlertConfiguration) graphql.Marshaler {
+			return marshalOTicketingAlertConfiguration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAlert_override(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAlert",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlertConfiguration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _TicketingAlertConfiguration_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingAlertConfiguration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -37058,6 +39898,70 @@ func fieldContext_TicketingAlertConfiguration_integration(_ context.Context, ec 
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingAlertConfiguration_autotask(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingAlertConfiguration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAlertConfiguration_autotask(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TicketingAlertConfiguration().Autotask(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.AutotaskTicketSettings) graphql.Marshaler {
+			return marshalOAutotaskTicketSettings2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskTicketSettings(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAlertConfiguration_autotask(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAlertConfiguration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AutotaskTicketSettings(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingAlertConfiguration_connectWise(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingAlertConfiguration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAlertConfiguration_connectWise(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TicketingAlertConfiguration().ConnectWise(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ConnectWiseTicketSettings) graphql.Marshaler {
+			return marshalOConnectWiseTicketSettings2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectWiseTicketSettings(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAlertConfiguration_connectWise(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAlertConfiguration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ConnectWiseTicketSettings(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -37335,6 +40239,29 @@ func _TicketingAlertOptionValue_label(ctx context.Context, ec *executionContext,
 	)
 }
 func fieldContext_TicketingAlertOptionValue_label(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAlertOptionValue", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingAlertOptionValue_parent(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAlertOptionValue) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAlertOptionValue_parent(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Parent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAlertOptionValue_parent(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingAlertOptionValue", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -37797,6 +40724,52 @@ func fieldContext_TicketingBillingMappingEdge_cursor(_ context.Context, ec *exec
 	return graphql.NewScalarFieldContext("TicketingBillingMappingEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _TicketingChoice_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingChoice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingChoice_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingChoice_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingChoice", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingChoice_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingChoice) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingChoice_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingChoice_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingChoice", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _TicketingCompany_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompany) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -38242,6 +41215,29 @@ func fieldContext_TicketingCompanyPage_companies(_ context.Context, ec *executio
 	return fc, nil
 }
 
+func _TicketingCompanyPage_next(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompanyPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingCompanyPage_next(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Next, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingCompanyPage_next(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingCompanyPage", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _TicketingCompanyPage_nextPage(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompanyPage) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -38263,6 +41259,107 @@ func _TicketingCompanyPage_nextPage(ctx context.Context, ec *executionContext, f
 }
 func fieldContext_TicketingCompanyPage_nextPage(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingCompanyPage", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingCompanySuggestion_company(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompanySuggestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingCompanySuggestion_company(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Company, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingCompany) graphql.Marshaler {
+			return marshalNTicketingCompany2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompany(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingCompanySuggestion_company(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingCompanySuggestion",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingCompany(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingCompanySuggestion_score(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompanySuggestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingCompanySuggestion_score(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Score, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return marshalNFloat2float64(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingCompanySuggestion_score(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingCompanySuggestion", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func _TicketingCompanyType_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompanyType) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingCompanyType_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingCompanyType_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingCompanyType", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingCompanyType_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingCompanyType) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingCompanyType_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingCompanyType_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingCompanyType", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _TicketingError_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
@@ -39831,6 +42928,226 @@ func fieldContext_TicketingUsageRecordEdge_cursor(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("TicketingUsageRecordEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _UnmappedOrganizationConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnmappedOrganizationConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnmappedOrganizationConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.UnmappedOrganizationEdge) graphql.Marshaler {
+			return marshalNUnmappedOrganizationEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnmappedOrganizationEdgeᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnmappedOrganizationConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UnmappedOrganizationConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UnmappedOrganizationEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UnmappedOrganizationConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnmappedOrganizationConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnmappedOrganizationConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2ᚖentgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnmappedOrganizationConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UnmappedOrganizationConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UnmappedOrganizationConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnmappedOrganizationConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnmappedOrganizationConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnmappedOrganizationConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UnmappedOrganizationConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _UnmappedOrganizationEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnmappedOrganizationEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnmappedOrganizationEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnmappedOrganizationEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UnmappedOrganizationEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UnmappedOrganizationEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnmappedOrganizationEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnmappedOrganizationEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnmappedOrganizationEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UnmappedOrganizationEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _UnmappedOrganizationEdge_suggestions(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnmappedOrganizationEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnmappedOrganizationEdge_suggestions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.UnmappedOrganizationEdge().Suggestions(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_companymapping")
+				if err != nil {
+					var zeroVal []*model.TicketingCompanySuggestion
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal []*model.TicketingCompanySuggestion
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal []*model.TicketingCompanySuggestion
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingCompanySuggestion) graphql.Marshaler {
+			return marshalNTicketingCompanySuggestion2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanySuggestionᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnmappedOrganizationEdge_suggestions(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UnmappedOrganizationEdge",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingCompanySuggestion(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _UpdateAdministratorPayload_administrator(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateAdministratorPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -39858,6 +43175,70 @@ func fieldContext_UpdateAdministratorPayload_administrator(_ context.Context, ec
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Administrator(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UpdateAutotaskAlertConfigurationPayload_configuration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateAutotaskAlertConfigurationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UpdateAutotaskAlertConfigurationPayload_configuration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Configuration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingAlertConfiguration) graphql.Marshaler {
+			return marshalNTicketingAlertConfiguration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UpdateAutotaskAlertConfigurationPayload_configuration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateAutotaskAlertConfigurationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlertConfiguration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UpdateConnectWiseAlertConfigurationPayload_configuration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateConnectWiseAlertConfigurationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UpdateConnectWiseAlertConfigurationPayload_configuration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Configuration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingAlertConfiguration) graphql.Marshaler {
+			return marshalNTicketingAlertConfiguration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UpdateConnectWiseAlertConfigurationPayload_configuration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateConnectWiseAlertConfigurationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlertConfiguration(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -42060,6 +45441,87 @@ func unmarshalInputApiKeyFilter(ctx context.Context, ec *executionContext, obj a
 	return it, nil
 }
 
+func unmarshalInputAutotaskCredentialsInput(ctx context.Context, ec *executionContext, obj any) (model.AutotaskCredentialsInput, error) {
+	var it model.AutotaskCredentialsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"username", "secret"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "secret":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("secret"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Secret = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputAutotaskResourceInput(ctx context.Context, ec *executionContext, obj any) (model.AutotaskResourceInput, error) {
+	var it model.AutotaskResourceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name", "role"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "role":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("role"))
+			data, err := unmarshalNTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Role = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCancelTicketInput(ctx context.Context, ec *executionContext, obj any) (model.CancelTicketInput, error) {
 	var it model.CancelTicketInput
 	if obj == nil {
@@ -42157,6 +45619,137 @@ func unmarshalInputConfirmTotpInput(ctx context.Context, ec *executionContext, o
 	return it, nil
 }
 
+func unmarshalInputConnectAutotaskInput(ctx context.Context, ec *executionContext, obj any) (model.ConnectAutotaskInput, error) {
+	var it model.ConnectAutotaskInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["automaticTicketing"]; !present {
+		asMap["automaticTicketing"] = true
+	}
+
+	fieldsInOrder := [...]string{"name", "username", "secret", "baseUrl", "automaticTicketing"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "secret":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("secret"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Secret = data
+		case "baseUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("baseUrl"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.BaseURL = data
+		case "automaticTicketing":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("automaticTicketing"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AutomaticTicketing = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputConnectConnectWiseInput(ctx context.Context, ec *executionContext, obj any) (model.ConnectConnectWiseInput, error) {
+	var it model.ConnectConnectWiseInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["automaticTicketing"]; !present {
+		asMap["automaticTicketing"] = true
+	}
+
+	fieldsInOrder := [...]string{"name", "url", "companyId", "publicKey", "privateKey", "automaticTicketing"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "url":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("url"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.URL = data
+		case "companyId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("companyId"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CompanyID = data
+		case "publicKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("publicKey"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PublicKey = data
+		case "privateKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("privateKey"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PrivateKey = data
+		case "automaticTicketing":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("automaticTicketing"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AutomaticTicketing = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputConnectSyncroInput(ctx context.Context, ec *executionContext, obj any) (model.ConnectSyncroInput, error) {
 	var it model.ConnectSyncroInput
 	if obj == nil {
@@ -42214,6 +45807,57 @@ func unmarshalInputConnectSyncroInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.AutomaticTicketing = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputConnectWiseCredentialsInput(ctx context.Context, ec *executionContext, obj any) (model.ConnectWiseCredentialsInput, error) {
+	var it model.ConnectWiseCredentialsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"url", "companyId", "publicKey", "privateKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "url":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("url"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.URL = data
+		case "companyId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("companyId"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CompanyID = data
+		case "publicKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("publicKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PublicKey = data
+		case "privateKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("privateKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PrivateKey = data
 		}
 	}
 	return it, nil
@@ -42523,6 +46167,61 @@ func unmarshalInputCreateRoleInput(ctx context.Context, ec *executionContext, ob
 	return it, nil
 }
 
+func unmarshalInputCreateTestTicketInput(ctx context.Context, ec *executionContext, obj any) (model.CreateTestTicketInput, error) {
+	var it model.CreateTestTicketInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["keepOpen"]; !present {
+		asMap["keepOpen"] = false
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "organizationId", "alertType", "keepOpen"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "alertType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertType"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertType = data
+		case "keepOpen":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("keepOpen"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.KeepOpen = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCreateUserInput(ctx context.Context, ec *executionContext, obj any) (model.CreateUserInput, error) {
 	var it model.CreateUserInput
 	if obj == nil {
@@ -42696,6 +46395,50 @@ func unmarshalInputDeleteRoleInput(ctx context.Context, ec *executionContext, ob
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputDeleteTicketingAlertConfigurationInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteTicketingAlertConfigurationInput, error) {
+	var it model.DeleteTicketingAlertConfigurationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "alertType", "organizationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "alertType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertType"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertType = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
 		}
 	}
 	return it, nil
@@ -43618,6 +47361,36 @@ func unmarshalInputSuspendOrganizationInput(ctx context.Context, ec *executionCo
 	return it, nil
 }
 
+func unmarshalInputSyncroCredentialsInput(ctx context.Context, ec *executionContext, obj any) (model.SyncroCredentialsInput, error) {
+	var it model.SyncroCredentialsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"apiToken"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "apiToken":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiToken"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.APIToken = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputSystemLogEventFilter(ctx context.Context, ec *executionContext, obj any) (model.SystemLogEventFilter, error) {
 	var it model.SystemLogEventFilter
 	if obj == nil {
@@ -43754,6 +47527,43 @@ func unmarshalInputTicketFilter(ctx context.Context, ec *executionContext, obj a
 	return it, nil
 }
 
+func unmarshalInputTicketingChoiceInput(ctx context.Context, ec *executionContext, obj any) (model.TicketingChoiceInput, error) {
+	var it model.TicketingChoiceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputTicketingCompanyMappingFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketingCompanyMappingFilter, error) {
 	var it model.TicketingCompanyMappingFilter
 	if obj == nil {
@@ -43821,6 +47631,36 @@ func unmarshalInputTicketingCompanyMappingInput(ctx context.Context, ec *executi
 	return it, nil
 }
 
+func unmarshalInputTicketingErrorFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketingErrorFilter, error) {
+	var it model.TicketingErrorFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputUpdateAdministratorInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateAdministratorInput, error) {
 	var it model.UpdateAdministratorInput
 	if obj == nil {
@@ -43881,6 +47721,192 @@ func unmarshalInputUpdateAdministratorInput(ctx context.Context, ec *executionCo
 				return it, err
 			}
 			it.APIKeyAllowed = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputUpdateAutotaskAlertConfigurationInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateAutotaskAlertConfigurationInput, error) {
+	var it model.UpdateAutotaskAlertConfigurationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "organizationId", "alertType", "shouldCreateTickets", "destination", "dueDays", "priority", "status", "queue", "resource", "source"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "alertType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertType"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertType = data
+		case "shouldCreateTickets":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("shouldCreateTickets"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ShouldCreateTickets = data
+		case "destination":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("destination"))
+			data, err := unmarshalNAutotaskDestination2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskDestination(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Destination = data
+		case "dueDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dueDays"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DueDays = data
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := unmarshalNTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := unmarshalNTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "queue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("queue"))
+			data, err := unmarshalOTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Queue = data
+		case "resource":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resource"))
+			data, err := unmarshalOAutotaskResourceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskResourceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Resource = data
+		case "source":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("source"))
+			data, err := unmarshalOTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Source = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputUpdateConnectWiseAlertConfigurationInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateConnectWiseAlertConfigurationInput, error) {
+	var it model.UpdateConnectWiseAlertConfigurationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "organizationId", "alertType", "shouldCreateTickets", "dueDays", "board", "status", "priority", "source"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "alertType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertType"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertType = data
+		case "shouldCreateTickets":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("shouldCreateTickets"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ShouldCreateTickets = data
+		case "dueDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dueDays"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DueDays = data
+		case "board":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("board"))
+			data, err := unmarshalOTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Board = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := unmarshalOTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := unmarshalOTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		case "source":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("source"))
+			data, err := unmarshalOTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Source = data
 		}
 	}
 	return it, nil
@@ -44094,7 +48120,7 @@ func unmarshalInputUpdateSyncroAlertConfigurationInput(ctx context.Context, ec *
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"integrationId", "alertType", "shouldCreateTickets", "problemType", "dueDays", "priority", "status", "userId", "username"}
+	fieldsInOrder := [...]string{"integrationId", "organizationId", "alertType", "shouldCreateTickets", "problemType", "dueDays", "priority", "status", "userId", "username"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -44108,6 +48134,13 @@ func unmarshalInputUpdateSyncroAlertConfigurationInput(ctx context.Context, ec *
 				return it, err
 			}
 			it.IntegrationID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
 		case "alertType":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertType"))
 			data, err := unmarshalNString2string(ctx, ec, v)
@@ -44180,7 +48213,7 @@ func unmarshalInputUpdateTicketingIntegrationInput(ctx context.Context, ec *exec
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "apiToken", "automaticTicketing"}
+	fieldsInOrder := [...]string{"id", "name", "apiToken", "automaticTicketing", "companyTypeIds", "catchAllCompanyId", "autotask", "connectWise", "syncro"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -44215,6 +48248,41 @@ func unmarshalInputUpdateTicketingIntegrationInput(ctx context.Context, ec *exec
 				return it, err
 			}
 			it.AutomaticTicketing = data
+		case "companyTypeIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("companyTypeIds"))
+			data, err := unmarshalOInt2ᚕintᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CompanyTypeIds = data
+		case "catchAllCompanyId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("catchAllCompanyId"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CatchAllCompanyID = graphql.OmittableOf(data)
+		case "autotask":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("autotask"))
+			data, err := unmarshalOAutotaskCredentialsInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskCredentialsInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Autotask = data
+		case "connectWise":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("connectWise"))
+			data, err := unmarshalOConnectWiseCredentialsInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectWiseCredentialsInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ConnectWise = data
+		case "syncro":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("syncro"))
+			data, err := unmarshalOSyncroCredentialsInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncroCredentialsInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Syncro = data
 		}
 	}
 	return it, nil
@@ -46468,6 +50536,117 @@ func _AppleMdmEdge(ctx context.Context, ec *executionContext, sel ast.SelectionS
 	return out
 }
 
+var autotaskResourceImplementors = []string{"AutotaskResource"}
+
+func _AutotaskResource(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.AutotaskResource) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, autotaskResourceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AutotaskResource")
+		case "id":
+			out.Values[i] = _AutotaskResource_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _AutotaskResource_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "role":
+			out.Values[i] = _AutotaskResource_role(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var autotaskTicketSettingsImplementors = []string{"AutotaskTicketSettings"}
+
+func _AutotaskTicketSettings(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.AutotaskTicketSettings) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, autotaskTicketSettingsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AutotaskTicketSettings")
+		case "destination":
+			out.Values[i] = _AutotaskTicketSettings_destination(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "priority":
+			out.Values[i] = _AutotaskTicketSettings_priority(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = _AutotaskTicketSettings_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "queue":
+			out.Values[i] = _AutotaskTicketSettings_queue(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "resource":
+			out.Values[i] = _AutotaskTicketSettings_resource(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "source":
+			out.Values[i] = _AutotaskTicketSettings_source(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var cancelTicketPayloadImplementors = []string{"CancelTicketPayload"}
 
 func _CancelTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CancelTicketPayload) graphql.Marshaler {
@@ -46587,6 +50766,82 @@ func _ConfirmTotpPayload(ctx context.Context, ec *executionContext, sel ast.Sele
 	return out
 }
 
+var connectAutotaskPayloadImplementors = []string{"ConnectAutotaskPayload"}
+
+func _ConnectAutotaskPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.ConnectAutotaskPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, connectAutotaskPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ConnectAutotaskPayload")
+		case "integration":
+			out.Values[i] = _ConnectAutotaskPayload_integration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var connectConnectWisePayloadImplementors = []string{"ConnectConnectWisePayload"}
+
+func _ConnectConnectWisePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.ConnectConnectWisePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, connectConnectWisePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ConnectConnectWisePayload")
+		case "integration":
+			out.Values[i] = _ConnectConnectWisePayload_integration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var connectSyncroPayloadImplementors = []string{"ConnectSyncroPayload"}
 
 func _ConnectSyncroPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.ConnectSyncroPayload) graphql.Marshaler {
@@ -46602,6 +50857,59 @@ func _ConnectSyncroPayload(ctx context.Context, ec *executionContext, sel ast.Se
 		case "integration":
 			out.Values[i] = _ConnectSyncroPayload_integration(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var connectWiseTicketSettingsImplementors = []string{"ConnectWiseTicketSettings"}
+
+func _ConnectWiseTicketSettings(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.ConnectWiseTicketSettings) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, connectWiseTicketSettingsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ConnectWiseTicketSettings")
+		case "board":
+			out.Values[i] = _ConnectWiseTicketSettings_board(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = _ConnectWiseTicketSettings_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "priority":
+			out.Values[i] = _ConnectWiseTicketSettings_priority(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "source":
+			out.Values[i] = _ConnectWiseTicketSettings_source(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -46825,6 +51133,69 @@ func _CreateRolePayload(ctx context.Context, ec *executionContext, sel ast.Selec
 	return out
 }
 
+var createTestTicketPayloadImplementors = []string{"CreateTestTicketPayload"}
+
+func _CreateTestTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateTestTicketPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createTestTicketPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateTestTicketPayload")
+		case "externalId":
+			out.Values[i] = _CreateTestTicketPayload_externalId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "number":
+			out.Values[i] = _CreateTestTicketPayload_number(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "url":
+			out.Values[i] = _CreateTestTicketPayload_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = _CreateTestTicketPayload_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "closed":
+			out.Values[i] = _CreateTestTicketPayload_closed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "problem":
+			out.Values[i] = _CreateTestTicketPayload_problem(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var createUserPayloadImplementors = []string{"CreateUserPayload"}
 
 func _CreateUserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateUserPayload) graphql.Marshaler {
@@ -46991,6 +51362,44 @@ func _DeleteRolePayload(ctx context.Context, ec *executionContext, sel ast.Selec
 			out.Values[i] = graphql.MarshalString("DeleteRolePayload")
 		case "deletedId":
 			out.Values[i] = _DeleteRolePayload_deletedId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deleteTicketingAlertConfigurationPayloadImplementors = []string{"DeleteTicketingAlertConfigurationPayload"}
+
+func _DeleteTicketingAlertConfigurationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.DeleteTicketingAlertConfigurationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteTicketingAlertConfigurationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteTicketingAlertConfigurationPayload")
+		case "deletedId":
+			out.Values[i] = _DeleteTicketingAlertConfigurationPayload_deletedId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -50571,6 +54980,20 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "connectAutotask":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_connectAutotask(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "connectConnectWise":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_connectConnectWise(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "updateTicketingIntegration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_updateTicketingIntegration(ctx, ec, field)
@@ -50581,6 +55004,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "verifyTicketingIntegration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_verifyTicketingIntegration(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createTestTicket":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createTestTicket(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -50599,13 +55029,6 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
-		case "updateSyncroAlertConfiguration":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return _Mutation_updateSyncroAlertConfiguration(ctx, ec, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
 		case "retryTicket":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_retryTicket(ctx, ec, field)
@@ -50616,6 +55039,34 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "cancelTicket":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_cancelTicket(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateAutotaskAlertConfiguration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_updateAutotaskAlertConfiguration(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateConnectWiseAlertConfiguration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_updateConnectWiseAlertConfiguration(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateSyncroAlertConfiguration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_updateSyncroAlertConfiguration(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteTicketingAlertConfiguration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteTicketingAlertConfiguration(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -51712,6 +56163,50 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingCompanyTypes":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingCompanyTypes(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "unmappedOrganizations":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_unmappedOrganizations(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "ticketingCompanyMappings":
 			field := field
 
@@ -51734,7 +56229,7 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
-		case "ticketingAlertOptions":
+		case "ticketingErrors":
 			field := field
 
 			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
@@ -51743,29 +56238,7 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 						ec.Error(ctx, ec.Recover(ctx, r))
 					}
 				}()
-				res = _Query_ticketingAlertOptions(ctx, ec, field)
-				if res == graphql.Null {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
-			}
-
-			rrm := func(ctx context.Context) graphql.Marshaler {
-				return ec.OperationContext.RootResolverMiddleware(ctx,
-					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
-		case "ticketingAlerts":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = _Query_ticketingAlerts(ctx, ec, field)
+				res = _Query_ticketingErrors(ctx, ec, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -51810,6 +56283,50 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 					}
 				}()
 				res = _Query_tickets(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingAlertOptions":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingAlertOptions(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingAlerts":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingAlerts(ctx, ec, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -54009,6 +58526,16 @@ func _TicketingAlert(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "default":
+			out.Values[i] = _TicketingAlert_default(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "override":
+			out.Values[i] = _TicketingAlert_override(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -54121,6 +58648,82 @@ func _TicketingAlertConfiguration(ctx context.Context, ec *executionContext, sel
 				}()
 				res = _TicketingAlertConfiguration_integration(ctx, ec, field, obj)
 				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "autotask":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingAlertConfiguration_autotask(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "connectWise":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingAlertConfiguration_connectWise(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -54361,6 +58964,11 @@ func _TicketingAlertOptionValue(ctx context.Context, ec *executionContext, sel a
 		case "label":
 			out.Values[i] = _TicketingAlertOptionValue_label(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "parent":
+			out.Values[i] = _TicketingAlertOptionValue_parent(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -54605,6 +59213,49 @@ func _TicketingBillingMappingEdge(ctx context.Context, ec *executionContext, sel
 			}
 		case "cursor":
 			out.Values[i] = _TicketingBillingMappingEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingChoiceImplementors = []string{"TicketingChoice"}
+
+func _TicketingChoice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingChoice) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingChoiceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingChoice")
+		case "id":
+			out.Values[i] = _TicketingChoice_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _TicketingChoice_name(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -54914,9 +59565,100 @@ func _TicketingCompanyPage(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "next":
+			out.Values[i] = _TicketingCompanyPage_next(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "nextPage":
 			out.Values[i] = _TicketingCompanyPage_nextPage(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingCompanySuggestionImplementors = []string{"TicketingCompanySuggestion"}
+
+func _TicketingCompanySuggestion(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingCompanySuggestion) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingCompanySuggestionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingCompanySuggestion")
+		case "company":
+			out.Values[i] = _TicketingCompanySuggestion_company(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "score":
+			out.Values[i] = _TicketingCompanySuggestion_score(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingCompanyTypeImplementors = []string{"TicketingCompanyType"}
+
+func _TicketingCompanyType(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingCompanyType) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingCompanyTypeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingCompanyType")
+		case "id":
+			out.Values[i] = _TicketingCompanyType_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _TicketingCompanyType_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -55664,6 +60406,135 @@ func _TicketingUsageRecordEdge(ctx context.Context, ec *executionContext, sel as
 	return out
 }
 
+var unmappedOrganizationConnectionImplementors = []string{"UnmappedOrganizationConnection"}
+
+func _UnmappedOrganizationConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UnmappedOrganizationConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, unmappedOrganizationConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UnmappedOrganizationConnection")
+		case "edges":
+			out.Values[i] = _UnmappedOrganizationConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _UnmappedOrganizationConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _UnmappedOrganizationConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var unmappedOrganizationEdgeImplementors = []string{"UnmappedOrganizationEdge"}
+
+func _UnmappedOrganizationEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UnmappedOrganizationEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, unmappedOrganizationEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UnmappedOrganizationEdge")
+		case "node":
+			out.Values[i] = _UnmappedOrganizationEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "cursor":
+			out.Values[i] = _UnmappedOrganizationEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "suggestions":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _UnmappedOrganizationEdge_suggestions(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var updateAdministratorPayloadImplementors = []string{"UpdateAdministratorPayload"}
 
 func _UpdateAdministratorPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UpdateAdministratorPayload) graphql.Marshaler {
@@ -55678,6 +60549,82 @@ func _UpdateAdministratorPayload(ctx context.Context, ec *executionContext, sel 
 			out.Values[i] = graphql.MarshalString("UpdateAdministratorPayload")
 		case "administrator":
 			out.Values[i] = _UpdateAdministratorPayload_administrator(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var updateAutotaskAlertConfigurationPayloadImplementors = []string{"UpdateAutotaskAlertConfigurationPayload"}
+
+func _UpdateAutotaskAlertConfigurationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UpdateAutotaskAlertConfigurationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateAutotaskAlertConfigurationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateAutotaskAlertConfigurationPayload")
+		case "configuration":
+			out.Values[i] = _UpdateAutotaskAlertConfigurationPayload_configuration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var updateConnectWiseAlertConfigurationPayloadImplementors = []string{"UpdateConnectWiseAlertConfigurationPayload"}
+
+func _UpdateConnectWiseAlertConfigurationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UpdateConnectWiseAlertConfigurationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateConnectWiseAlertConfigurationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateConnectWiseAlertConfigurationPayload")
+		case "configuration":
+			out.Values[i] = _UpdateConnectWiseAlertConfigurationPayload_configuration(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -56962,6 +61909,16 @@ func marshalNAppleMdmPushStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋapp
 	return v
 }
 
+func unmarshalNAutotaskDestination2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskDestination(ctx context.Context, ec *executionContext, v any) (model.AutotaskDestination, error) {
+	var res model.AutotaskDestination
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNAutotaskDestination2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskDestination(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v model.AutotaskDestination) graphql.Marshaler {
+	return v
+}
+
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -57021,6 +61978,36 @@ func marshalNConfirmTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 		return graphql.Null
 	}
 	return _ConfirmTotpPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNConnectAutotaskInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectAutotaskInput(ctx context.Context, ec *executionContext, v any) (model.ConnectAutotaskInput, error) {
+	res, err := unmarshalInputConnectAutotaskInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNConnectAutotaskPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectAutotaskPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ConnectAutotaskPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _ConnectAutotaskPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNConnectConnectWiseInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectConnectWiseInput(ctx context.Context, ec *executionContext, v any) (model.ConnectConnectWiseInput, error) {
+	res, err := unmarshalInputConnectConnectWiseInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNConnectConnectWisePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectConnectWisePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ConnectConnectWisePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _ConnectConnectWisePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNConnectSyncroInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectSyncroInput(ctx context.Context, ec *executionContext, v any) (model.ConnectSyncroInput, error) {
@@ -57113,6 +62100,21 @@ func marshalNCreateRolePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 	return _CreateRolePayload(ctx, ec, sel, v)
 }
 
+func unmarshalNCreateTestTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateTestTicketInput(ctx context.Context, ec *executionContext, v any) (model.CreateTestTicketInput, error) {
+	res, err := unmarshalInputCreateTestTicketInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNCreateTestTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateTestTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateTestTicketPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _CreateTestTicketPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNCreateUserInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateUserInput(ctx context.Context, ec *executionContext, v any) (model.CreateUserInput, error) {
 	res, err := unmarshalInputCreateUserInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -57196,6 +62198,21 @@ func marshalNDeleteRolePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 		return graphql.Null
 	}
 	return _DeleteRolePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeleteTicketingAlertConfigurationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteTicketingAlertConfigurationInput(ctx context.Context, ec *executionContext, v any) (model.DeleteTicketingAlertConfigurationInput, error) {
+	res, err := unmarshalInputDeleteTicketingAlertConfigurationInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeleteTicketingAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteTicketingAlertConfigurationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteTicketingAlertConfigurationPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeleteTicketingAlertConfigurationPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNDeleteTicketingIntegrationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteTicketingIntegrationInput(ctx context.Context, ec *executionContext, v any) (model.DeleteTicketingIntegrationInput, error) {
@@ -57347,6 +62364,22 @@ func unmarshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrol
 
 func marshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v enrollment.Kind) graphql.Marshaler {
 	return v
+}
+
+func unmarshalNFloat2float64(ctx context.Context, ec *executionContext, v any) (float64, error) {
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNFloat2float64(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v float64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
 }
 
 func unmarshalNGrantAdministratorOrganizationAccessInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐGrantAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, v any) (model.GrantAdministratorOrganizationAccessInput, error) {
@@ -57523,6 +62556,16 @@ func marshalNOrganizationStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋorg
 
 func marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
 	return _PageInfo(ctx, ec, sel, &v)
+}
+
+func marshalNPageInfo2ᚖentgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *entgql.PageInfo[string]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _PageInfo(ctx, ec, sel, v)
 }
 
 func marshalNPermission2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPermissionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.Permission) graphql.Marshaler {
@@ -58085,6 +63128,21 @@ func marshalNTicketingAlertOptionValue2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 	return _TicketingAlertOptionValue(ctx, ec, sel, v)
 }
 
+func marshalNTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingChoice(ctx, ec, sel, v)
+}
+
+func unmarshalNTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx context.Context, ec *executionContext, v any) (*model.TicketingChoiceInput, error) {
+	res, err := unmarshalInputTicketingChoiceInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func marshalNTicketingCompany2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingCompany) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -58176,6 +63234,68 @@ func marshalNTicketingCompanyPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgrap
 	return _TicketingCompanyPage(ctx, ec, sel, v)
 }
 
+func marshalNTicketingCompanySuggestion2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanySuggestionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingCompanySuggestion) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingCompanySuggestion2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanySuggestion(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingCompanySuggestion2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanySuggestion(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingCompanySuggestion) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingCompanySuggestion(ctx, ec, sel, v)
+}
+
+func marshalNTicketingCompanyType2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyTypeᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingCompanyType) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingCompanyType2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyType(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingCompanyType2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingCompanyType(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingCompanyType) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingCompanyType(ctx, ec, sel, v)
+}
+
+func marshalNTicketingErrorConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingErrorConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingErrorConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingErrorConnection(ctx, ec, sel, v)
+}
+
 func unmarshalNTicketingErrorErrorType2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingerrorᚐErrorType(ctx context.Context, ec *executionContext, v any) (ticketingerror.ErrorType, error) {
 	var res ticketingerror.ErrorType
 	err := res.UnmarshalGQL(v)
@@ -58252,6 +63372,42 @@ func marshalNTime2timeᚐTime(ctx context.Context, ec *executionContext, sel ast
 	return res
 }
 
+func marshalNUnmappedOrganizationConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnmappedOrganizationConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UnmappedOrganizationConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UnmappedOrganizationConnection(ctx, ec, sel, v)
+}
+
+func marshalNUnmappedOrganizationEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnmappedOrganizationEdgeᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.UnmappedOrganizationEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNUnmappedOrganizationEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnmappedOrganizationEdge(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNUnmappedOrganizationEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnmappedOrganizationEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UnmappedOrganizationEdge) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UnmappedOrganizationEdge(ctx, ec, sel, v)
+}
+
 func unmarshalNUpdateAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAdministratorInput(ctx context.Context, ec *executionContext, v any) (model.UpdateAdministratorInput, error) {
 	res, err := unmarshalInputUpdateAdministratorInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -58265,6 +63421,36 @@ func marshalNUpdateAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 		return graphql.Null
 	}
 	return _UpdateAdministratorPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNUpdateAutotaskAlertConfigurationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAutotaskAlertConfigurationInput(ctx context.Context, ec *executionContext, v any) (model.UpdateAutotaskAlertConfigurationInput, error) {
+	res, err := unmarshalInputUpdateAutotaskAlertConfigurationInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUpdateAutotaskAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAutotaskAlertConfigurationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateAutotaskAlertConfigurationPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UpdateAutotaskAlertConfigurationPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNUpdateConnectWiseAlertConfigurationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateConnectWiseAlertConfigurationInput(ctx context.Context, ec *executionContext, v any) (model.UpdateConnectWiseAlertConfigurationInput, error) {
+	res, err := unmarshalInputUpdateConnectWiseAlertConfigurationInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUpdateConnectWiseAlertConfigurationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateConnectWiseAlertConfigurationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateConnectWiseAlertConfigurationPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UpdateConnectWiseAlertConfigurationPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNUpdateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateDeviceInput(ctx context.Context, ec *executionContext, v any) (model.UpdateDeviceInput, error) {
@@ -58832,6 +64018,36 @@ func marshalOAppleMdmEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleM
 	return _AppleMdmEdge(ctx, ec, sel, v)
 }
 
+func unmarshalOAutotaskCredentialsInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskCredentialsInput(ctx context.Context, ec *executionContext, v any) (*model.AutotaskCredentialsInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputAutotaskCredentialsInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOAutotaskResource2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskResource(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.AutotaskResource) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _AutotaskResource(ctx, ec, sel, v)
+}
+
+func unmarshalOAutotaskResourceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskResourceInput(ctx context.Context, ec *executionContext, v any) (*model.AutotaskResourceInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputAutotaskResourceInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOAutotaskTicketSettings2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐAutotaskTicketSettings(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.AutotaskTicketSettings) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _AutotaskTicketSettings(ctx, ec, sel, v)
+}
+
 func unmarshalOBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -58860,6 +64076,21 @@ func marshalOBoolean2ᚖbool(ctx context.Context, ec *executionContext, sel ast.
 	_ = ctx
 	res := graphql.MarshalBoolean(*v)
 	return res
+}
+
+func unmarshalOConnectWiseCredentialsInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectWiseCredentialsInput(ctx context.Context, ec *executionContext, v any) (*model.ConnectWiseCredentialsInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputConnectWiseCredentialsInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOConnectWiseTicketSettings2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectWiseTicketSettings(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ConnectWiseTicketSettings) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _ConnectWiseTicketSettings(ctx, ec, sel, v)
 }
 
 func unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx context.Context, ec *executionContext, v any) (*entgql.Cursor[string], error) {
@@ -59538,6 +64769,14 @@ func marshalOString2ᚖstring(ctx context.Context, ec *executionContext, sel ast
 	return res
 }
 
+func unmarshalOSyncroCredentialsInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncroCredentialsInput(ctx context.Context, ec *executionContext, v any) (*model.SyncroCredentialsInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputSyncroCredentialsInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func marshalOSyncroTicketSettings2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncroTicketSettings(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SyncroTicketSettings) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -59766,6 +65005,21 @@ func marshalOTicketingBillingMappingEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwick
 	return _TicketingBillingMappingEdge(ctx, ec, sel, v)
 }
 
+func marshalOTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _TicketingChoice(ctx, ec, sel, v)
+}
+
+func unmarshalOTicketingChoiceInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoiceInput(ctx context.Context, ec *executionContext, v any) (*model.TicketingChoiceInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputTicketingChoiceInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func marshalOTicketingCompanyMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingCompanyMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingCompanyMapping) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -59826,6 +65080,14 @@ func marshalOTicketingErrorEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐ
 		return graphql.Null
 	}
 	return _TicketingErrorEdge(ctx, ec, sel, v)
+}
+
+func unmarshalOTicketingErrorFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingErrorFilter(ctx context.Context, ec *executionContext, v any) (*model.TicketingErrorFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputTicketingErrorFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalOTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {

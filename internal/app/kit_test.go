@@ -33,7 +33,7 @@ func start(t *testing.T, engine string) *server {
 }
 
 // replica serves a database that others may serve as well.
-func replica(t *testing.T, database string, master secret.Text) *server {
+func replica(t *testing.T, database string, master secret.Text, change ...func(*config.Config)) *server {
 	t.Helper()
 	c := config.Config{
 		DataDir: t.TempDir(), Development: true, Addr: "127.0.0.1:0",
@@ -41,6 +41,10 @@ func replica(t *testing.T, database string, master secret.Text) *server {
 		DatabaseMaxConnections: 8, AccessTokenTTL: 10 * time.Minute,
 		JobWorkers: 4, JobPollInterval: 200 * time.Millisecond, ShutdownGrace: 10 * time.Second,
 		LogLevel: "info", LogFormat: "text", PSAAllowLoopback: true,
+		AutotaskIntegrationCode: secret.NewText(integrationCode), ConnectWiseClientID: clientID,
+	}
+	for _, apply := range change {
+		apply(&c)
 	}
 	a, err := app.New(t.Context(), app.Config{
 		Config: c, Version: "test",

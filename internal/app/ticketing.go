@@ -4,9 +4,13 @@ import (
 	"context"
 
 	"github.com/bailiwick/bailiwick/internal/alert"
+	"github.com/bailiwick/bailiwick/internal/config"
+	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/autotask"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/connectwise"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
 )
 
@@ -31,18 +35,64 @@ func (a *App) openTicketing(context.Context) error {
 	if err != nil {
 		return err
 	}
+	drivers, err := c.drivers()
+	if err != nil {
+		return err
+	}
 	a.Tickets, err = ticket.New(ticket.Dependencies{
 		DB: a.DB, Vault: a.Vault, Outbox: outbox, Alarms: alarms{a.Alerts}, AlertTypes: ticketedType,
-		Drivers: ticket.Drivers{psa.Syncro: ticket.Syncro(syncro.Config{
-			AllowLoopback: c.PSAAllowLoopback, Timeout: syncro.DefaultTimeout, MaxPages: syncro.DefaultMaxPages,
-			Logger: c.Logger, Clock: c.Clock,
-		}, c.PSAAllowLoopback)},
-		Limiter: limiter, Logger: c.Logger, Clock: c.Clock,
+		Drivers: drivers, Limiter: limiter, Logger: c.Logger, Clock: c.Clock,
 	}, settings)
 	if err != nil {
 		return err
 	}
 	return a.Tickets.Register(a.Queue)
+}
+
+// remembered is how many Autotask accounts' zones and lists are kept.
+const remembered = 1000
+
+// drivers open accounts of every kind of ticketing system. A vendor that knows
+// this deployment by an identifier is unavailable without it.
+func (c Config) drivers() (psa.Drivers, error) {
+	drivers := psa.Drivers{
+		psa.Syncro: syncro.Driver(syncro.Config{
+			AllowLoopback: c.PSAAllowLoopback, Timeout: syncro.DefaultTimeout, MaxPages: syncro.DefaultMaxPages,
+			Logger: c.Logger, Clock: c.Clock,
+		}),
+		psa.Autotask:    unavailable("Autotask", "AutotaskIntegrationCode", autotask.ReadSettings),
+		psa.ConnectWise: unavailable("ConnectWise PSA", "ConnectWiseClientID", connectwise.ReadSettings),
+	}
+	if !c.AutotaskIntegrationCode.IsZero() {
+		memory, err := autotask.NewMemory(remembered)
+		if err != nil {
+			return nil, err
+		}
+		drivers[psa.Autotask] = autotask.Driver(autotask.Config{
+			IntegrationCode: c.AutotaskIntegrationCode.Reveal(), AllowLoopback: c.PSAAllowLoopback, Memory: memory,
+			Timeout: autotask.DefaultTimeout, PageSize: autotask.DefaultPageSize, MaxPages: autotask.DefaultMaxPages,
+			Logger: c.Logger, Clock: c.Clock,
+		})
+	}
+	if c.ConnectWiseClientID != "" {
+		drivers[psa.ConnectWise] = connectwise.Driver(connectwise.Config{
+			ClientID: c.ConnectWiseClientID, AllowLoopback: c.PSAAllowLoopback, Sites: connectwise.NewSites(),
+			Version: connectwise.DefaultVersion, Timeout: connectwise.DefaultTimeout, MaxPages: connectwise.DefaultMaxPages,
+			Logger: c.Logger, Clock: c.Clock,
+		})
+	}
+	return drivers, nil
+}
+
+// unavailable is the driver of a product that the deployment has no identifier
+// for: what is stored for it can still be read.
+func unavailable[S psa.Settings](product, setting string, settings func([]byte) (S, error)) psa.Driver {
+	return psa.Driver{
+		Open: func([]byte, psa.Gate) (psa.Vendor, error) {
+			return nil, fault.New(fault.PreconditionFailed, "this deployment cannot call %s: its operator has to set %s", product, config.SettingName(setting))
+		},
+		Settings: func(raw []byte) (psa.Settings, error) { return settings(raw) },
+	}
 }
 
 // alarms lets ticketing raise alerts about itself.

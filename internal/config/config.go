@@ -53,6 +53,9 @@ type Config struct {
 	UsageWriteAt     time.Duration `name:"usage-write-at" group:"Jobs" env:"BAILIWICK_USAGE_WRITE_AT" default:"1h" placeholder:"DURATION" help:"How long after midnight, in UTC, the usage of the day before is written to the ticketing systems."`
 	PSAAllowLoopback bool          `name:"psa-allow-loopback" group:"Jobs" env:"BAILIWICK_PSA_ALLOW_LOOPBACK" help:"Allow PSA integrations on this machine, over plain HTTP. Development only."`
 
+	AutotaskIntegrationCode secret.Text `name:"autotask-integration-code" group:"Ticketing" env:"BAILIWICK_AUTOTASK_INTEGRATION_CODE" placeholder:"CODE" help:"API tracking identifier that Autotask gave this deployment's operator. Without it, Autotask cannot be connected."`
+	ConnectWiseClientID     string      `name:"connectwise-client-id" group:"Ticketing" env:"BAILIWICK_CONNECTWISE_CLIENT_ID" placeholder:"GUID" help:"Client ID that ConnectWise gave this deployment's operator at developer.connectwise.com. Without it, ConnectWise PSA cannot be connected."`
+
 	LogLevel     string  `name:"log-level" group:"Telemetry" env:"BAILIWICK_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least severe level to log: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" group:"Telemetry" env:"BAILIWICK_LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Format of the log: text or json."`
 	OTLPEndpoint string  `name:"otlp-endpoint" group:"Telemetry" env:"BAILIWICK_OTLP_ENDPOINT" placeholder:"URL" help:"Send traces to this OpenTelemetry collector over OTLP/HTTP, for example http://localhost:4318. Default: no traces."`
@@ -91,7 +94,7 @@ func (c Config) Masters() (masters secret.Masters, created string, err error) {
 		}
 	case path == "":
 		err = fmt.Errorf("%s or %s must be set; make a key with: openssl rand -base64 32",
-			settingName("MasterKey"), settingName("MasterKeyFile"))
+			SettingName("MasterKey"), SettingName("MasterKeyFile"))
 	default:
 		masters.Current, err = secret.ReadMasterKey(path)
 	}

@@ -187,6 +187,8 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		"tokens":            {func(c *config.Config) { c.GraphQLMaxTokens = 1 }, "--graphql-max-tokens"},
 		"poll":              {func(c *config.Config) { c.JobPollInterval = 0 }, "--job-poll-interval"},
 		"workers":           {func(c *config.Config) { c.JobWorkers = 0 }, "--job-workers"},
+		"integration code":  {func(c *config.Config) { c.AutotaskIntegrationCode = secret.NewText("hunter2 x") }, "--autotask-integration-code"},
+		"client id":         {func(c *config.Config) { c.ConnectWiseClientID = "hunter2" }, "--connectwise-client-id"},
 		"log level":         {func(c *config.Config) { c.LogLevel = "loud" }, "--log-level"},
 		"log format":        {func(c *config.Config) { c.LogFormat = "xml" }, "--log-format"},
 		"collector":         {func(c *config.Config) { c.OTLPEndpoint = "localhost:4318" }, "--otlp-endpoint"},

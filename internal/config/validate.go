@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,12 @@ func (c Config) Validate() error {
 	v.between("JobWorkers", c.JobWorkers, 1, 10_000)
 	v.check("UsageWriteAt", c.UsageWriteAt >= 0 && c.UsageWriteAt < 24*time.Hour, "must lie within a day: 0s to 23h59m")
 	v.check("PSAAllowLoopback", !c.PSAAllowLoopback || c.Development, "is for development only")
+
+	code := c.AutotaskIntegrationCode.Reveal()
+	v.check("AutotaskIntegrationCode", len(code) <= 500 && !strings.ContainsFunc(code, func(r rune) bool { return r <= ' ' || r > '~' }),
+		"must be the identifier as Autotask shows it, without spaces")
+	v.check("ConnectWiseClientID", c.ConnectWiseClientID == "" || guid.MatchString(c.ConnectWiseClientID),
+		"must be a GUID, such as 01234567-89ab-cdef-0123-456789abcdef")
 
 	v.check("LogLevel", slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),
 		"must be debug, info, warn or error")
@@ -110,11 +117,14 @@ func (v *validator) check(field string, ok bool, problem string) {
 	if ok {
 		return
 	}
-	v.problems = append(v.problems, fmt.Errorf("%s %s", settingName(field), problem))
+	v.problems = append(v.problems, fmt.Errorf("%s %s", SettingName(field), problem))
 }
 
-// settingName is how an operator knows a field.
-func settingName(field string) string {
+var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// SettingName is how an operator knows a field of Config: by its flag and its
+// variable.
+func SettingName(field string) string {
 	f, found := reflect.TypeFor[Config]().FieldByName(field)
 	if !found {
 		return field

@@ -11,7 +11,8 @@ import (
 type Announcement struct {
 	GraphQL        string          `json:"graphql"` // endpoint
 	Console        string          `json:"console"` // GraphiQL, for a browser
-	PSA            string          `json:"psa"`     // the stand-in's page, for a browser
+	PSA            string          `json:"psa"`     // the page of the Syncro stand-in, where the tickets arrive
+	PSAs           PSAs            `json:"psas"`    // the pages of all stand-ins
 	Provider       Named           `json:"provider"`
 	Organizations  []Named         `json:"organizations"`
 	Administrators []Administrator `json:"administrators"`
@@ -57,7 +58,7 @@ func (d *demo) create(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("allow the owner API keys: %w", err)
 	}
-	return fill(ctx, d.content, session, d.passwords, d.psa)
+	return fill(ctx, d.content, session, d.passwords, d.psas)
 }
 
 // signIn returns a client that acts as an administrator, and their id.
@@ -89,7 +90,8 @@ func (d *demo) signIn(ctx context.Context, a administrator) (client, string, err
 
 // announce gives every administrator a fresh API key, and gathers what to show.
 func (d *demo) announce(ctx context.Context) (Announcement, error) {
-	out := Announcement{GraphQL: d.base + "/graphql", Console: d.base + "/", PSA: d.psa.url + "/"}
+	out := Announcement{GraphQL: d.base + "/graphql", Console: d.base + "/", PSA: d.psas.syncro.url + "/"}
+	out.PSAs = PSAs{Autotask: d.psas.autotask.url + "/", ConnectWise: d.psas.connectWise.url + "/", Syncro: out.PSA}
 	var asOwner client
 	for i, a := range d.content.Administrators {
 		session, id, err := d.signIn(ctx, a)

@@ -1,13 +1,13 @@
 // Package demo runs a Bailiwick to try out: a provider with three customers on
-// an embedded database, and a stand-in for its Syncro PSA. But for the provider
+// an embedded database, and stand-ins for its PSAs. But for the provider
 // and its first administrator, everything in it is created through the public
 // API, over HTTP.
 //
 // A data directory can be used again. What it keeps is what any Bailiwick keeps,
 // so no password or key in clear: passwords are derived from the directory's
 // master key, and are the same at each start; API keys are made anew at each
-// start, and those of earlier starts are revoked. The stand-in remembers its
-// address but not its tickets.
+// start, and those of earlier starts are revoked. The stand-ins remember their
+// addresses but not their tickets.
 package demo
 
 import (
@@ -89,19 +89,19 @@ func Run(ctx context.Context, c Config, ready func(Announcement) error) (err err
 	if err != nil {
 		return err
 	}
-	psa, err := startPSA(ctx, kept.PSA, secrets, what.customers(), c)
+	psas, err := startPSAs(ctx, kept, secrets, what.customers(), c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, psa.stop()) }()
+	defer func() { err = errors.Join(err, psas.stop()) }()
 
-	d := demo{app: a, content: what, passwords: secrets, psa: psa, base: settings.URL()}
+	d := demo{app: a, content: what, passwords: secrets, psas: psas, base: settings.URL()}
 	return d.serve(ctx, listener, func(ctx context.Context) error {
 		if kept.fresh {
 			if err := d.create(ctx); err != nil {
 				return err
 			}
-			if err := (state{PSA: psa.addr}).write(c.Dir); err != nil {
+			if err := (state{PSA: psas.syncro.addr, Autotask: psas.autotask.addr, ConnectWise: psas.connectWise.addr}).write(c.Dir); err != nil {
 				return err
 			}
 		}
@@ -127,7 +127,8 @@ func settings(dir, addr string) (config.Config, error) {
 		return config.Config{}, err
 	}
 	_, err = parser.Parse([]string{
-		"--development", "--psa-allow-loopback", "--data-dir", dir, "--addr", addr, "--public-url", "http://" + dialable(addr),
+		"--development", "--psa-allow-loopback", "--autotask-integration-code", integrationCode, "--connectwise-client-id", clientID,
+		"--data-dir", dir, "--addr", addr, "--public-url", "http://" + dialable(addr),
 	})
 	return c, err
 }
@@ -145,7 +146,7 @@ type demo struct {
 	app       *app.App
 	content   content
 	passwords passwords
-	psa       psaServer
+	psas      psaServers
 	base      string // URL of the server, without a path
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-
-	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
 )
 
 // filling creates the demo's content through the public API, as the owner.
@@ -17,7 +15,7 @@ type filling struct {
 
 // fill creates everything but the provider and its owner. It is begun once for
 // a data directory; one in which it did not finish is not taken up again.
-func fill(ctx context.Context, c content, asOwner client, passwords passwords, psa psaServer) error {
+func fill(ctx context.Context, c content, asOwner client, passwords passwords, psas psaServers) error {
 	f := filling{content: c, owner: asOwner}
 	f.ids.organizations = make([]string, len(c.Organizations))
 	for i, o := range c.Organizations {
@@ -28,8 +26,8 @@ func fill(ctx context.Context, c content, asOwner client, passwords passwords, p
 	if err := f.administrators(ctx, passwords); err != nil {
 		return fmt.Errorf("create the administrators: %w", err)
 	}
-	if err := f.ticketing(ctx, psa); err != nil {
-		return fmt.Errorf("connect the PSA: %w", err)
+	if err := f.ticketing(ctx, psas); err != nil {
+		return fmt.Errorf("connect the PSAs: %w", err)
 	}
 	for i, o := range c.Organizations {
 		if err := f.alerts(ctx, f.ids.organizations[i], o); err != nil {
@@ -138,33 +136,62 @@ func (f *filling) roles(ctx context.Context) (map[string]string, error) {
 // problemType is what the demo's tickets are filed under in the stand-in.
 const problemType = "Other"
 
-func (f *filling) ticketing(ctx context.Context, psa psaServer) error {
-	var connected struct {
-		ConnectSyncro struct{ Integration struct{ ID string } }
+// ticketing connects the provider to all stand-ins. Syncro's makes the tickets.
+func (f *filling) ticketing(ctx context.Context, psas psaServers) error {
+	companies := map[string]string{}
+	for _, c := range psas.autotask.server.Companies(psaAccount) {
+		companies[c.Name] = strconv.FormatInt(c.ID, 10)
 	}
-	err := f.owner.do(ctx, `mutation ConnectSyncro($input: ConnectSyncroInput!) {
-		connectSyncro(input: $input) { integration { id } } }`,
-		vars{"input": vars{"subdomain": psaSubdomain, "apiToken": psa.token, "baseUrl": psa.url}}, &connected)
+	_, err := f.connect(ctx, "Autotask", vars{"username": psaAccount, "secret": psas.secret, "baseUrl": psas.autotask.url + "/atservicesrest", "automaticTicketing": false}, companies)
 	if err != nil {
 		return err
 	}
-	integration := connected.ConnectSyncro.Integration.ID
-
-	customers := map[string]string{}
-	for _, c := range psa.server.Customers(psa.token) {
-		customers[c.BusinessName] = strconv.FormatInt(c.ID, 10)
+	for _, c := range psas.connectWise.server.Account(psaAccount).Companies {
+		companies[c.Name] = strconv.FormatInt(c.ID, 10)
 	}
+	_, err = f.connect(ctx, "ConnectWise", vars{
+		"url": psas.connectWise.url, "companyId": psaAccount, "publicKey": psaAccount, "privateKey": psas.secret, "automaticTicketing": false,
+	}, companies)
+	if err != nil {
+		return err
+	}
+	for _, c := range psas.syncro.server.Customers(psas.secret) {
+		companies[c.BusinessName] = strconv.FormatInt(c.ID, 10)
+	}
+	integration, err := f.connect(ctx, "Syncro", vars{"subdomain": psaAccount, "apiToken": psas.secret, "baseUrl": psas.syncro.url}, companies)
+	if err != nil {
+		return err
+	}
+	return f.configure(ctx, integration)
+}
+
+// connect connects a ticketing system, and maps each organization to its
+// company of the same name.
+func (f *filling) connect(ctx context.Context, product string, input vars, companies map[string]string) (integration string, err error) {
+	var connected struct {
+		Connect struct{ Integration struct{ ID string } }
+	}
+	err = f.owner.do(ctx, `mutation Connect($input: Connect`+product+`Input!) {
+		connect: connect`+product+`(input: $input) { integration { id } } }`, vars{"input": input}, &connected)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", product, err)
+	}
+	integration = connected.Connect.Integration.ID
 	mappings := make([]vars, len(f.ids.organizations))
 	for i, id := range f.ids.organizations {
-		mappings[i] = vars{"organizationId": id, "externalCompanyId": customers[f.content.Organizations[i].Name]}
+		mappings[i] = vars{"organizationId": id, "externalCompanyId": companies[f.content.Organizations[i].Name]}
 	}
 	err = f.owner.do(ctx, `mutation Map($input: SetTicketingCompanyMappingsInput!) {
 		setTicketingCompanyMappings(input: $input) { mappings { id } } }`,
 		vars{"input": vars{"integrationId": integration, "mappings": mappings}}, nil)
 	if err != nil {
-		return err
+		return "", fmt.Errorf("%s: map the organizations: %w", product, err)
 	}
+	return integration, nil
+}
 
+// configure has every alert type that can be raised become a Syncro ticket.
+func (f *filling) configure(ctx context.Context, integration string) error {
 	var catalogue struct {
 		AlertTypes []struct {
 			Key             string
@@ -233,10 +260,10 @@ func (f *filling) alerts(ctx context.Context, organization string, o organizatio
 
 // customers are the stand-in's: each organization's company, and two that
 // Northwind does not look after with Bailiwick.
-func (c content) customers() []standin.Customer {
-	var all []standin.Customer
+func (c content) customers() []string {
+	var all []string
 	for _, o := range c.Organizations {
-		all = append(all, standin.Customer{BusinessName: o.Name})
+		all = append(all, o.Name)
 	}
-	return append(all, standin.Customer{BusinessName: "Dunmore Bakery"}, standin.Customer{BusinessName: "Eastgate Legal"})
+	return append(all, "Dunmore Bakery", "Eastgate Legal")
 }

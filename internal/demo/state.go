@@ -18,7 +18,9 @@ var errOtherData = errors.New("it holds data that no demo has finished making: n
 
 // state is what is remembered of a data directory.
 type state struct {
-	PSA string `json:"psa"` // the address that the stand-in listens on
+	PSA         string `json:"psa"` // the address that the Syncro stand-in listens on
+	Autotask    string `json:"autotask,omitempty"`
+	ConnectWise string `json:"connectWise,omitempty"`
 
 	fresh bool // nothing is there yet
 }

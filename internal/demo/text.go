@@ -10,7 +10,8 @@ import (
 func (a Announcement) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s is ready.\n\n", a.Provider.Name)
-	fmt.Fprintf(&b, "  GraphQL   %s\n  console   %s\n  PSA       %s  (the tickets arrive here)\n\n", a.GraphQL, a.Console, a.PSA)
+	fmt.Fprintf(&b, "  GraphQL   %s\n  console   %s\n  PSA       %s  (Syncro: the tickets arrive here)\n", a.GraphQL, a.Console, a.PSA)
+	fmt.Fprintf(&b, "            %s  (Autotask: connected, without automatic tickets)\n            %s  (ConnectWise: the same)\n\n", a.PSAs.Autotask, a.PSAs.ConnectWise)
 	b.WriteString("Organizations:\n")
 	for _, o := range a.Organizations {
 		fmt.Fprintf(&b, "  %s  %s\n", o.ID, o.Name)

@@ -28,6 +28,9 @@ var loose = map[string]string{
 	"ticketing_billing_mappings.external_company_id":   "the vendor's",
 	"ticketing_billing_mappings.external_agreement_id": "the vendor's",
 	"ticketing_billing_mappings.external_line_id":      "the vendor's",
+	"ticketing_integrations.company_type_ids":          "the vendor's",
+	"ticketing_integrations.catch_all_company_id":      "the vendor's",
+	"ticketing_errors.ticket_id":                       "the error outlives the ticket",
 }
 
 // key is a foreign key of the live database.

@@ -3,6 +3,7 @@ package ticket
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -20,6 +21,10 @@ type Config struct {
 	// in doubt. There is one more look-up than pauses; if all of them find
 	// nothing, the ticket is sent again.
 	LookupPauses []time.Duration
+
+	// TrialPauses are the pauses between look-ups of a test ticket whose answer
+	// was lost. Somebody waits for it, and it is never sent again.
+	TrialPauses []time.Duration
 
 	// Backoff is the pause after the first failed attempt. It doubles with each
 	// further one, up to MaxBackoff, give or take a fifth.
@@ -70,6 +75,7 @@ func DefaultConfig() Config {
 		Lease:         3 * time.Minute,
 		CallTimeout:   90 * time.Second,
 		LookupPauses:  []time.Duration{5 * time.Second, 30 * time.Second},
+		TrialPauses:   []time.Duration{time.Second, 3 * time.Second, 6 * time.Second},
 		Backoff:       5 * time.Second,
 		MaxBackoff:    30 * time.Minute,
 		MaxAttempts:   20,
@@ -102,7 +108,7 @@ func (c Config) Validate() error {
 			return fmt.Errorf("ticket: %s must be positive", d.name)
 		}
 	}
-	for _, pause := range c.LookupPauses {
+	for _, pause := range slices.Concat(c.LookupPauses, c.TrialPauses) {
 		if pause <= 0 {
 			return errors.New("ticket: a pause between look-ups must be positive")
 		}

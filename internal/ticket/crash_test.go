@@ -12,7 +12,6 @@ import (
 
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
-	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
 )
@@ -99,8 +98,8 @@ func TestDeathAtEveryStep(t *testing.T) {
 				w := newWorld(t, testdb.Open(t, database.Config{URL: url}))
 				fate := &fate{}
 				real := w.driver()
-				driver := ticket.Driver{Settings: real.Settings, Open: func(a ticket.Account) (psa.Vendor, error) {
-					v, err := real.Open(a)
+				driver := psa.Driver{Settings: real.Settings, Open: func(credentials []byte, gate psa.Gate) (psa.Vendor, error) {
+					v, err := real.Open(credentials, gate)
 					return mortal{v, fate}, err
 				}}
 				worker := w.on(testdb.Open(t, database.Config{URL: url, Observe: fate.observe}), w.jobs, driver).tickets

@@ -9,7 +9,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
-	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 )
 
@@ -45,6 +44,7 @@ func (h *hold) create(ctx context.Context, d *ent.TicketDelivery) (more bool, er
 		return true, h.made(ctx, d, made, "")
 	}
 	if psa.ClassOf(err) == psa.Uncertain {
+		h.blame(ctx, d, err)
 		return true, h.doubt(ctx, d, words(err))
 	}
 	return false, h.failed(ctx, d, err)
@@ -61,19 +61,18 @@ func (h *hold) draft(ctx context.Context, d *ent.TicketDelivery) (draft psa.Draf
 	if err != nil {
 		return psa.Draft{}, "", err
 	}
-	configured, err := h.client.TicketingAlertConfiguration.Query().
-		Where(ticketingalertconfiguration.IntegrationID(h.integration.ID), ticketingalertconfiguration.AlertType(a.Type)).Only(ctx)
-	if ent.IsNotFound(err) {
-		return psa.Draft{}, "the alert's type is not configured for the integration", nil
-	}
+	configured, err := applying(ctx, h.client, h.ticket.OrganizationID, a.Type, ticketingalertconfiguration.IntegrationID(h.integration.ID))
 	if err != nil {
 		return psa.Draft{}, "", err
+	}
+	if len(configured) == 0 {
+		return psa.Draft{}, "the alert's type is not configured for the integration", nil
 	}
 	driver, err := h.drivers.For(psa.Kind(h.integration.Kind))
 	if err != nil {
 		return psa.Draft{}, words(err), nil
 	}
-	settings, err := driver.Settings(configured.Settings)
+	settings, err := driver.Settings(configured[0].Settings)
 	if err != nil {
 		return psa.Draft{}, words(err), nil
 	}
@@ -86,19 +85,10 @@ func (h *hold) draft(ctx context.Context, d *ent.TicketDelivery) (draft psa.Draf
 	return draft, "", nil
 }
 
-// company is the vendor's company that the organization is mapped to; "" if it
-// is to none.
+// company is the vendor's company that the ticket is for; "" if it has to wait
+// for one.
 func (h *hold) company(ctx context.Context) (string, error) {
-	mapped, err := h.client.TicketingCompanyMapping.Query().
-		Where(ticketingcompanymapping.IntegrationID(h.integration.ID),
-			ticketingcompanymapping.OrganizationID(h.ticket.OrganizationID)).Only(ctx)
-	if ent.IsNotFound(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return mapped.ExternalCompanyID, nil
+	return h.companyOf(ctx, h.integration, h.ticket.OrganizationID)
 }
 
 // made records the ticket that the vendor has.

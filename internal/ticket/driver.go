@@ -1,101 +1,142 @@
 package ticket
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 
+	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
-	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
 )
 
-// Account is what an integration stores about its account at the vendor.
-type Account struct {
-	Name        string // Syncro's subdomain
-	BaseURL     string // another address than the account's; empty for that
-	Credentials secret.Text
-	Gate        psa.Gate // admits the calls; nil admits all
-}
+// Credentials open an account at a vendor, by the names that the vendor's
+// driver knows them by: username and secret for Autotask; url, companyId,
+// publicKey and privateKey for ConnectWise; subdomain and apiToken for Syncro;
+// and baseUrl, where the deployment allows an address other than the vendor's.
+type Credentials map[string]secret.Text
 
-// Driver opens accounts of one kind of service desk.
-type Driver struct {
-	// Open returns a client, and sends nothing. A malformed account is a
-	// *fault.Error that names the field.
-	Open func(Account) (psa.Vendor, error)
-	// Settings reads the vendor's part of a stored alert configuration.
-	Settings func(raw []byte) (psa.Settings, error)
-}
-
-// Drivers holds the drivers of a deployment.
-type Drivers map[psa.Kind]Driver
-
-// For returns the driver of a kind, or PRECONDITION_FAILED if this deployment
-// has none.
-func (d Drivers) For(kind psa.Kind) (Driver, error) {
-	if driver, ok := d[kind]; ok {
-		return driver, nil
+// encode is what is sealed; what is empty is left out.
+func (c Credentials) encode() ([]byte, error) {
+	plain := map[string]string{}
+	for name, value := range c {
+		if !value.IsZero() {
+			plain[name] = value.Reveal()
+		}
 	}
-	return Driver{}, fault.New(fault.PreconditionFailed, "this deployment has no driver for %s", kind)
+	raw, err := json.Marshal(plain)
+	if err != nil {
+		return nil, fmt.Errorf("encode credentials: %w", err)
+	}
+	return raw, nil
 }
 
-// Syncro is the driver of Syncro. An account's own address counts only where
-// the deployment allows it, since our calls come from inside its network.
-func Syncro(config syncro.Config, allowBaseURL bool) Driver {
-	return Driver{
-		Open: func(a Account) (psa.Vendor, error) {
-			config := config
-			config.Gate = a.Gate
-			if a.BaseURL != "" {
-				if !allowBaseURL {
-					return nil, fault.Invalid("baseUrl", "this deployment calls Syncro at its own address only")
-				}
-				config.BaseURL = a.BaseURL
-			}
-			client, err := syncro.New(config, syncro.Credentials{Subdomain: a.Name, APIToken: a.Credentials.Reveal()})
-			if err == nil {
-				return client, nil
-			}
-			if known, ok := errors.AsType[*fault.Error](err); ok {
-				return nil, known
-			}
-			return nil, fault.Invalid("baseUrl", "is no address that can be called").Wrap(err)
-		},
-		Settings: func(raw []byte) (psa.Settings, error) {
-			stored, err := ReadSyncroSettings(raw)
-			if err != nil {
-				return nil, err
-			}
-			return stored.settings(), nil
-		},
+func decodeCredentials(raw []byte) (Credentials, error) {
+	var plain map[string]string
+	if err := json.Unmarshal(raw, &plain); err != nil {
+		return nil, errors.New("stored credentials cannot be read") // the decoder's words would show them
+	}
+	c := Credentials{}
+	for name, value := range plain {
+		c[name] = secret.NewText(value)
+	}
+	return c, nil
+}
+
+// terms are what a vendor and its credentials are called.
+type terms struct {
+	product string // as people know it
+	input   string // the field of an update that takes its credentials
+	account string // the credential that names the account
+	address string // the credential that says where the account is
+	secret  string // the credential that a refusal is about
+}
+
+func termsOf(kind psa.Kind) terms {
+	switch kind {
+	case psa.Autotask:
+		return terms{"Autotask", "autotask", "username", "baseUrl", "secret"}
+	case psa.ConnectWise:
+		return terms{"ConnectWise", "connectWise", "companyId", "url", "privateKey"}
+	default:
+		return terms{"Syncro", "syncro", "subdomain", "baseUrl", "apiToken"}
 	}
 }
 
-// SyncroSettings is what an alert's configuration keeps for Syncro (JC-008).
-type SyncroSettings struct {
-	ProblemType string `json:"problemType"`
-	Priority    string `json:"priority,omitempty"`
-	Status      string `json:"status,omitempty"`
-	UserID      int64  `json:"userId,omitempty"`
-	Username    string `json:"username,omitempty"` // as the vendor had it when the configuration was made
+// open returns a client for an integration with some credentials, and sends
+// nothing. What is malformed is a *fault.Error that names the credential.
+func (s *Service) open(i *ent.TicketingIntegration, c Credentials) (psa.Vendor, error) {
+	driver, err := s.drivers.For(psa.Kind(i.Kind))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := c.encode()
+	if err != nil {
+		return nil, err
+	}
+	return driver.Open(raw, s.gate(i))
 }
 
-func (s SyncroSettings) settings() syncro.Settings {
-	return syncro.Settings{ProblemType: s.ProblemType, Priority: s.Priority, Status: s.Status, UserID: s.UserID}
+// stored is an integration in reach, whole, whatever of it a query selects.
+func (s *Service) stored(ctx context.Context, id string) (*ent.TicketingIntegration, error) {
+	i, err := s.client.TicketingIntegration.Get(ctx, id)
+	if ent.IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return i, err
 }
 
-// ReadSyncroSettings reads what was stored.
-func ReadSyncroSettings(raw []byte) (SyncroSettings, error) {
-	var stored SyncroSettings
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&stored); err != nil {
-		return SyncroSettings{}, fault.New(fault.PreconditionFailed, "the stored settings are not those of Syncro").Wrap(err)
+// vendor opens an integration's account. The call's context bounds reading the
+// keyset; nothing is sent.
+func (s *Service) vendor(ctx context.Context, i *ent.TicketingIntegration) (psa.Vendor, error) {
+	credentials, err := s.credentials(ctx, i)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return SyncroSettings{}, fault.New(fault.PreconditionFailed, "the stored settings are not those of Syncro")
+	return s.open(i, credentials)
+}
+
+func (s *Service) credentials(ctx context.Context, i *ent.TicketingIntegration) (Credentials, error) {
+	raw, err := s.vault.Open(ctx, placeOf(i.ProviderID, i.ID), i.Credentials)
+	if err != nil {
+		return nil, fmt.Errorf("open the credentials of %s: %w", i.ID, err)
 	}
-	return stored, stored.settings().Validate()
+	return decodeCredentials(raw)
+}
+
+func (s *Service) seal(ctx context.Context, i *ent.TicketingIntegration, c Credentials) ([]byte, error) {
+	raw, err := c.encode()
+	if err != nil {
+		return nil, err
+	}
+	return s.vault.Seal(ctx, placeOf(i.ProviderID, i.ID), raw)
+}
+
+// try asks the vendor whether it accepts credentials, which are in the named
+// input. Refused ones are INVALID_ARGUMENT with the vendor's words.
+func (s *Service) try(ctx context.Context, i *ent.TicketingIntegration, c Credentials, input string) (psa.Vendor, error) {
+	vendor, err := s.open(i, c)
+	if err != nil {
+		return nil, within(input, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	if _, err = vendor.Verify(ctx); err != nil {
+		return nil, refused(err, input+"."+termsOf(psa.Kind(i.Kind)).secret)
+	}
+	return vendor, nil
+}
+
+// requireKind is INVALID_ARGUMENT on a field unless an integration is of a kind.
+func requireKind(i *ent.TicketingIntegration, kind psa.Kind, field string) error {
+	if psa.Kind(i.Kind) != kind {
+		return fault.Invalid(field, "the integration is one with %s and not with %s", termsOf(psa.Kind(i.Kind)).product, termsOf(kind).product)
+	}
+	return nil
+}
+
+func placeOf(provider, integration string) secret.Place {
+	return secret.Place{Tenant: provider, Table: "ticketing_integrations", Column: "credentials", Row: integration}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
@@ -17,6 +18,7 @@ import (
 func (h *hold) failed(ctx context.Context, d *ent.TicketDelivery, cause error) error {
 	class := psa.ClassOf(cause)
 	h.logger.InfoContext(ctx, "ticket delivery failed", "ticket", h.ticket.ID, "action", d.Action, "class", class, "error", cause)
+	h.blame(ctx, d, cause)
 	state := h.after(d, class)
 	switch class {
 	case psa.Throttled:
@@ -56,6 +58,14 @@ func (h *hold) throttled(ctx context.Context, cause error) (time.Duration, error
 	}
 	wait, err := h.gate.Wait(context.WithoutCancel(ctx))
 	return cmp.Or(wait, h.config.ThrottlePause), err
+}
+
+// blame lists what the vendor refused or failed at for a delivery.
+func (h *hold) blame(ctx context.Context, d *ent.TicketDelivery, cause error) {
+	h.mistake(ctx, mistake{
+		integration: h.integration, organization: h.ticket.OrganizationID, ticket: h.ticket.ID,
+		operation: strings.ToLower(string(d.Action)), cause: cause,
+	})
 }
 
 // after is the state in which a failed call leaves its delivery.

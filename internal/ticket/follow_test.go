@@ -100,7 +100,7 @@ func follow(t *testing.T, db *database.DB, kind psa.Kind) *followed {
 	t.Cleanup(f.web.Close)
 	f.world = newWorld(t, db)
 	f.config.TwoWay.PublicURL = f.web.URL
-	f.drivers = ticket.Drivers{psa.Syncro: f.world.driver()}
+	f.drivers = psa.Drivers{psa.Syncro: f.world.driver()}
 	switch kind {
 	case psa.Autotask:
 		f.side = newAutotaskSide(t, f.world)

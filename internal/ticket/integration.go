@@ -2,6 +2,8 @@ package ticket
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,7 +11,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
 	"github.com/bailiwick/bailiwick/internal/fault"
-	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/schema"
 	"github.com/bailiwick/bailiwick/tenancy"
@@ -18,8 +19,8 @@ import (
 // Connection is an integration to be made.
 type Connection struct {
 	Kind               psa.Kind
-	Name               string // what the provider calls it; the kind's name if empty
-	Account            Account
+	Name               string // what the provider calls it; the product's name if empty
+	Credentials        Credentials
 	AutomaticTicketing bool
 }
 
@@ -32,61 +33,48 @@ func (s *Service) Connect(ctx context.Context, c Connection) (*ent.TicketingInte
 	if err != nil {
 		return nil, err
 	}
+	names := termsOf(c.Kind)
 	if c.Name == "" {
-		c.Name = "Syncro"
+		c.Name = names.product
 	}
 	if err := checkName(c.Name); err != nil {
 		return nil, err
 	}
-	kind := ticketingintegration.Kind(c.Kind)
+	i := &ent.TicketingIntegration{
+		ID: schema.NewID("psa")(), ProviderID: scope.Provider(), Kind: ticketingintegration.Kind(c.Kind),
+		Account: c.Credentials[names.account].Reveal(), BaseURL: c.Credentials[names.address].Reveal(),
+	}
 	taken, err := s.client.TicketingIntegration.Query().
-		Where(ticketingintegration.KindEQ(kind), ticketingintegration.Account(c.Account.Name)).Exist(ctx)
+		Where(ticketingintegration.KindEQ(i.Kind), ticketingintegration.Account(i.Account)).Exist(ctx)
 	if err != nil {
 		return nil, err
 	}
-	conflict := fault.New(fault.Conflict, "the provider is connected with the account %q already", psa.FitLine(c.Account.Name, 64))
 	if taken {
-		return nil, conflict
+		return nil, connected(i.Account)
 	}
-	c.Account.Gate = s.gate(&ent.TicketingIntegration{
-		ProviderID: scope.Provider(), Kind: kind, Account: c.Account.Name, BaseURL: c.Account.BaseURL,
-	})
-	if err := s.try(ctx, c.Kind, c.Account); err != nil {
+	if _, err := s.try(ctx, i, c.Credentials, "input"); err != nil {
 		return nil, err
 	}
-	id := schema.NewID("psa")()
-	sealed, err := s.vault.Seal(ctx, placeOf(scope.Provider(), id), []byte(c.Account.Credentials.Reveal()))
+	sealed, err := s.seal(ctx, i, c.Credentials)
 	if err != nil {
 		return nil, err
 	}
 	var made *ent.TicketingIntegration
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		made, err = s.client.TicketingIntegration.Create().SetID(id).
-			SetKind(kind).SetName(c.Name).SetAccount(c.Account.Name).SetBaseURL(c.Account.BaseURL).
+		made, err = s.client.TicketingIntegration.Create().SetID(i.ID).
+			SetKind(i.Kind).SetName(c.Name).SetAccount(i.Account).SetBaseURL(i.BaseURL).
 			SetCredentials(sealed).SetAutomaticTicketing(c.AutomaticTicketing).SetVerifiedAt(s.now()).
 			Save(ctx)
 		return err
 	})
 	if ent.IsConstraintError(err) {
-		return nil, conflict.Wrap(err)
+		return nil, connected(i.Account).Wrap(err)
 	}
 	return made, err
 }
 
-// try asks the vendor whether it accepts an account.
-func (s *Service) try(ctx context.Context, kind psa.Kind, a Account) error {
-	driver, err := s.drivers.For(kind)
-	if err != nil {
-		return err
-	}
-	vendor, err := driver.Open(a)
-	if err != nil {
-		return within("input", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
-	defer cancel()
-	_, err = vendor.Verify(ctx)
-	return refused(err, "input.apiToken")
+func connected(account string) *fault.Error {
+	return fault.New(fault.Conflict, "the provider is connected with the account %q already", psa.FitLine(account, 64))
 }
 
 func checkName(name string) error {
@@ -100,15 +88,20 @@ func checkName(name string) error {
 type Change struct {
 	ID                 string
 	Name               *string
-	Credentials        *secret.Text
 	AutomaticTicketing *bool
+	CompanyTypeIDs     *[]int  // only companies of these are offered; none for all
+	CatchAllCompany    *string // for the tickets of unmapped organizations; empty holds them
+	// Credentials by the kind that they are for, which must be the
+	// integration's. Each replaces the stored one of its name.
+	Credentials map[psa.Kind]Credentials
 }
 
 // Update changes an integration. New credentials are tried first, and take a
-// paused integration out of its pause. It calls the vendor, and so is not to
-// be called in a transaction.
+// paused integration out of its pause; types and company are checked with the
+// vendor. A new catch-all company wakes the tickets that waited for one. It
+// calls the vendor, and so is not to be called in a transaction.
 func (s *Service) Update(ctx context.Context, c Change) (*ent.TicketingIntegration, error) {
-	i, err := s.client.TicketingIntegration.Fetch(ctx, c.ID)
+	i, err := s.stored(ctx, c.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -117,31 +110,120 @@ func (s *Service) Update(ctx context.Context, c Change) (*ent.TicketingIntegrati
 			return nil, err
 		}
 	}
-	var sealed []byte
-	if c.Credentials != nil {
-		if err := s.try(ctx, psa.Kind(i.Kind), Account{Name: i.Account, BaseURL: i.BaseURL, Credentials: *c.Credentials, Gate: s.gate(i)}); err != nil {
-			return nil, err
-		}
-		if sealed, err = s.vault.Seal(ctx, placeOf(i.ProviderID, i.ID), []byte(c.Credentials.Reveal())); err != nil {
-			return nil, err
-		}
+	a, err := s.amend(ctx, i, c)
+	if err != nil {
+		return nil, err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
 		update := s.client.TicketingIntegration.UpdateOneID(i.ID).
 			SetNillableName(c.Name).SetNillableAutomaticTicketing(c.AutomaticTicketing)
-		if sealed != nil {
-			update.SetCredentials(sealed)
-		}
-		if i, err = update.Save(ctx); ent.IsNotFound(err) {
+		a.apply(update)
+		changed, err := update.Save(ctx)
+		if ent.IsNotFound(err) {
 			return fault.Missing(c.ID)
 		}
-		if err != nil || sealed == nil {
+		if err != nil {
 			return err
 		}
-		i, err = s.resume(ctx, i.ID)
-		return err
+		if i = changed; a.sealed != nil {
+			if i, err = s.resume(ctx, i.ID); err != nil {
+				return err
+			}
+		}
+		if a.catchAll == nil || a.catchAll.ID == "" {
+			return nil
+		}
+		return s.release(ctx, ticket.IntegrationID(i.ID), ticket.Or(ticket.ExternalIDIsNil(), ticket.ExternalID("")))
 	})
+	if ent.IsConstraintError(err) {
+		return nil, connected(a.account).Wrap(err)
+	}
+	if err == nil {
+		s.offered.forget(i.ID)
+		s.catalogues.forget(i.ID)
+	}
 	return i, err
+}
+
+// amendment is a change that the vendor has agreed to.
+type amendment struct {
+	sealed           []byte // nil: the credentials stay
+	account, address string
+	types            *[]int
+	catchAll         *psa.Company // nil stays; without an id there is to be none
+}
+
+func (a amendment) apply(update *ent.TicketingIntegrationUpdateOne) {
+	if a.sealed != nil {
+		update.SetCredentials(a.sealed).SetAccount(a.account).SetBaseURL(a.address)
+	}
+	if a.types != nil {
+		update.SetCompanyTypeIds(*a.types)
+	}
+	if a.catchAll != nil {
+		update.SetCatchAllCompanyID(a.catchAll.ID).SetCatchAllCompanyName(psa.FitLine(a.catchAll.Name, maxCompanyName))
+	}
+}
+
+// amend asks the vendor about everything in a change that the vendor knows.
+func (s *Service) amend(ctx context.Context, i *ent.TicketingIntegration, c Change) (a amendment, err error) {
+	credentials, err := s.merge(ctx, i, c.Credentials)
+	if err != nil {
+		return amendment{}, err
+	}
+	var vendor psa.Vendor
+	if credentials != nil {
+		names := termsOf(psa.Kind(i.Kind))
+		if vendor, err = s.try(ctx, i, credentials, "input."+names.input); err != nil {
+			s.mistake(ctx, mistake{integration: i, operation: "verify", cause: err})
+			return amendment{}, err
+		}
+		if a.sealed, err = s.seal(ctx, i, credentials); err != nil {
+			return amendment{}, err
+		}
+		a.account, a.address = credentials[names.account].Reveal(), credentials[names.address].Reveal()
+	} else if c.CompanyTypeIDs != nil || c.CatchAllCompany != nil {
+		if vendor, err = s.vendor(ctx, i); err != nil {
+			return amendment{}, err
+		}
+	}
+	if c.CompanyTypeIDs != nil {
+		if err := s.checkTypes(ctx, i, vendor, *c.CompanyTypeIDs); err != nil {
+			return amendment{}, err
+		}
+		types := slices.Compact(slices.Sorted(slices.Values(*c.CompanyTypeIDs)))
+		a.types = &types
+	}
+	if c.CatchAllCompany != nil {
+		a.catchAll = &psa.Company{}
+		if *c.CatchAllCompany != "" {
+			company, err := s.known(ctx, i, vendor, *c.CatchAllCompany, "input.catchAllCompanyId")
+			if err != nil {
+				return amendment{}, err
+			}
+			a.catchAll = &company
+		}
+	}
+	return a, nil
+}
+
+// merge puts new credentials over the stored ones; nil if there are none.
+func (s *Service) merge(ctx context.Context, i *ent.TicketingIntegration, given map[psa.Kind]Credentials) (Credentials, error) {
+	for _, kind := range slices.Sorted(maps.Keys(given)) {
+		if err := requireKind(i, kind, "input."+termsOf(kind).input); err != nil {
+			return nil, err
+		}
+	}
+	changed := given[psa.Kind(i.Kind)]
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	merged, err := s.credentials(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(merged, changed)
+	return merged, nil
 }
 
 // Verify tries an integration's credentials, without a ticket. Where they are
@@ -149,7 +231,7 @@ func (s *Service) Update(ctx context.Context, c Change) (*ent.TicketingIntegrati
 // integration's last error. It calls the vendor, and so is not to be called in
 // a transaction.
 func (s *Service) Verify(ctx context.Context, id string) (i *ent.TicketingIntegration, accepted bool, err error) {
-	if i, err = s.client.TicketingIntegration.Fetch(ctx, id); err != nil {
+	if i, err = s.stored(ctx, id); err != nil {
 		return nil, false, err
 	}
 	vendor, err := s.vendor(ctx, i)
@@ -159,6 +241,9 @@ func (s *Service) Verify(ctx context.Context, id string) (i *ent.TicketingIntegr
 	calling, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
 	_, verdict := vendor.Verify(calling)
+	if verdict != nil {
+		s.mistake(ctx, mistake{integration: i, operation: "verify", cause: verdict})
+	}
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
 		if verdict == nil {
 			i, err = s.resume(ctx, id)

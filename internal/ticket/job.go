@@ -93,6 +93,7 @@ func (s *Service) Register(q *job.Queue) error {
 		{"ticket.verify", s.config.Verify, s.VerifyPaused},
 		{"ticket.scan", s.config.Scan, s.Scan},
 		{"ticket.limit", time.Hour, s.limiter.Forget},
+		{"ticket.prune", pruneErrors, s.Prune},
 	} {
 		if err := q.Every(periodic.name, periodic.every, 0, periodic.run); err != nil {
 			return err

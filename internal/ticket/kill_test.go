@@ -94,9 +94,9 @@ func work(ctx context.Context, url string) error {
 	}
 	s, err := ticket.New(ticket.Dependencies{
 		DB: db, Vault: vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType, Limiter: limiter, Logger: quiet, Clock: time.Now,
-		Drivers: ticket.Drivers{psa.Syncro: ticket.Syncro(syncro.Config{
+		Drivers: psa.Drivers{psa.Syncro: syncro.Driver(syncro.Config{
 			AllowLoopback: true, Timeout: callTimeout, MaxPages: 20, Logger: quiet, Clock: time.Now,
-		}, true)},
+		})},
 	}, hasty())
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package ticket
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/organization"
@@ -28,7 +27,7 @@ type Mapping struct {
 // tickets that waited for them. Errors name the entry's field. It calls the
 // vendor, and so is not to be called in a transaction.
 func (s *Service) Map(ctx context.Context, integrationID string, mappings []Mapping) ([]*ent.TicketingCompanyMapping, error) {
-	i, err := s.client.TicketingIntegration.Fetch(ctx, integrationID)
+	i, err := s.stored(ctx, integrationID)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +97,7 @@ func (s *Service) checkOrganizations(ctx context.Context, mappings []Mapping) er
 
 // checkCompanies asks the vendor for every company that is named.
 func (s *Service) checkCompanies(ctx context.Context, i *ent.TicketingIntegration, mappings []Mapping) (map[string]psa.Company, error) {
-	known := map[string]psa.Company{}
+	companies := map[string]psa.Company{}
 	vendor, err := s.vendor(ctx, i)
 	if err != nil {
 		return nil, err
@@ -107,34 +106,20 @@ func (s *Service) checkCompanies(ctx context.Context, i *ent.TicketingIntegratio
 		if m.Company == nil {
 			continue
 		}
-		if _, asked := known[*m.Company]; asked {
+		if _, asked := companies[*m.Company]; asked {
 			continue
 		}
-		field := entry(n, "externalCompanyId")
-		company, err := s.company(ctx, vendor, *m.Company)
-		switch psa.ClassOf(err) {
-		case "":
-		case psa.Gone, psa.Permanent:
-			return nil, fault.Invalid(field, "the ticketing system has no company %q", psa.FitLine(*m.Company, 64)).Wrap(err)
-		default:
-			return nil, refused(err, "")
+		company, err := s.known(ctx, i, vendor, *m.Company, entry(n, "externalCompanyId"))
+		if err != nil {
+			return nil, err
 		}
-		if !company.Active {
-			return nil, fault.Invalid(field, "the company %q is inactive in the ticketing system", company.Name)
-		}
-		known[*m.Company] = company
+		companies[*m.Company] = company
 	}
-	return known, nil
-}
-
-func (s *Service) company(ctx context.Context, vendor psa.Companies, id string) (psa.Company, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
-	defer cancel()
-	return vendor.Company(ctx, id)
+	return companies, nil
 }
 
 func (s *Service) setMapping(ctx context.Context, integration, organization string, c psa.Company) (*ent.TicketingCompanyMapping, error) {
-	name := psa.FitLine(c.Name, 80)
+	name := psa.FitLine(c.Name, maxCompanyName)
 	changed, err := s.client.TicketingCompanyMapping.Update().Where(mappingOf(integration, organization)...).
 		SetExternalCompanyID(c.ID).SetExternalCompanyName(name).Save(ctx)
 	if err != nil {
@@ -196,34 +181,4 @@ func (s *Service) rouse(ctx context.Context, id string) (*ent.Ticket, error) {
 		return nil, err
 	}
 	return t, s.outbox.kick(ctx, t, s.now())
-}
-
-// Companies lists a page of the vendor's companies, from 1, and which page
-// follows (0 at the end).
-func (s *Service) Companies(ctx context.Context, integrationID, search string, page int) (companies []psa.Company, next int, err error) {
-	if page < 1 {
-		return nil, 0, fault.Invalid("page", "pages are counted from 1")
-	}
-	i, err := s.client.TicketingIntegration.Fetch(ctx, integrationID)
-	if err != nil {
-		return nil, 0, err
-	}
-	vendor, err := s.vendor(ctx, i)
-	if err != nil {
-		return nil, 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
-	defer cancel()
-	query := psa.CompanyQuery{Search: search}
-	if page > 1 {
-		query.Cursor = strconv.Itoa(page)
-	}
-	found, err := vendor.Companies(ctx, query)
-	if err != nil {
-		return nil, 0, refused(err, "")
-	}
-	if found.Next != "" {
-		next = page + 1
-	}
-	return found.Companies, next, nil
 }

@@ -320,7 +320,7 @@ func TestDeathAfterReading(t *testing.T) {
 			v, err := honest.Open(account)
 			return dying{v, &dead}, err
 		}
-		f.tickets = f.with(f.db, f.jobs, ticket.Drivers{f.kind: mortal}).tickets
+		f.tickets = f.with(f.db, f.jobs, psa.Drivers{f.kind: mortal}).tickets
 		f.finish(0, made.ExternalID)
 		reading := ticket.Reading{Tenant: tenantOf(made), Ticket: made.ID}
 		f.mortally(func() { t.Errorf("survived: %v", f.run(reading)) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,10 +43,9 @@ func (o *Outbox) now() time.Time { return o.clock().UTC().Truncate(time.Microsec
 // Opened wants a ticket in every integration that is configured for the
 // alert's type.
 func (o *Outbox) Opened(ctx context.Context, a *ent.Alert) error {
-	configured, err := o.client.TicketingAlertConfiguration.Query().
-		Where(ticketingalertconfiguration.AlertType(a.Type), ticketingalertconfiguration.ShouldCreateTickets(true),
-			ticketingalertconfiguration.HasIntegrationWith(ticketingintegration.AutomaticTicketing(true))).
-		All(ctx)
+	configured, err := applying(ctx, o.client, a.OrganizationID, a.Type,
+		ticketingalertconfiguration.HasIntegrationWith(ticketingintegration.AutomaticTicketing(true)))
+	configured = slices.DeleteFunc(configured, func(c *ent.TicketingAlertConfiguration) bool { return !c.ShouldCreateTickets })
 	if err != nil || len(configured) == 0 {
 		return err
 	}

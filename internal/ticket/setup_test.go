@@ -14,6 +14,8 @@ import (
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 	"github.com/bailiwick/bailiwick/internal/ticket"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa"
+	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
 )
 
@@ -23,6 +25,18 @@ func requireFault(t *testing.T, err error, code fault.Code, field string) {
 	var f *fault.Error
 	require.ErrorAs(t, err, &f)
 	require.Equal(t, field, f.Field, "%v", err)
+}
+
+// token is a change of Syncro's credentials.
+func token(text string) map[psa.Kind]ticket.Credentials {
+	return map[psa.Kind]ticket.Credentials{psa.Syncro: {"apiToken": secret.NewText(text)}}
+}
+
+// settings changes what is particular to Syncro.
+func settings(c *ticket.Configuration, change func(*syncro.Settings)) {
+	s := c.Settings.(syncro.Settings)
+	change(&s)
+	c.Settings = s
 }
 
 func TestConnect(t *testing.T) {
@@ -41,18 +55,18 @@ func TestConnect(t *testing.T) {
 			code   fault.Code
 			field  string
 		}{
-			"refused":      {func(c *ticket.Connection) { c.Account.Credentials = secret.NewText("wrong") }, fault.InvalidArgument, "input.apiToken"},
-			"malformed":    {func(c *ticket.Connection) { c.Account.Credentials = secret.NewText("a b") }, fault.InvalidArgument, "input.apiToken"},
-			"subdomain":    {func(c *ticket.Connection) { c.Account.Name = "evil.example/" }, fault.InvalidArgument, "input.subdomain"},
-			"address":      {func(c *ticket.Connection) { c.Account.BaseURL = "http://10.0.0.1" }, fault.InvalidArgument, "input.baseUrl"},
+			"refused":      {func(c *ticket.Connection) { c.Credentials["apiToken"] = secret.NewText("wrong") }, fault.InvalidArgument, "input.apiToken"},
+			"malformed":    {func(c *ticket.Connection) { c.Credentials["apiToken"] = secret.NewText("a b") }, fault.InvalidArgument, "input.apiToken"},
+			"subdomain":    {func(c *ticket.Connection) { c.Credentials["subdomain"] = secret.NewText("evil.example/") }, fault.InvalidArgument, "input.subdomain"},
+			"address":      {func(c *ticket.Connection) { c.Credentials["baseUrl"] = secret.NewText("http://10.0.0.1") }, fault.InvalidArgument, "input.baseUrl"},
 			"name":         {func(c *ticket.Connection) { c.Name = strings.Repeat("x", 256) }, fault.InvalidArgument, "input.name"},
 			"kind":         {func(c *ticket.Connection) { c.Kind = "AUTOTASK" }, fault.PreconditionFailed, ""},
-			"unreachable":  {func(c *ticket.Connection) { c.Account.BaseURL = "http://127.0.0.1:1" }, fault.Unavailable, ""},
-			"not a Syncro": {func(c *ticket.Connection) { c.Account.BaseURL = w.url + "/nothing/here" }, fault.InvalidArgument, "input.apiToken"},
+			"unreachable":  {func(c *ticket.Connection) { c.Credentials["baseUrl"] = secret.NewText("http://127.0.0.1:1") }, fault.Unavailable, ""},
+			"not a Syncro": {func(c *ticket.Connection) { c.Credentials["baseUrl"] = secret.NewText(w.url + "/nothing/here") }, fault.InvalidArgument, "input.apiToken"},
 		} {
 			t.Log(name)
 			connection := w.connection(one)
-			connection.Account.Name = "another"
+			connection.Credentials["subdomain"] = secret.NewText("another")
 			c.change(&connection)
 			_, err := w.tickets.Connect(one.all, connection)
 			requireFault(t, err, c.code, c.field)
@@ -60,9 +74,11 @@ func TestConnect(t *testing.T) {
 		}
 		require.Equal(t, 1, w.client.TicketingIntegration.Query().CountX(one.all))
 
-		closed := w.service(ticket.Syncro(w.syncro(), false))
+		config := w.syncro()
+		config.AllowLoopback = false
+		closed := w.service(syncro.Driver(config))
 		connection := w.connection(one)
-		connection.Account.Name = "another"
+		connection.Credentials["subdomain"] = secret.NewText("another")
 		_, err = closed.Connect(one.all, connection)
 		requireFault(t, err, fault.InvalidArgument, "input.baseUrl")
 	})
@@ -72,14 +88,14 @@ func TestUpdateVerifyDelete(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)
 		one, other := w.tenants[0], w.tenants[1]
-		name, off, wrong := "Desk", false, secret.NewText("wrong")
+		name, off := "Desk", false
 		i, err := w.tickets.Update(one.all, ticket.Change{ID: one.integration, Name: &name, AutomaticTicketing: &off})
 		require.NoError(t, err)
 		require.Equal(t, name, i.Name)
 		w.raise(one.in[0], "nobody asks")
 		require.Zero(t, w.client.Ticket.Query().CountX(one.all))
-		_, err = w.tickets.Update(one.all, ticket.Change{ID: one.integration, Credentials: &wrong})
-		requireFault(t, err, fault.InvalidArgument, "input.apiToken")
+		_, err = w.tickets.Update(one.all, ticket.Change{ID: one.integration, Credentials: token("wrong")})
+		requireFault(t, err, fault.InvalidArgument, "input.syncro.apiToken")
 		_, accepted, err := w.tickets.Verify(one.all, one.integration)
 		require.NoError(t, err)
 		require.True(t, accepted)
@@ -91,8 +107,7 @@ func TestUpdateVerifyDelete(t *testing.T) {
 		require.Equal(t, ticketingintegration.StatusPaused, i.Status)
 		require.Contains(t, i.LastError, "Unauthorized")
 		w.server.Revoke(one.token, false)
-		right := secret.NewText(one.token)
-		i, err = w.tickets.Update(one.all, ticket.Change{ID: one.integration, Credentials: &right})
+		i, err = w.tickets.Update(one.all, ticket.Change{ID: one.integration, Credentials: token(one.token)})
 		require.NoError(t, err)
 		require.Equal(t, ticketingintegration.StatusActive, i.Status)
 		require.Empty(t, i.LastError)
@@ -147,14 +162,14 @@ func TestMappingsAreChecked(t *testing.T) {
 		_, err = w.tickets.Map(one.all, one.integration, make([]ticket.Mapping, 501))
 		requireFault(t, err, fault.InvalidArgument, "input.mappings")
 
-		companies, next, err := w.tickets.Companies(one.all, one.integration, "righ", 1)
+		found, next, err := w.tickets.Companies(one.all, ticket.Search{Integration: one.integration, Name: "righ", Page: 1})
 		require.NoError(t, err)
 		require.Zero(t, next)
-		require.Len(t, companies, 1)
-		require.Equal(t, one.companies[1], companies[0].ID)
-		_, _, err = w.tickets.Companies(other.all, one.integration, "", 1)
+		require.Len(t, found.Companies, 1)
+		require.Equal(t, one.companies[1], found.Companies[0].ID)
+		_, _, err = w.tickets.Companies(other.all, ticket.Search{Integration: one.integration, Page: 1})
 		requireFault(t, err, fault.NotFound, "")
-		_, _, err = w.tickets.Companies(one.all, one.integration, "", 0)
+		_, _, err = w.tickets.Companies(one.all, ticket.Search{Integration: one.integration})
 		requireFault(t, err, fault.InvalidArgument, "page")
 	})
 }
@@ -164,59 +179,60 @@ func TestConfigurationIsChecked(t *testing.T) {
 		w := newWorld(t, db)
 		one, other := w.tenants[0], w.tenants[1]
 		for name, c := range map[string]struct {
-			change func(*ticket.SyncroConfiguration)
+			change func(*ticket.Configuration)
 			field  string
 		}{
-			"no problem type":   {func(c *ticket.SyncroConfiguration) { c.Settings.ProblemType = "" }, "input.problemType"},
-			"problem type":      {func(c *ticket.SyncroConfiguration) { c.Settings.ProblemType = "other" }, "input.problemType"},
-			"priority":          {func(c *ticket.SyncroConfiguration) { c.Settings.Priority = "Normal" }, "input.priority"},
-			"status":            {func(c *ticket.SyncroConfiguration) { c.Settings.Status = "Newish" }, "input.status"},
-			"user":              {func(c *ticket.SyncroConfiguration) { c.Settings.UserID = 424242 }, "input.userId"},
-			"another's name":    {func(c *ticket.SyncroConfiguration) { c.Settings.Username = "Ada" }, "input.username"},
-			"name without user": {func(c *ticket.SyncroConfiguration) { c.Settings.UserID = 0 }, "input.userId"},
-			"due before":        {func(c *ticket.SyncroConfiguration) { *c.DueDays = -1 }, "input.dueDays"},
-			"due too late":      {func(c *ticket.SyncroConfiguration) { *c.DueDays = 366 }, "input.dueDays"},
-			"alert type":        {func(c *ticket.SyncroConfiguration) { c.AlertType = "NOPE" }, "input.alertType"},
-			"loop":              {func(c *ticket.SyncroConfiguration) { c.AlertType = alert.TicketDeliveryFailed }, "input.alertType"},
+			"no problem type":   {func(c *ticket.Configuration) { settings(c, func(s *syncro.Settings) { s.ProblemType = "" }) }, "input.problemType"},
+			"problem type":      {func(c *ticket.Configuration) { settings(c, func(s *syncro.Settings) { s.ProblemType = "other" }) }, "input.problemType"},
+			"priority":          {func(c *ticket.Configuration) { settings(c, func(s *syncro.Settings) { s.Priority = "Normal" }) }, "input.priority"},
+			"status":            {func(c *ticket.Configuration) { settings(c, func(s *syncro.Settings) { s.Status = "Newish" }) }, "input.status"},
+			"user":              {func(c *ticket.Configuration) { settings(c, func(s *syncro.Settings) { s.UserID = 424242 }) }, "input.userId"},
+			"another's name":    {func(c *ticket.Configuration) { settings(c, func(s *syncro.Settings) { s.Username = "Ada" }) }, "input.username"},
+			"name without user": {func(c *ticket.Configuration) { settings(c, func(s *syncro.Settings) { s.UserID = 0 }) }, "input.userId"},
+			"due before":        {func(c *ticket.Configuration) { *c.DueDays = -1 }, "input.dueDays"},
+			"due too late":      {func(c *ticket.Configuration) { *c.DueDays = 366 }, "input.dueDays"},
+			"alert type":        {func(c *ticket.Configuration) { c.AlertType = "NOPE" }, "input.alertType"},
+			"loop":              {func(c *ticket.Configuration) { c.AlertType = alert.TicketDeliveryFailed }, "input.alertType"},
 		} {
 			t.Log(name)
 			configuration := w.configuration(one)
 			c.change(&configuration)
-			_, err := w.tickets.ConfigureSyncro(one.all, configuration)
+			_, err := w.tickets.Configure(one.all, configuration)
 			requireFault(t, err, fault.InvalidArgument, c.field)
 		}
-		_, err := w.tickets.ConfigureSyncro(other.all, w.configuration(one))
+		_, err := w.tickets.Configure(other.all, w.configuration(one))
 		requireFault(t, err, fault.NotFound, "")
 		w.server.Inject(standin.Fault{Path: "/settings", Action: standin.Fail500})
-		_, err = w.tickets.ConfigureSyncro(one.all, w.configuration(one))
+		_, err = w.tickets.Options(one.all, one.integration, true)
 		requireFault(t, err, fault.Unavailable, "")
 
 		missing, _ := alert.Find(alert.DeviceMissing)
 		configuration := w.configuration(one)
-		configuration.AlertType, configuration.DueDays, configuration.Settings.Username = missing.UUID, nil, ""
-		set, err := w.tickets.ConfigureSyncro(one.all, configuration)
+		configuration.AlertType, configuration.DueDays = missing.UUID, nil
+		settings(&configuration, func(s *syncro.Settings) { s.Username = "" })
+		set, err := w.tickets.Configure(one.all, configuration)
 		require.NoError(t, err)
 		require.Equal(t, alert.DeviceMissing, set.AlertType)
 		require.Nil(t, set.DueDays)
-		read, err := ticket.ReadSyncroSettings(set.Settings)
+		read, err := syncro.ReadSettings(set.Settings)
 		require.NoError(t, err)
 		require.Equal(t, "Bob", read.Username)
-		all, err := w.tickets.Configurations(one.all, one.integration)
+		all, err := w.tickets.Configurations(one.all, one.integration, "")
 		require.NoError(t, err)
 		require.Len(t, all, 2)
-		_, err = w.tickets.Configurations(other.all, one.integration)
+		_, err = w.tickets.Configurations(other.all, one.integration, "")
 		requireFault(t, err, fault.NotFound, "")
 
 		configuration = w.configuration(one)
 		configuration.ShouldCreateTickets = false
-		_, err = w.tickets.ConfigureSyncro(one.all, configuration)
+		_, err = w.tickets.Configure(one.all, configuration)
 		require.NoError(t, err)
 		w.raise(one.in[0], "not wanted")
 		require.Zero(t, w.client.Ticket.Query().CountX(one.all))
-		options, err := w.tickets.Options(one.all, one.integration)
+		options, err := w.tickets.Options(one.all, one.integration, false)
 		require.NoError(t, err)
 		require.Len(t, options, 4)
-		_, err = w.tickets.Options(other.all, one.integration)
+		_, err = w.tickets.Options(other.all, one.integration, false)
 		requireFault(t, err, fault.NotFound, "")
 	})
 }

@@ -66,7 +66,7 @@ type Dependencies struct {
 	Outbox     *Outbox
 	Alarms     Alarms
 	AlertTypes AlertTypes
-	Drivers    Drivers
+	Drivers    psa.Drivers
 	Limiter    *limit.Limiter
 	Logger     *slog.Logger
 	Clock      func() time.Time
@@ -97,13 +97,16 @@ type Service struct {
 	outbox  *Outbox
 	alarms  Alarms
 	types   AlertTypes
-	drivers Drivers
+	drivers psa.Drivers
 	limiter *limit.Limiter
 	logger  *slog.Logger
 	clock   func() time.Time
 	config  Config
 	lanes   lanes
 	log     *audit.Log
+
+	offered    *recent[[]psa.Option]  // by integration
+	catalogues *recent[[]psa.Company] // by integration
 }
 
 // New returns a service, or what is wrong with its configuration.
@@ -111,30 +114,19 @@ func New(d Dependencies, c Config) (*Service, error) {
 	if err := errors.Join(d.validate(), c.Validate()); err != nil {
 		return nil, err
 	}
+	offered, err := newRecent[[]psa.Option](optionsAge, d.Clock)
+	if err != nil {
+		return nil, err
+	}
+	catalogues, err := newRecent[[]psa.Company](catalogueAge, d.Clock)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
+		offered: offered, catalogues: catalogues,
 		db: d.DB, client: d.DB.Client(), vault: d.Vault, outbox: d.Outbox, alarms: d.Alarms, types: d.AlertTypes,
 		drivers: d.Drivers, limiter: d.Limiter, logger: d.Logger, clock: d.Clock, config: c, log: audit.New(d.DB.Client()),
 	}, nil
 }
 
 func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
-
-// vendor opens an integration's account. The call's context bounds reading the
-// keyset; nothing is sent.
-func (s *Service) vendor(ctx context.Context, i *ent.TicketingIntegration) (psa.Vendor, error) {
-	driver, err := s.drivers.For(psa.Kind(i.Kind))
-	if err != nil {
-		return nil, err
-	}
-	credentials, err := s.vault.Open(ctx, placeOf(i.ProviderID, i.ID), i.Credentials)
-	if err != nil {
-		return nil, fmt.Errorf("open the credentials of %s: %w", i.ID, err)
-	}
-	return driver.Open(Account{
-		Name: i.Account, BaseURL: i.BaseURL, Credentials: secret.NewText(string(credentials)), Gate: s.gate(i),
-	})
-}
-
-func placeOf(provider, integration string) secret.Place {
-	return secret.Place{Tenant: provider, Table: "ticketing_integrations", Column: "credentials", Row: integration}
-}

@@ -180,12 +180,12 @@ type replica struct {
 }
 
 // on makes the services of another replica.
-func (w *world) on(db *database.DB, jobs ticket.Enqueuer, driver ticket.Driver) replica {
+func (w *world) on(db *database.DB, jobs ticket.Enqueuer, driver psa.Driver) replica {
 	w.t.Helper()
-	return w.with(db, jobs, ticket.Drivers{psa.Syncro: driver})
+	return w.with(db, jobs, psa.Drivers{psa.Syncro: driver})
 }
 
-func (w *world) with(db *database.DB, jobs ticket.Enqueuer, drivers ticket.Drivers) replica {
+func (w *world) with(db *database.DB, jobs ticket.Enqueuer, drivers psa.Drivers) replica {
 	w.t.Helper()
 	skew := w.skew
 	now := func() time.Time { return w.clock.Now().Add(skew) }
@@ -220,7 +220,7 @@ func lifted() limit.Policies {
 }
 
 // service is a worker of its own, as another replica has.
-func (w *world) service(driver ticket.Driver) *ticket.Service {
+func (w *world) service(driver psa.Driver) *ticket.Service {
 	w.t.Helper()
 	return w.on(w.db, w.jobs, driver).tickets
 }
@@ -245,21 +245,21 @@ func (w *world) found(n int, one *tenant) {
 		{Organization: one.organizations[0], Company: &one.companies[0]}, {Organization: one.organizations[1], Company: &one.companies[1]},
 	})
 	require.NoError(t, err)
-	_, err = w.tickets.ConfigureSyncro(one.all, w.configuration(one))
+	_, err = w.tickets.Configure(one.all, w.configuration(one))
 	require.NoError(t, err)
 }
 
 func (w *world) connection(one *tenant) ticket.Connection {
-	return ticket.Connection{Kind: psa.Syncro, AutomaticTicketing: true, Account: ticket.Account{
-		Name: one.subdomain, BaseURL: w.url, Credentials: secret.NewText(one.token),
+	return ticket.Connection{Kind: psa.Syncro, AutomaticTicketing: true, Credentials: ticket.Credentials{
+		"subdomain": secret.NewText(one.subdomain), "apiToken": secret.NewText(one.token), "baseUrl": secret.NewText(w.url),
 	}}
 }
 
-func (w *world) configuration(one *tenant) ticket.SyncroConfiguration {
+func (w *world) configuration(one *tenant) ticket.Configuration {
 	days := 3
-	return ticket.SyncroConfiguration{
+	return ticket.Configuration{
 		Integration: one.integration, AlertType: alert.Custom, ShouldCreateTickets: true, DueDays: &days,
-		Settings: ticket.SyncroSettings{
+		Settings: syncro.Settings{
 			ProblemType: "Other", Priority: "2 Normal", Status: "New",
 			UserID: w.server.Users(one.token)[1].ID, Username: "Bob",
 		},
@@ -411,6 +411,6 @@ func (w *world) requireOnce(one *tenant, a *ent.Alert, subjects ...string) stand
 	return found[0]
 }
 
-func (w *world) driver() ticket.Driver { return ticket.Syncro(w.syncro(), true) }
+func (w *world) driver() psa.Driver { return syncro.Driver(w.syncro()) }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

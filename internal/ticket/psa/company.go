@@ -1,9 +1,12 @@
 package psa
 
+import "context"
+
 // CompanyQuery selects companies.
 type CompanyQuery struct {
-	Search string // part of the name; empty for all
-	Cursor string // CompanyPage.Next of the page before; empty for the first
+	Search  string // part of the name; empty for all
+	Cursor  string // CompanyPage.Next of the page before; empty for the first
+	TypeIDs []int  // of one of these types; empty for all, and ignored by a vendor without [CompanyTypes]
 }
 
 // CompanyPage is a part of a list of companies.
@@ -18,4 +21,17 @@ type Company struct {
 	ID     string // "0" is valid: in Autotask it is the MSP itself
 	Name   string
 	Active bool
+}
+
+// CompanyTypes is what a vendor offers whose companies have types: customer,
+// prospect, supplier. Autotask and ConnectWise do.
+type CompanyTypes interface {
+	// CompanyTypes lists them.
+	CompanyTypes(ctx context.Context) ([]CompanyType, error)
+}
+
+// CompanyType is a type of companies.
+type CompanyType struct {
+	ID   int
+	Name string
 }

@@ -36,3 +36,20 @@ func CheckOption(options []Option, name, value, parent, field string) error {
 	}
 	return fault.Invalid(field, "the PSA has no %s %q", name, value)
 }
+
+// NameOption is what people call a choice that [CheckOption] accepts. A name
+// that was given, and is another, is a *fault.Error on the field.
+func NameOption(options []Option, name, value, parent, given, field string) (string, error) {
+	for _, o := range options {
+		for _, v := range o.Values {
+			if o.Name != name || v.Value != value || (parent != "" && v.Parent != parent) {
+				continue
+			}
+			if given != "" && given != v.Label {
+				return "", fault.Invalid(field, "the %s %s is called %q", name, value, v.Label)
+			}
+			return v.Label, nil
+		}
+	}
+	return given, nil
+}

@@ -72,6 +72,10 @@ func (c Config) Validate() error {
 type Credentials struct {
 	Username string `json:"username"` // key, as Autotask shows it
 	Secret   string `json:"secret"`
+	// BaseURL replaces the address where zones are looked up. It is refused
+	// where the configuration does not allow loopback, since calls come from
+	// inside the deployment's network.
+	BaseURL string `json:"baseUrl,omitempty"`
 }
 
 // Validate checks the form; the *fault.Error names the field.
@@ -110,6 +114,12 @@ func New(config Config, credentials Credentials) (*Client, error) {
 	if err := credentials.Validate(); err != nil {
 		return nil, err
 	}
+	if credentials.BaseURL != "" {
+		if !config.AllowLoopback {
+			return nil, fault.Invalid("baseUrl", "this deployment calls Autotask at its own address only")
+		}
+		config.DiscoveryURL = credentials.BaseURL
+	}
 	if config.DiscoveryURL == "" {
 		config.DiscoveryURL = discoveryURL
 	}
@@ -126,7 +136,7 @@ func New(config Config, credentials Credentials) (*Client, error) {
 	// Zones are looked up by name alone: the secret goes to the zone only.
 	c.discovery, err = c.caller(config.DiscoveryURL+version, func(http.Header) {}, explainDiscovery)
 	if err != nil {
-		return nil, err
+		return nil, fault.Invalid("baseUrl", "is no address that can be called").Wrap(err)
 	}
 	return c, nil
 }

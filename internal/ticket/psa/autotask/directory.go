@@ -1,6 +1,7 @@
 package autotask
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -42,6 +43,9 @@ func (c *Client) Companies(ctx context.Context, q psa.CompanyQuery) (psa.Company
 	if name := psa.FitLine(q.Search, maxName); name != "" {
 		conditions = append(conditions, filter{Op: "contains", Field: "companyName", Value: name})
 	}
+	if len(q.TypeIDs) > 0 {
+		conditions = append(conditions, filter{Op: "in", Field: "companyType", Value: q.TypeIDs})
+	}
 	found, next, err := page[company](ctx, c, op, "Companies", search{Filter: conditions, IncludeFields: companyFields}, q.Cursor)
 	if err != nil {
 		return psa.CompanyPage{}, err
@@ -53,6 +57,26 @@ func (c *Client) Companies(ctx context.Context, q psa.CompanyQuery) (psa.Company
 		}
 	}
 	return result, nil
+}
+
+// CompanyTypes implements psa.CompanyTypes.
+func (c *Client) CompanyTypes(ctx context.Context) ([]psa.CompanyType, error) {
+	const op = "list company types"
+	fields, err := c.readFields(ctx, op, "Companies")
+	if err != nil {
+		return nil, err
+	}
+	values, err := picklist(op, fields, "Companies", "companyType")
+	if err != nil {
+		return nil, err
+	}
+	types := make([]psa.CompanyType, 0, len(values))
+	for _, v := range values {
+		if id, err := strconv.Atoi(v.Value); err == nil && v.Active {
+			types = append(types, psa.CompanyType{ID: id, Name: cmp.Or(v.Label, v.Value)})
+		}
+	}
+	return types, nil
 }
 
 // Company implements psa.Companies.

@@ -115,26 +115,47 @@ func (s Settings) Check(options []psa.Option) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	type check struct {
-		option string
-		id     int64
-		parent string
-		field  string
-	}
-	checks := []check{{OptionPriority, s.Priority.ID, "", "priority.id"}, {OptionStatus, s.Status.ID, "", "status.id"}}
-	if s.Source.ID != 0 {
-		checks = append(checks, check{OptionSource, s.Source.ID, "", "source.id"})
-	}
-	if s.Destination == ToQueue {
-		checks = append(checks, check{OptionQueue, s.Queue.ID, "", "queue.id"})
-	} else {
-		resource := strconv.FormatInt(s.Resource.ID, 10)
-		checks = append(checks, check{OptionResource, s.Resource.ID, "", "resource.id"}, check{OptionRole, s.Resource.Role.ID, resource, "resource.role.id"})
-	}
-	for _, c := range checks {
-		if err := psa.CheckOption(options, c.option, strconv.FormatInt(c.id, 10), c.parent, c.field); err != nil {
+	for _, c := range s.choices() {
+		if err := psa.CheckOption(options, c.option, strconv.FormatInt(*c.id, 10), c.parent, c.field+".id"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Named returns the settings with every name as the options have it. A name
+// that was given, and is another, is a *fault.Error on its field.
+func (s Settings) Named(options []psa.Option) (psa.Settings, error) {
+	for _, c := range s.choices() {
+		name, err := psa.NameOption(options, c.option, strconv.FormatInt(*c.id, 10), c.parent, *c.name, c.field+".name")
+		if err != nil {
+			return nil, err
+		}
+		*c.name = name
+	}
+	return s, nil
+}
+
+// chosenOption is a choice that counts, and where it is in the settings.
+type chosenOption struct {
+	option, parent, field string
+	id                    *int64
+	name                  *string
+}
+
+// choices lists what is chosen and counts for the destination.
+func (s *Settings) choices() []chosenOption {
+	list := []chosenOption{
+		{OptionPriority, "", "priority", &s.Priority.ID, &s.Priority.Name},
+		{OptionStatus, "", "status", &s.Status.ID, &s.Status.Name},
+	}
+	if s.Source.ID != 0 {
+		list = append(list, chosenOption{OptionSource, "", "source", &s.Source.ID, &s.Source.Name})
+	}
+	if s.Destination == ToQueue {
+		return append(list, chosenOption{OptionQueue, "", "queue", &s.Queue.ID, &s.Queue.Name})
+	}
+	return append(list,
+		chosenOption{OptionResource, "", "resource", &s.Resource.ID, &s.Resource.Name},
+		chosenOption{OptionRole, strconv.FormatInt(s.Resource.ID, 10), "resource.role", &s.Resource.Role.ID, &s.Resource.Role.Name})
 }

@@ -180,10 +180,12 @@ func Driver(config Config) psa.Driver {
 		config := config
 		config.Gate = gate
 		return New(config, c)
-	}, readSettings)
+	}, ReadSettings)
 }
 
-func readSettings(raw []byte) (Settings, error) {
+// ReadSettings decodes and validates settings, and refuses unknown fields. The
+// *fault.Error names the field.
+func ReadSettings(raw []byte) (Settings, error) {
 	var s Settings
 	if err := psa.Decode(raw, &s); err != nil {
 		return Settings{}, fault.Invalid("settings", "settings are not those of ConnectWise").Wrap(err)

@@ -68,6 +68,7 @@ func (c *Client) Companies(ctx context.Context, q psa.CompanyQuery) (psa.Company
 	conditions := append([]string{"deletedFlag=False", `status/name!="` + inactive + `"`}, containing("name", search)...)
 	found, next, err := numbered[company](ctx, c, listing{
 		op: op, path: "/company/companies", order: "name asc", fields: companyFields, conditions: strings.Join(conditions, " and "),
+		children: ofTypes(q.TypeIDs),
 	}, q.Cursor)
 	if err != nil {
 		return psa.CompanyPage{}, err
@@ -79,6 +80,29 @@ func (c *Client) Companies(ctx context.Context, q psa.CompanyQuery) (psa.Company
 		}
 	}
 	return result, nil
+}
+
+// ofTypes is the condition that a company is of one of some types, of which it
+// can have several.
+func ofTypes(ids []int) string {
+	conditions := make([]string, len(ids))
+	for i, id := range ids {
+		conditions[i] = "types/id=" + strconv.Itoa(id)
+	}
+	return strings.Join(conditions, " or ")
+}
+
+// CompanyTypes implements psa.CompanyTypes.
+func (c *Client) CompanyTypes(ctx context.Context) ([]psa.CompanyType, error) {
+	found, err := every[ref](ctx, c, listing{op: "list company types", path: "/company/companies/types", order: "id asc"})
+	if err != nil {
+		return nil, err
+	}
+	types := make([]psa.CompanyType, len(found))
+	for i, f := range found {
+		types[i] = psa.CompanyType{ID: int(f.ID), Name: label(f.Name, f.ID)}
+	}
+	return types, nil
 }
 
 // Company implements psa.Companies. It lists by id, because a list that does

@@ -20,6 +20,7 @@ type listing struct {
 	order      string // "id asc"; pages shift without one
 	fields     string // empty for all
 	object     bool   // the path names an object
+	children   string // conditions on what a record holds several of
 }
 
 // maxQuery is how long a query may be before it is sent as a search: of the
@@ -31,13 +32,18 @@ func page[T any](ctx context.Context, c *Client, l listing, number int) ([]T, er
 	var out []T
 	call := psa.Call{
 		Op: l.op, Method: http.MethodGet, Path: l.path, Object: l.object,
-		Query: query("page", strconv.Itoa(number), "pageSize", strconv.Itoa(perPage), "orderBy", l.order, "fields", l.fields, "conditions", l.conditions),
+		Query: query("page", strconv.Itoa(number), "pageSize", strconv.Itoa(perPage), "orderBy", l.order, "fields", l.fields, "conditions", l.conditions, "childConditions", l.children),
 	}
 	if len(call.Query.Encode()) > maxQuery {
 		call.Method, call.Path = http.MethodPost, l.path+"/search"
-		call.Body = map[string]string{"conditions": l.conditions, "orderBy": l.order}
-		call.Query.Del("conditions")
-		call.Query.Del("orderBy")
+		body := map[string]string{"conditions": l.conditions, "orderBy": l.order}
+		if l.children != "" {
+			body["childConditions"] = l.children
+		}
+		call.Body = body
+		for name := range body {
+			call.Query.Del(name)
+		}
 	}
 	if err := c.do(ctx, call, &out); err != nil {
 		return nil, err

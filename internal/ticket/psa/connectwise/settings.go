@@ -47,14 +47,14 @@ var _ psa.Settings = Settings{}
 func (Settings) Kind() psa.Kind { return psa.ConnectWise }
 
 // choices lists what can be chosen, a parent before its children.
-func (s Settings) choices() []struct {
+func (s *Settings) choices() []struct {
 	option string
-	Choice
+	*Choice
 } {
 	return []struct {
 		option string
-		Choice
-	}{{OptionBoard, s.Board}, {OptionStatus, s.Status}, {OptionPriority, s.Priority}, {OptionSource, s.Source}}
+		*Choice
+	}{{OptionBoard, &s.Board}, {OptionStatus, &s.Status}, {OptionPriority, &s.Priority}, {OptionSource, &s.Source}}
 }
 
 // Validate implements psa.Settings.
@@ -104,6 +104,22 @@ func (s Settings) Check(options []psa.Option) error {
 		return err
 	}
 	return nil
+}
+
+// Named returns the settings with every name as the options have it. A name
+// that was given, and is another, is a *fault.Error on its field.
+func (s Settings) Named(options []psa.Option) (psa.Settings, error) {
+	for _, c := range s.choices() {
+		if c.ID == 0 {
+			continue
+		}
+		name, err := psa.NameOption(options, c.option, strconv.FormatInt(c.ID, 10), "", c.Name, c.option+".name")
+		if err != nil {
+			return nil, err
+		}
+		c.Name = name
+	}
+	return s, nil
 }
 
 // named is what people call a value, quoted, or else the value.

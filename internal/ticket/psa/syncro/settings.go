@@ -13,6 +13,7 @@ type Settings struct {
 	Priority    string `json:"priority,omitempty"` // "2 Normal"; empty leaves it to Syncro
 	Status      string `json:"status,omitempty"`   // empty means New
 	UserID      int64  `json:"userId,omitempty"`   // the technician; 0 for nobody
+	Username    string `json:"username,omitempty"` // as it was when the choice was made; the id alone counts
 }
 
 // The names of Syncro's options.
@@ -36,7 +37,10 @@ func (s Settings) Validate() error {
 	if s.UserID < 0 {
 		return fault.Invalid("userId", "a user id is positive")
 	}
-	for field, value := range map[string]string{"problemType": s.ProblemType, "priority": s.Priority, "status": s.Status} {
+	if s.UserID == 0 && s.Username != "" {
+		return fault.Invalid("userId", "is missing: a user's name alone assigns nobody")
+	}
+	for field, value := range map[string]string{"username": s.Username, "problemType": s.ProblemType, "priority": s.Priority, "status": s.Status} {
 		if len(value) > maxChoice {
 			return fault.Invalid(field, "longer than %d bytes", maxChoice)
 		}
@@ -66,4 +70,15 @@ func (s Settings) Check(options []psa.Option) error {
 		}
 	}
 	return nil
+}
+
+// Named returns the settings with the technician's name as the options have
+// it. A name that was given, and is another, is a *fault.Error.
+func (s Settings) Named(options []psa.Option) (psa.Settings, error) {
+	if s.UserID == 0 {
+		return s, nil
+	}
+	var err error
+	s.Username, err = psa.NameOption(options, OptionUser, strconv.FormatInt(s.UserID, 10), "", s.Username, "username")
+	return s, err
 }

@@ -56,6 +56,10 @@ func (c Config) Validate() error {
 type Credentials struct {
 	Subdomain string `json:"subdomain"` // acme, of acme.syncromsp.com
 	APIToken  string `json:"apiToken"`
+	// BaseURL replaces the subdomain's address, without /api/v1. It is refused
+	// where the configuration does not allow loopback, since calls come from
+	// inside the deployment's network.
+	BaseURL string `json:"baseUrl,omitempty"`
 }
 
 var subdomainForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -91,6 +95,12 @@ func New(config Config, credentials Credentials) (*Client, error) {
 		return nil, err
 	}
 	root := "https://" + credentials.Subdomain + ".syncromsp.com"
+	if credentials.BaseURL != "" {
+		if !config.AllowLoopback {
+			return nil, fault.Invalid("baseUrl", "this deployment calls Syncro at its own address only")
+		}
+		config.BaseURL = credentials.BaseURL
+	}
 	if config.BaseURL != "" {
 		root = strings.TrimRight(config.BaseURL, "/")
 	}
@@ -107,7 +117,7 @@ func New(config Config, credentials Credentials) (*Client, error) {
 		Explain:       explain,
 	})
 	if err != nil {
-		return nil, err
+		return nil, fault.Invalid("baseUrl", "is no address that can be called").Wrap(err)
 	}
 	return &Client{http: caller, root: root, subdomain: credentials.Subdomain, maxPages: config.MaxPages}, nil
 }
@@ -118,10 +128,12 @@ func Driver(config Config) psa.Driver {
 		config := config
 		config.Gate = gate
 		return New(config, c)
-	}, readSettings)
+	}, ReadSettings)
 }
 
-func readSettings(raw []byte) (Settings, error) {
+// ReadSettings decodes and validates settings, and refuses unknown fields. The
+// *fault.Error names the field.
+func ReadSettings(raw []byte) (Settings, error) {
 	var s Settings
 	if err := psa.Decode(raw, &s); err != nil {
 		return Settings{}, fault.Invalid("settings", "settings are not those of Syncro").Wrap(err)

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 )
@@ -42,7 +43,7 @@ func rendered[T any](all []T, render func(T) object) []object {
 }
 
 func (c Company) render() object {
-	return object{"id": c.ID, "companyName": c.Name, "isActive": !c.Inactive, "companyType": 1}
+	return object{"id": c.ID, "companyName": c.Name, "isActive": !c.Inactive, "companyType": cmp.Or(c.Type, 1)}
 }
 
 func readCompany(c *call) answer {
@@ -96,6 +97,14 @@ func ticketFieldsOf(c *call) answer {
 		pickField("queueID", false, b.queues), pickField("source", false, b.sources),
 	}})
 }
+
+func companyFieldsOf(c *call) answer {
+	return ok(object{"fields": []object{
+		textField("companyName", maxCompanyName, true), pickField("companyType", true, c.base.companyTypes),
+	}})
+}
+
+const maxCompanyName = 100
 
 func noteFieldsOf(c *call) answer {
 	return ok(object{"fields": []object{

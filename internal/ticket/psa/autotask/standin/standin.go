@@ -57,6 +57,8 @@ type Account struct {
 	Queues     []Pick
 	Sources    []Pick
 	Publishing []Pick // who may read a note
+
+	CompanyTypes []Pick
 }
 
 // Company is a customer of the MSP. A zero ID is assigned; company 0, the MSP
@@ -68,6 +70,7 @@ type Company struct {
 	Contact  string // name of the primary contact; empty for none
 
 	Contracts []Contract
+	Type      int // of CompanyTypes; 0 means 1, Customer
 }
 
 // Resource is a technician with the roles he or she works in. A zero ID is
@@ -203,6 +206,7 @@ func New(config Config) (*Server, error) {
 		"POST /TicketWebhooks/{id}/Fields":                  addToHook,
 		"POST /TicketWebhooks/{id}/ExcludedResources":       addToHook,
 		"GET /TicketWebhookFields/entityInformation/fields": hookFieldsOf,
+		"GET /Companies/entityInformation/fields":           companyFieldsOf,
 	} {
 		s.handle(pattern, h)
 	}

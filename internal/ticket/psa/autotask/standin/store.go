@@ -8,20 +8,21 @@ import (
 
 // database is what the accounts of one MSP share.
 type database struct {
-	name       string
-	companies  []Company
-	contacts   []contact
-	contracts  []*Contract
-	resources  []Resource
-	roles      []Role
-	pairs      []pair
-	statuses   []Pick
-	priorities []Pick
-	queues     []Pick
-	sources    []Pick
-	publishing []Pick
-	tickets    []*Ticket // in the order of their making, so that ids ascend
-	hooks      []*hook
+	name         string
+	companies    []Company
+	contacts     []contact
+	contracts    []*Contract
+	resources    []Resource
+	roles        []Role
+	pairs        []pair
+	statuses     []Pick
+	priorities   []Pick
+	queues       []Pick
+	sources      []Pick
+	publishing   []Pick
+	tickets      []*Ticket // in the order of their making, so that ids ascend
+	hooks        []*hook
+	companyTypes []Pick
 
 	hour time.Time // when the hour that is counted began
 	used int       // requests in it
@@ -113,6 +114,8 @@ func (s *Server) fill(from Account) *database {
 		queues: orElse(from.Queues,
 			Pick{5, "Client Portal", false}, Pick{8, "Monitoring Alert", false}, Pick{29682833, "Level I Support", false}, Pick{29682900, "Abandoned", true}),
 		sources: orElse(from.Sources, Pick{-1, "Client Portal", false}, Pick{2, "Phone", false}, Pick{4, "Email", false}, Pick{8, "Monitoring Alert", false}),
+		companyTypes: orElse(from.CompanyTypes,
+			Pick{1, "Customer", false}, Pick{2, "Lead", false}, Pick{3, "Prospect", false}, Pick{7, "Vendor", false}, Pick{4, "Dead", true}),
 		// Co-managed notes come before internal ones, to catch whoever takes the
 		// first that sounds internal.
 		publishing: orElse(from.Publishing,

@@ -6,15 +6,34 @@ import (
 )
 
 func listCompanies(_ *Server, a *account, r *http.Request, body []byte) answer {
-	return list(r, body, a.Companies, columns[Company]{
+	companies, err := withChildren(r, body, a.Companies, func(c Company) []int64 { return c.Types },
+		columns[int64]{"types/id": func(id int64) any { return id }})
+	if err != nil {
+		return badList("childConditions", err)
+	}
+	return list(r, body, companies, columns[Company]{
 		"id":          func(c Company) any { return c.ID },
 		"name":        func(c Company) any { return c.Name },
 		"status/name": func(c Company) any { return c.status().Name },
 		"status/id":   func(c Company) any { return c.status().ID },
 		"deletedFlag": func(c Company) any { return c.Deleted },
 	}, func(c Company) object {
-		return object{"id": c.ID, "identifier": c.Name, "name": c.Name, "status": c.status().render(), "deletedFlag": c.Deleted, "_info": object{}}
+		return object{"id": c.ID, "identifier": c.Name, "name": c.Name, "status": c.status().render(), "deletedFlag": c.Deleted, "types": a.typesOf(c), "_info": object{}}
 	})
+}
+
+func (a *account) typesOf(c Company) []object {
+	types := make([]object, 0, len(c.Types))
+	for _, id := range c.Types {
+		if found, ok := choice(a.CompanyTypes, id); ok {
+			types = append(types, found.render())
+		}
+	}
+	return types
+}
+
+func listCompanyTypes(_ *Server, a *account, r *http.Request, body []byte) answer {
+	return listChoices(r, body, a.CompanyTypes)
 }
 
 func (c Company) status() Choice {

@@ -63,6 +63,27 @@ func list[T any](r *http.Request, body []byte, all []T, c columns[T], render fun
 	return reply
 }
 
+// withChildren keeps the records of which at least one child matches the
+// request's child conditions.
+func withChildren[T, C any](r *http.Request, body []byte, all []T, children func(T) []C, c columns[C]) ([]T, error) {
+	conditions := r.URL.Query().Get("childConditions")
+	if r.Method == http.MethodPost {
+		var asked search
+		if wrong := decode(body, &asked, "search"); wrong != nil {
+			return all, nil // list says what is wrong with it
+		}
+		conditions = cmp.Or(asked.ChildConditions, conditions)
+	}
+	if conditions == "" {
+		return all, nil
+	}
+	match, err := parse(conditions, c)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !slices.ContainsFunc(children(v), match) }), nil
+}
+
 func badList(parameter string, err error) answer {
 	return refused(http.StatusBadRequest, "InvalidParameter", parameter+" is invalid: "+err.Error())
 }

@@ -47,6 +47,8 @@ type Account struct {
 	Priorities []Choice
 	Sources    []Choice
 	Members    []Choice
+
+	CompanyTypes []Choice
 }
 
 // Company is a customer of the MSP. A zero ID is assigned.
@@ -57,6 +59,7 @@ type Company struct {
 	Deleted  bool
 
 	Agreements []Agreement
+	Types      []int64 // of CompanyTypes; the first of them if empty
 }
 
 // Board is a service board. A zero ID is assigned, here and in its statuses.
@@ -154,6 +157,7 @@ func New(config Config) (*Server, error) {
 		"GET /service/sources":              listSources,
 		"GET /company/companies":            listCompanies,
 		"POST /company/companies/search":    listCompanies,
+		"GET /company/companies/types":      listCompanyTypes,
 		"GET /service/tickets":              listTickets,
 		"POST /service/tickets/search":      listTickets,
 		"POST /service/tickets":             createTicket,

@@ -59,9 +59,14 @@ func (t *Ticket) clone() Ticket {
 func (s *Server) seed(from Account) *account {
 	a := &account{Account: from}
 	a.CodeBase = strings.TrimSuffix(cmp.Or(a.CodeBase, "v2025_1/"), "/") + "/"
+	a.CompanyTypes = s.choices(from.CompanyTypes, "Client", "Prospect", "Vendor")
 	a.Companies = slices.Clone(from.Companies)
 	for i := range a.Companies {
-		a.Companies[i].ID = cmp.Or(a.Companies[i].ID, s.nextID())
+		c := &a.Companies[i]
+		c.ID = cmp.Or(c.ID, s.nextID())
+		if len(c.Types) == 0 {
+			c.Types = []int64{a.CompanyTypes[0].ID}
+		}
 	}
 	a.agreements = s.agreements(a.Companies)
 	a.Boards = slices.Clone(from.Boards)
