@@ -1409,9 +1409,11 @@ var (
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "key", Type: field.TypeString, Size: 128},
-		{Name: "window_started_at", Type: field.TypeTime},
-		{Name: "used", Type: field.TypeInt, Default: 0},
+		{Name: "window", Type: field.TypeJSON},
 		{Name: "paused_until", Type: field.TypeTime, Nullable: true},
+		{Name: "budget", Type: field.TypeInt, Nullable: true},
+		{Name: "measured_at", Type: field.TypeTime, Nullable: true},
+		{Name: "unmeasured", Type: field.TypeInt, Default: 0},
 	}
 	// RateLimitsTable holds the schema information for the "rate_limits" table.
 	RateLimitsTable = &schema.Table{
@@ -1438,8 +1440,8 @@ var (
 		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "key", Type: field.TypeString, Size: 128},
 		{Name: "tenant", Type: field.TypeString, Size: 90},
-		{Name: "window_started_at", Type: field.TypeTime},
-		{Name: "used", Type: field.TypeInt, Default: 0},
+		{Name: "window", Type: field.TypeJSON},
+		{Name: "slice", Type: field.TypeInt64},
 	}
 	// RateSharesTable holds the schema information for the "rate_shares" table.
 	RateSharesTable = &schema.Table{
@@ -1451,6 +1453,11 @@ var (
 				Name:    "rateshare_key_tenant",
 				Unique:  true,
 				Columns: []*schema.Column{RateSharesColumns[3], RateSharesColumns[4]},
+			},
+			{
+				Name:    "rateshare_key_slice",
+				Unique:  false,
+				Columns: []*schema.Column{RateSharesColumns[3], RateSharesColumns[6]},
 			},
 			{
 				Name:    "rateshare_updated_at",
@@ -1912,7 +1919,7 @@ var (
 			{
 				Name:    "ticket_due",
 				Unique:  false,
-				Columns: []*schema.Column{TicketsColumns[24]},
+				Columns: []*schema.Column{TicketsColumns[27], TicketsColumns[28], TicketsColumns[24]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "next_attempt_at IS NOT NULL",
 				},

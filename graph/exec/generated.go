@@ -58,6 +58,7 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Ticket() TicketResolver
 	TicketingAlertConfiguration() TicketingAlertConfigurationResolver
+	TicketingIntegration() TicketingIntegrationResolver
 	UnmappedOrganizationEdge() UnmappedOrganizationEdgeResolver
 	Viewer() ViewerResolver
 }
@@ -617,6 +618,14 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	DisableTicketingWebhookPayload struct {
+		Integration func(childComplexity int) int
+	}
+
+	EnableTicketingWebhookPayload struct {
+		Integration func(childComplexity int) int
+	}
+
 	EnrollTotpPayload struct {
 		Secret func(childComplexity int) int
 		URL    func(childComplexity int) int
@@ -723,6 +732,8 @@ type ComplexityRoot struct {
 		DeleteTicketingAlertConfiguration     func(childComplexity int, input model.DeleteTicketingAlertConfigurationInput) int
 		DeleteTicketingIntegration            func(childComplexity int, input model.DeleteTicketingIntegrationInput) int
 		DeleteUser                            func(childComplexity int, input model.DeleteUserInput) int
+		DisableTicketingWebhook               func(childComplexity int, input model.DisableTicketingWebhookInput) int
+		EnableTicketingWebhook                func(childComplexity int, input model.EnableTicketingWebhookInput) int
 		EnrollTotp                            func(childComplexity int, input model.EnrollTotpInput) int
 		GrantAdministratorOrganizationAccess  func(childComplexity int, input model.GrantAdministratorOrganizationAccessInput) int
 		RaiseAlert                            func(childComplexity int, input model.RaiseAlertInput) int
@@ -735,11 +746,13 @@ type ComplexityRoot struct {
 		RetryTicket                           func(childComplexity int, input model.RetryTicketInput) int
 		RevokeAPIKey                          func(childComplexity int, input model.RevokeAPIKeyInput) int
 		RevokeAdministratorOrganizationAccess func(childComplexity int, input model.RevokeAdministratorOrganizationAccessInput) int
+		SetTicketingBillingMappings           func(childComplexity int, input model.SetTicketingBillingMappingsInput) int
 		SetTicketingCompanyMappings           func(childComplexity int, input model.SetTicketingCompanyMappingsInput) int
 		SignIn                                func(childComplexity int, input model.SignInInput) int
 		SignOut                               func(childComplexity int, input model.SignOutInput) int
 		SuspendAdministrator                  func(childComplexity int, input model.SuspendAdministratorInput) int
 		SuspendOrganization                   func(childComplexity int, input model.SuspendOrganizationInput) int
+		SyncTicket                            func(childComplexity int, input model.SyncTicketInput) int
 		UpdateAdministrator                   func(childComplexity int, input model.UpdateAdministratorInput) int
 		UpdateAutotaskAlertConfiguration      func(childComplexity int, input model.UpdateAutotaskAlertConfigurationInput) int
 		UpdateConnectWiseAlertConfiguration   func(childComplexity int, input model.UpdateConnectWiseAlertConfigurationInput) int
@@ -752,6 +765,7 @@ type ComplexityRoot struct {
 		UpdateUser                            func(childComplexity int, input model.UpdateUserInput) int
 		VerifyTicketingIntegration            func(childComplexity int, input model.VerifyTicketingIntegrationInput) int
 		VerifyTotp                            func(childComplexity int, input model.VerifyTotpInput) int
+		WriteTicketingUsage                   func(childComplexity int, input model.WriteTicketingUsageInput) int
 	}
 
 	Organization struct {
@@ -824,14 +838,19 @@ type ComplexityRoot struct {
 		Roles                    func(childComplexity int, filter *model.RoleFilter, orderBy *ent.RoleOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SystemLogEvents          func(childComplexity int, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Ticket                   func(childComplexity int, id string) int
+		TicketingAgreementLines  func(childComplexity int, integrationID string, agreementID string, after *string) int
+		TicketingAgreements      func(childComplexity int, integrationID string, organizationID string, after *string) int
 		TicketingAlertOptions    func(childComplexity int, integrationID string, refresh bool) int
 		TicketingAlerts          func(childComplexity int, integrationID string, organizationID *string) int
+		TicketingBillingMappings func(childComplexity int, filter *model.TicketingBillingMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		TicketingCompanies       func(childComplexity int, integrationID string, search *string, after *string, page int) int
 		TicketingCompanyMappings func(childComplexity int, filter *model.TicketingCompanyMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		TicketingCompanyTypes    func(childComplexity int, integrationID string) int
 		TicketingErrors          func(childComplexity int, filter *model.TicketingErrorFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		TicketingIntegration     func(childComplexity int, id string) int
 		TicketingIntegrations    func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		TicketingUsagePreview    func(childComplexity int, integrationID string, first int, after *string) int
+		TicketingUsageRecords    func(childComplexity int, filter *model.TicketingUsageRecordFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Tickets                  func(childComplexity int, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		UnmappedOrganizations    func(childComplexity int, integrationID string, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		User                     func(childComplexity int, id string) int
@@ -910,6 +929,10 @@ type ComplexityRoot struct {
 		RefreshTokenExpiresAt func(childComplexity int) int
 	}
 
+	SetTicketingBillingMappingsPayload struct {
+		Mappings func(childComplexity int) int
+	}
+
 	SetTicketingCompanyMappingsPayload struct {
 		Mappings func(childComplexity int) int
 	}
@@ -933,6 +956,10 @@ type ComplexityRoot struct {
 
 	SuspendOrganizationPayload struct {
 		Organization func(childComplexity int) int
+	}
+
+	SyncTicketPayload struct {
+		Ticket func(childComplexity int) int
 	}
 
 	SyncroTicketSettings struct {
@@ -998,6 +1025,7 @@ type ComplexityRoot struct {
 		Integration        func(childComplexity int) int
 		LastError          func(childComplexity int) int
 		Marker             func(childComplexity int) int
+		MirroredAt         func(childComplexity int) int
 		NextAttemptAt      func(childComplexity int) int
 		Organization       func(childComplexity int) int
 		Started            func(childComplexity int) int
@@ -1067,6 +1095,30 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TicketingAgreement struct {
+		Active    func(childComplexity int) int
+		CompanyID func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Name      func(childComplexity int) int
+	}
+
+	TicketingAgreementLine struct {
+		Active   func(childComplexity int) int
+		ID       func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Quantity func(childComplexity int) int
+	}
+
+	TicketingAgreementLinePage struct {
+		Lines func(childComplexity int) int
+		Next  func(childComplexity int) int
+	}
+
+	TicketingAgreementPage struct {
+		Agreements func(childComplexity int) int
+		Next       func(childComplexity int) int
+	}
+
 	TicketingAlert struct {
 		AlertType     func(childComplexity int) int
 		Configuration func(childComplexity int) int
@@ -1115,6 +1167,7 @@ type ComplexityRoot struct {
 		Enabled               func(childComplexity int) int
 		ExternalAgreementID   func(childComplexity int) int
 		ExternalAgreementName func(childComplexity int) int
+		ExternalCompanyID     func(childComplexity int) int
 		ExternalLineID        func(childComplexity int) int
 		ExternalLineName      func(childComplexity int) int
 		ID                    func(childComplexity int) int
@@ -1122,6 +1175,9 @@ type ComplexityRoot struct {
 		NonBillableUsers      func(childComplexity int) int
 		Organization          func(childComplexity int) int
 		UpdatedAt             func(childComplexity int) int
+		WrittenAt             func(childComplexity int) int
+		WrittenMonth          func(childComplexity int) int
+		WrittenQuantity       func(childComplexity int) int
 	}
 
 	TicketingBillingMappingConnection struct {
@@ -1227,6 +1283,7 @@ type ComplexityRoot struct {
 		StormThreshold      func(childComplexity int) int
 		UpdatedAt           func(childComplexity int) int
 		VerifiedAt          func(childComplexity int) int
+		WebhookActive       func(childComplexity int) int
 		WebhookExternalID   func(childComplexity int) int
 	}
 
@@ -1241,20 +1298,38 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TicketingUsagePreview struct {
+		HighWater        func(childComplexity int) int
+		LatestRecord     func(childComplexity int) int
+		Mapping          func(childComplexity int) int
+		NonBillableUsers func(childComplexity int) int
+		Obstacle         func(childComplexity int) int
+		Organization     func(childComplexity int) int
+		Quantity         func(childComplexity int) int
+		Users            func(childComplexity int) int
+		WrittenQuantity  func(childComplexity int) int
+	}
+
+	TicketingUsagePreviewPage struct {
+		Next     func(childComplexity int) int
+		Previews func(childComplexity int) int
+	}
+
 	TicketingUsageRecord struct {
-		Attempts     func(childComplexity int) int
-		CreatedAt    func(childComplexity int) int
-		Day          func(childComplexity int) int
-		HighWater    func(childComplexity int) int
-		ID           func(childComplexity int) int
-		Integration  func(childComplexity int) int
-		LastError    func(childComplexity int) int
-		Organization func(childComplexity int) int
-		Quantity     func(childComplexity int) int
-		Status       func(childComplexity int) int
-		UpdatedAt    func(childComplexity int) int
-		Users        func(childComplexity int) int
-		WrittenAt    func(childComplexity int) int
+		Attempts      func(childComplexity int) int
+		CreatedAt     func(childComplexity int) int
+		Day           func(childComplexity int) int
+		HighWater     func(childComplexity int) int
+		ID            func(childComplexity int) int
+		Integration   func(childComplexity int) int
+		LastError     func(childComplexity int) int
+		NextAttemptAt func(childComplexity int) int
+		Organization  func(childComplexity int) int
+		Quantity      func(childComplexity int) int
+		Status        func(childComplexity int) int
+		UpdatedAt     func(childComplexity int) int
+		Users         func(childComplexity int) int
+		WrittenAt     func(childComplexity int) int
 	}
 
 	TicketingUsageRecordConnection struct {
@@ -1359,6 +1434,10 @@ type ComplexityRoot struct {
 		Organization  func(childComplexity int) int
 		Provider      func(childComplexity int) int
 	}
+
+	WriteTicketingUsagePayload struct {
+		Job func(childComplexity int) int
+	}
 }
 
 // endregion ***************************** api!.gotpl *****************************
@@ -1403,6 +1482,8 @@ type MutationResolver interface {
 	RaiseAlert(ctx context.Context, input model.RaiseAlertInput) (*model.RaiseAlertPayload, error)
 	AcknowledgeAlert(ctx context.Context, input model.AcknowledgeAlertInput) (*model.AcknowledgeAlertPayload, error)
 	ResolveAlert(ctx context.Context, input model.ResolveAlertInput) (*model.ResolveAlertPayload, error)
+	SetTicketingBillingMappings(ctx context.Context, input model.SetTicketingBillingMappingsInput) (*model.SetTicketingBillingMappingsPayload, error)
+	WriteTicketingUsage(ctx context.Context, input model.WriteTicketingUsageInput) (*model.WriteTicketingUsagePayload, error)
 	CreateUser(ctx context.Context, input model.CreateUserInput) (*model.CreateUserPayload, error)
 	UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error)
 	DeleteUser(ctx context.Context, input model.DeleteUserInput) (*model.DeleteUserPayload, error)
@@ -1430,6 +1511,9 @@ type MutationResolver interface {
 	UpdateConnectWiseAlertConfiguration(ctx context.Context, input model.UpdateConnectWiseAlertConfigurationInput) (*model.UpdateConnectWiseAlertConfigurationPayload, error)
 	UpdateSyncroAlertConfiguration(ctx context.Context, input model.UpdateSyncroAlertConfigurationInput) (*model.UpdateSyncroAlertConfigurationPayload, error)
 	DeleteTicketingAlertConfiguration(ctx context.Context, input model.DeleteTicketingAlertConfigurationInput) (*model.DeleteTicketingAlertConfigurationPayload, error)
+	EnableTicketingWebhook(ctx context.Context, input model.EnableTicketingWebhookInput) (*model.EnableTicketingWebhookPayload, error)
+	DisableTicketingWebhook(ctx context.Context, input model.DisableTicketingWebhookInput) (*model.DisableTicketingWebhookPayload, error)
+	SyncTicket(ctx context.Context, input model.SyncTicketInput) (*model.SyncTicketPayload, error)
 }
 type OrganizationResolver interface {
 	Devices(ctx context.Context, obj *ent.Organization, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceConnection, error)
@@ -1450,6 +1534,11 @@ type QueryResolver interface {
 	Alert(ctx context.Context, id string) (*ent.Alert, error)
 	Alerts(ctx context.Context, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error)
 	SystemLogEvents(ctx context.Context, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.SystemLogEventConnection, error)
+	TicketingBillingMappings(ctx context.Context, filter *model.TicketingBillingMappingFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingBillingMappingConnection, error)
+	TicketingUsagePreview(ctx context.Context, integrationID string, first int, after *string) (*model.TicketingUsagePreviewPage, error)
+	TicketingUsageRecords(ctx context.Context, filter *model.TicketingUsageRecordFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingUsageRecordConnection, error)
+	TicketingAgreements(ctx context.Context, integrationID string, organizationID string, after *string) (*model.TicketingAgreementPage, error)
+	TicketingAgreementLines(ctx context.Context, integrationID string, agreementID string, after *string) (*model.TicketingAgreementLinePage, error)
 	User(ctx context.Context, id string) (*ent.User, error)
 	Users(ctx context.Context, filter *model.UserFilter, orderBy *ent.UserOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.UserConnection, error)
 	Job(ctx context.Context, id string) (*ent.Job, error)
@@ -1484,6 +1573,9 @@ type TicketingAlertConfigurationResolver interface {
 	Autotask(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.AutotaskTicketSettings, error)
 	ConnectWise(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.ConnectWiseTicketSettings, error)
 	Syncro(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.SyncroTicketSettings, error)
+}
+type TicketingIntegrationResolver interface {
+	WebhookActive(ctx context.Context, obj *ent.TicketingIntegration) (bool, error)
 }
 type UnmappedOrganizationEdgeResolver interface {
 	Suggestions(ctx context.Context, obj *model.UnmappedOrganizationEdge) ([]*model.TicketingCompanySuggestion, error)
@@ -3617,6 +3709,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeviceSecretEdge.Node(childComplexity), true
 
+	case "DisableTicketingWebhookPayload.integration":
+		if e.ComplexityRoot.DisableTicketingWebhookPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DisableTicketingWebhookPayload.Integration(childComplexity), true
+
+	case "EnableTicketingWebhookPayload.integration":
+		if e.ComplexityRoot.EnableTicketingWebhookPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnableTicketingWebhookPayload.Integration(childComplexity), true
+
 	case "EnrollTotpPayload.secret":
 		if e.ComplexityRoot.EnrollTotpPayload.Secret == nil {
 			break
@@ -4170,6 +4276,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteUser(childComplexity, args["input"].(model.DeleteUserInput)), true
+	case "Mutation.disableTicketingWebhook":
+		if e.ComplexityRoot.Mutation.DisableTicketingWebhook == nil {
+			break
+		}
+
+		args, err := field_Mutation_disableTicketingWebhook_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DisableTicketingWebhook(childComplexity, args["input"].(model.DisableTicketingWebhookInput)), true
+	case "Mutation.enableTicketingWebhook":
+		if e.ComplexityRoot.Mutation.EnableTicketingWebhook == nil {
+			break
+		}
+
+		args, err := field_Mutation_enableTicketingWebhook_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EnableTicketingWebhook(childComplexity, args["input"].(model.EnableTicketingWebhookInput)), true
 	case "Mutation.enrollTotp":
 		if e.ComplexityRoot.Mutation.EnrollTotp == nil {
 			break
@@ -4302,6 +4430,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAdministratorOrganizationAccess(childComplexity, args["input"].(model.RevokeAdministratorOrganizationAccessInput)), true
+	case "Mutation.setTicketingBillingMappings":
+		if e.ComplexityRoot.Mutation.SetTicketingBillingMappings == nil {
+			break
+		}
+
+		args, err := field_Mutation_setTicketingBillingMappings_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetTicketingBillingMappings(childComplexity, args["input"].(model.SetTicketingBillingMappingsInput)), true
 	case "Mutation.setTicketingCompanyMappings":
 		if e.ComplexityRoot.Mutation.SetTicketingCompanyMappings == nil {
 			break
@@ -4357,6 +4496,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SuspendOrganization(childComplexity, args["input"].(model.SuspendOrganizationInput)), true
+	case "Mutation.syncTicket":
+		if e.ComplexityRoot.Mutation.SyncTicket == nil {
+			break
+		}
+
+		args, err := field_Mutation_syncTicket_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SyncTicket(childComplexity, args["input"].(model.SyncTicketInput)), true
 	case "Mutation.updateAdministrator":
 		if e.ComplexityRoot.Mutation.UpdateAdministrator == nil {
 			break
@@ -4489,6 +4639,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.VerifyTotp(childComplexity, args["input"].(model.VerifyTotpInput)), true
+	case "Mutation.writeTicketingUsage":
+		if e.ComplexityRoot.Mutation.WriteTicketingUsage == nil {
+			break
+		}
+
+		args, err := field_Mutation_writeTicketingUsage_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WriteTicketingUsage(childComplexity, args["input"].(model.WriteTicketingUsageInput)), true
 
 	case "Organization.administratorLinks":
 		if e.ComplexityRoot.Organization.AdministratorLinks == nil {
@@ -4903,6 +5064,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Ticket(childComplexity, args["id"].(string)), true
+	case "Query.ticketingAgreementLines":
+		if e.ComplexityRoot.Query.TicketingAgreementLines == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingAgreementLines_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingAgreementLines(childComplexity, args["integrationId"].(string), args["agreementId"].(string), args["after"].(*string)), true
+	case "Query.ticketingAgreements":
+		if e.ComplexityRoot.Query.TicketingAgreements == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingAgreements_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingAgreements(childComplexity, args["integrationId"].(string), args["organizationId"].(string), args["after"].(*string)), true
 	case "Query.ticketingAlertOptions":
 		if e.ComplexityRoot.Query.TicketingAlertOptions == nil {
 			break
@@ -4925,6 +5108,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.TicketingAlerts(childComplexity, args["integrationId"].(string), args["organizationId"].(*string)), true
+	case "Query.ticketingBillingMappings":
+		if e.ComplexityRoot.Query.TicketingBillingMappings == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingBillingMappings_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingBillingMappings(childComplexity, args["filter"].(*model.TicketingBillingMappingFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.ticketingCompanies":
 		if e.ComplexityRoot.Query.TicketingCompanies == nil {
 			break
@@ -4991,6 +5185,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.TicketingIntegrations(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Query.ticketingUsagePreview":
+		if e.ComplexityRoot.Query.TicketingUsagePreview == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingUsagePreview_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingUsagePreview(childComplexity, args["integrationId"].(string), args["first"].(int), args["after"].(*string)), true
+	case "Query.ticketingUsageRecords":
+		if e.ComplexityRoot.Query.TicketingUsageRecords == nil {
+			break
+		}
+
+		args, err := field_Query_ticketingUsageRecords_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketingUsageRecords(childComplexity, args["filter"].(*model.TicketingUsageRecordFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.tickets":
 		if e.ComplexityRoot.Query.Tickets == nil {
 			break
@@ -5230,6 +5446,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SessionTokens.RefreshTokenExpiresAt(childComplexity), true
 
+	case "SetTicketingBillingMappingsPayload.mappings":
+		if e.ComplexityRoot.SetTicketingBillingMappingsPayload.Mappings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetTicketingBillingMappingsPayload.Mappings(childComplexity), true
+
 	case "SetTicketingCompanyMappingsPayload.mappings":
 		if e.ComplexityRoot.SetTicketingCompanyMappingsPayload.Mappings == nil {
 			break
@@ -5277,6 +5500,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SuspendOrganizationPayload.Organization(childComplexity), true
+
+	case "SyncTicketPayload.ticket":
+		if e.ComplexityRoot.SyncTicketPayload.Ticket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncTicketPayload.Ticket(childComplexity), true
 
 	case "SyncroTicketSettings.priority":
 		if e.ComplexityRoot.SyncroTicketSettings.Priority == nil {
@@ -5570,6 +5800,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.Marker(childComplexity), true
+	case "Ticket.mirroredAt":
+		if e.ComplexityRoot.Ticket.MirroredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Ticket.MirroredAt(childComplexity), true
 	case "Ticket.nextAttemptAt":
 		if e.ComplexityRoot.Ticket.NextAttemptAt == nil {
 			break
@@ -5837,6 +6073,82 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketEdge.Node(childComplexity), true
 
+	case "TicketingAgreement.active":
+		if e.ComplexityRoot.TicketingAgreement.Active == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreement.Active(childComplexity), true
+	case "TicketingAgreement.companyId":
+		if e.ComplexityRoot.TicketingAgreement.CompanyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreement.CompanyID(childComplexity), true
+	case "TicketingAgreement.id":
+		if e.ComplexityRoot.TicketingAgreement.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreement.ID(childComplexity), true
+	case "TicketingAgreement.name":
+		if e.ComplexityRoot.TicketingAgreement.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreement.Name(childComplexity), true
+
+	case "TicketingAgreementLine.active":
+		if e.ComplexityRoot.TicketingAgreementLine.Active == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLine.Active(childComplexity), true
+	case "TicketingAgreementLine.id":
+		if e.ComplexityRoot.TicketingAgreementLine.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLine.ID(childComplexity), true
+	case "TicketingAgreementLine.name":
+		if e.ComplexityRoot.TicketingAgreementLine.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLine.Name(childComplexity), true
+	case "TicketingAgreementLine.quantity":
+		if e.ComplexityRoot.TicketingAgreementLine.Quantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLine.Quantity(childComplexity), true
+
+	case "TicketingAgreementLinePage.lines":
+		if e.ComplexityRoot.TicketingAgreementLinePage.Lines == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLinePage.Lines(childComplexity), true
+	case "TicketingAgreementLinePage.next":
+		if e.ComplexityRoot.TicketingAgreementLinePage.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementLinePage.Next(childComplexity), true
+
+	case "TicketingAgreementPage.agreements":
+		if e.ComplexityRoot.TicketingAgreementPage.Agreements == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementPage.Agreements(childComplexity), true
+	case "TicketingAgreementPage.next":
+		if e.ComplexityRoot.TicketingAgreementPage.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAgreementPage.Next(childComplexity), true
+
 	case "TicketingAlert.alertType":
 		if e.ComplexityRoot.TicketingAlert.AlertType == nil {
 			break
@@ -6017,6 +6329,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName(childComplexity), true
+	case "TicketingBillingMapping.externalCompanyID":
+		if e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID(childComplexity), true
 	case "TicketingBillingMapping.externalLineID":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineID == nil {
 			break
@@ -6059,6 +6377,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.UpdatedAt(childComplexity), true
+	case "TicketingBillingMapping.writtenAt":
+		if e.ComplexityRoot.TicketingBillingMapping.WrittenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.WrittenAt(childComplexity), true
+	case "TicketingBillingMapping.writtenMonth":
+		if e.ComplexityRoot.TicketingBillingMapping.WrittenMonth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.WrittenMonth(childComplexity), true
+	case "TicketingBillingMapping.writtenQuantity":
+		if e.ComplexityRoot.TicketingBillingMapping.WrittenQuantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingBillingMapping.WrittenQuantity(childComplexity), true
 
 	case "TicketingBillingMappingConnection.edges":
 		if e.ComplexityRoot.TicketingBillingMappingConnection.Edges == nil {
@@ -6451,6 +6787,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.VerifiedAt(childComplexity), true
+	case "TicketingIntegration.webhookActive":
+		if e.ComplexityRoot.TicketingIntegration.WebhookActive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.WebhookActive(childComplexity), true
 	case "TicketingIntegration.webhookExternalID":
 		if e.ComplexityRoot.TicketingIntegration.WebhookExternalID == nil {
 			break
@@ -6489,6 +6831,74 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegrationEdge.Node(childComplexity), true
+
+	case "TicketingUsagePreview.highWater":
+		if e.ComplexityRoot.TicketingUsagePreview.HighWater == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.HighWater(childComplexity), true
+	case "TicketingUsagePreview.latestRecord":
+		if e.ComplexityRoot.TicketingUsagePreview.LatestRecord == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.LatestRecord(childComplexity), true
+	case "TicketingUsagePreview.mapping":
+		if e.ComplexityRoot.TicketingUsagePreview.Mapping == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Mapping(childComplexity), true
+	case "TicketingUsagePreview.nonBillableUsers":
+		if e.ComplexityRoot.TicketingUsagePreview.NonBillableUsers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.NonBillableUsers(childComplexity), true
+	case "TicketingUsagePreview.obstacle":
+		if e.ComplexityRoot.TicketingUsagePreview.Obstacle == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Obstacle(childComplexity), true
+	case "TicketingUsagePreview.organization":
+		if e.ComplexityRoot.TicketingUsagePreview.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Organization(childComplexity), true
+	case "TicketingUsagePreview.quantity":
+		if e.ComplexityRoot.TicketingUsagePreview.Quantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Quantity(childComplexity), true
+	case "TicketingUsagePreview.users":
+		if e.ComplexityRoot.TicketingUsagePreview.Users == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.Users(childComplexity), true
+	case "TicketingUsagePreview.writtenQuantity":
+		if e.ComplexityRoot.TicketingUsagePreview.WrittenQuantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreview.WrittenQuantity(childComplexity), true
+
+	case "TicketingUsagePreviewPage.next":
+		if e.ComplexityRoot.TicketingUsagePreviewPage.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreviewPage.Next(childComplexity), true
+	case "TicketingUsagePreviewPage.previews":
+		if e.ComplexityRoot.TicketingUsagePreviewPage.Previews == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsagePreviewPage.Previews(childComplexity), true
 
 	case "TicketingUsageRecord.attempts":
 		if e.ComplexityRoot.TicketingUsageRecord.Attempts == nil {
@@ -6532,6 +6942,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingUsageRecord.LastError(childComplexity), true
+	case "TicketingUsageRecord.nextAttemptAt":
+		if e.ComplexityRoot.TicketingUsageRecord.NextAttemptAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingUsageRecord.NextAttemptAt(childComplexity), true
 	case "TicketingUsageRecord.organization":
 		if e.ComplexityRoot.TicketingUsageRecord.Organization == nil {
 			break
@@ -6852,6 +7268,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Viewer.Provider(childComplexity), true
 
+	case "WriteTicketingUsagePayload.job":
+		if e.ComplexityRoot.WriteTicketingUsagePayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteTicketingUsagePayload.Job(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -6892,6 +7315,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputDeleteUserInput,
 		unmarshalInputDeviceFilter,
 		unmarshalInputDeviceOrder,
+		unmarshalInputDisableTicketingWebhookInput,
+		unmarshalInputEnableTicketingWebhookInput,
 		unmarshalInputEnrollTotpInput,
 		unmarshalInputGrantAdministratorOrganizationAccessInput,
 		unmarshalInputOrganizationFilter,
@@ -6908,19 +7333,24 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputRevokeApiKeyInput,
 		unmarshalInputRoleFilter,
 		unmarshalInputRoleOrder,
+		unmarshalInputSetTicketingBillingMappingsInput,
 		unmarshalInputSetTicketingCompanyMappingsInput,
 		unmarshalInputSignInInput,
 		unmarshalInputSignOutInput,
 		unmarshalInputSuspendAdministratorInput,
 		unmarshalInputSuspendOrganizationInput,
+		unmarshalInputSyncTicketInput,
 		unmarshalInputSyncroCredentialsInput,
 		unmarshalInputSystemLogEventFilter,
 		unmarshalInputSystemLogEventOrder,
 		unmarshalInputTicketFilter,
+		unmarshalInputTicketingBillingMappingFilter,
+		unmarshalInputTicketingBillingMappingInput,
 		unmarshalInputTicketingChoiceInput,
 		unmarshalInputTicketingCompanyMappingFilter,
 		unmarshalInputTicketingCompanyMappingInput,
 		unmarshalInputTicketingErrorFilter,
+		unmarshalInputTicketingUsageRecordFilter,
 		unmarshalInputUpdateAdministratorInput,
 		unmarshalInputUpdateAutotaskAlertConfigurationInput,
 		unmarshalInputUpdateConnectWiseAlertConfigurationInput,
@@ -6935,6 +7365,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputUserOrder,
 		unmarshalInputVerifyTicketingIntegrationInput,
 		unmarshalInputVerifyTotpInput,
+		unmarshalInputWriteTicketingUsageInput,
 	)
 	first := true
 
@@ -8400,6 +8831,386 @@ extend type Query {
     """
     last: Int
   ): SystemLogEventConnection! @requires(permission: "audit.view_systemlogevent")
+}
+`, BuiltIn: false},
+	{Name: "../billing.graphql", Input: `"""
+What a company is billed by: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
+"""
+type TicketingAgreement {
+  """
+  The vendor's id.
+  """
+  id: ID!
+  """
+  The vendor's name for it.
+  """
+  name: String!
+  """
+  The vendor's id of the company.
+  """
+  companyId: ID!
+  """
+  Whether it is in use.
+  """
+  active: Boolean!
+}
+"""
+A page of the vendor's agreements.
+"""
+type TicketingAgreementPage {
+  """
+  The agreements on this page.
+  """
+  agreements: [TicketingAgreement!]!
+  """
+  Pass it as after for the next page; null on the last.
+  """
+  next: String
+}
+"""
+What an agreement bills: Autotask's contract service, ConnectWise's addition, Syncro's line item.
+"""
+type TicketingAgreementLine {
+  """
+  The vendor's id.
+  """
+  id: ID!
+  """
+  The vendor's name for it.
+  """
+  name: String!
+  """
+  How much of it is billed now.
+  """
+  quantity: Float!
+  """
+  Whether it is in use.
+  """
+  active: Boolean!
+}
+"""
+A page of what an agreement bills.
+"""
+type TicketingAgreementLinePage {
+  """
+  The lines on this page.
+  """
+  lines: [TicketingAgreementLine!]!
+  """
+  Pass it as after for the next page; null on the last.
+  """
+  next: String
+}
+"""
+Why an organization's usage is not written.
+"""
+enum TicketingUsageObstacle {
+  """
+  The organization is mapped to no company.
+  """
+  NO_COMPANY
+  """
+  No line of an agreement is mapped to the organization.
+  """
+  NO_MAPPING
+  """
+  The organization is mapped to another company than the agreement's.
+  """
+  COMPANY_CHANGED
+  """
+  Writing is off for the organization.
+  """
+  DISABLED
+}
+"""
+What an organization would be billed now.
+"""
+type TicketingUsagePreview {
+  """
+  The organization.
+  """
+  organization: Organization!
+  """
+  How many users count now: those in use.
+  """
+  users: Int!
+  """
+  The most users of the month so far.
+  """
+  highWater: Int!
+  """
+  How many users are not billed.
+  """
+  nonBillableUsers: Int!
+  """
+  What would be written: the high-water mark less the users who are not billed.
+  """
+  quantity: Int!
+  """
+  What the vendor was last known to have taken; null before the first.
+  """
+  writtenQuantity: Int
+  """
+  The line that it is billed on; null if there is none.
+  """
+  mapping: TicketingBillingMapping
+  """
+  The latest day's record; null before the first.
+  """
+  latestRecord: TicketingUsageRecord
+  """
+  Why nothing is written; null if it is.
+  """
+  obstacle: TicketingUsageObstacle
+}
+"""
+A page of a preview.
+"""
+type TicketingUsagePreviewPage {
+  """
+  The organizations on this page.
+  """
+  previews: [TicketingUsagePreview!]!
+  """
+  Pass it as after for the next page; null on the last.
+  """
+  next: ID
+}
+"""
+Keeps the mappings that match every field given.
+"""
+input TicketingBillingMappingFilter {
+  """
+  Of this integration.
+  """
+  integrationId: ID
+}
+"""
+Keeps the records that match every field given.
+"""
+input TicketingUsageRecordFilter {
+  """
+  Of this integration.
+  """
+  integrationId: ID
+  """
+  Whose status is this.
+  """
+  status: TicketingUsageRecordStatus
+  """
+  Of this day or a later one, as YYYY-MM-DD.
+  """
+  dayFrom: String @goTag(key: "filter", value: "day,gte")
+  """
+  Of an earlier day than this, as YYYY-MM-DD.
+  """
+  dayBefore: String @goTag(key: "filter", value: "day,lt")
+}
+"""
+What setTicketingBillingMappings takes.
+"""
+input SetTicketingBillingMappingsInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  The mappings to set; at most 500.
+  """
+  mappings: [TicketingBillingMappingInput!]!
+}
+"""
+One organization's line.
+"""
+input TicketingBillingMappingInput {
+  """
+  The organization, which is mapped to a company.
+  """
+  organizationId: ID!
+  """
+  The vendor's id of an agreement of that company; null to take the mapping away.
+  """
+  agreementId: ID
+  """
+  The vendor's id of one of the agreement's lines, on which no other organization is billed.
+  """
+  lineId: ID
+  """
+  How many users are not billed; 0 or more.
+  """
+  nonBillableUsers: Int! = 0
+  """
+  Whether the quantity is written every day.
+  """
+  enabled: Boolean! = true
+}
+"""
+What setTicketingBillingMappings answers.
+"""
+type SetTicketingBillingMappingsPayload {
+  """
+  The mappings that were set.
+  """
+  mappings: [TicketingBillingMapping!]!
+}
+"""
+What writeTicketingUsage takes.
+"""
+input WriteTicketingUsageInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  Only this organization; all in reach if not given.
+  """
+  organizationId: ID
+}
+"""
+What writeTicketingUsage answers.
+"""
+type WriteTicketingUsagePayload {
+  """
+  The job that writes; its steps are organizations.
+  """
+  job: Job!
+}
+extend type Query {
+  """
+  On which line of which agreement each organization's users are billed in a ticketing system (JC-007).
+  """
+  ticketingBillingMappings(
+    """
+    Keeps what matches every field given.
+    """
+    filter: TicketingBillingMappingFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketingBillingMappingConnection! @requires(permission: "ticketing.view_billing")
+  """
+  What the organizations in reach would be billed now. The vendor is not asked.
+  """
+  ticketingUsagePreview(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    How many organizations; 1 to 200.
+    """
+    first: Int! = 50
+
+    """
+    Begins after this organization: a page's next.
+    """
+    after: ID
+  ): TicketingUsagePreviewPage! @requires(permission: "ticketing.view_billing")
+  """
+  The usage of each organization, day by day, and what became of it at the vendor.
+  """
+  ticketingUsageRecords(
+    """
+    Keeps what matches every field given.
+    """
+    filter: TicketingUsageRecordFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketingUsageRecordConnection! @requires(permission: "ticketing.view_billing")
+  """
+  The agreements of an organization's company, asked of the vendor now.
+  """
+  ticketingAgreements(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    The organization, which is mapped to a company.
+    """
+    organizationId: ID!
+
+    """
+    Begins after the page whose next this is.
+    """
+    after: String
+  ): TicketingAgreementPage! @requires(permission: "ticketing.view_billing")
+  """
+  What an agreement bills, asked of the vendor now.
+  """
+  ticketingAgreementLines(
+    """
+    The integration's id.
+    """
+    integrationId: ID!
+
+    """
+    The vendor's id of the agreement.
+    """
+    agreementId: ID!
+
+    """
+    Begins after the page whose next this is.
+    """
+    after: String
+  ): TicketingAgreementLinePage! @requires(permission: "ticketing.view_billing")
+}
+extend type Mutation {
+  """
+  Says on which line of which agreement each organization's users are billed, all or none. The vendor confirms that the agreement is of the organization's company, and the line of the agreement (JC-007).
+  """
+  setTicketingBillingMappings(
+    """
+    What to do, and with what.
+    """
+    input: SetTicketingBillingMappingsInput!
+  ): SetTicketingBillingMappingsPayload! @requires(permission: "ticketing.change_billing", transaction: false)
+  """
+  Writes today's usage to the ticketing system now, also where it has the number already. The job tells how far it is.
+  """
+  writeTicketingUsage(
+    """
+    What to do, and with what.
+    """
+    input: WriteTicketingUsageInput!
+  ): WriteTicketingUsagePayload! @requires(permission: "ticketing.change_billing")
 }
 `, BuiltIn: false},
 	{Name: "../directory.graphql", Input: `"""
@@ -10942,6 +11753,10 @@ type Ticket implements Node {
   """
   started: Boolean!
   """
+  When it was last read at the vendor.
+  """
+  mirroredAt: Time
+  """
   When it was known to be closed.
   """
   closedAt: Time
@@ -11361,6 +12176,22 @@ type TicketingBillingMapping implements Node {
   """
   enabled: Boolean!
   """
+  The vendor's company whose agreement it is. Nothing is written while the organization is mapped to another.
+  """
+  externalCompanyID: String!
+  """
+  The quantity that the vendor was last known to have taken; null before the first.
+  """
+  writtenQuantity: Int
+  """
+  The month that it was for, as YYYY-MM.
+  """
+  writtenMonth: String
+  """
+  When the vendor was known to have it.
+  """
+  writtenAt: Time
+  """
   The organization that it belongs to.
   """
   organization: Organization! @requires(permission: "tenancy.view_organization")
@@ -11748,7 +12579,7 @@ type TicketingUsageRecord implements Node {
   """
   status: TicketingUsageRecordStatus!
   """
-  How many calls were made for it.
+  How often it was attempted at the vendor.
   """
   attempts: Int!
   """
@@ -11759,6 +12590,10 @@ type TicketingUsageRecord implements Node {
   When the vendor was known to have it.
   """
   writtenAt: Time
+  """
+  When it is to be written; null when nothing is left to do.
+  """
+  nextAttemptAt: Time
   """
   The organization that it belongs to.
   """
@@ -11803,7 +12638,7 @@ TicketingUsageRecordStatus is enum for the field status
 """
 enum TicketingUsageRecordStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/ticketingusagerecord.Status") {
   """
-  To be written.
+  To be written when the day is over; or it was tried, and is tried again.
   """
   PENDING
   """
@@ -11811,11 +12646,11 @@ enum TicketingUsageRecordStatus @goModel(model: "github.com/bailiwick/bailiwick/
   """
   WRITTEN
   """
-  The vendor refuses it; it is tried again with the next day.
+  The vendor refuses it; the month's mark is tried again with the next day.
   """
   FAILED
   """
-  No agreement's line is mapped to the organization, or writing is off.
+  No line of an agreement of the organization's company is mapped, or writing is off.
   """
   UNMAPPED
 }
@@ -13962,6 +14797,96 @@ extend type TicketingAlertConfiguration {
   syncro: SyncroTicketSettings @goField(forceResolver: true)
 }
 `, BuiltIn: false},
+	{Name: "../webhook.graphql", Input: `"""
+What enableTicketingWebhook takes.
+"""
+input EnableTicketingWebhookInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+}
+"""
+What enableTicketingWebhook answers.
+"""
+type EnableTicketingWebhookPayload {
+  """
+  The integration, as it is now.
+  """
+  integration: TicketingIntegration!
+}
+"""
+What disableTicketingWebhook takes.
+"""
+input DisableTicketingWebhookInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+}
+"""
+What disableTicketingWebhook answers.
+"""
+type DisableTicketingWebhookPayload {
+  """
+  The integration, as it is now.
+  """
+  integration: TicketingIntegration!
+}
+"""
+What syncTicket takes.
+"""
+input SyncTicketInput {
+  """
+  The ticket's id.
+  """
+  id: ID!
+}
+"""
+What syncTicket answers.
+"""
+type SyncTicketPayload {
+  """
+  The ticket, as it is now.
+  """
+  ticket: Ticket!
+}
+extend type Mutation {
+  """
+  Has the vendor call when a technician changes a ticket, so that closing it there resolves the alert within seconds. Not for Syncro, which calls nobody: its changes are polled.
+  """
+  enableTicketingWebhook(
+    """
+    What to do, and with what.
+    """
+    input: EnableTicketingWebhookInput!
+  ): EnableTicketingWebhookPayload! @requires(permission: "ticketing.change_integration", transaction: false)
+  """
+  Ends the vendor's calls; changes are polled more often instead.
+  """
+  disableTicketingWebhook(
+    """
+    What to do, and with what.
+    """
+    input: DisableTicketingWebhookInput!
+  ): DisableTicketingWebhookPayload! @requires(permission: "ticketing.change_integration", transaction: false)
+  """
+  Reads a ticket at the vendor, now: its status and assignee, and whether somebody has closed it, which resolves its alerts.
+  """
+  syncTicket(
+    """
+    What to do, and with what.
+    """
+    input: SyncTicketInput!
+  ): SyncTicketPayload! @requires(permission: "ticketing.change_ticket", transaction: false)
+}
+extend type TicketingIntegration {
+  """
+  Whether the vendor calls when a ticket changes; else changes are polled only.
+  """
+  webhookActive: Boolean! @goField(forceResolver: true)
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -14959,6 +15884,22 @@ func childFields_DeviceSecretEdge(ctx context.Context, ec *executionContext, fie
 	return nil, fmt.Errorf("no field named %q was found under type DeviceSecretEdge", field.Name)
 }
 
+func childFields_DisableTicketingWebhookPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return fieldContext_DisableTicketingWebhookPayload_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DisableTicketingWebhookPayload", field.Name)
+}
+
+func childFields_EnableTicketingWebhookPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return fieldContext_EnableTicketingWebhookPayload_integration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnableTicketingWebhookPayload", field.Name)
+}
+
 func childFields_EnrollTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "secret":
@@ -15343,6 +16284,14 @@ func childFields_SessionTokens(ctx context.Context, ec *executionContext, field 
 	return nil, fmt.Errorf("no field named %q was found under type SessionTokens", field.Name)
 }
 
+func childFields_SetTicketingBillingMappingsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mappings":
+		return fieldContext_SetTicketingBillingMappingsPayload_mappings(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetTicketingBillingMappingsPayload", field.Name)
+}
+
 func childFields_SetTicketingCompanyMappingsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "mappings":
@@ -15383,6 +16332,14 @@ func childFields_SuspendOrganizationPayload(ctx context.Context, ec *executionCo
 		return fieldContext_SuspendOrganizationPayload_organization(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SuspendOrganizationPayload", field.Name)
+}
+
+func childFields_SyncTicketPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ticket":
+		return fieldContext_SyncTicketPayload_ticket(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncTicketPayload", field.Name)
 }
 
 func childFields_SyncroTicketSettings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15501,6 +16458,8 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_externalAssignee(ctx, ec, field)
 	case "started":
 		return fieldContext_Ticket_started(ctx, ec, field)
+	case "mirroredAt":
+		return fieldContext_Ticket_mirroredAt(ctx, ec, field)
 	case "closedAt":
 		return fieldContext_Ticket_closedAt(ctx, ec, field)
 	case "closedByTechnician":
@@ -15637,6 +16596,54 @@ func childFields_TicketEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type TicketEdge", field.Name)
 }
 
+func childFields_TicketingAgreement(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingAgreement_id(ctx, ec, field)
+	case "name":
+		return fieldContext_TicketingAgreement_name(ctx, ec, field)
+	case "companyId":
+		return fieldContext_TicketingAgreement_companyId(ctx, ec, field)
+	case "active":
+		return fieldContext_TicketingAgreement_active(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingAgreement", field.Name)
+}
+
+func childFields_TicketingAgreementLine(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_TicketingAgreementLine_id(ctx, ec, field)
+	case "name":
+		return fieldContext_TicketingAgreementLine_name(ctx, ec, field)
+	case "quantity":
+		return fieldContext_TicketingAgreementLine_quantity(ctx, ec, field)
+	case "active":
+		return fieldContext_TicketingAgreementLine_active(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingAgreementLine", field.Name)
+}
+
+func childFields_TicketingAgreementLinePage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "lines":
+		return fieldContext_TicketingAgreementLinePage_lines(ctx, ec, field)
+	case "next":
+		return fieldContext_TicketingAgreementLinePage_next(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingAgreementLinePage", field.Name)
+}
+
+func childFields_TicketingAgreementPage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agreements":
+		return fieldContext_TicketingAgreementPage_agreements(ctx, ec, field)
+	case "next":
+		return fieldContext_TicketingAgreementPage_next(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingAgreementPage", field.Name)
+}
+
 func childFields_TicketingAlert(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "alertType":
@@ -15731,12 +16738,32 @@ func childFields_TicketingBillingMapping(ctx context.Context, ec *executionConte
 		return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
 	case "enabled":
 		return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
+	case "externalCompanyID":
+		return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
+	case "writtenQuantity":
+		return fieldContext_TicketingBillingMapping_writtenQuantity(ctx, ec, field)
+	case "writtenMonth":
+		return fieldContext_TicketingBillingMapping_writtenMonth(ctx, ec, field)
+	case "writtenAt":
+		return fieldContext_TicketingBillingMapping_writtenAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_TicketingBillingMapping_organization(ctx, ec, field)
 	case "integration":
 		return fieldContext_TicketingBillingMapping_integration(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMapping", field.Name)
+}
+
+func childFields_TicketingBillingMappingConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_TicketingBillingMappingConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_TicketingBillingMappingConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_TicketingBillingMappingConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingBillingMappingConnection", field.Name)
 }
 
 func childFields_TicketingBillingMappingEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15935,6 +16962,8 @@ func childFields_TicketingIntegration(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingIntegration_lastError(ctx, ec, field)
 	case "lastErrorAt":
 		return fieldContext_TicketingIntegration_lastErrorAt(ctx, ec, field)
+	case "webhookActive":
+		return fieldContext_TicketingIntegration_webhookActive(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingIntegration", field.Name)
 }
@@ -15961,6 +16990,40 @@ func childFields_TicketingIntegrationEdge(ctx context.Context, ec *executionCont
 	return nil, fmt.Errorf("no field named %q was found under type TicketingIntegrationEdge", field.Name)
 }
 
+func childFields_TicketingUsagePreview(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "organization":
+		return fieldContext_TicketingUsagePreview_organization(ctx, ec, field)
+	case "users":
+		return fieldContext_TicketingUsagePreview_users(ctx, ec, field)
+	case "highWater":
+		return fieldContext_TicketingUsagePreview_highWater(ctx, ec, field)
+	case "nonBillableUsers":
+		return fieldContext_TicketingUsagePreview_nonBillableUsers(ctx, ec, field)
+	case "quantity":
+		return fieldContext_TicketingUsagePreview_quantity(ctx, ec, field)
+	case "writtenQuantity":
+		return fieldContext_TicketingUsagePreview_writtenQuantity(ctx, ec, field)
+	case "mapping":
+		return fieldContext_TicketingUsagePreview_mapping(ctx, ec, field)
+	case "latestRecord":
+		return fieldContext_TicketingUsagePreview_latestRecord(ctx, ec, field)
+	case "obstacle":
+		return fieldContext_TicketingUsagePreview_obstacle(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsagePreview", field.Name)
+}
+
+func childFields_TicketingUsagePreviewPage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "previews":
+		return fieldContext_TicketingUsagePreviewPage_previews(ctx, ec, field)
+	case "next":
+		return fieldContext_TicketingUsagePreviewPage_next(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsagePreviewPage", field.Name)
+}
+
 func childFields_TicketingUsageRecord(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -15985,12 +17048,26 @@ func childFields_TicketingUsageRecord(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingUsageRecord_lastError(ctx, ec, field)
 	case "writtenAt":
 		return fieldContext_TicketingUsageRecord_writtenAt(ctx, ec, field)
+	case "nextAttemptAt":
+		return fieldContext_TicketingUsageRecord_nextAttemptAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_TicketingUsageRecord_organization(ctx, ec, field)
 	case "integration":
 		return fieldContext_TicketingUsageRecord_integration(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecord", field.Name)
+}
+
+func childFields_TicketingUsageRecordConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_TicketingUsageRecordConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_TicketingUsageRecordConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_TicketingUsageRecordConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecordConnection", field.Name)
 }
 
 func childFields_TicketingUsageRecordEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16185,6 +17262,14 @@ func childFields_Viewer(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Viewer_can(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
+}
+
+func childFields_WriteTicketingUsagePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return fieldContext_WriteTicketingUsagePayload_job(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WriteTicketingUsagePayload", field.Name)
 }
 
 func childFields___Directive(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16823,6 +17908,34 @@ func field_Mutation_deleteUser_args(ctx context.Context, ec *executionContext, r
 	return args, nil
 }
 
+func field_Mutation_disableTicketingWebhook_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DisableTicketingWebhookInput, error) {
+			return unmarshalNDisableTicketingWebhookInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDisableTicketingWebhookInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_enableTicketingWebhook_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.EnableTicketingWebhookInput, error) {
+			return unmarshalNEnableTicketingWebhookInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnableTicketingWebhookInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_enrollTotp_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -16991,6 +18104,20 @@ func field_Mutation_revokeApiKey_args(ctx context.Context, ec *executionContext,
 	return args, nil
 }
 
+func field_Mutation_setTicketingBillingMappings_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SetTicketingBillingMappingsInput, error) {
+			return unmarshalNSetTicketingBillingMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_setTicketingCompanyMappings_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -17053,6 +18180,20 @@ func field_Mutation_suspendOrganization_args(ctx context.Context, ec *executionC
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.SuspendOrganizationInput, error) {
 			return unmarshalNSuspendOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSuspendOrganizationInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_syncTicket_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SyncTicketInput, error) {
+			return unmarshalNSyncTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -17221,6 +18362,20 @@ func field_Mutation_verifyTotp_args(ctx context.Context, ec *executionContext, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.VerifyTotpInput, error) {
 			return unmarshalNVerifyTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐVerifyTotpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_writeTicketingUsage_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.WriteTicketingUsageInput, error) {
+			return unmarshalNWriteTicketingUsageInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐWriteTicketingUsageInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -17963,6 +19118,66 @@ func field_Query_ticket_args(ctx context.Context, ec *executionContext, rawArgs 
 	return args, nil
 }
 
+func field_Query_ticketingAgreementLines_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "agreementId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["agreementId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
+func field_Query_ticketingAgreements_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "organizationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["organizationId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
 func field_Query_ticketingAlertOptions_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -18004,6 +19219,52 @@ func field_Query_ticketingAlerts_args(ctx context.Context, ec *executionContext,
 		return nil, err
 	}
 	args["organizationId"] = arg1
+	return args, nil
+}
+
+func field_Query_ticketingBillingMappings_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.TicketingBillingMappingFilter, error) {
+			return unmarshalOTicketingBillingMappingFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -18200,6 +19461,82 @@ func field_Query_ticketingIntegrations_args(ctx context.Context, ec *executionCo
 		return nil, err
 	}
 	args["last"] = arg3
+	return args, nil
+}
+
+func field_Query_ticketingUsagePreview_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (int, error) {
+			return unmarshalNInt2int(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOID2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
+func field_Query_ticketingUsageRecords_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.TicketingUsageRecordFilter, error) {
+			return unmarshalOTicketingUsageRecordFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageRecordFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -28064,6 +29401,70 @@ func fieldContext_DeviceSecretEdge_cursor(_ context.Context, ec *executionContex
 	return graphql.NewScalarFieldContext("DeviceSecretEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _DisableTicketingWebhookPayload_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DisableTicketingWebhookPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DisableTicketingWebhookPayload_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DisableTicketingWebhookPayload_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DisableTicketingWebhookPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnableTicketingWebhookPayload_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.EnableTicketingWebhookPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnableTicketingWebhookPayload_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EnableTicketingWebhookPayload_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EnableTicketingWebhookPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _EnrollTotpPayload_secret(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.EnrollTotpPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -31020,6 +32421,140 @@ func fieldContext_Mutation_resolveAlert(ctx context.Context, ec *executionContex
 	return fc, nil
 }
 
+func _Mutation_setTicketingBillingMappings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_setTicketingBillingMappings(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetTicketingBillingMappings(ctx, fc.Args["input"].(model.SetTicketingBillingMappingsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_billing")
+				if err != nil {
+					var zeroVal *model.SetTicketingBillingMappingsPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SetTicketingBillingMappingsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.SetTicketingBillingMappingsPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SetTicketingBillingMappingsPayload) graphql.Marshaler {
+			return marshalNSetTicketingBillingMappingsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_setTicketingBillingMappings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SetTicketingBillingMappingsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_setTicketingBillingMappings_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_writeTicketingUsage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_writeTicketingUsage(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().WriteTicketingUsage(ctx, fc.Args["input"].(model.WriteTicketingUsageInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_billing")
+				if err != nil {
+					var zeroVal *model.WriteTicketingUsagePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.WriteTicketingUsagePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.WriteTicketingUsagePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.WriteTicketingUsagePayload) graphql.Marshaler {
+			return marshalNWriteTicketingUsagePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐWriteTicketingUsagePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_writeTicketingUsage(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_WriteTicketingUsagePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_writeTicketingUsage_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_createUser(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -32829,6 +34364,207 @@ func fieldContext_Mutation_deleteTicketingAlertConfiguration(ctx context.Context
 	return fc, nil
 }
 
+func _Mutation_enableTicketingWebhook(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_enableTicketingWebhook(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EnableTicketingWebhook(ctx, fc.Args["input"].(model.EnableTicketingWebhookInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_integration")
+				if err != nil {
+					var zeroVal *model.EnableTicketingWebhookPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.EnableTicketingWebhookPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.EnableTicketingWebhookPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.EnableTicketingWebhookPayload) graphql.Marshaler {
+			return marshalNEnableTicketingWebhookPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnableTicketingWebhookPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_enableTicketingWebhook(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EnableTicketingWebhookPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_enableTicketingWebhook_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_disableTicketingWebhook(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_disableTicketingWebhook(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DisableTicketingWebhook(ctx, fc.Args["input"].(model.DisableTicketingWebhookInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_integration")
+				if err != nil {
+					var zeroVal *model.DisableTicketingWebhookPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DisableTicketingWebhookPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.DisableTicketingWebhookPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.DisableTicketingWebhookPayload) graphql.Marshaler {
+			return marshalNDisableTicketingWebhookPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDisableTicketingWebhookPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_disableTicketingWebhook(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DisableTicketingWebhookPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_disableTicketingWebhook_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_syncTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_syncTicket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SyncTicket(ctx, fc.Args["input"].(model.SyncTicketInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_ticket")
+				if err != nil {
+					var zeroVal *model.SyncTicketPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SyncTicketPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.SyncTicketPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SyncTicketPayload) graphql.Marshaler {
+			return marshalNSyncTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_syncTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SyncTicketPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_syncTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Organization_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Organization) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -34562,6 +36298,341 @@ func fieldContext_Query_systemLogEvents(ctx context.Context, ec *executionContex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Query_systemLogEvents_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingBillingMappings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingBillingMappings(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingBillingMappings(ctx, fc.Args["filter"].(*model.TicketingBillingMappingFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *ent.TicketingBillingMappingConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingBillingMappingConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingBillingMappingConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingBillingMappingConnection) graphql.Marshaler {
+			return marshalNTicketingBillingMappingConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingBillingMappings(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMappingConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingBillingMappings_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingUsagePreview(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingUsagePreview(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingUsagePreview(ctx, fc.Args["integrationId"].(string), fc.Args["first"].(int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *model.TicketingUsagePreviewPage
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.TicketingUsagePreviewPage
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.TicketingUsagePreviewPage
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingUsagePreviewPage) graphql.Marshaler {
+			return marshalNTicketingUsagePreviewPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreviewPage(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingUsagePreview(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsagePreviewPage(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingUsagePreview_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingUsageRecords(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingUsageRecords(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingUsageRecords(ctx, fc.Args["filter"].(*model.TicketingUsageRecordFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *ent.TicketingUsageRecordConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketingUsageRecordConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketingUsageRecordConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingUsageRecordConnection) graphql.Marshaler {
+			return marshalNTicketingUsageRecordConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingUsageRecords(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsageRecordConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingUsageRecords_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingAgreements(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingAgreements(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingAgreements(ctx, fc.Args["integrationId"].(string), fc.Args["organizationId"].(string), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *model.TicketingAgreementPage
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.TicketingAgreementPage
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.TicketingAgreementPage
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingAgreementPage) graphql.Marshaler {
+			return marshalNTicketingAgreementPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementPage(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingAgreements(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAgreementPage(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingAgreements_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_ticketingAgreementLines(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketingAgreementLines(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketingAgreementLines(ctx, fc.Args["integrationId"].(string), fc.Args["agreementId"].(string), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_billing")
+				if err != nil {
+					var zeroVal *model.TicketingAgreementLinePage
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.TicketingAgreementLinePage
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.TicketingAgreementLinePage
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingAgreementLinePage) graphql.Marshaler {
+			return marshalNTicketingAgreementLinePage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLinePage(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketingAgreementLines(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAgreementLinePage(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketingAgreementLines_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -36779,6 +38850,38 @@ func fieldContext_SessionTokens_refreshTokenExpiresAt(_ context.Context, ec *exe
 	return graphql.NewScalarFieldContext("SessionTokens", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func _SetTicketingBillingMappingsPayload_mappings(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SetTicketingBillingMappingsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SetTicketingBillingMappingsPayload_mappings(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mappings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.TicketingBillingMapping) graphql.Marshaler {
+			return marshalNTicketingBillingMapping2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SetTicketingBillingMappingsPayload_mappings(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetTicketingBillingMappingsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMapping(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _SetTicketingCompanyMappingsPayload_mappings(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SetTicketingCompanyMappingsPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -37003,6 +39106,38 @@ func fieldContext_SuspendOrganizationPayload_organization(_ context.Context, ec 
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SyncTicketPayload_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SyncTicketPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SyncTicketPayload_ticket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ticket, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Ticket) graphql.Marshaler {
+			return marshalNTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SyncTicketPayload_ticket(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncTicketPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Ticket(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -38040,6 +40175,29 @@ func _Ticket_started(ctx context.Context, ec *executionContext, field graphql.Co
 }
 func fieldContext_Ticket_started(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Ticket_mirroredAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_mirroredAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MirroredAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Ticket_mirroredAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _Ticket_closedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
@@ -39527,6 +41685,300 @@ func fieldContext_TicketEdge_cursor(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("TicketEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _TicketingAgreement_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreement_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreement_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreement", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingAgreement_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreement_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreement_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreement", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingAgreement_companyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreement_companyId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CompanyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreement_companyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreement", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingAgreement_active(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreement_active(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Active, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreement_active(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreement", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingAgreementLine_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLine_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLine_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLine", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _TicketingAgreementLine_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLine_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLine_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLine", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingAgreementLine_quantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLine_quantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return marshalNFloat2float64(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLine_quantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLine", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func _TicketingAgreementLine_active(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLine) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLine_active(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Active, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLine_active(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLine", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingAgreementLinePage_lines(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLinePage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLinePage_lines(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Lines, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAgreementLine) graphql.Marshaler {
+			return marshalNTicketingAgreementLine2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLineᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementLinePage_lines(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAgreementLinePage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAgreementLine(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingAgreementLinePage_next(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementLinePage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementLinePage_next(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Next, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAgreementLinePage_next(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementLinePage", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingAgreementPage_agreements(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementPage_agreements(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Agreements, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingAgreement) graphql.Marshaler {
+			return marshalNTicketingAgreement2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAgreementPage_agreements(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAgreementPage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAgreement(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingAgreementPage_next(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreementPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAgreementPage_next(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Next, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingAgreementPage_next(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingAgreementPage", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _TicketingAlert_alertType(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAlert) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -40470,6 +42922,98 @@ func _TicketingBillingMapping_enabled(ctx context.Context, ec *executionContext,
 }
 func fieldContext_TicketingBillingMapping_enabled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketingBillingMapping_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalCompanyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingBillingMapping_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_writtenQuantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_writtenQuantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenQuantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_writtenQuantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingBillingMapping_writtenMonth(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_writtenMonth(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenMonth, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_writtenMonth(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketingBillingMapping_writtenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingBillingMapping_writtenAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingBillingMapping_writtenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _TicketingBillingMapping_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
@@ -42281,6 +44825,29 @@ func fieldContext_TicketingIntegration_lastErrorAt(_ context.Context, ec *execut
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func _TicketingIntegration_webhookActive(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_webhookActive(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TicketingIntegration().WebhookActive(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingIntegration_webhookActive(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingIntegration", field, true, true, errors.New("field of type Boolean does not have child fields"))
+}
+
 func _TicketingIntegrationConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegrationConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -42421,6 +44988,295 @@ func _TicketingIntegrationEdge_cursor(ctx context.Context, ec *executionContext,
 }
 func fieldContext_TicketingIntegrationEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegrationEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _TicketingUsagePreview_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsagePreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsagePreview_users(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_users(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Users, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_users(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_highWater(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_highWater(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HighWater, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_highWater(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_nonBillableUsers(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_nonBillableUsers(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NonBillableUsers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_nonBillableUsers(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_quantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_quantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreview_quantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_writtenQuantity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_writtenQuantity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WrittenQuantity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreview_writtenQuantity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketingUsagePreview_mapping(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_mapping(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mapping, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingBillingMapping) graphql.Marshaler {
+			return marshalOTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreview_mapping(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsagePreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingBillingMapping(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsagePreview_latestRecord(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_latestRecord(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LatestRecord, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingUsageRecord) graphql.Marshaler {
+			return marshalOTicketingUsageRecord2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecord(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreview_latestRecord(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsagePreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsageRecord(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsagePreview_obstacle(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreview_obstacle(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Obstacle, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketingUsageObstacle) graphql.Marshaler {
+			return marshalOTicketingUsageObstacle2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageObstacle(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreview_obstacle(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreview", field, false, false, errors.New("field of type TicketingUsageObstacle does not have child fields"))
+}
+
+func _TicketingUsagePreviewPage_previews(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreviewPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreviewPage_previews(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Previews, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.TicketingUsagePreview) graphql.Marshaler {
+			return marshalNTicketingUsagePreview2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreviewᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingUsagePreviewPage_previews(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingUsagePreviewPage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingUsagePreview(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingUsagePreviewPage_next(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingUsagePreviewPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsagePreviewPage_next(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Next, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOID2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsagePreviewPage_next(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsagePreviewPage", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func _TicketingUsageRecord_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
@@ -42673,6 +45529,29 @@ func _TicketingUsageRecord_writtenAt(ctx context.Context, ec *executionContext, 
 	)
 }
 func fieldContext_TicketingUsageRecord_writtenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketingUsageRecord_nextAttemptAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingUsageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingUsageRecord_nextAttemptAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NextAttemptAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketingUsageRecord_nextAttemptAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingUsageRecord", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -44104,6 +46983,38 @@ func fieldContext_Viewer_can(ctx context.Context, ec *executionContext, field gr
 	if fc.Args, err = field_Viewer_can_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func _WriteTicketingUsagePayload_job(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.WriteTicketingUsagePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_WriteTicketingUsagePayload_job(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Job) graphql.Marshaler {
+			return marshalNJob2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐJob(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_WriteTicketingUsagePayload_job(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WriteTicketingUsagePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Job(ctx, ec, field)
+		},
 	}
 	return fc, nil
 }
@@ -46596,6 +49507,66 @@ func unmarshalInputDeviceOrder(ctx context.Context, ec *executionContext, obj an
 	return it, nil
 }
 
+func unmarshalInputDisableTicketingWebhookInput(ctx context.Context, ec *executionContext, obj any) (model.DisableTicketingWebhookInput, error) {
+	var it model.DisableTicketingWebhookInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputEnableTicketingWebhookInput(ctx context.Context, ec *executionContext, obj any) (model.EnableTicketingWebhookInput, error) {
+	var it model.EnableTicketingWebhookInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputEnrollTotpInput(ctx context.Context, ec *executionContext, obj any) (model.EnrollTotpInput, error) {
 	var it model.EnrollTotpInput
 	if obj == nil {
@@ -47193,6 +50164,43 @@ func unmarshalInputRoleOrder(ctx context.Context, ec *executionContext, obj any)
 	return it, nil
 }
 
+func unmarshalInputSetTicketingBillingMappingsInput(ctx context.Context, ec *executionContext, obj any) (model.SetTicketingBillingMappingsInput, error) {
+	var it model.SetTicketingBillingMappingsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "mappings"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "mappings":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mappings"))
+			data, err := unmarshalNTicketingBillingMappingInput2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingInputᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Mappings = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputSetTicketingCompanyMappingsInput(ctx context.Context, ec *executionContext, obj any) (model.SetTicketingCompanyMappingsInput, error) {
 	var it model.SetTicketingCompanyMappingsInput
 	if obj == nil {
@@ -47333,6 +50341,36 @@ func unmarshalInputSuspendAdministratorInput(ctx context.Context, ec *executionC
 
 func unmarshalInputSuspendOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.SuspendOrganizationInput, error) {
 	var it model.SuspendOrganizationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputSyncTicketInput(ctx context.Context, ec *executionContext, obj any) (model.SyncTicketInput, error) {
+	var it model.SyncTicketInput
 	if obj == nil {
 		return it, nil
 	}
@@ -47527,6 +50565,101 @@ func unmarshalInputTicketFilter(ctx context.Context, ec *executionContext, obj a
 	return it, nil
 }
 
+func unmarshalInputTicketingBillingMappingFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketingBillingMappingFilter, error) {
+	var it model.TicketingBillingMappingFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputTicketingBillingMappingInput(ctx context.Context, ec *executionContext, obj any) (model.TicketingBillingMappingInput, error) {
+	var it model.TicketingBillingMappingInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["nonBillableUsers"]; !present {
+		asMap["nonBillableUsers"] = 0
+	}
+	if _, present := asMap["enabled"]; !present {
+		asMap["enabled"] = true
+	}
+
+	fieldsInOrder := [...]string{"organizationId", "agreementId", "lineId", "nonBillableUsers", "enabled"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "agreementId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("agreementId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AgreementID = data
+		case "lineId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lineId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.LineID = data
+		case "nonBillableUsers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nonBillableUsers"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.NonBillableUsers = data
+		case "enabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("enabled"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Enabled = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputTicketingChoiceInput(ctx context.Context, ec *executionContext, obj any) (model.TicketingChoiceInput, error) {
 	var it model.TicketingChoiceInput
 	if obj == nil {
@@ -47656,6 +50789,57 @@ func unmarshalInputTicketingErrorFilter(ctx context.Context, ec *executionContex
 				return it, err
 			}
 			it.IntegrationID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputTicketingUsageRecordFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketingUsageRecordFilter, error) {
+	var it model.TicketingUsageRecordFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "status", "dayFrom", "dayBefore"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := unmarshalOTicketingUsageRecordStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "dayFrom":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dayFrom"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DayFrom = data
+		case "dayBefore":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dayBefore"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DayBefore = data
 		}
 	}
 	return it, nil
@@ -48486,6 +51670,43 @@ func unmarshalInputVerifyTotpInput(ctx context.Context, ec *executionContext, ob
 				return it, err
 			}
 			it.Code = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputWriteTicketingUsageInput(ctx context.Context, ec *executionContext, obj any) (model.WriteTicketingUsageInput, error) {
+	var it model.WriteTicketingUsageInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "organizationId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
 		}
 	}
 	return it, nil
@@ -53949,6 +57170,82 @@ func _DeviceSecretEdge(ctx context.Context, ec *executionContext, sel ast.Select
 	return out
 }
 
+var disableTicketingWebhookPayloadImplementors = []string{"DisableTicketingWebhookPayload"}
+
+func _DisableTicketingWebhookPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.DisableTicketingWebhookPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, disableTicketingWebhookPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DisableTicketingWebhookPayload")
+		case "integration":
+			out.Values[i] = _DisableTicketingWebhookPayload_integration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var enableTicketingWebhookPayloadImplementors = []string{"EnableTicketingWebhookPayload"}
+
+func _EnableTicketingWebhookPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.EnableTicketingWebhookPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, enableTicketingWebhookPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EnableTicketingWebhookPayload")
+		case "integration":
+			out.Values[i] = _EnableTicketingWebhookPayload_integration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var enrollTotpPayloadImplementors = []string{"EnrollTotpPayload"}
 
 func _EnrollTotpPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.EnrollTotpPayload) graphql.Marshaler {
@@ -54882,6 +58179,20 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "setTicketingBillingMappings":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_setTicketingBillingMappings(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "writeTicketingUsage":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_writeTicketingUsage(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "createUser":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_createUser(ctx, ec, field)
@@ -55067,6 +58378,27 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "deleteTicketingAlertConfiguration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_deleteTicketingAlertConfiguration(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "enableTicketingWebhook":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_enableTicketingWebhook(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "disableTicketingWebhook":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_disableTicketingWebhook(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "syncTicket":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_syncTicket(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -55887,6 +59219,116 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 					}
 				}()
 				res = _Query_systemLogEvents(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingBillingMappings":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingBillingMappings(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingUsagePreview":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingUsagePreview(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingUsageRecords":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingUsageRecords(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingAgreements":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingAgreements(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketingAgreementLines":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketingAgreementLines(ctx, ec, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -57047,6 +60489,44 @@ func _SessionTokens(ctx context.Context, ec *executionContext, sel ast.Selection
 	return out
 }
 
+var setTicketingBillingMappingsPayloadImplementors = []string{"SetTicketingBillingMappingsPayload"}
+
+func _SetTicketingBillingMappingsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SetTicketingBillingMappingsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setTicketingBillingMappingsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetTicketingBillingMappingsPayload")
+		case "mappings":
+			out.Values[i] = _SetTicketingBillingMappingsPayload_mappings(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var setTicketingCompanyMappingsPayloadImplementors = []string{"SetTicketingCompanyMappingsPayload"}
 
 func _SetTicketingCompanyMappingsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SetTicketingCompanyMappingsPayload) graphql.Marshaler {
@@ -57238,6 +60718,44 @@ func _SuspendOrganizationPayload(ctx context.Context, ec *executionContext, sel 
 			out.Values[i] = graphql.MarshalString("SuspendOrganizationPayload")
 		case "organization":
 			out.Values[i] = _SuspendOrganizationPayload_organization(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var syncTicketPayloadImplementors = []string{"SyncTicketPayload"}
+
+func _SyncTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SyncTicketPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncTicketPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncTicketPayload")
+		case "ticket":
+			out.Values[i] = _SyncTicketPayload_ticket(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -57680,6 +61198,11 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 		case "started":
 			out.Values[i] = _Ticket_started(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "mirroredAt":
+			out.Values[i] = _Ticket_mirroredAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "closedAt":
@@ -58504,6 +62027,198 @@ func _TicketEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var ticketingAgreementImplementors = []string{"TicketingAgreement"}
+
+func _TicketingAgreement(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreement) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingAgreementImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingAgreement")
+		case "id":
+			out.Values[i] = _TicketingAgreement_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _TicketingAgreement_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "companyId":
+			out.Values[i] = _TicketingAgreement_companyId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "active":
+			out.Values[i] = _TicketingAgreement_active(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingAgreementLineImplementors = []string{"TicketingAgreementLine"}
+
+func _TicketingAgreementLine(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreementLine) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingAgreementLineImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingAgreementLine")
+		case "id":
+			out.Values[i] = _TicketingAgreementLine_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _TicketingAgreementLine_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "quantity":
+			out.Values[i] = _TicketingAgreementLine_quantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "active":
+			out.Values[i] = _TicketingAgreementLine_active(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingAgreementLinePageImplementors = []string{"TicketingAgreementLinePage"}
+
+func _TicketingAgreementLinePage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreementLinePage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingAgreementLinePageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingAgreementLinePage")
+		case "lines":
+			out.Values[i] = _TicketingAgreementLinePage_lines(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "next":
+			out.Values[i] = _TicketingAgreementLinePage_next(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingAgreementPageImplementors = []string{"TicketingAgreementPage"}
+
+func _TicketingAgreementPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreementPage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingAgreementPageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingAgreementPage")
+		case "agreements":
+			out.Values[i] = _TicketingAgreementPage_agreements(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "next":
+			out.Values[i] = _TicketingAgreementPage_next(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketingAlertImplementors = []string{"TicketingAlert"}
 
 func _TicketingAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAlert) graphql.Marshaler {
@@ -59047,6 +62762,26 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 		case "enabled":
 			out.Values[i] = _TicketingBillingMapping_enabled(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalCompanyID":
+			out.Values[i] = _TicketingBillingMapping_externalCompanyID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writtenQuantity":
+			out.Values[i] = _TicketingBillingMapping_writtenQuantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writtenMonth":
+			out.Values[i] = _TicketingBillingMapping_writtenMonth(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writtenAt":
+			out.Values[i] = _TicketingBillingMapping_writtenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "organization":
@@ -59947,98 +63682,136 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 		case "id":
 			out.Values[i] = _TicketingIntegration_id(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "createdAt":
 			out.Values[i] = _TicketingIntegration_createdAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "updatedAt":
 			out.Values[i] = _TicketingIntegration_updatedAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "kind":
 			out.Values[i] = _TicketingIntegration_kind(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "name":
 			out.Values[i] = _TicketingIntegration_name(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "account":
 			out.Values[i] = _TicketingIntegration_account(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "baseURL":
 			out.Values[i] = _TicketingIntegration_baseURL(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "status":
 			out.Values[i] = _TicketingIntegration_status(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "automaticTicketing":
 			out.Values[i] = _TicketingIntegration_automaticTicketing(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "companyTypeIds":
 			out.Values[i] = _TicketingIntegration_companyTypeIds(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "catchAllCompanyID":
 			out.Values[i] = _TicketingIntegration_catchAllCompanyID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "catchAllCompanyName":
 			out.Values[i] = _TicketingIntegration_catchAllCompanyName(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "stormThreshold":
 			out.Values[i] = _TicketingIntegration_stormThreshold(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "stormMinutes":
 			out.Values[i] = _TicketingIntegration_stormMinutes(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "webhookExternalID":
 			out.Values[i] = _TicketingIntegration_webhookExternalID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "polledUntil":
 			out.Values[i] = _TicketingIntegration_polledUntil(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "verifiedAt":
 			out.Values[i] = _TicketingIntegration_verifiedAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastError":
 			out.Values[i] = _TicketingIntegration_lastError(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastErrorAt":
 			out.Values[i] = _TicketingIntegration_lastErrorAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "webhookActive":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingIntegration_webhookActive(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -60151,6 +63924,127 @@ func _TicketingIntegrationEdge(ctx context.Context, ec *executionContext, sel as
 	return out
 }
 
+var ticketingUsagePreviewImplementors = []string{"TicketingUsagePreview"}
+
+func _TicketingUsagePreview(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingUsagePreview) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsagePreviewImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsagePreview")
+		case "organization":
+			out.Values[i] = _TicketingUsagePreview_organization(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "users":
+			out.Values[i] = _TicketingUsagePreview_users(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "highWater":
+			out.Values[i] = _TicketingUsagePreview_highWater(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nonBillableUsers":
+			out.Values[i] = _TicketingUsagePreview_nonBillableUsers(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "quantity":
+			out.Values[i] = _TicketingUsagePreview_quantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "writtenQuantity":
+			out.Values[i] = _TicketingUsagePreview_writtenQuantity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "mapping":
+			out.Values[i] = _TicketingUsagePreview_mapping(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "latestRecord":
+			out.Values[i] = _TicketingUsagePreview_latestRecord(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "obstacle":
+			out.Values[i] = _TicketingUsagePreview_obstacle(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketingUsagePreviewPageImplementors = []string{"TicketingUsagePreviewPage"}
+
+func _TicketingUsagePreviewPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingUsagePreviewPage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketingUsagePreviewPageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketingUsagePreviewPage")
+		case "previews":
+			out.Values[i] = _TicketingUsagePreviewPage_previews(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "next":
+			out.Values[i] = _TicketingUsagePreviewPage_next(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketingUsageRecordImplementors = []string{"TicketingUsageRecord", "Node"}
 
 func _TicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.TicketingUsageRecord) graphql.Marshaler {
@@ -60215,6 +64109,11 @@ func _TicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.Se
 			}
 		case "writtenAt":
 			out.Values[i] = _TicketingUsageRecord_writtenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nextAttemptAt":
+			out.Values[i] = _TicketingUsageRecord_nextAttemptAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -61289,6 +65188,44 @@ func _Viewer(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 	return out
 }
 
+var writeTicketingUsagePayloadImplementors = []string{"WriteTicketingUsagePayload"}
+
+func _WriteTicketingUsagePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.WriteTicketingUsagePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, writeTicketingUsagePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WriteTicketingUsagePayload")
+		case "job":
+			out.Values[i] = _WriteTicketingUsagePayload_job(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var __DirectiveImplementors = []string{"__Directive"}
 
 func ___Directive(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *introspection.Directive) graphql.Marshaler {
@@ -62341,6 +66278,36 @@ func marshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevic
 	return v
 }
 
+func unmarshalNDisableTicketingWebhookInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDisableTicketingWebhookInput(ctx context.Context, ec *executionContext, v any) (model.DisableTicketingWebhookInput, error) {
+	res, err := unmarshalInputDisableTicketingWebhookInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDisableTicketingWebhookPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDisableTicketingWebhookPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DisableTicketingWebhookPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DisableTicketingWebhookPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNEnableTicketingWebhookInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnableTicketingWebhookInput(ctx context.Context, ec *executionContext, v any) (model.EnableTicketingWebhookInput, error) {
+	res, err := unmarshalInputEnableTicketingWebhookInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNEnableTicketingWebhookPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnableTicketingWebhookPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.EnableTicketingWebhookPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _EnableTicketingWebhookPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNEnrollTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnrollTotpInput(ctx context.Context, ec *executionContext, v any) (model.EnrollTotpInput, error) {
 	res, err := unmarshalInputEnrollTotpInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -62810,6 +66777,21 @@ func marshalNSessionTokens2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmod
 	return _SessionTokens(ctx, ec, sel, v)
 }
 
+func unmarshalNSetTicketingBillingMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsInput(ctx context.Context, ec *executionContext, v any) (model.SetTicketingBillingMappingsInput, error) {
+	res, err := unmarshalInputSetTicketingBillingMappingsInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSetTicketingBillingMappingsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SetTicketingBillingMappingsPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _SetTicketingBillingMappingsPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNSetTicketingCompanyMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingCompanyMappingsInput(ctx context.Context, ec *executionContext, v any) (model.SetTicketingCompanyMappingsInput, error) {
 	res, err := unmarshalInputSetTicketingCompanyMappingsInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -62930,6 +66912,21 @@ func marshalNSuspendOrganizationPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 	return _SuspendOrganizationPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNSyncTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketInput(ctx context.Context, ec *executionContext, v any) (model.SyncTicketInput, error) {
+	res, err := unmarshalInputSyncTicketInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSyncTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SyncTicketPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _SyncTicketPayload(ctx, ec, sel, v)
+}
+
 func marshalNSystemLogEventConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐSystemLogEventConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.SystemLogEventConnection) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -63040,6 +67037,78 @@ func marshalNTicketStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketᚐ
 	return v
 }
 
+func marshalNTicketingAgreement2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingAgreement) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingAgreement2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreement(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingAgreement2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreement(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingAgreement) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAgreement(ctx, ec, sel, v)
+}
+
+func marshalNTicketingAgreementLine2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLineᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingAgreementLine) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingAgreementLine2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLine(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingAgreementLine2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLine(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingAgreementLine) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAgreementLine(ctx, ec, sel, v)
+}
+
+func marshalNTicketingAgreementLinePage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementLinePage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingAgreementLinePage) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAgreementLinePage(ctx, ec, sel, v)
+}
+
+func marshalNTicketingAgreementPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAgreementPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingAgreementPage) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingAgreementPage(ctx, ec, sel, v)
+}
+
 func marshalNTicketingAlert2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingAlertᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingAlert) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -63126,6 +67195,61 @@ func marshalNTicketingAlertOptionValue2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 		return graphql.Null
 	}
 	return _TicketingAlertOptionValue(ctx, ec, sel, v)
+}
+
+func marshalNTicketingBillingMapping2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketingBillingMapping) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingBillingMapping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingBillingMapping) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingBillingMapping(ctx, ec, sel, v)
+}
+
+func marshalNTicketingBillingMappingConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingBillingMappingConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingBillingMappingConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingBillingMappingConnection(ctx, ec, sel, v)
+}
+
+func unmarshalNTicketingBillingMappingInput2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingInputᚄ(ctx context.Context, ec *executionContext, v any) ([]*model.TicketingBillingMappingInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*model.TicketingBillingMappingInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = unmarshalNTicketingBillingMappingInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingInput(ctx, ec, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func unmarshalNTicketingBillingMappingInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingInput(ctx context.Context, ec *executionContext, v any) (*model.TicketingBillingMappingInput, error) {
+	res, err := unmarshalInputTicketingBillingMappingInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
@@ -63344,6 +67468,52 @@ func unmarshalNTicketingIntegrationStatus2githubᚗcomᚋbailiwickᚋbailiwick�
 
 func marshalNTicketingIntegrationStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingintegrationᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketingintegration.Status) graphql.Marshaler {
 	return v
+}
+
+func marshalNTicketingUsagePreview2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreviewᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.TicketingUsagePreview) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNTicketingUsagePreview2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreview(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNTicketingUsagePreview2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreview(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingUsagePreview) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingUsagePreview(ctx, ec, sel, v)
+}
+
+func marshalNTicketingUsagePreviewPage2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsagePreviewPage(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingUsagePreviewPage) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingUsagePreviewPage(ctx, ec, sel, v)
+}
+
+func marshalNTicketingUsageRecordConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecordConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingUsageRecordConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketingUsageRecordConnection(ctx, ec, sel, v)
 }
 
 func unmarshalNTicketingUsageRecordStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, v any) (ticketingusagerecord.Status, error) {
@@ -63642,6 +67812,21 @@ func marshalNViewer2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐVi
 		return graphql.Null
 	}
 	return _Viewer(ctx, ec, sel, v)
+}
+
+func unmarshalNWriteTicketingUsageInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐWriteTicketingUsageInput(ctx context.Context, ec *executionContext, v any) (model.WriteTicketingUsageInput, error) {
+	res, err := unmarshalInputWriteTicketingUsageInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNWriteTicketingUsagePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐWriteTicketingUsagePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.WriteTicketingUsagePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _WriteTicketingUsagePayload(ctx, ec, sel, v)
 }
 
 func marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -65005,6 +69190,14 @@ func marshalOTicketingBillingMappingEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwick
 	return _TicketingBillingMappingEdge(ctx, ec, sel, v)
 }
 
+func unmarshalOTicketingBillingMappingFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingBillingMappingFilter(ctx context.Context, ec *executionContext, v any) (*model.TicketingBillingMappingFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputTicketingBillingMappingFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func marshalOTicketingChoice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingChoice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingChoice) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -65117,6 +69310,22 @@ func marshalOTicketingIntegrationEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋ
 	return _TicketingIntegrationEdge(ctx, ec, sel, v)
 }
 
+func unmarshalOTicketingUsageObstacle2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageObstacle(ctx context.Context, ec *executionContext, v any) (*model.TicketingUsageObstacle, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.TicketingUsageObstacle)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOTicketingUsageObstacle2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageObstacle(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketingUsageObstacle) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func marshalOTicketingUsageRecord2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingUsageRecord(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingUsageRecord) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -65142,6 +69351,30 @@ func marshalOTicketingUsageRecordEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋ
 		return graphql.Null
 	}
 	return _TicketingUsageRecordEdge(ctx, ec, sel, v)
+}
+
+func unmarshalOTicketingUsageRecordFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketingUsageRecordFilter(ctx context.Context, ec *executionContext, v any) (*model.TicketingUsageRecordFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputTicketingUsageRecordFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOTicketingUsageRecordStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, v any) (*ticketingusagerecord.Status, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(ticketingusagerecord.Status)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOTicketingUsageRecordStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketingusagerecordᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ticketingusagerecord.Status) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func unmarshalOTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, v any) (*time.Time, error) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"entgo.io/contrib/entgql"
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
@@ -90,6 +91,50 @@ type APIKeyFilter struct {
 	AdministratorID *string `json:"administratorId,omitempty"`
 }
 
+// Credentials for Autotask.
+type AutotaskCredentialsInput struct {
+	// The API user's key.
+	Username *string `json:"username,omitempty"`
+	// The API user's secret.
+	Secret *string `json:"secret,omitempty"`
+}
+
+// A person whom Autotask gives a ticket to.
+type AutotaskResource struct {
+	// The vendor's id.
+	ID int `json:"id"`
+	// The person's name.
+	Name string `json:"name"`
+	// In which role.
+	Role *TicketingChoice `json:"role"`
+}
+
+// A person whom Autotask gives a ticket to.
+type AutotaskResourceInput struct {
+	// The vendor's id.
+	ID int `json:"id"`
+	// The person's name; it must fit the id.
+	Name *string `json:"name,omitempty"`
+	// In which role; the person must have it at the service desk.
+	Role *TicketingChoiceInput `json:"role"`
+}
+
+// What is particular to Autotask in an alert's configuration (JC-006).
+type AutotaskTicketSettings struct {
+	// Whether a queue or a person has the ticket.
+	Destination AutotaskDestination `json:"destination"`
+	// The ticket's priority.
+	Priority *TicketingChoice `json:"priority"`
+	// A new ticket's status.
+	Status *TicketingChoice `json:"status"`
+	// The queue; null if not chosen.
+	Queue *TicketingChoice `json:"queue,omitempty"`
+	// The person; null if not chosen.
+	Resource *AutotaskResource `json:"resource,omitempty"`
+	// Where the ticket comes from; null if not chosen.
+	Source *TicketingChoice `json:"source,omitempty"`
+}
+
 // What cancelTicket takes.
 type CancelTicketInput struct {
 	// The ticket's id.
@@ -130,6 +175,48 @@ type ConfirmTotpPayload struct {
 	RecoveryCodes []string `json:"recoveryCodes"`
 }
 
+// What connectAutotask takes.
+type ConnectAutotaskInput struct {
+	// What to call it; Autotask if not given.
+	Name *string `json:"name,omitempty"`
+	// The API user's key, which Autotask shows as Username (Key).
+	Username string `json:"username"`
+	// The API user's secret, which Autotask shows as Password (Secret).
+	Secret string `json:"secret"`
+	// Another address than Autotask's for looking up zones; only where the deployment allows it.
+	BaseURL *string `json:"baseUrl,omitempty"`
+	// Whether alerts become tickets without anyone asking.
+	AutomaticTicketing bool `json:"automaticTicketing"`
+}
+
+// What connectAutotask answers.
+type ConnectAutotaskPayload struct {
+	// The integration, as it is now.
+	Integration *ent.TicketingIntegration `json:"integration"`
+}
+
+// What connectConnectWise takes.
+type ConnectConnectWiseInput struct {
+	// What to call it; ConnectWise if not given.
+	Name *string `json:"name,omitempty"`
+	// The address that technicians sign in at: https://na.myconnectwise.net, or that of your own server.
+	URL string `json:"url"`
+	// The company that technicians enter when they sign in.
+	CompanyID string `json:"companyId"`
+	// The API member's public key.
+	PublicKey string `json:"publicKey"`
+	// The API member's private key.
+	PrivateKey string `json:"privateKey"`
+	// Whether alerts become tickets without anyone asking.
+	AutomaticTicketing bool `json:"automaticTicketing"`
+}
+
+// What connectConnectWise answers.
+type ConnectConnectWisePayload struct {
+	// The integration, as it is now.
+	Integration *ent.TicketingIntegration `json:"integration"`
+}
+
 // What connectSyncro takes.
 type ConnectSyncroInput struct {
 	// What to call it; Syncro if not given.
@@ -148,6 +235,30 @@ type ConnectSyncroInput struct {
 type ConnectSyncroPayload struct {
 	// The integration, as it is now.
 	Integration *ent.TicketingIntegration `json:"integration"`
+}
+
+// Credentials for ConnectWise.
+type ConnectWiseCredentialsInput struct {
+	// The address that technicians sign in at.
+	URL *string `json:"url,omitempty"`
+	// The company that technicians enter when they sign in.
+	CompanyID *string `json:"companyId,omitempty"`
+	// The API member's public key.
+	PublicKey *string `json:"publicKey,omitempty"`
+	// The API member's private key.
+	PrivateKey *string `json:"privateKey,omitempty"`
+}
+
+// What is particular to ConnectWise in an alert's configuration (JC-007). What is null is left to ConnectWise.
+type ConnectWiseTicketSettings struct {
+	// The service board.
+	Board *TicketingChoice `json:"board,omitempty"`
+	// A new ticket's status, of that board.
+	Status *TicketingChoice `json:"status,omitempty"`
+	// The ticket's priority.
+	Priority *TicketingChoice `json:"priority,omitempty"`
+	// Where the ticket comes from.
+	Source *TicketingChoice `json:"source,omitempty"`
 }
 
 // What createAdministrator takes.
@@ -256,6 +367,34 @@ type CreateRolePayload struct {
 	Role *ent.Role `json:"role"`
 }
 
+// What createTestTicket takes.
+type CreateTestTicketInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+	// The organization whose company the ticket is for.
+	OrganizationID string `json:"organizationId"`
+	// The alert type whose configuration the ticket has, its key or its UUID; the first that is configured if not given.
+	AlertType *string `json:"alertType,omitempty"`
+	// Whether the ticket stays open, to be looked at.
+	KeepOpen bool `json:"keepOpen"`
+}
+
+// What createTestTicket answers.
+type CreateTestTicketPayload struct {
+	// The ticket's id at the vendor.
+	ExternalID string `json:"externalId"`
+	// The ticket's number, as technicians know it.
+	Number string `json:"number"`
+	// Where a technician opens it; null if the vendor has no such address.
+	URL *string `json:"url,omitempty"`
+	// What the vendor calls the status that it has now.
+	Status string `json:"status"`
+	// Whether it is closed.
+	Closed bool `json:"closed"`
+	// Why it could not be closed or read again, in the vendor's words; null if all went well.
+	Problem *string `json:"problem,omitempty"`
+}
+
 // What createUser takes.
 type CreateUserInput struct {
 	// The name to sign in with; unique within the organization; 1 to 255 characters.
@@ -321,6 +460,22 @@ type DeleteRoleInput struct {
 // What deleteRole answers.
 type DeleteRolePayload struct {
 	// The id of the deleted role.
+	DeletedID string `json:"deletedId"`
+}
+
+// What deleteTicketingAlertConfiguration takes.
+type DeleteTicketingAlertConfigurationInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+	// The alert type: its key or its UUID.
+	AlertType string `json:"alertType"`
+	// The organization whose own configuration is taken away; the default if not given.
+	OrganizationID *string `json:"organizationId,omitempty"`
+}
+
+// What deleteTicketingAlertConfiguration answers.
+type DeleteTicketingAlertConfigurationPayload struct {
+	// The id of the deleted configuration.
 	DeletedID string `json:"deletedId"`
 }
 
@@ -688,6 +843,12 @@ type SyncTicketPayload struct {
 	Ticket *ent.Ticket `json:"ticket"`
 }
 
+// Credentials for Syncro.
+type SyncroCredentialsInput struct {
+	// A Syncro API token.
+	APIToken *string `json:"apiToken,omitempty"`
+}
+
 // What is particular to Syncro in an alert's configuration (JC-008).
 type SyncroTicketSettings struct {
 	// One of the account's problem types.
@@ -768,13 +929,17 @@ type TicketingAgreementPage struct {
 type TicketingAlert struct {
 	// The alert type.
 	AlertType *AlertType `json:"alertType"`
-	// The configuration; null while there is none, and no tickets are made.
+	// The configuration that counts: the organization's own, if one was asked about and has one, or else the default; null while there is none, and no tickets are made.
 	Configuration *ent.TicketingAlertConfiguration `json:"configuration,omitempty"`
+	// The provider's default; null if there is none.
+	Default *ent.TicketingAlertConfiguration `json:"default,omitempty"`
+	// The organization's own configuration; null if it has none, or no organization was asked about.
+	Override *ent.TicketingAlertConfiguration `json:"override,omitempty"`
 }
 
 // Something to choose for tickets, such as the status, with the choices that the vendor offers.
 type TicketingAlertOption struct {
-	// What is chosen: problemType, status, priority or user.
+	// What is chosen: status and priority everywhere; queue, source, resource and role in Autotask; board and source in ConnectWise; problemType and userId in Syncro.
 	Name string `json:"name"`
 	// The choices.
 	Values []*TicketingAlertOptionValue `json:"values"`
@@ -786,6 +951,8 @@ type TicketingAlertOptionValue struct {
 	Value string `json:"value"`
 	// What to show.
 	Label string `json:"label"`
+	// The value of another option that this choice belongs to: a ConnectWise status's board, or the Autotask resource who has a role; null if it belongs to none.
+	Parent *string `json:"parent,omitempty"`
 }
 
 // Keeps the mappings that match every field given.
@@ -806,6 +973,22 @@ type TicketingBillingMappingInput struct {
 	NonBillableUsers int `json:"nonBillableUsers"`
 	// Whether the quantity is written every day.
 	Enabled bool `json:"enabled"`
+}
+
+// What was chosen from one of the vendor's lists.
+type TicketingChoice struct {
+	// The vendor's id.
+	ID int `json:"id"`
+	// What the vendor called it when it was chosen.
+	Name string `json:"name"`
+}
+
+// Something from one of the vendor's lists.
+type TicketingChoiceInput struct {
+	// The vendor's id.
+	ID int `json:"id"`
+	// The vendor's name for it; it must fit the id.
+	Name *string `json:"name,omitempty"`
 }
 
 // One of the vendor's companies.
@@ -834,8 +1017,32 @@ type TicketingCompanyMappingInput struct {
 type TicketingCompanyPage struct {
 	// The companies on this page.
 	Companies []*TicketingCompany `json:"companies"`
-	// The next page; null on the last.
+	// What to pass as after for the next page; null on the last.
+	Next *string `json:"next,omitempty"`
+	// The next page; null on the last, and for Autotask.
 	NextPage *int `json:"nextPage,omitempty"`
+}
+
+// A company that an organization may be.
+type TicketingCompanySuggestion struct {
+	// The company.
+	Company *TicketingCompany `json:"company"`
+	// How alike the names are, from 0.5 to 1.
+	Score float64 `json:"score"`
+}
+
+// A type of companies: customer, prospect, supplier.
+type TicketingCompanyType struct {
+	// The vendor's id.
+	ID int `json:"id"`
+	// The vendor's name for it.
+	Name string `json:"name"`
+}
+
+// Keeps the errors that match every field given.
+type TicketingErrorFilter struct {
+	// Of this integration.
+	IntegrationID *string `json:"integrationId,omitempty"`
 }
 
 // What an organization would be billed now.
@@ -880,6 +1087,28 @@ type TicketingUsageRecordFilter struct {
 	DayBefore *string `json:"dayBefore,omitempty" filter:"day,lt"`
 }
 
+// A page of a list of organizations that no company is mapped to.
+type UnmappedOrganizationConnection struct {
+	// The page's entries, in order.
+	Edges []*UnmappedOrganizationEdge `json:"edges"`
+	// Where the page stands in the whole list.
+	PageInfo *entgql.PageInfo[string] `json:"pageInfo"`
+	// How many there are on all pages; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+}
+
+// One organization that no company is mapped to.
+type UnmappedOrganizationEdge struct {
+	// The organization.
+	Node *ent.Organization `json:"node"`
+	// Where the entry stands: pass it as after or before.
+	Cursor entgql.Cursor[string] `json:"cursor"`
+	// Up to three companies with a name like the organization's, the most alike first. The vendor's companies are read once for a whole page.
+	Suggestions []*TicketingCompanySuggestion `json:"suggestions"`
+	// The integration that was asked about.
+	Integration string `json:"-"`
+}
+
 // What updateAdministrator takes.
 type UpdateAdministratorInput struct {
 	// The administrator's id.
@@ -900,6 +1129,66 @@ type UpdateAdministratorInput struct {
 type UpdateAdministratorPayload struct {
 	// The administrator, as it is now.
 	Administrator *ent.Administrator `json:"administrator"`
+}
+
+// What updateAutotaskAlertConfiguration takes.
+type UpdateAutotaskAlertConfigurationInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+	// The organization that has this instead of the default; the default for all if not given.
+	OrganizationID *string `json:"organizationId,omitempty"`
+	// The alert type: its key or its UUID.
+	AlertType string `json:"alertType"`
+	// Whether alerts of this type become tickets.
+	ShouldCreateTickets bool `json:"shouldCreateTickets"`
+	// Whether a queue or a person has the ticket.
+	Destination AutotaskDestination `json:"destination"`
+	// The ticket is due this many days after the alert; 0 to 365.
+	DueDays int `json:"dueDays"`
+	// The ticket's priority.
+	Priority *TicketingChoiceInput `json:"priority"`
+	// A new ticket's status.
+	Status *TicketingChoiceInput `json:"status"`
+	// The queue; required if it is the destination.
+	Queue *TicketingChoiceInput `json:"queue,omitempty"`
+	// The person; required if it is the destination.
+	Resource *AutotaskResourceInput `json:"resource,omitempty"`
+	// Where the ticket comes from.
+	Source *TicketingChoiceInput `json:"source,omitempty"`
+}
+
+// What updateAutotaskAlertConfiguration answers.
+type UpdateAutotaskAlertConfigurationPayload struct {
+	// The configuration, as it is now.
+	Configuration *ent.TicketingAlertConfiguration `json:"configuration"`
+}
+
+// What updateConnectWiseAlertConfiguration takes.
+type UpdateConnectWiseAlertConfigurationInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+	// The organization that has this instead of the default; the default for all if not given.
+	OrganizationID *string `json:"organizationId,omitempty"`
+	// The alert type: its key or its UUID.
+	AlertType string `json:"alertType"`
+	// Whether alerts of this type become tickets.
+	ShouldCreateTickets bool `json:"shouldCreateTickets"`
+	// The ticket is due this many days after the alert; absent for no due date; 0 to 365.
+	DueDays *int `json:"dueDays,omitempty"`
+	// The service board; absent for the one that ConnectWise is set up with.
+	Board *TicketingChoiceInput `json:"board,omitempty"`
+	// A new ticket's status; it must belong to the board, and needs one.
+	Status *TicketingChoiceInput `json:"status,omitempty"`
+	// The ticket's priority; absent for ConnectWise's default.
+	Priority *TicketingChoiceInput `json:"priority,omitempty"`
+	// Where the ticket comes from; absent for ConnectWise's default.
+	Source *TicketingChoiceInput `json:"source,omitempty"`
+}
+
+// What updateConnectWiseAlertConfiguration answers.
+type UpdateConnectWiseAlertConfigurationPayload struct {
+	// The configuration, as it is now.
+	Configuration *ent.TicketingAlertConfiguration `json:"configuration"`
 }
 
 // What updateDevice takes.
@@ -976,6 +1265,8 @@ type UpdateRolePayload struct {
 type UpdateSyncroAlertConfigurationInput struct {
 	// The integration's id.
 	IntegrationID string `json:"integrationId"`
+	// The organization that has this instead of the default; the default for all if not given.
+	OrganizationID *string `json:"organizationId,omitempty"`
 	// The alert type: its key or its UUID.
 	AlertType string `json:"alertType"`
 	// Whether alerts of this type become tickets.
@@ -1010,6 +1301,16 @@ type UpdateTicketingIntegrationInput struct {
 	APIToken *string `json:"apiToken,omitempty"`
 	// Whether alerts become tickets without anyone asking.
 	AutomaticTicketing *bool `json:"automaticTicketing,omitempty"`
+	// Only companies of these types are offered for mapping; all if empty (Autotask, ConnectWise).
+	CompanyTypeIds []int `json:"companyTypeIds,omitempty"`
+	// The vendor's company that tickets of unmapped organizations go to; null holds them until the organization is mapped.
+	CatchAllCompanyID graphql.Omittable[*string] `json:"catchAllCompanyId,omitempty"`
+	// New credentials for Autotask; what is not given stays. They must be of the same account: mappings and configurations stay.
+	Autotask *AutotaskCredentialsInput `json:"autotask,omitempty"`
+	// New credentials for ConnectWise; what is not given stays. They must be of the same account: mappings and configurations stay.
+	ConnectWise *ConnectWiseCredentialsInput `json:"connectWise,omitempty"`
+	// New credentials for Syncro.
+	Syncro *SyncroCredentialsInput `json:"syncro,omitempty"`
 }
 
 // What updateTicketingIntegration answers.
@@ -1167,6 +1468,64 @@ func (e *AlertCategory) UnmarshalJSON(b []byte) error {
 }
 
 func (e AlertCategory) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Whom Autotask gives a ticket to.
+type AutotaskDestination string
+
+const (
+	// A queue.
+	AutotaskDestinationQueue AutotaskDestination = "QUEUE"
+	// A person, in one of their roles.
+	AutotaskDestinationResource AutotaskDestination = "RESOURCE"
+)
+
+var AllAutotaskDestination = []AutotaskDestination{
+	AutotaskDestinationQueue,
+	AutotaskDestinationResource,
+}
+
+func (e AutotaskDestination) IsValid() bool {
+	switch e {
+	case AutotaskDestinationQueue, AutotaskDestinationResource:
+		return true
+	}
+	return false
+}
+
+func (e AutotaskDestination) String() string {
+	return string(e)
+}
+
+func (e *AutotaskDestination) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AutotaskDestination(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AutotaskDestination", str)
+	}
+	return nil
+}
+
+func (e AutotaskDestination) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AutotaskDestination) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AutotaskDestination) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
