@@ -25,6 +25,10 @@ func (r *Resolver) TicketingAlertConfiguration() exec.TicketingAlertConfiguratio
 	return &ticketingAlertConfigurationResolver{r}
 }
 
+func (r *Resolver) TicketingIntegration() exec.TicketingIntegrationResolver {
+	return &ticketingIntegrationResolver{r}
+}
+
 type (
 	administratorResolver               struct{ *Resolver }
 	alertResolver                       struct{ *Resolver }
@@ -33,4 +37,5 @@ type (
 	roleResolver                        struct{ *Resolver }
 	ticketResolver                      struct{ *Resolver }
 	ticketingAlertConfigurationResolver struct{ *Resolver }
+	ticketingIntegrationResolver        struct{ *Resolver }
 )

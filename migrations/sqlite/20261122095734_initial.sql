@@ -230,7 +230,7 @@ CREATE INDEX `ticket_provider_id_status_id` ON `tickets` (`provider_id`, `status
 -- create index "ticket_due" to table: "tickets"
 CREATE INDEX `ticket_due` ON `tickets` (`next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
 -- create "ticket_alerts" table
-CREATE TABLE `ticket_alerts` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `noted_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_alerts_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `ticket_alerts` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `noted_at` datetime NULL, `ended_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_alerts_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketalert_organization_id_id" to table: "ticket_alerts"
 CREATE UNIQUE INDEX `ticketalert_organization_id_id` ON `ticket_alerts` (`organization_id`, `id`);
 -- create index "ticketalert_provider_id_id" to table: "ticket_alerts"
@@ -243,6 +243,8 @@ CREATE INDEX `ticketalert_ticket_id_id` ON `ticket_alerts` (`ticket_id`, `id`);
 CREATE INDEX `ticketalert_alert_id_id` ON `ticket_alerts` (`alert_id`, `id`);
 -- create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
 CREATE INDEX `ticket_alert_to_be_noted` ON `ticket_alerts` (`ticket_id`) WHERE noted_at IS NULL;
+-- create index "ticket_alert_open" to table: "ticket_alerts"
+CREATE INDEX `ticket_alert_open` ON `ticket_alerts` (`ticket_id`, `alert_id`) WHERE ended_at IS NULL;
 -- create "ticket_deliveries" table
 CREATE TABLE `ticket_deliveries` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `sequence` integer NOT NULL, `action` text NOT NULL, `state` text NOT NULL DEFAULT ('PENDING'), `content` json NOT NULL, `marker` text NOT NULL, `attempts` integer NOT NULL DEFAULT (0), `lookups` integer NOT NULL DEFAULT (0), `last_error` text NULL, `not_before` datetime NULL, `attempted_at` datetime NULL, `delivered_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_deliveries_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_deliveries_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
@@ -257,6 +259,8 @@ CREATE INDEX `ticketdelivery_ticket_id_id` ON `ticket_deliveries` (`ticket_id`, 
 CREATE INDEX `ticketdelivery_provider_id_state_id` ON `ticket_deliveries` (`provider_id`, `state`, `id`);
 -- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 CREATE INDEX `ticket_delivery_sent_again` ON `ticket_deliveries` (`attempted_at`) WHERE attempts >= 2;
+-- create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
+CREATE INDEX `ticket_delivery_in_doubt` ON `ticket_deliveries` (`attempted_at`) WHERE action = 'CREATE' AND state IN ('DEAD', 'CANCELLED');
 -- create "ticketing_alert_configurations" table
 CREATE TABLE `ticketing_alert_configurations` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `alert_type` text NOT NULL, `should_create_tickets` bool NOT NULL DEFAULT (false), `due_days` integer NULL, `settings` json NULL, `rules` json NULL, `organization_id` text NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_alert_configurations_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations__f7944885d4ae7c5eb9e8660686cfe396` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
@@ -443,6 +447,8 @@ DROP INDEX `ticketingalertconfiguration_provider_id_id`;
 DROP INDEX `ticketingalertconfiguration_organization_id_id`;
 -- reverse: create "ticketing_alert_configurations" table
 DROP TABLE `ticketing_alert_configurations`;
+-- reverse: create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
+DROP INDEX `ticket_delivery_in_doubt`;
 -- reverse: create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 DROP INDEX `ticket_delivery_sent_again`;
 -- reverse: create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
@@ -457,6 +463,8 @@ DROP INDEX `ticketdelivery_provider_id_id`;
 DROP INDEX `ticketdelivery_organization_id_id`;
 -- reverse: create "ticket_deliveries" table
 DROP TABLE `ticket_deliveries`;
+-- reverse: create index "ticket_alert_open" to table: "ticket_alerts"
+DROP INDEX `ticket_alert_open`;
 -- reverse: create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
 DROP INDEX `ticket_alert_to_be_noted`;
 -- reverse: create index "ticketalert_alert_id_id" to table: "ticket_alerts"

@@ -250,7 +250,9 @@ CREATE INDEX "ticket_provider_id_integration_id_id" ON "tickets" ("provider_id",
 -- create index "ticket_provider_id_status_id" to table: "tickets"
 CREATE INDEX "ticket_provider_id_status_id" ON "tickets" ("provider_id", "status", "id");
 -- create "ticket_alerts" table
-CREATE TABLE "ticket_alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "noted_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_alerts_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "ticket_alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "noted_at" timestamptz NULL, "ended_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_alerts_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_alert_open" to table: "ticket_alerts"
+CREATE INDEX "ticket_alert_open" ON "ticket_alerts" ("ticket_id", "alert_id") WHERE (ended_at IS NULL);
 -- create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
 CREATE INDEX "ticket_alert_to_be_noted" ON "ticket_alerts" ("ticket_id") WHERE (noted_at IS NULL);
 -- create index "ticketalert_alert_id_id" to table: "ticket_alerts"
@@ -265,6 +267,8 @@ CREATE INDEX "ticketalert_provider_id_id" ON "ticket_alerts" ("provider_id", "id
 CREATE INDEX "ticketalert_ticket_id_id" ON "ticket_alerts" ("ticket_id", "id");
 -- create "ticket_deliveries" table
 CREATE TABLE "ticket_deliveries" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "sequence" bigint NOT NULL, "action" character varying NOT NULL, "state" character varying NOT NULL DEFAULT 'PENDING', "content" jsonb NOT NULL, "marker" character varying NOT NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "lookups" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "not_before" timestamptz NULL, "attempted_at" timestamptz NULL, "delivered_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_deliveries_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_deliveries_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
+CREATE INDEX "ticket_delivery_in_doubt" ON "ticket_deliveries" ("attempted_at") WHERE (((action)::text = 'CREATE'::text) AND ((state)::text = ANY ((ARRAY['DEAD'::character varying, 'CANCELLED'::character varying])::text[])));
 -- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 CREATE INDEX "ticket_delivery_sent_again" ON "ticket_deliveries" ("attempted_at") WHERE (attempts >= 2);
 -- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
@@ -435,6 +439,8 @@ DROP INDEX "ticketdelivery_organization_id_ticket_id_sequence";
 DROP INDEX "ticketdelivery_organization_id_id";
 -- reverse: create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 DROP INDEX "ticket_delivery_sent_again";
+-- reverse: create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
+DROP INDEX "ticket_delivery_in_doubt";
 -- reverse: create "ticket_deliveries" table
 DROP TABLE "ticket_deliveries";
 -- reverse: create index "ticketalert_ticket_id_id" to table: "ticket_alerts"
@@ -449,6 +455,8 @@ DROP INDEX "ticketalert_organization_id_id";
 DROP INDEX "ticketalert_alert_id_id";
 -- reverse: create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
 DROP INDEX "ticket_alert_to_be_noted";
+-- reverse: create index "ticket_alert_open" to table: "ticket_alerts"
+DROP INDEX "ticket_alert_open";
 -- reverse: create "ticket_alerts" table
 DROP TABLE "ticket_alerts";
 -- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
