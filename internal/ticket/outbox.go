@@ -284,24 +284,21 @@ func (l *line) over(ctx context.Context, a *ent.Alert, by string) error {
 	if a.Remark != "" {
 		content.Body += "\n\n" + a.Remark
 	}
-	if err := l.hasten(ctx); err != nil {
-		return err
-	}
+	action := ticketdelivery.ActionClose
 	if *rules.Recovery == RecoveryNote {
-		if err := l.add(ctx, ticketdelivery.ActionNote, content, nil); err != nil {
-			return err
-		}
-		return l.plan(ctx)
+		action = ticketdelivery.ActionNote
 	}
 	flaps, err := l.flapping(ctx, a, rules)
 	if err != nil {
 		return err
 	}
 	var notBefore *time.Time
-	if flaps {
+	if flaps && action == ticketdelivery.ActionClose {
 		notBefore = new(l.now().Add(minutes(*rules.FlapMinutes)))
+	} else if err := l.hasten(ctx); err != nil {
+		return err
 	}
-	if err := l.add(ctx, ticketdelivery.ActionClose, content, notBefore); err != nil {
+	if err := l.add(ctx, action, content, notBefore); err != nil {
 		return err
 	}
 	return l.plan(ctx)

@@ -40,10 +40,14 @@ func (s *Service) Sweep(ctx context.Context) error {
 // were sent and are not known at the vendor it closes what was cancelled here,
 // and takes up what was given up. The context needs no scope.
 func (s *Service) Scan(ctx context.Context) error {
+	since := s.now().Add(-s.config.ScanWindow)
 	suspects, err := s.client.TicketDelivery.Query().
-		Where(ticketdelivery.ActionEQ(ticketdelivery.ActionCreate), ticketdelivery.AttemptedAtGTE(s.now().Add(-s.config.ScanWindow)),
-			ticketdelivery.Or(ticketdelivery.AttemptsGTE(2),
-				ticketdelivery.StateIn(ticketdelivery.StateDead, ticketdelivery.StateCancelled))).
+		Where(ticketdelivery.ActionEQ(ticketdelivery.ActionCreate), ticketdelivery.Or(
+			ticketdelivery.And(ticketdelivery.AttemptsGTE(2), ticketdelivery.AttemptedAtGTE(since)),
+			// What was given up was looked up in vain for MaxAge first.
+			ticketdelivery.And(ticketdelivery.StateIn(ticketdelivery.StateDead, ticketdelivery.StateCancelled),
+				ticketdelivery.AttemptedAtGTE(since.Add(-s.config.MaxAge))),
+		)).
 		WithTicket().All(tenancy.System(ctx, "find the tickets of every provider that may be doubled"))
 	if err != nil {
 		return err
