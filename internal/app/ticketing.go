@@ -22,6 +22,8 @@ func (a *App) openTicketing(context.Context) error {
 	if err != nil {
 		return err
 	}
+	config := ticket.DefaultConfig()
+	config.ConsoleURL = c.Console()
 	a.Tickets, err = ticket.New(ticket.Dependencies{
 		DB: a.DB, Vault: a.Vault, Outbox: outbox, Alarms: alarms{a.Alerts}, AlertTypes: ticketedType,
 		Drivers: ticket.Drivers{psa.Syncro: ticket.Syncro(syncro.Config{
@@ -29,7 +31,7 @@ func (a *App) openTicketing(context.Context) error {
 			Logger: c.Logger, Clock: c.Clock,
 		}, c.PSAAllowLoopback)},
 		Logger: c.Logger, Clock: c.Clock,
-	}, ticket.DefaultConfig())
+	}, config)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ func (c Config) Validate() error {
 	v.check("JobPollInterval", c.JobPollInterval >= 10*time.Millisecond && c.JobPollInterval <= time.Minute,
 		"must lie between 10ms and 1m")
 	v.between("JobWorkers", c.JobWorkers, 1, 10_000)
+	console, err := url.Parse(c.Console())
+	v.check("ConsoleURL", err == nil && isHTTP(console) && console.RawQuery == "" && console.Fragment == "" && console.User == nil,
+		"must be an http or https URL without a query, such as https://console.example.com")
 	v.check("PSAAllowLoopback", !c.PSAAllowLoopback || c.Development, "is for development only")
 
 	v.check("LogLevel", slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),
