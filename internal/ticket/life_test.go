@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -423,5 +424,38 @@ func TestScanOfWhatIsNotKnown(t *testing.T) {
 			w.requireOnce(one, a, "Initial Issue")
 			require.Equal(t, entticket.StatusCreated, w.ticketOf(a).Status)
 		}
+	})
+}
+
+// TestManyOfAGroupAtOnce: alerts of one group come and go side by side while
+// workers deliver, and nobody runs into anybody.
+func TestManyOfAGroupAtOnce(t *testing.T) {
+	const parties, rounds = 8, 6
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		one := w.tenants[0]
+		w.rule(one, schema.TicketRules{Grouping: new(ticket.GroupByOrganization), Recovery: new(ticket.RecoveryClose)})
+		second := w.service(w.driver())
+		var group sync.WaitGroup
+		for n := range parties {
+			group.Go(func() {
+				for range rounds {
+					a, _, err := w.alerts.Submit(one.in[0], alert.Report{Type: alert.Custom, Title: "one of many", DedupeKey: fmt.Sprint("key ", n)})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					w.due(w.tickets, second)
+					if _, err := w.alerts.Resolve(one.in[0], a.ID, nil); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+		w.drive(w.tickets, second)
+		w.settledWell(one)
+		require.Zero(t, w.client.Ticket.Query().Where(entticket.StatusEQ(entticket.StatusCreated)).CountX(one.all))
 	})
 }

@@ -91,6 +91,11 @@ func TestWalk(t *testing.T) {
 				for _, one := range w.tenants {
 					w.settledWell(one)
 				}
+				done := map[entdelivery.Action]int{}
+				for _, d := range w.client.TicketDelivery.Query().Where(entdelivery.StateEQ(entdelivery.StateDone)).AllX(w.system(t.Context())) {
+					done[d.Action]++
+				}
+				t.Logf("done: %v", done)
 			})
 		}
 	})
