@@ -20,8 +20,18 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/datakey"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
@@ -31,6 +41,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/rateshare"
 	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
@@ -63,10 +74,30 @@ type Client struct {
 	AlertOccurrence *AlertOccurrenceClient
 	// ApiKey is the client for interacting with the ApiKey builders.
 	ApiKey *ApiKeyClient
+	// AppleMdm is the client for interacting with the AppleMdm builders.
+	AppleMdm *AppleMdmClient
 	// DataKey is the client for interacting with the DataKey builders.
 	DataKey *DataKeyClient
 	// Device is the client for interacting with the Device builders.
 	Device *DeviceClient
+	// DeviceApp is the client for interacting with the DeviceApp builders.
+	DeviceApp *DeviceAppClient
+	// DeviceCertificate is the client for interacting with the DeviceCertificate builders.
+	DeviceCertificate *DeviceCertificateClient
+	// DeviceChannel is the client for interacting with the DeviceChannel builders.
+	DeviceChannel *DeviceChannelClient
+	// DeviceCommand is the client for interacting with the DeviceCommand builders.
+	DeviceCommand *DeviceCommandClient
+	// DeviceIdentity is the client for interacting with the DeviceIdentity builders.
+	DeviceIdentity *DeviceIdentityClient
+	// DeviceOsUpdate is the client for interacting with the DeviceOsUpdate builders.
+	DeviceOsUpdate *DeviceOsUpdateClient
+	// DeviceProfile is the client for interacting with the DeviceProfile builders.
+	DeviceProfile *DeviceProfileClient
+	// DeviceSecret is the client for interacting with the DeviceSecret builders.
+	DeviceSecret *DeviceSecretClient
+	// Enrollment is the client for interacting with the Enrollment builders.
+	Enrollment *EnrollmentClient
 	// IdempotencyRecord is the client for interacting with the IdempotencyRecord builders.
 	IdempotencyRecord *IdempotencyRecordClient
 	// Job is the client for interacting with the Job builders.
@@ -85,6 +116,8 @@ type Client struct {
 	RateSlot *RateSlotClient
 	// Role is the client for interacting with the Role builders.
 	Role *RoleClient
+	// ScepChallenge is the client for interacting with the ScepChallenge builders.
+	ScepChallenge *ScepChallengeClient
 	// Session is the client for interacting with the Session builders.
 	Session *SessionClient
 	// SignInThrottle is the client for interacting with the SignInThrottle builders.
@@ -131,8 +164,18 @@ func (c *Client) init() {
 	c.Alert = NewAlertClient(c.config)
 	c.AlertOccurrence = NewAlertOccurrenceClient(c.config)
 	c.ApiKey = NewApiKeyClient(c.config)
+	c.AppleMdm = NewAppleMdmClient(c.config)
 	c.DataKey = NewDataKeyClient(c.config)
 	c.Device = NewDeviceClient(c.config)
+	c.DeviceApp = NewDeviceAppClient(c.config)
+	c.DeviceCertificate = NewDeviceCertificateClient(c.config)
+	c.DeviceChannel = NewDeviceChannelClient(c.config)
+	c.DeviceCommand = NewDeviceCommandClient(c.config)
+	c.DeviceIdentity = NewDeviceIdentityClient(c.config)
+	c.DeviceOsUpdate = NewDeviceOsUpdateClient(c.config)
+	c.DeviceProfile = NewDeviceProfileClient(c.config)
+	c.DeviceSecret = NewDeviceSecretClient(c.config)
+	c.Enrollment = NewEnrollmentClient(c.config)
 	c.IdempotencyRecord = NewIdempotencyRecordClient(c.config)
 	c.Job = NewJobClient(c.config)
 	c.MaintenanceWindow = NewMaintenanceWindowClient(c.config)
@@ -142,6 +185,7 @@ func (c *Client) init() {
 	c.RateShare = NewRateShareClient(c.config)
 	c.RateSlot = NewRateSlotClient(c.config)
 	c.Role = NewRoleClient(c.config)
+	c.ScepChallenge = NewScepChallengeClient(c.config)
 	c.Session = NewSessionClient(c.config)
 	c.SignInThrottle = NewSignInThrottleClient(c.config)
 	c.SigningKey = NewSigningKeyClient(c.config)
@@ -254,8 +298,18 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Alert:                         NewAlertClient(cfg),
 		AlertOccurrence:               NewAlertOccurrenceClient(cfg),
 		ApiKey:                        NewApiKeyClient(cfg),
+		AppleMdm:                      NewAppleMdmClient(cfg),
 		DataKey:                       NewDataKeyClient(cfg),
 		Device:                        NewDeviceClient(cfg),
+		DeviceApp:                     NewDeviceAppClient(cfg),
+		DeviceCertificate:             NewDeviceCertificateClient(cfg),
+		DeviceChannel:                 NewDeviceChannelClient(cfg),
+		DeviceCommand:                 NewDeviceCommandClient(cfg),
+		DeviceIdentity:                NewDeviceIdentityClient(cfg),
+		DeviceOsUpdate:                NewDeviceOsUpdateClient(cfg),
+		DeviceProfile:                 NewDeviceProfileClient(cfg),
+		DeviceSecret:                  NewDeviceSecretClient(cfg),
+		Enrollment:                    NewEnrollmentClient(cfg),
 		IdempotencyRecord:             NewIdempotencyRecordClient(cfg),
 		Job:                           NewJobClient(cfg),
 		MaintenanceWindow:             NewMaintenanceWindowClient(cfg),
@@ -265,6 +319,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		RateShare:                     NewRateShareClient(cfg),
 		RateSlot:                      NewRateSlotClient(cfg),
 		Role:                          NewRoleClient(cfg),
+		ScepChallenge:                 NewScepChallengeClient(cfg),
 		Session:                       NewSessionClient(cfg),
 		SignInThrottle:                NewSignInThrottleClient(cfg),
 		SigningKey:                    NewSigningKeyClient(cfg),
@@ -304,8 +359,18 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Alert:                         NewAlertClient(cfg),
 		AlertOccurrence:               NewAlertOccurrenceClient(cfg),
 		ApiKey:                        NewApiKeyClient(cfg),
+		AppleMdm:                      NewAppleMdmClient(cfg),
 		DataKey:                       NewDataKeyClient(cfg),
 		Device:                        NewDeviceClient(cfg),
+		DeviceApp:                     NewDeviceAppClient(cfg),
+		DeviceCertificate:             NewDeviceCertificateClient(cfg),
+		DeviceChannel:                 NewDeviceChannelClient(cfg),
+		DeviceCommand:                 NewDeviceCommandClient(cfg),
+		DeviceIdentity:                NewDeviceIdentityClient(cfg),
+		DeviceOsUpdate:                NewDeviceOsUpdateClient(cfg),
+		DeviceProfile:                 NewDeviceProfileClient(cfg),
+		DeviceSecret:                  NewDeviceSecretClient(cfg),
+		Enrollment:                    NewEnrollmentClient(cfg),
 		IdempotencyRecord:             NewIdempotencyRecordClient(cfg),
 		Job:                           NewJobClient(cfg),
 		MaintenanceWindow:             NewMaintenanceWindowClient(cfg),
@@ -315,6 +380,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		RateShare:                     NewRateShareClient(cfg),
 		RateSlot:                      NewRateSlotClient(cfg),
 		Role:                          NewRoleClient(cfg),
+		ScepChallenge:                 NewScepChallengeClient(cfg),
 		Session:                       NewSessionClient(cfg),
 		SignInThrottle:                NewSignInThrottleClient(cfg),
 		SigningKey:                    NewSigningKeyClient(cfg),
@@ -360,13 +426,15 @@ func (c *Client) Close() error {
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Administrator, c.AdministratorOrganizationLink, c.Alert, c.AlertOccurrence,
-		c.ApiKey, c.DataKey, c.Device, c.IdempotencyRecord, c.Job, c.MaintenanceWindow,
-		c.Organization, c.Provider, c.RateLimit, c.RateShare, c.RateSlot, c.Role,
-		c.Session, c.SignInThrottle, c.SigningKey, c.SystemLogEvent, c.Ticket,
-		c.TicketAlert, c.TicketDelivery, c.TicketingAlertConfiguration,
-		c.TicketingBillingMapping, c.TicketingCompanyMapping, c.TicketingError,
-		c.TicketingIntegration, c.TicketingUsageRecord, c.TicketingWebhookReceipt,
-		c.User,
+		c.ApiKey, c.AppleMdm, c.DataKey, c.Device, c.DeviceApp, c.DeviceCertificate,
+		c.DeviceChannel, c.DeviceCommand, c.DeviceIdentity, c.DeviceOsUpdate,
+		c.DeviceProfile, c.DeviceSecret, c.Enrollment, c.IdempotencyRecord, c.Job,
+		c.MaintenanceWindow, c.Organization, c.Provider, c.RateLimit, c.RateShare,
+		c.RateSlot, c.Role, c.ScepChallenge, c.Session, c.SignInThrottle, c.SigningKey,
+		c.SystemLogEvent, c.Ticket, c.TicketAlert, c.TicketDelivery,
+		c.TicketingAlertConfiguration, c.TicketingBillingMapping,
+		c.TicketingCompanyMapping, c.TicketingError, c.TicketingIntegration,
+		c.TicketingUsageRecord, c.TicketingWebhookReceipt, c.User,
 	} {
 		n.Use(hooks...)
 	}
@@ -377,13 +445,15 @@ func (c *Client) Use(hooks ...Hook) {
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Administrator, c.AdministratorOrganizationLink, c.Alert, c.AlertOccurrence,
-		c.ApiKey, c.DataKey, c.Device, c.IdempotencyRecord, c.Job, c.MaintenanceWindow,
-		c.Organization, c.Provider, c.RateLimit, c.RateShare, c.RateSlot, c.Role,
-		c.Session, c.SignInThrottle, c.SigningKey, c.SystemLogEvent, c.Ticket,
-		c.TicketAlert, c.TicketDelivery, c.TicketingAlertConfiguration,
-		c.TicketingBillingMapping, c.TicketingCompanyMapping, c.TicketingError,
-		c.TicketingIntegration, c.TicketingUsageRecord, c.TicketingWebhookReceipt,
-		c.User,
+		c.ApiKey, c.AppleMdm, c.DataKey, c.Device, c.DeviceApp, c.DeviceCertificate,
+		c.DeviceChannel, c.DeviceCommand, c.DeviceIdentity, c.DeviceOsUpdate,
+		c.DeviceProfile, c.DeviceSecret, c.Enrollment, c.IdempotencyRecord, c.Job,
+		c.MaintenanceWindow, c.Organization, c.Provider, c.RateLimit, c.RateShare,
+		c.RateSlot, c.Role, c.ScepChallenge, c.Session, c.SignInThrottle, c.SigningKey,
+		c.SystemLogEvent, c.Ticket, c.TicketAlert, c.TicketDelivery,
+		c.TicketingAlertConfiguration, c.TicketingBillingMapping,
+		c.TicketingCompanyMapping, c.TicketingError, c.TicketingIntegration,
+		c.TicketingUsageRecord, c.TicketingWebhookReceipt, c.User,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -402,10 +472,30 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.AlertOccurrence.mutate(ctx, m)
 	case *ApiKeyMutation:
 		return c.ApiKey.mutate(ctx, m)
+	case *AppleMdmMutation:
+		return c.AppleMdm.mutate(ctx, m)
 	case *DataKeyMutation:
 		return c.DataKey.mutate(ctx, m)
 	case *DeviceMutation:
 		return c.Device.mutate(ctx, m)
+	case *DeviceAppMutation:
+		return c.DeviceApp.mutate(ctx, m)
+	case *DeviceCertificateMutation:
+		return c.DeviceCertificate.mutate(ctx, m)
+	case *DeviceChannelMutation:
+		return c.DeviceChannel.mutate(ctx, m)
+	case *DeviceCommandMutation:
+		return c.DeviceCommand.mutate(ctx, m)
+	case *DeviceIdentityMutation:
+		return c.DeviceIdentity.mutate(ctx, m)
+	case *DeviceOsUpdateMutation:
+		return c.DeviceOsUpdate.mutate(ctx, m)
+	case *DeviceProfileMutation:
+		return c.DeviceProfile.mutate(ctx, m)
+	case *DeviceSecretMutation:
+		return c.DeviceSecret.mutate(ctx, m)
+	case *EnrollmentMutation:
+		return c.Enrollment.mutate(ctx, m)
 	case *IdempotencyRecordMutation:
 		return c.IdempotencyRecord.mutate(ctx, m)
 	case *JobMutation:
@@ -424,6 +514,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.RateSlot.mutate(ctx, m)
 	case *RoleMutation:
 		return c.Role.mutate(ctx, m)
+	case *ScepChallengeMutation:
+		return c.ScepChallenge.mutate(ctx, m)
 	case *SessionMutation:
 		return c.Session.mutate(ctx, m)
 	case *SignInThrottleMutation:
@@ -1326,6 +1418,157 @@ func (c *ApiKeyClient) mutate(ctx context.Context, m *ApiKeyMutation) (Value, er
 	}
 }
 
+// AppleMdmClient is a client for the AppleMdm schema.
+type AppleMdmClient struct {
+	config
+}
+
+// NewAppleMdmClient returns a client for the AppleMdm from the given config.
+func NewAppleMdmClient(c config) *AppleMdmClient {
+	return &AppleMdmClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `applemdm.Hooks(f(g(h())))`.
+func (c *AppleMdmClient) Use(hooks ...Hook) {
+	c.hooks.AppleMdm = append(c.hooks.AppleMdm, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `applemdm.Intercept(f(g(h())))`.
+func (c *AppleMdmClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AppleMdm = append(c.inters.AppleMdm, interceptors...)
+}
+
+// Create returns a builder for creating a AppleMdm entity.
+func (c *AppleMdmClient) Create() *AppleMdmCreate {
+	mutation := newAppleMdmMutation(c.config, OpCreate)
+	return &AppleMdmCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AppleMdm entities.
+func (c *AppleMdmClient) CreateBulk(builders ...*AppleMdmCreate) *AppleMdmCreateBulk {
+	return &AppleMdmCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AppleMdmClient) MapCreateBulk(slice any, setFunc func(*AppleMdmCreate, int)) *AppleMdmCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AppleMdmCreateBulk{err: fmt.Errorf("calling to AppleMdmClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AppleMdmCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AppleMdmCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AppleMdm.
+func (c *AppleMdmClient) Update() *AppleMdmUpdate {
+	mutation := newAppleMdmMutation(c.config, OpUpdate)
+	return &AppleMdmUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AppleMdmClient) UpdateOne(_m *AppleMdm) *AppleMdmUpdateOne {
+	mutation := newAppleMdmMutation(c.config, OpUpdateOne, withAppleMdm(_m))
+	return &AppleMdmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AppleMdmClient) UpdateOneID(id string) *AppleMdmUpdateOne {
+	mutation := newAppleMdmMutation(c.config, OpUpdateOne, withAppleMdmID(id))
+	return &AppleMdmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AppleMdm.
+func (c *AppleMdmClient) Delete() *AppleMdmDelete {
+	mutation := newAppleMdmMutation(c.config, OpDelete)
+	return &AppleMdmDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AppleMdmClient) DeleteOne(_m *AppleMdm) *AppleMdmDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AppleMdmClient) DeleteOneID(id string) *AppleMdmDeleteOne {
+	builder := c.Delete().Where(applemdm.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AppleMdmDeleteOne{builder}
+}
+
+// Query returns a query builder for AppleMdm.
+func (c *AppleMdmClient) Query() *AppleMdmQuery {
+	return &AppleMdmQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAppleMdm},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AppleMdm entity by its id.
+func (c *AppleMdmClient) Get(ctx context.Context, id string) (*AppleMdm, error) {
+	return c.Query().Where(applemdm.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AppleMdmClient) GetX(ctx context.Context, id string) *AppleMdm {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a AppleMdm.
+func (c *AppleMdmClient) QueryOrganization(_m *AppleMdm) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(applemdm.Table, applemdm.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, applemdm.OrganizationTable, applemdm.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *AppleMdmClient) Hooks() []Hook {
+	hooks := c.hooks.AppleMdm
+	return append(hooks[:len(hooks):len(hooks)], applemdm.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *AppleMdmClient) Interceptors() []Interceptor {
+	inters := c.inters.AppleMdm
+	return append(inters[:len(inters):len(inters)], applemdm.Interceptors[:]...)
+}
+
+func (c *AppleMdmClient) mutate(ctx context.Context, m *AppleMdmMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AppleMdmCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AppleMdmUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AppleMdmUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AppleMdmDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown AppleMdm mutation op: %q", m.Op())
+	}
+}
+
 // DataKeyClient is a client for the DataKey schema.
 type DataKeyClient struct {
 	config
@@ -1624,6 +1867,1541 @@ func (c *DeviceClient) mutate(ctx context.Context, m *DeviceMutation) (Value, er
 		return (&DeviceDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Device mutation op: %q", m.Op())
+	}
+}
+
+// DeviceAppClient is a client for the DeviceApp schema.
+type DeviceAppClient struct {
+	config
+}
+
+// NewDeviceAppClient returns a client for the DeviceApp from the given config.
+func NewDeviceAppClient(c config) *DeviceAppClient {
+	return &DeviceAppClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `deviceapp.Hooks(f(g(h())))`.
+func (c *DeviceAppClient) Use(hooks ...Hook) {
+	c.hooks.DeviceApp = append(c.hooks.DeviceApp, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `deviceapp.Intercept(f(g(h())))`.
+func (c *DeviceAppClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceApp = append(c.inters.DeviceApp, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceApp entity.
+func (c *DeviceAppClient) Create() *DeviceAppCreate {
+	mutation := newDeviceAppMutation(c.config, OpCreate)
+	return &DeviceAppCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceApp entities.
+func (c *DeviceAppClient) CreateBulk(builders ...*DeviceAppCreate) *DeviceAppCreateBulk {
+	return &DeviceAppCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceAppClient) MapCreateBulk(slice any, setFunc func(*DeviceAppCreate, int)) *DeviceAppCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceAppCreateBulk{err: fmt.Errorf("calling to DeviceAppClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceAppCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceAppCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceApp.
+func (c *DeviceAppClient) Update() *DeviceAppUpdate {
+	mutation := newDeviceAppMutation(c.config, OpUpdate)
+	return &DeviceAppUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceAppClient) UpdateOne(_m *DeviceApp) *DeviceAppUpdateOne {
+	mutation := newDeviceAppMutation(c.config, OpUpdateOne, withDeviceApp(_m))
+	return &DeviceAppUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceAppClient) UpdateOneID(id string) *DeviceAppUpdateOne {
+	mutation := newDeviceAppMutation(c.config, OpUpdateOne, withDeviceAppID(id))
+	return &DeviceAppUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceApp.
+func (c *DeviceAppClient) Delete() *DeviceAppDelete {
+	mutation := newDeviceAppMutation(c.config, OpDelete)
+	return &DeviceAppDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceAppClient) DeleteOne(_m *DeviceApp) *DeviceAppDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceAppClient) DeleteOneID(id string) *DeviceAppDeleteOne {
+	builder := c.Delete().Where(deviceapp.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceAppDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceApp.
+func (c *DeviceAppClient) Query() *DeviceAppQuery {
+	return &DeviceAppQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceApp},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceApp entity by its id.
+func (c *DeviceAppClient) Get(ctx context.Context, id string) (*DeviceApp, error) {
+	return c.Query().Where(deviceapp.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceAppClient) GetX(ctx context.Context, id string) *DeviceApp {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceApp.
+func (c *DeviceAppClient) QueryOrganization(_m *DeviceApp) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceapp.Table, deviceapp.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceapp.OrganizationTable, deviceapp.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceApp.
+func (c *DeviceAppClient) QueryDevice(_m *DeviceApp) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceapp.Table, deviceapp.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceapp.DeviceTable, deviceapp.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceAppClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceApp
+	return append(hooks[:len(hooks):len(hooks)], deviceapp.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceAppClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceApp
+	return append(inters[:len(inters):len(inters)], deviceapp.Interceptors[:]...)
+}
+
+func (c *DeviceAppClient) mutate(ctx context.Context, m *DeviceAppMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceAppCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceAppUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceAppUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceAppDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceApp mutation op: %q", m.Op())
+	}
+}
+
+// DeviceCertificateClient is a client for the DeviceCertificate schema.
+type DeviceCertificateClient struct {
+	config
+}
+
+// NewDeviceCertificateClient returns a client for the DeviceCertificate from the given config.
+func NewDeviceCertificateClient(c config) *DeviceCertificateClient {
+	return &DeviceCertificateClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `devicecertificate.Hooks(f(g(h())))`.
+func (c *DeviceCertificateClient) Use(hooks ...Hook) {
+	c.hooks.DeviceCertificate = append(c.hooks.DeviceCertificate, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `devicecertificate.Intercept(f(g(h())))`.
+func (c *DeviceCertificateClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceCertificate = append(c.inters.DeviceCertificate, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceCertificate entity.
+func (c *DeviceCertificateClient) Create() *DeviceCertificateCreate {
+	mutation := newDeviceCertificateMutation(c.config, OpCreate)
+	return &DeviceCertificateCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceCertificate entities.
+func (c *DeviceCertificateClient) CreateBulk(builders ...*DeviceCertificateCreate) *DeviceCertificateCreateBulk {
+	return &DeviceCertificateCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceCertificateClient) MapCreateBulk(slice any, setFunc func(*DeviceCertificateCreate, int)) *DeviceCertificateCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceCertificateCreateBulk{err: fmt.Errorf("calling to DeviceCertificateClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceCertificateCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceCertificateCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceCertificate.
+func (c *DeviceCertificateClient) Update() *DeviceCertificateUpdate {
+	mutation := newDeviceCertificateMutation(c.config, OpUpdate)
+	return &DeviceCertificateUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceCertificateClient) UpdateOne(_m *DeviceCertificate) *DeviceCertificateUpdateOne {
+	mutation := newDeviceCertificateMutation(c.config, OpUpdateOne, withDeviceCertificate(_m))
+	return &DeviceCertificateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceCertificateClient) UpdateOneID(id string) *DeviceCertificateUpdateOne {
+	mutation := newDeviceCertificateMutation(c.config, OpUpdateOne, withDeviceCertificateID(id))
+	return &DeviceCertificateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceCertificate.
+func (c *DeviceCertificateClient) Delete() *DeviceCertificateDelete {
+	mutation := newDeviceCertificateMutation(c.config, OpDelete)
+	return &DeviceCertificateDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceCertificateClient) DeleteOne(_m *DeviceCertificate) *DeviceCertificateDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceCertificateClient) DeleteOneID(id string) *DeviceCertificateDeleteOne {
+	builder := c.Delete().Where(devicecertificate.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceCertificateDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceCertificate.
+func (c *DeviceCertificateClient) Query() *DeviceCertificateQuery {
+	return &DeviceCertificateQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceCertificate},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceCertificate entity by its id.
+func (c *DeviceCertificateClient) Get(ctx context.Context, id string) (*DeviceCertificate, error) {
+	return c.Query().Where(devicecertificate.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceCertificateClient) GetX(ctx context.Context, id string) *DeviceCertificate {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceCertificate.
+func (c *DeviceCertificateClient) QueryOrganization(_m *DeviceCertificate) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecertificate.Table, devicecertificate.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecertificate.OrganizationTable, devicecertificate.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceCertificate.
+func (c *DeviceCertificateClient) QueryDevice(_m *DeviceCertificate) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecertificate.Table, devicecertificate.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecertificate.DeviceTable, devicecertificate.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceCertificateClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceCertificate
+	return append(hooks[:len(hooks):len(hooks)], devicecertificate.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceCertificateClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceCertificate
+	return append(inters[:len(inters):len(inters)], devicecertificate.Interceptors[:]...)
+}
+
+func (c *DeviceCertificateClient) mutate(ctx context.Context, m *DeviceCertificateMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceCertificateCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceCertificateUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceCertificateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceCertificateDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceCertificate mutation op: %q", m.Op())
+	}
+}
+
+// DeviceChannelClient is a client for the DeviceChannel schema.
+type DeviceChannelClient struct {
+	config
+}
+
+// NewDeviceChannelClient returns a client for the DeviceChannel from the given config.
+func NewDeviceChannelClient(c config) *DeviceChannelClient {
+	return &DeviceChannelClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `devicechannel.Hooks(f(g(h())))`.
+func (c *DeviceChannelClient) Use(hooks ...Hook) {
+	c.hooks.DeviceChannel = append(c.hooks.DeviceChannel, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `devicechannel.Intercept(f(g(h())))`.
+func (c *DeviceChannelClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceChannel = append(c.inters.DeviceChannel, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceChannel entity.
+func (c *DeviceChannelClient) Create() *DeviceChannelCreate {
+	mutation := newDeviceChannelMutation(c.config, OpCreate)
+	return &DeviceChannelCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceChannel entities.
+func (c *DeviceChannelClient) CreateBulk(builders ...*DeviceChannelCreate) *DeviceChannelCreateBulk {
+	return &DeviceChannelCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceChannelClient) MapCreateBulk(slice any, setFunc func(*DeviceChannelCreate, int)) *DeviceChannelCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceChannelCreateBulk{err: fmt.Errorf("calling to DeviceChannelClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceChannelCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceChannelCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceChannel.
+func (c *DeviceChannelClient) Update() *DeviceChannelUpdate {
+	mutation := newDeviceChannelMutation(c.config, OpUpdate)
+	return &DeviceChannelUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceChannelClient) UpdateOne(_m *DeviceChannel) *DeviceChannelUpdateOne {
+	mutation := newDeviceChannelMutation(c.config, OpUpdateOne, withDeviceChannel(_m))
+	return &DeviceChannelUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceChannelClient) UpdateOneID(id string) *DeviceChannelUpdateOne {
+	mutation := newDeviceChannelMutation(c.config, OpUpdateOne, withDeviceChannelID(id))
+	return &DeviceChannelUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceChannel.
+func (c *DeviceChannelClient) Delete() *DeviceChannelDelete {
+	mutation := newDeviceChannelMutation(c.config, OpDelete)
+	return &DeviceChannelDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceChannelClient) DeleteOne(_m *DeviceChannel) *DeviceChannelDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceChannelClient) DeleteOneID(id string) *DeviceChannelDeleteOne {
+	builder := c.Delete().Where(devicechannel.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceChannelDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceChannel.
+func (c *DeviceChannelClient) Query() *DeviceChannelQuery {
+	return &DeviceChannelQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceChannel},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceChannel entity by its id.
+func (c *DeviceChannelClient) Get(ctx context.Context, id string) (*DeviceChannel, error) {
+	return c.Query().Where(devicechannel.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceChannelClient) GetX(ctx context.Context, id string) *DeviceChannel {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceChannel.
+func (c *DeviceChannelClient) QueryOrganization(_m *DeviceChannel) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicechannel.Table, devicechannel.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicechannel.OrganizationTable, devicechannel.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceChannel.
+func (c *DeviceChannelClient) QueryDevice(_m *DeviceChannel) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicechannel.Table, devicechannel.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicechannel.DeviceTable, devicechannel.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceChannelClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceChannel
+	return append(hooks[:len(hooks):len(hooks)], devicechannel.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceChannelClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceChannel
+	return append(inters[:len(inters):len(inters)], devicechannel.Interceptors[:]...)
+}
+
+func (c *DeviceChannelClient) mutate(ctx context.Context, m *DeviceChannelMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceChannelCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceChannelUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceChannelUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceChannelDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceChannel mutation op: %q", m.Op())
+	}
+}
+
+// DeviceCommandClient is a client for the DeviceCommand schema.
+type DeviceCommandClient struct {
+	config
+}
+
+// NewDeviceCommandClient returns a client for the DeviceCommand from the given config.
+func NewDeviceCommandClient(c config) *DeviceCommandClient {
+	return &DeviceCommandClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `devicecommand.Hooks(f(g(h())))`.
+func (c *DeviceCommandClient) Use(hooks ...Hook) {
+	c.hooks.DeviceCommand = append(c.hooks.DeviceCommand, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `devicecommand.Intercept(f(g(h())))`.
+func (c *DeviceCommandClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceCommand = append(c.inters.DeviceCommand, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceCommand entity.
+func (c *DeviceCommandClient) Create() *DeviceCommandCreate {
+	mutation := newDeviceCommandMutation(c.config, OpCreate)
+	return &DeviceCommandCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceCommand entities.
+func (c *DeviceCommandClient) CreateBulk(builders ...*DeviceCommandCreate) *DeviceCommandCreateBulk {
+	return &DeviceCommandCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceCommandClient) MapCreateBulk(slice any, setFunc func(*DeviceCommandCreate, int)) *DeviceCommandCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceCommandCreateBulk{err: fmt.Errorf("calling to DeviceCommandClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceCommandCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceCommandCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceCommand.
+func (c *DeviceCommandClient) Update() *DeviceCommandUpdate {
+	mutation := newDeviceCommandMutation(c.config, OpUpdate)
+	return &DeviceCommandUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceCommandClient) UpdateOne(_m *DeviceCommand) *DeviceCommandUpdateOne {
+	mutation := newDeviceCommandMutation(c.config, OpUpdateOne, withDeviceCommand(_m))
+	return &DeviceCommandUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceCommandClient) UpdateOneID(id string) *DeviceCommandUpdateOne {
+	mutation := newDeviceCommandMutation(c.config, OpUpdateOne, withDeviceCommandID(id))
+	return &DeviceCommandUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceCommand.
+func (c *DeviceCommandClient) Delete() *DeviceCommandDelete {
+	mutation := newDeviceCommandMutation(c.config, OpDelete)
+	return &DeviceCommandDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceCommandClient) DeleteOne(_m *DeviceCommand) *DeviceCommandDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceCommandClient) DeleteOneID(id string) *DeviceCommandDeleteOne {
+	builder := c.Delete().Where(devicecommand.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceCommandDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceCommand.
+func (c *DeviceCommandClient) Query() *DeviceCommandQuery {
+	return &DeviceCommandQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceCommand},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceCommand entity by its id.
+func (c *DeviceCommandClient) Get(ctx context.Context, id string) (*DeviceCommand, error) {
+	return c.Query().Where(devicecommand.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceCommandClient) GetX(ctx context.Context, id string) *DeviceCommand {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceCommand.
+func (c *DeviceCommandClient) QueryOrganization(_m *DeviceCommand) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecommand.Table, devicecommand.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecommand.OrganizationTable, devicecommand.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceCommand.
+func (c *DeviceCommandClient) QueryDevice(_m *DeviceCommand) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecommand.Table, devicecommand.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecommand.DeviceTable, devicecommand.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryChannel queries the channel edge of a DeviceCommand.
+func (c *DeviceCommandClient) QueryChannel(_m *DeviceCommand) *DeviceChannelQuery {
+	query := (&DeviceChannelClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicecommand.Table, devicecommand.FieldID, id),
+			sqlgraph.To(devicechannel.Table, devicechannel.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicecommand.ChannelTable, devicecommand.ChannelColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceCommandClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceCommand
+	return append(hooks[:len(hooks):len(hooks)], devicecommand.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceCommandClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceCommand
+	return append(inters[:len(inters):len(inters)], devicecommand.Interceptors[:]...)
+}
+
+func (c *DeviceCommandClient) mutate(ctx context.Context, m *DeviceCommandMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceCommandCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceCommandUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceCommandUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceCommandDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceCommand mutation op: %q", m.Op())
+	}
+}
+
+// DeviceIdentityClient is a client for the DeviceIdentity schema.
+type DeviceIdentityClient struct {
+	config
+}
+
+// NewDeviceIdentityClient returns a client for the DeviceIdentity from the given config.
+func NewDeviceIdentityClient(c config) *DeviceIdentityClient {
+	return &DeviceIdentityClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `deviceidentity.Hooks(f(g(h())))`.
+func (c *DeviceIdentityClient) Use(hooks ...Hook) {
+	c.hooks.DeviceIdentity = append(c.hooks.DeviceIdentity, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `deviceidentity.Intercept(f(g(h())))`.
+func (c *DeviceIdentityClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceIdentity = append(c.inters.DeviceIdentity, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceIdentity entity.
+func (c *DeviceIdentityClient) Create() *DeviceIdentityCreate {
+	mutation := newDeviceIdentityMutation(c.config, OpCreate)
+	return &DeviceIdentityCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceIdentity entities.
+func (c *DeviceIdentityClient) CreateBulk(builders ...*DeviceIdentityCreate) *DeviceIdentityCreateBulk {
+	return &DeviceIdentityCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceIdentityClient) MapCreateBulk(slice any, setFunc func(*DeviceIdentityCreate, int)) *DeviceIdentityCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceIdentityCreateBulk{err: fmt.Errorf("calling to DeviceIdentityClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceIdentityCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceIdentityCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceIdentity.
+func (c *DeviceIdentityClient) Update() *DeviceIdentityUpdate {
+	mutation := newDeviceIdentityMutation(c.config, OpUpdate)
+	return &DeviceIdentityUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceIdentityClient) UpdateOne(_m *DeviceIdentity) *DeviceIdentityUpdateOne {
+	mutation := newDeviceIdentityMutation(c.config, OpUpdateOne, withDeviceIdentity(_m))
+	return &DeviceIdentityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceIdentityClient) UpdateOneID(id string) *DeviceIdentityUpdateOne {
+	mutation := newDeviceIdentityMutation(c.config, OpUpdateOne, withDeviceIdentityID(id))
+	return &DeviceIdentityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceIdentity.
+func (c *DeviceIdentityClient) Delete() *DeviceIdentityDelete {
+	mutation := newDeviceIdentityMutation(c.config, OpDelete)
+	return &DeviceIdentityDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceIdentityClient) DeleteOne(_m *DeviceIdentity) *DeviceIdentityDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceIdentityClient) DeleteOneID(id string) *DeviceIdentityDeleteOne {
+	builder := c.Delete().Where(deviceidentity.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceIdentityDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceIdentity.
+func (c *DeviceIdentityClient) Query() *DeviceIdentityQuery {
+	return &DeviceIdentityQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceIdentity},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceIdentity entity by its id.
+func (c *DeviceIdentityClient) Get(ctx context.Context, id string) (*DeviceIdentity, error) {
+	return c.Query().Where(deviceidentity.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceIdentityClient) GetX(ctx context.Context, id string) *DeviceIdentity {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceIdentity.
+func (c *DeviceIdentityClient) QueryOrganization(_m *DeviceIdentity) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceidentity.Table, deviceidentity.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceidentity.OrganizationTable, deviceidentity.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryEnrollment queries the enrollment edge of a DeviceIdentity.
+func (c *DeviceIdentityClient) QueryEnrollment(_m *DeviceIdentity) *EnrollmentQuery {
+	query := (&EnrollmentClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceidentity.Table, deviceidentity.FieldID, id),
+			sqlgraph.To(enrollment.Table, enrollment.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceidentity.EnrollmentTable, deviceidentity.EnrollmentColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceIdentity.
+func (c *DeviceIdentityClient) QueryDevice(_m *DeviceIdentity) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceidentity.Table, deviceidentity.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceidentity.DeviceTable, deviceidentity.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceIdentityClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceIdentity
+	return append(hooks[:len(hooks):len(hooks)], deviceidentity.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceIdentityClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceIdentity
+	return append(inters[:len(inters):len(inters)], deviceidentity.Interceptors[:]...)
+}
+
+func (c *DeviceIdentityClient) mutate(ctx context.Context, m *DeviceIdentityMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceIdentityCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceIdentityUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceIdentityUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceIdentityDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceIdentity mutation op: %q", m.Op())
+	}
+}
+
+// DeviceOsUpdateClient is a client for the DeviceOsUpdate schema.
+type DeviceOsUpdateClient struct {
+	config
+}
+
+// NewDeviceOsUpdateClient returns a client for the DeviceOsUpdate from the given config.
+func NewDeviceOsUpdateClient(c config) *DeviceOsUpdateClient {
+	return &DeviceOsUpdateClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `deviceosupdate.Hooks(f(g(h())))`.
+func (c *DeviceOsUpdateClient) Use(hooks ...Hook) {
+	c.hooks.DeviceOsUpdate = append(c.hooks.DeviceOsUpdate, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `deviceosupdate.Intercept(f(g(h())))`.
+func (c *DeviceOsUpdateClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceOsUpdate = append(c.inters.DeviceOsUpdate, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceOsUpdate entity.
+func (c *DeviceOsUpdateClient) Create() *DeviceOsUpdateCreate {
+	mutation := newDeviceOsUpdateMutation(c.config, OpCreate)
+	return &DeviceOsUpdateCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceOsUpdate entities.
+func (c *DeviceOsUpdateClient) CreateBulk(builders ...*DeviceOsUpdateCreate) *DeviceOsUpdateCreateBulk {
+	return &DeviceOsUpdateCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceOsUpdateClient) MapCreateBulk(slice any, setFunc func(*DeviceOsUpdateCreate, int)) *DeviceOsUpdateCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceOsUpdateCreateBulk{err: fmt.Errorf("calling to DeviceOsUpdateClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceOsUpdateCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceOsUpdateCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) Update() *DeviceOsUpdateUpdate {
+	mutation := newDeviceOsUpdateMutation(c.config, OpUpdate)
+	return &DeviceOsUpdateUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceOsUpdateClient) UpdateOne(_m *DeviceOsUpdate) *DeviceOsUpdateUpdateOne {
+	mutation := newDeviceOsUpdateMutation(c.config, OpUpdateOne, withDeviceOsUpdate(_m))
+	return &DeviceOsUpdateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceOsUpdateClient) UpdateOneID(id string) *DeviceOsUpdateUpdateOne {
+	mutation := newDeviceOsUpdateMutation(c.config, OpUpdateOne, withDeviceOsUpdateID(id))
+	return &DeviceOsUpdateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) Delete() *DeviceOsUpdateDelete {
+	mutation := newDeviceOsUpdateMutation(c.config, OpDelete)
+	return &DeviceOsUpdateDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceOsUpdateClient) DeleteOne(_m *DeviceOsUpdate) *DeviceOsUpdateDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceOsUpdateClient) DeleteOneID(id string) *DeviceOsUpdateDeleteOne {
+	builder := c.Delete().Where(deviceosupdate.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceOsUpdateDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) Query() *DeviceOsUpdateQuery {
+	return &DeviceOsUpdateQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceOsUpdate},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceOsUpdate entity by its id.
+func (c *DeviceOsUpdateClient) Get(ctx context.Context, id string) (*DeviceOsUpdate, error) {
+	return c.Query().Where(deviceosupdate.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceOsUpdateClient) GetX(ctx context.Context, id string) *DeviceOsUpdate {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) QueryOrganization(_m *DeviceOsUpdate) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceosupdate.Table, deviceosupdate.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceosupdate.OrganizationTable, deviceosupdate.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceOsUpdate.
+func (c *DeviceOsUpdateClient) QueryDevice(_m *DeviceOsUpdate) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceosupdate.Table, deviceosupdate.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceosupdate.DeviceTable, deviceosupdate.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceOsUpdateClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceOsUpdate
+	return append(hooks[:len(hooks):len(hooks)], deviceosupdate.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceOsUpdateClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceOsUpdate
+	return append(inters[:len(inters):len(inters)], deviceosupdate.Interceptors[:]...)
+}
+
+func (c *DeviceOsUpdateClient) mutate(ctx context.Context, m *DeviceOsUpdateMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceOsUpdateCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceOsUpdateUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceOsUpdateUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceOsUpdateDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceOsUpdate mutation op: %q", m.Op())
+	}
+}
+
+// DeviceProfileClient is a client for the DeviceProfile schema.
+type DeviceProfileClient struct {
+	config
+}
+
+// NewDeviceProfileClient returns a client for the DeviceProfile from the given config.
+func NewDeviceProfileClient(c config) *DeviceProfileClient {
+	return &DeviceProfileClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `deviceprofile.Hooks(f(g(h())))`.
+func (c *DeviceProfileClient) Use(hooks ...Hook) {
+	c.hooks.DeviceProfile = append(c.hooks.DeviceProfile, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `deviceprofile.Intercept(f(g(h())))`.
+func (c *DeviceProfileClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceProfile = append(c.inters.DeviceProfile, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceProfile entity.
+func (c *DeviceProfileClient) Create() *DeviceProfileCreate {
+	mutation := newDeviceProfileMutation(c.config, OpCreate)
+	return &DeviceProfileCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceProfile entities.
+func (c *DeviceProfileClient) CreateBulk(builders ...*DeviceProfileCreate) *DeviceProfileCreateBulk {
+	return &DeviceProfileCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceProfileClient) MapCreateBulk(slice any, setFunc func(*DeviceProfileCreate, int)) *DeviceProfileCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceProfileCreateBulk{err: fmt.Errorf("calling to DeviceProfileClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceProfileCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceProfileCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceProfile.
+func (c *DeviceProfileClient) Update() *DeviceProfileUpdate {
+	mutation := newDeviceProfileMutation(c.config, OpUpdate)
+	return &DeviceProfileUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceProfileClient) UpdateOne(_m *DeviceProfile) *DeviceProfileUpdateOne {
+	mutation := newDeviceProfileMutation(c.config, OpUpdateOne, withDeviceProfile(_m))
+	return &DeviceProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceProfileClient) UpdateOneID(id string) *DeviceProfileUpdateOne {
+	mutation := newDeviceProfileMutation(c.config, OpUpdateOne, withDeviceProfileID(id))
+	return &DeviceProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceProfile.
+func (c *DeviceProfileClient) Delete() *DeviceProfileDelete {
+	mutation := newDeviceProfileMutation(c.config, OpDelete)
+	return &DeviceProfileDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceProfileClient) DeleteOne(_m *DeviceProfile) *DeviceProfileDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceProfileClient) DeleteOneID(id string) *DeviceProfileDeleteOne {
+	builder := c.Delete().Where(deviceprofile.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceProfileDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceProfile.
+func (c *DeviceProfileClient) Query() *DeviceProfileQuery {
+	return &DeviceProfileQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceProfile},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceProfile entity by its id.
+func (c *DeviceProfileClient) Get(ctx context.Context, id string) (*DeviceProfile, error) {
+	return c.Query().Where(deviceprofile.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceProfileClient) GetX(ctx context.Context, id string) *DeviceProfile {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceProfile.
+func (c *DeviceProfileClient) QueryOrganization(_m *DeviceProfile) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceprofile.Table, deviceprofile.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceprofile.OrganizationTable, deviceprofile.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceProfile.
+func (c *DeviceProfileClient) QueryDevice(_m *DeviceProfile) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceprofile.Table, deviceprofile.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceprofile.DeviceTable, deviceprofile.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceProfileClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceProfile
+	return append(hooks[:len(hooks):len(hooks)], deviceprofile.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceProfileClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceProfile
+	return append(inters[:len(inters):len(inters)], deviceprofile.Interceptors[:]...)
+}
+
+func (c *DeviceProfileClient) mutate(ctx context.Context, m *DeviceProfileMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceProfileCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceProfileUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceProfileDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceProfile mutation op: %q", m.Op())
+	}
+}
+
+// DeviceSecretClient is a client for the DeviceSecret schema.
+type DeviceSecretClient struct {
+	config
+}
+
+// NewDeviceSecretClient returns a client for the DeviceSecret from the given config.
+func NewDeviceSecretClient(c config) *DeviceSecretClient {
+	return &DeviceSecretClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `devicesecret.Hooks(f(g(h())))`.
+func (c *DeviceSecretClient) Use(hooks ...Hook) {
+	c.hooks.DeviceSecret = append(c.hooks.DeviceSecret, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `devicesecret.Intercept(f(g(h())))`.
+func (c *DeviceSecretClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DeviceSecret = append(c.inters.DeviceSecret, interceptors...)
+}
+
+// Create returns a builder for creating a DeviceSecret entity.
+func (c *DeviceSecretClient) Create() *DeviceSecretCreate {
+	mutation := newDeviceSecretMutation(c.config, OpCreate)
+	return &DeviceSecretCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DeviceSecret entities.
+func (c *DeviceSecretClient) CreateBulk(builders ...*DeviceSecretCreate) *DeviceSecretCreateBulk {
+	return &DeviceSecretCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DeviceSecretClient) MapCreateBulk(slice any, setFunc func(*DeviceSecretCreate, int)) *DeviceSecretCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DeviceSecretCreateBulk{err: fmt.Errorf("calling to DeviceSecretClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DeviceSecretCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DeviceSecretCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DeviceSecret.
+func (c *DeviceSecretClient) Update() *DeviceSecretUpdate {
+	mutation := newDeviceSecretMutation(c.config, OpUpdate)
+	return &DeviceSecretUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DeviceSecretClient) UpdateOne(_m *DeviceSecret) *DeviceSecretUpdateOne {
+	mutation := newDeviceSecretMutation(c.config, OpUpdateOne, withDeviceSecret(_m))
+	return &DeviceSecretUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DeviceSecretClient) UpdateOneID(id string) *DeviceSecretUpdateOne {
+	mutation := newDeviceSecretMutation(c.config, OpUpdateOne, withDeviceSecretID(id))
+	return &DeviceSecretUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DeviceSecret.
+func (c *DeviceSecretClient) Delete() *DeviceSecretDelete {
+	mutation := newDeviceSecretMutation(c.config, OpDelete)
+	return &DeviceSecretDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DeviceSecretClient) DeleteOne(_m *DeviceSecret) *DeviceSecretDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DeviceSecretClient) DeleteOneID(id string) *DeviceSecretDeleteOne {
+	builder := c.Delete().Where(devicesecret.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DeviceSecretDeleteOne{builder}
+}
+
+// Query returns a query builder for DeviceSecret.
+func (c *DeviceSecretClient) Query() *DeviceSecretQuery {
+	return &DeviceSecretQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDeviceSecret},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DeviceSecret entity by its id.
+func (c *DeviceSecretClient) Get(ctx context.Context, id string) (*DeviceSecret, error) {
+	return c.Query().Where(devicesecret.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DeviceSecretClient) GetX(ctx context.Context, id string) *DeviceSecret {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a DeviceSecret.
+func (c *DeviceSecretClient) QueryOrganization(_m *DeviceSecret) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicesecret.Table, devicesecret.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicesecret.OrganizationTable, devicesecret.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a DeviceSecret.
+func (c *DeviceSecretClient) QueryDevice(_m *DeviceSecret) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(devicesecret.Table, devicesecret.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, devicesecret.DeviceTable, devicesecret.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DeviceSecretClient) Hooks() []Hook {
+	hooks := c.hooks.DeviceSecret
+	return append(hooks[:len(hooks):len(hooks)], devicesecret.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DeviceSecretClient) Interceptors() []Interceptor {
+	inters := c.inters.DeviceSecret
+	return append(inters[:len(inters):len(inters)], devicesecret.Interceptors[:]...)
+}
+
+func (c *DeviceSecretClient) mutate(ctx context.Context, m *DeviceSecretMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DeviceSecretCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DeviceSecretUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DeviceSecretUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DeviceSecretDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DeviceSecret mutation op: %q", m.Op())
+	}
+}
+
+// EnrollmentClient is a client for the Enrollment schema.
+type EnrollmentClient struct {
+	config
+}
+
+// NewEnrollmentClient returns a client for the Enrollment from the given config.
+func NewEnrollmentClient(c config) *EnrollmentClient {
+	return &EnrollmentClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `enrollment.Hooks(f(g(h())))`.
+func (c *EnrollmentClient) Use(hooks ...Hook) {
+	c.hooks.Enrollment = append(c.hooks.Enrollment, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `enrollment.Intercept(f(g(h())))`.
+func (c *EnrollmentClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Enrollment = append(c.inters.Enrollment, interceptors...)
+}
+
+// Create returns a builder for creating a Enrollment entity.
+func (c *EnrollmentClient) Create() *EnrollmentCreate {
+	mutation := newEnrollmentMutation(c.config, OpCreate)
+	return &EnrollmentCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Enrollment entities.
+func (c *EnrollmentClient) CreateBulk(builders ...*EnrollmentCreate) *EnrollmentCreateBulk {
+	return &EnrollmentCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *EnrollmentClient) MapCreateBulk(slice any, setFunc func(*EnrollmentCreate, int)) *EnrollmentCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &EnrollmentCreateBulk{err: fmt.Errorf("calling to EnrollmentClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*EnrollmentCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &EnrollmentCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Enrollment.
+func (c *EnrollmentClient) Update() *EnrollmentUpdate {
+	mutation := newEnrollmentMutation(c.config, OpUpdate)
+	return &EnrollmentUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *EnrollmentClient) UpdateOne(_m *Enrollment) *EnrollmentUpdateOne {
+	mutation := newEnrollmentMutation(c.config, OpUpdateOne, withEnrollment(_m))
+	return &EnrollmentUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *EnrollmentClient) UpdateOneID(id string) *EnrollmentUpdateOne {
+	mutation := newEnrollmentMutation(c.config, OpUpdateOne, withEnrollmentID(id))
+	return &EnrollmentUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Enrollment.
+func (c *EnrollmentClient) Delete() *EnrollmentDelete {
+	mutation := newEnrollmentMutation(c.config, OpDelete)
+	return &EnrollmentDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *EnrollmentClient) DeleteOne(_m *Enrollment) *EnrollmentDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *EnrollmentClient) DeleteOneID(id string) *EnrollmentDeleteOne {
+	builder := c.Delete().Where(enrollment.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &EnrollmentDeleteOne{builder}
+}
+
+// Query returns a query builder for Enrollment.
+func (c *EnrollmentClient) Query() *EnrollmentQuery {
+	return &EnrollmentQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeEnrollment},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Enrollment entity by its id.
+func (c *EnrollmentClient) Get(ctx context.Context, id string) (*Enrollment, error) {
+	return c.Query().Where(enrollment.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *EnrollmentClient) GetX(ctx context.Context, id string) *Enrollment {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a Enrollment.
+func (c *EnrollmentClient) QueryOrganization(_m *Enrollment) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(enrollment.Table, enrollment.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, enrollment.OrganizationTable, enrollment.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryAppleMdm queries the apple_mdm edge of a Enrollment.
+func (c *EnrollmentClient) QueryAppleMdm(_m *Enrollment) *AppleMdmQuery {
+	query := (&AppleMdmClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(enrollment.Table, enrollment.FieldID, id),
+			sqlgraph.To(applemdm.Table, applemdm.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, enrollment.AppleMdmTable, enrollment.AppleMdmColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *EnrollmentClient) Hooks() []Hook {
+	hooks := c.hooks.Enrollment
+	return append(hooks[:len(hooks):len(hooks)], enrollment.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *EnrollmentClient) Interceptors() []Interceptor {
+	inters := c.inters.Enrollment
+	return append(inters[:len(inters):len(inters)], enrollment.Interceptors[:]...)
+}
+
+func (c *EnrollmentClient) mutate(ctx context.Context, m *EnrollmentMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&EnrollmentCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&EnrollmentUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&EnrollmentUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&EnrollmentDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Enrollment mutation op: %q", m.Op())
 	}
 }
 
@@ -2916,6 +4694,189 @@ func (c *RoleClient) mutate(ctx context.Context, m *RoleMutation) (Value, error)
 		return (&RoleDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Role mutation op: %q", m.Op())
+	}
+}
+
+// ScepChallengeClient is a client for the ScepChallenge schema.
+type ScepChallengeClient struct {
+	config
+}
+
+// NewScepChallengeClient returns a client for the ScepChallenge from the given config.
+func NewScepChallengeClient(c config) *ScepChallengeClient {
+	return &ScepChallengeClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `scepchallenge.Hooks(f(g(h())))`.
+func (c *ScepChallengeClient) Use(hooks ...Hook) {
+	c.hooks.ScepChallenge = append(c.hooks.ScepChallenge, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `scepchallenge.Intercept(f(g(h())))`.
+func (c *ScepChallengeClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ScepChallenge = append(c.inters.ScepChallenge, interceptors...)
+}
+
+// Create returns a builder for creating a ScepChallenge entity.
+func (c *ScepChallengeClient) Create() *ScepChallengeCreate {
+	mutation := newScepChallengeMutation(c.config, OpCreate)
+	return &ScepChallengeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ScepChallenge entities.
+func (c *ScepChallengeClient) CreateBulk(builders ...*ScepChallengeCreate) *ScepChallengeCreateBulk {
+	return &ScepChallengeCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ScepChallengeClient) MapCreateBulk(slice any, setFunc func(*ScepChallengeCreate, int)) *ScepChallengeCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ScepChallengeCreateBulk{err: fmt.Errorf("calling to ScepChallengeClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ScepChallengeCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ScepChallengeCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ScepChallenge.
+func (c *ScepChallengeClient) Update() *ScepChallengeUpdate {
+	mutation := newScepChallengeMutation(c.config, OpUpdate)
+	return &ScepChallengeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ScepChallengeClient) UpdateOne(_m *ScepChallenge) *ScepChallengeUpdateOne {
+	mutation := newScepChallengeMutation(c.config, OpUpdateOne, withScepChallenge(_m))
+	return &ScepChallengeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ScepChallengeClient) UpdateOneID(id string) *ScepChallengeUpdateOne {
+	mutation := newScepChallengeMutation(c.config, OpUpdateOne, withScepChallengeID(id))
+	return &ScepChallengeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ScepChallenge.
+func (c *ScepChallengeClient) Delete() *ScepChallengeDelete {
+	mutation := newScepChallengeMutation(c.config, OpDelete)
+	return &ScepChallengeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ScepChallengeClient) DeleteOne(_m *ScepChallenge) *ScepChallengeDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ScepChallengeClient) DeleteOneID(id string) *ScepChallengeDeleteOne {
+	builder := c.Delete().Where(scepchallenge.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ScepChallengeDeleteOne{builder}
+}
+
+// Query returns a query builder for ScepChallenge.
+func (c *ScepChallengeClient) Query() *ScepChallengeQuery {
+	return &ScepChallengeQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeScepChallenge},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ScepChallenge entity by its id.
+func (c *ScepChallengeClient) Get(ctx context.Context, id string) (*ScepChallenge, error) {
+	return c.Query().Where(scepchallenge.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ScepChallengeClient) GetX(ctx context.Context, id string) *ScepChallenge {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryOrganization queries the organization edge of a ScepChallenge.
+func (c *ScepChallengeClient) QueryOrganization(_m *ScepChallenge) *OrganizationQuery {
+	query := (&OrganizationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, id),
+			sqlgraph.To(organization.Table, organization.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.OrganizationTable, scepchallenge.OrganizationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryEnrollment queries the enrollment edge of a ScepChallenge.
+func (c *ScepChallengeClient) QueryEnrollment(_m *ScepChallenge) *EnrollmentQuery {
+	query := (&EnrollmentClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, id),
+			sqlgraph.To(enrollment.Table, enrollment.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.EnrollmentTable, scepchallenge.EnrollmentColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryDevice queries the device edge of a ScepChallenge.
+func (c *ScepChallengeClient) QueryDevice(_m *ScepChallenge) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.DeviceTable, scepchallenge.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ScepChallengeClient) Hooks() []Hook {
+	hooks := c.hooks.ScepChallenge
+	return append(hooks[:len(hooks):len(hooks)], scepchallenge.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ScepChallengeClient) Interceptors() []Interceptor {
+	inters := c.inters.ScepChallenge
+	return append(inters[:len(inters):len(inters)], scepchallenge.Interceptors[:]...)
+}
+
+func (c *ScepChallengeClient) mutate(ctx context.Context, m *ScepChallengeMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ScepChallengeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ScepChallengeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ScepChallengeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ScepChallengeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown ScepChallenge mutation op: %q", m.Op())
 	}
 }
 
@@ -5346,8 +7307,10 @@ func (c *UserClient) mutate(ctx context.Context, m *UserMutation) (Value, error)
 type (
 	hooks struct {
 		Administrator, AdministratorOrganizationLink, Alert, AlertOccurrence, ApiKey,
-		DataKey, Device, IdempotencyRecord, Job, MaintenanceWindow, Organization,
-		Provider, RateLimit, RateShare, RateSlot, Role, Session, SignInThrottle,
+		AppleMdm, DataKey, Device, DeviceApp, DeviceCertificate, DeviceChannel,
+		DeviceCommand, DeviceIdentity, DeviceOsUpdate, DeviceProfile, DeviceSecret,
+		Enrollment, IdempotencyRecord, Job, MaintenanceWindow, Organization, Provider,
+		RateLimit, RateShare, RateSlot, Role, ScepChallenge, Session, SignInThrottle,
 		SigningKey, SystemLogEvent, Ticket, TicketAlert, TicketDelivery,
 		TicketingAlertConfiguration, TicketingBillingMapping, TicketingCompanyMapping,
 		TicketingError, TicketingIntegration, TicketingUsageRecord,
@@ -5355,8 +7318,10 @@ type (
 	}
 	inters struct {
 		Administrator, AdministratorOrganizationLink, Alert, AlertOccurrence, ApiKey,
-		DataKey, Device, IdempotencyRecord, Job, MaintenanceWindow, Organization,
-		Provider, RateLimit, RateShare, RateSlot, Role, Session, SignInThrottle,
+		AppleMdm, DataKey, Device, DeviceApp, DeviceCertificate, DeviceChannel,
+		DeviceCommand, DeviceIdentity, DeviceOsUpdate, DeviceProfile, DeviceSecret,
+		Enrollment, IdempotencyRecord, Job, MaintenanceWindow, Organization, Provider,
+		RateLimit, RateShare, RateSlot, Role, ScepChallenge, Session, SignInThrottle,
 		SigningKey, SystemLogEvent, Ticket, TicketAlert, TicketDelivery,
 		TicketingAlertConfiguration, TicketingBillingMapping, TicketingCompanyMapping,
 		TicketingError, TicketingIntegration, TicketingUsageRecord,

@@ -42,8 +42,44 @@ type Device struct {
 	OsVersion string `json:"os_version,omitempty"`
 	// The organization's own inventory number.
 	AssetTag string `json:"asset_tag,omitempty"`
+	// Apple's identifier of the model, such as Mac15,3.
+	ModelIdentifier string `json:"model_identifier,omitempty"`
+	// The operating system's build.
+	BuildVersion string `json:"build_version,omitempty"`
 	// Whether the device is under management.
 	Enrolled bool `json:"enrolled,omitempty"`
+	// Whether the organization supervises the device.
+	Supervised bool `json:"supervised,omitempty"`
+	// Whether it is a person's own device, of which only work is managed.
+	UserEnrollment bool `json:"user_enrollment,omitempty"`
+	// Whether it was enrolled through Automated Device Enrollment.
+	DepEnrollment bool `json:"dep_enrollment,omitempty"`
+	// Whether its user has approved the management.
+	UserApprovedEnrollment bool `json:"user_approved_enrollment,omitempty"`
+	// Whether it is a Mac with Apple silicon; null if unknown or no Mac.
+	AppleSilicon *bool `json:"apple_silicon,omitempty"`
+	// Whether its activation lock is on; null if unknown.
+	ActivationLockEnabled *bool `json:"activation_lock_enabled,omitempty"`
+	// Whether a passcode is set; null if unknown.
+	PasscodePresent *bool `json:"passcode_present,omitempty"`
+	// Whether the disk is encrypted (FileVault on a Mac); null if unknown.
+	DiskEncryptionEnabled *bool `json:"disk_encryption_enabled,omitempty"`
+	// Whether its bootstrap token is kept here.
+	BootstrapTokenEscrowed bool `json:"bootstrap_token_escrowed,omitempty"`
+	// When its inventory was last read.
+	InventoryAt *time.Time `json:"inventory_at,omitempty"`
+	// When it was first enrolled.
+	FirstEnrolledAt *time.Time `json:"first_enrolled_at,omitempty"`
+	// When it was last enrolled.
+	LastEnrolledAt *time.Time `json:"last_enrolled_at,omitempty"`
+	// When it left by itself; null if it has not since it was last enrolled.
+	CheckoutAt *time.Time `json:"checkout_at,omitempty"`
+	// When it was blocked; null while it may enrol.
+	BlockedAt *time.Time `json:"blocked_at,omitempty"`
+	// Since when it counts as missing; null while it does not.
+	MissingSince *time.Time `json:"missing_since,omitempty"`
+	// When its identity certificate expires.
+	CertificateNotAfter *time.Time `json:"certificate_not_after,omitempty"`
 	// When the device last checked in.
 	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
 	// Who uses the device.
@@ -94,11 +130,11 @@ func (*Device) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case device.FieldEnrolled:
+		case device.FieldEnrolled, device.FieldSupervised, device.FieldUserEnrollment, device.FieldDepEnrollment, device.FieldUserApprovedEnrollment, device.FieldAppleSilicon, device.FieldActivationLockEnabled, device.FieldPasscodePresent, device.FieldDiskEncryptionEnabled, device.FieldBootstrapTokenEscrowed:
 			values[i] = new(sql.NullBool)
-		case device.FieldID, device.FieldOrganizationID, device.FieldProviderID, device.FieldName, device.FieldSerialNumber, device.FieldUdid, device.FieldPlatform, device.FieldModel, device.FieldOsVersion, device.FieldAssetTag, device.FieldUserID:
+		case device.FieldID, device.FieldOrganizationID, device.FieldProviderID, device.FieldName, device.FieldSerialNumber, device.FieldUdid, device.FieldPlatform, device.FieldModel, device.FieldOsVersion, device.FieldAssetTag, device.FieldModelIdentifier, device.FieldBuildVersion, device.FieldUserID:
 			values[i] = new(sql.NullString)
-		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldLastSeenAt:
+		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldInventoryAt, device.FieldFirstEnrolledAt, device.FieldLastEnrolledAt, device.FieldCheckoutAt, device.FieldBlockedAt, device.FieldMissingSince, device.FieldCertificateNotAfter, device.FieldLastSeenAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -187,11 +223,130 @@ func (_m *Device) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.AssetTag = value.String
 			}
+		case device.FieldModelIdentifier:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field model_identifier", values[i])
+			} else if value.Valid {
+				_m.ModelIdentifier = value.String
+			}
+		case device.FieldBuildVersion:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field build_version", values[i])
+			} else if value.Valid {
+				_m.BuildVersion = value.String
+			}
 		case device.FieldEnrolled:
 			if value, ok := values[i].(*sql.NullBool); !ok {
 				return fmt.Errorf("unexpected type %T for field enrolled", values[i])
 			} else if value.Valid {
 				_m.Enrolled = value.Bool
+			}
+		case device.FieldSupervised:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field supervised", values[i])
+			} else if value.Valid {
+				_m.Supervised = value.Bool
+			}
+		case device.FieldUserEnrollment:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field user_enrollment", values[i])
+			} else if value.Valid {
+				_m.UserEnrollment = value.Bool
+			}
+		case device.FieldDepEnrollment:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field dep_enrollment", values[i])
+			} else if value.Valid {
+				_m.DepEnrollment = value.Bool
+			}
+		case device.FieldUserApprovedEnrollment:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field user_approved_enrollment", values[i])
+			} else if value.Valid {
+				_m.UserApprovedEnrollment = value.Bool
+			}
+		case device.FieldAppleSilicon:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field apple_silicon", values[i])
+			} else if value.Valid {
+				_m.AppleSilicon = new(bool)
+				*_m.AppleSilicon = value.Bool
+			}
+		case device.FieldActivationLockEnabled:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field activation_lock_enabled", values[i])
+			} else if value.Valid {
+				_m.ActivationLockEnabled = new(bool)
+				*_m.ActivationLockEnabled = value.Bool
+			}
+		case device.FieldPasscodePresent:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field passcode_present", values[i])
+			} else if value.Valid {
+				_m.PasscodePresent = new(bool)
+				*_m.PasscodePresent = value.Bool
+			}
+		case device.FieldDiskEncryptionEnabled:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field disk_encryption_enabled", values[i])
+			} else if value.Valid {
+				_m.DiskEncryptionEnabled = new(bool)
+				*_m.DiskEncryptionEnabled = value.Bool
+			}
+		case device.FieldBootstrapTokenEscrowed:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field bootstrap_token_escrowed", values[i])
+			} else if value.Valid {
+				_m.BootstrapTokenEscrowed = value.Bool
+			}
+		case device.FieldInventoryAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field inventory_at", values[i])
+			} else if value.Valid {
+				_m.InventoryAt = new(time.Time)
+				*_m.InventoryAt = value.Time
+			}
+		case device.FieldFirstEnrolledAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field first_enrolled_at", values[i])
+			} else if value.Valid {
+				_m.FirstEnrolledAt = new(time.Time)
+				*_m.FirstEnrolledAt = value.Time
+			}
+		case device.FieldLastEnrolledAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field last_enrolled_at", values[i])
+			} else if value.Valid {
+				_m.LastEnrolledAt = new(time.Time)
+				*_m.LastEnrolledAt = value.Time
+			}
+		case device.FieldCheckoutAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field checkout_at", values[i])
+			} else if value.Valid {
+				_m.CheckoutAt = new(time.Time)
+				*_m.CheckoutAt = value.Time
+			}
+		case device.FieldBlockedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field blocked_at", values[i])
+			} else if value.Valid {
+				_m.BlockedAt = new(time.Time)
+				*_m.BlockedAt = value.Time
+			}
+		case device.FieldMissingSince:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field missing_since", values[i])
+			} else if value.Valid {
+				_m.MissingSince = new(time.Time)
+				*_m.MissingSince = value.Time
+			}
+		case device.FieldCertificateNotAfter:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field certificate_not_after", values[i])
+			} else if value.Valid {
+				_m.CertificateNotAfter = new(time.Time)
+				*_m.CertificateNotAfter = value.Time
 			}
 		case device.FieldLastSeenAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -286,8 +441,84 @@ func (_m *Device) String() string {
 	builder.WriteString("asset_tag=")
 	builder.WriteString(_m.AssetTag)
 	builder.WriteString(", ")
+	builder.WriteString("model_identifier=")
+	builder.WriteString(_m.ModelIdentifier)
+	builder.WriteString(", ")
+	builder.WriteString("build_version=")
+	builder.WriteString(_m.BuildVersion)
+	builder.WriteString(", ")
 	builder.WriteString("enrolled=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Enrolled))
+	builder.WriteString(", ")
+	builder.WriteString("supervised=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Supervised))
+	builder.WriteString(", ")
+	builder.WriteString("user_enrollment=")
+	builder.WriteString(fmt.Sprintf("%v", _m.UserEnrollment))
+	builder.WriteString(", ")
+	builder.WriteString("dep_enrollment=")
+	builder.WriteString(fmt.Sprintf("%v", _m.DepEnrollment))
+	builder.WriteString(", ")
+	builder.WriteString("user_approved_enrollment=")
+	builder.WriteString(fmt.Sprintf("%v", _m.UserApprovedEnrollment))
+	builder.WriteString(", ")
+	if v := _m.AppleSilicon; v != nil {
+		builder.WriteString("apple_silicon=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.ActivationLockEnabled; v != nil {
+		builder.WriteString("activation_lock_enabled=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.PasscodePresent; v != nil {
+		builder.WriteString("passcode_present=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.DiskEncryptionEnabled; v != nil {
+		builder.WriteString("disk_encryption_enabled=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	builder.WriteString("bootstrap_token_escrowed=")
+	builder.WriteString(fmt.Sprintf("%v", _m.BootstrapTokenEscrowed))
+	builder.WriteString(", ")
+	if v := _m.InventoryAt; v != nil {
+		builder.WriteString("inventory_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.FirstEnrolledAt; v != nil {
+		builder.WriteString("first_enrolled_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.LastEnrolledAt; v != nil {
+		builder.WriteString("last_enrolled_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.CheckoutAt; v != nil {
+		builder.WriteString("checkout_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.BlockedAt; v != nil {
+		builder.WriteString("blocked_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.MissingSince; v != nil {
+		builder.WriteString("missing_since=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.CertificateNotAfter; v != nil {
+		builder.WriteString("certificate_not_after=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
 	builder.WriteString(", ")
 	if v := _m.LastSeenAt; v != nil {
 		builder.WriteString("last_seen_at=")

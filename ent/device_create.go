@@ -136,6 +136,34 @@ func (_c *DeviceCreate) SetNillableAssetTag(v *string) *DeviceCreate {
 	return _c
 }
 
+// SetModelIdentifier sets the "model_identifier" field.
+func (_c *DeviceCreate) SetModelIdentifier(v string) *DeviceCreate {
+	_c.mutation.SetModelIdentifier(v)
+	return _c
+}
+
+// SetNillableModelIdentifier sets the "model_identifier" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableModelIdentifier(v *string) *DeviceCreate {
+	if v != nil {
+		_c.SetModelIdentifier(*v)
+	}
+	return _c
+}
+
+// SetBuildVersion sets the "build_version" field.
+func (_c *DeviceCreate) SetBuildVersion(v string) *DeviceCreate {
+	_c.mutation.SetBuildVersion(v)
+	return _c
+}
+
+// SetNillableBuildVersion sets the "build_version" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableBuildVersion(v *string) *DeviceCreate {
+	if v != nil {
+		_c.SetBuildVersion(*v)
+	}
+	return _c
+}
+
 // SetEnrolled sets the "enrolled" field.
 func (_c *DeviceCreate) SetEnrolled(v bool) *DeviceCreate {
 	_c.mutation.SetEnrolled(v)
@@ -146,6 +174,230 @@ func (_c *DeviceCreate) SetEnrolled(v bool) *DeviceCreate {
 func (_c *DeviceCreate) SetNillableEnrolled(v *bool) *DeviceCreate {
 	if v != nil {
 		_c.SetEnrolled(*v)
+	}
+	return _c
+}
+
+// SetSupervised sets the "supervised" field.
+func (_c *DeviceCreate) SetSupervised(v bool) *DeviceCreate {
+	_c.mutation.SetSupervised(v)
+	return _c
+}
+
+// SetNillableSupervised sets the "supervised" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableSupervised(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetSupervised(*v)
+	}
+	return _c
+}
+
+// SetUserEnrollment sets the "user_enrollment" field.
+func (_c *DeviceCreate) SetUserEnrollment(v bool) *DeviceCreate {
+	_c.mutation.SetUserEnrollment(v)
+	return _c
+}
+
+// SetNillableUserEnrollment sets the "user_enrollment" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableUserEnrollment(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetUserEnrollment(*v)
+	}
+	return _c
+}
+
+// SetDepEnrollment sets the "dep_enrollment" field.
+func (_c *DeviceCreate) SetDepEnrollment(v bool) *DeviceCreate {
+	_c.mutation.SetDepEnrollment(v)
+	return _c
+}
+
+// SetNillableDepEnrollment sets the "dep_enrollment" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableDepEnrollment(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetDepEnrollment(*v)
+	}
+	return _c
+}
+
+// SetUserApprovedEnrollment sets the "user_approved_enrollment" field.
+func (_c *DeviceCreate) SetUserApprovedEnrollment(v bool) *DeviceCreate {
+	_c.mutation.SetUserApprovedEnrollment(v)
+	return _c
+}
+
+// SetNillableUserApprovedEnrollment sets the "user_approved_enrollment" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableUserApprovedEnrollment(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetUserApprovedEnrollment(*v)
+	}
+	return _c
+}
+
+// SetAppleSilicon sets the "apple_silicon" field.
+func (_c *DeviceCreate) SetAppleSilicon(v bool) *DeviceCreate {
+	_c.mutation.SetAppleSilicon(v)
+	return _c
+}
+
+// SetNillableAppleSilicon sets the "apple_silicon" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableAppleSilicon(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetAppleSilicon(*v)
+	}
+	return _c
+}
+
+// SetActivationLockEnabled sets the "activation_lock_enabled" field.
+func (_c *DeviceCreate) SetActivationLockEnabled(v bool) *DeviceCreate {
+	_c.mutation.SetActivationLockEnabled(v)
+	return _c
+}
+
+// SetNillableActivationLockEnabled sets the "activation_lock_enabled" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableActivationLockEnabled(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetActivationLockEnabled(*v)
+	}
+	return _c
+}
+
+// SetPasscodePresent sets the "passcode_present" field.
+func (_c *DeviceCreate) SetPasscodePresent(v bool) *DeviceCreate {
+	_c.mutation.SetPasscodePresent(v)
+	return _c
+}
+
+// SetNillablePasscodePresent sets the "passcode_present" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillablePasscodePresent(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetPasscodePresent(*v)
+	}
+	return _c
+}
+
+// SetDiskEncryptionEnabled sets the "disk_encryption_enabled" field.
+func (_c *DeviceCreate) SetDiskEncryptionEnabled(v bool) *DeviceCreate {
+	_c.mutation.SetDiskEncryptionEnabled(v)
+	return _c
+}
+
+// SetNillableDiskEncryptionEnabled sets the "disk_encryption_enabled" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableDiskEncryptionEnabled(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetDiskEncryptionEnabled(*v)
+	}
+	return _c
+}
+
+// SetBootstrapTokenEscrowed sets the "bootstrap_token_escrowed" field.
+func (_c *DeviceCreate) SetBootstrapTokenEscrowed(v bool) *DeviceCreate {
+	_c.mutation.SetBootstrapTokenEscrowed(v)
+	return _c
+}
+
+// SetNillableBootstrapTokenEscrowed sets the "bootstrap_token_escrowed" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableBootstrapTokenEscrowed(v *bool) *DeviceCreate {
+	if v != nil {
+		_c.SetBootstrapTokenEscrowed(*v)
+	}
+	return _c
+}
+
+// SetInventoryAt sets the "inventory_at" field.
+func (_c *DeviceCreate) SetInventoryAt(v time.Time) *DeviceCreate {
+	_c.mutation.SetInventoryAt(v)
+	return _c
+}
+
+// SetNillableInventoryAt sets the "inventory_at" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableInventoryAt(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetInventoryAt(*v)
+	}
+	return _c
+}
+
+// SetFirstEnrolledAt sets the "first_enrolled_at" field.
+func (_c *DeviceCreate) SetFirstEnrolledAt(v time.Time) *DeviceCreate {
+	_c.mutation.SetFirstEnrolledAt(v)
+	return _c
+}
+
+// SetNillableFirstEnrolledAt sets the "first_enrolled_at" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableFirstEnrolledAt(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetFirstEnrolledAt(*v)
+	}
+	return _c
+}
+
+// SetLastEnrolledAt sets the "last_enrolled_at" field.
+func (_c *DeviceCreate) SetLastEnrolledAt(v time.Time) *DeviceCreate {
+	_c.mutation.SetLastEnrolledAt(v)
+	return _c
+}
+
+// SetNillableLastEnrolledAt sets the "last_enrolled_at" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableLastEnrolledAt(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetLastEnrolledAt(*v)
+	}
+	return _c
+}
+
+// SetCheckoutAt sets the "checkout_at" field.
+func (_c *DeviceCreate) SetCheckoutAt(v time.Time) *DeviceCreate {
+	_c.mutation.SetCheckoutAt(v)
+	return _c
+}
+
+// SetNillableCheckoutAt sets the "checkout_at" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableCheckoutAt(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetCheckoutAt(*v)
+	}
+	return _c
+}
+
+// SetBlockedAt sets the "blocked_at" field.
+func (_c *DeviceCreate) SetBlockedAt(v time.Time) *DeviceCreate {
+	_c.mutation.SetBlockedAt(v)
+	return _c
+}
+
+// SetNillableBlockedAt sets the "blocked_at" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableBlockedAt(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetBlockedAt(*v)
+	}
+	return _c
+}
+
+// SetMissingSince sets the "missing_since" field.
+func (_c *DeviceCreate) SetMissingSince(v time.Time) *DeviceCreate {
+	_c.mutation.SetMissingSince(v)
+	return _c
+}
+
+// SetNillableMissingSince sets the "missing_since" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableMissingSince(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetMissingSince(*v)
+	}
+	return _c
+}
+
+// SetCertificateNotAfter sets the "certificate_not_after" field.
+func (_c *DeviceCreate) SetCertificateNotAfter(v time.Time) *DeviceCreate {
+	_c.mutation.SetCertificateNotAfter(v)
+	return _c
+}
+
+// SetNillableCertificateNotAfter sets the "certificate_not_after" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableCertificateNotAfter(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetCertificateNotAfter(*v)
 	}
 	return _c
 }
@@ -257,6 +509,26 @@ func (_c *DeviceCreate) defaults() error {
 		v := device.DefaultEnrolled
 		_c.mutation.SetEnrolled(v)
 	}
+	if _, ok := _c.mutation.Supervised(); !ok {
+		v := device.DefaultSupervised
+		_c.mutation.SetSupervised(v)
+	}
+	if _, ok := _c.mutation.UserEnrollment(); !ok {
+		v := device.DefaultUserEnrollment
+		_c.mutation.SetUserEnrollment(v)
+	}
+	if _, ok := _c.mutation.DepEnrollment(); !ok {
+		v := device.DefaultDepEnrollment
+		_c.mutation.SetDepEnrollment(v)
+	}
+	if _, ok := _c.mutation.UserApprovedEnrollment(); !ok {
+		v := device.DefaultUserApprovedEnrollment
+		_c.mutation.SetUserApprovedEnrollment(v)
+	}
+	if _, ok := _c.mutation.BootstrapTokenEscrowed(); !ok {
+		v := device.DefaultBootstrapTokenEscrowed
+		_c.mutation.SetBootstrapTokenEscrowed(v)
+	}
 	if _, ok := _c.mutation.ID(); !ok {
 		if device.DefaultID == nil {
 			return fmt.Errorf("ent: uninitialized device.DefaultID (forgotten import ent/runtime?)")
@@ -335,8 +607,33 @@ func (_c *DeviceCreate) check() error {
 			return &ValidationError{Name: "asset_tag", err: fmt.Errorf(`ent: validator failed for field "Device.asset_tag": %w`, err)}
 		}
 	}
+	if v, ok := _c.mutation.ModelIdentifier(); ok {
+		if err := device.ModelIdentifierValidator(v); err != nil {
+			return &ValidationError{Name: "model_identifier", err: fmt.Errorf(`ent: validator failed for field "Device.model_identifier": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.BuildVersion(); ok {
+		if err := device.BuildVersionValidator(v); err != nil {
+			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
+		}
+	}
 	if _, ok := _c.mutation.Enrolled(); !ok {
 		return &ValidationError{Name: "enrolled", err: errors.New(`ent: missing required field "Device.enrolled"`)}
+	}
+	if _, ok := _c.mutation.Supervised(); !ok {
+		return &ValidationError{Name: "supervised", err: errors.New(`ent: missing required field "Device.supervised"`)}
+	}
+	if _, ok := _c.mutation.UserEnrollment(); !ok {
+		return &ValidationError{Name: "user_enrollment", err: errors.New(`ent: missing required field "Device.user_enrollment"`)}
+	}
+	if _, ok := _c.mutation.DepEnrollment(); !ok {
+		return &ValidationError{Name: "dep_enrollment", err: errors.New(`ent: missing required field "Device.dep_enrollment"`)}
+	}
+	if _, ok := _c.mutation.UserApprovedEnrollment(); !ok {
+		return &ValidationError{Name: "user_approved_enrollment", err: errors.New(`ent: missing required field "Device.user_approved_enrollment"`)}
+	}
+	if _, ok := _c.mutation.BootstrapTokenEscrowed(); !ok {
+		return &ValidationError{Name: "bootstrap_token_escrowed", err: errors.New(`ent: missing required field "Device.bootstrap_token_escrowed"`)}
 	}
 	if v, ok := _c.mutation.ID(); ok {
 		if err := device.IDValidator(v); err != nil {
@@ -421,9 +718,81 @@ func (_c *DeviceCreate) createSpec() (*Device, *sqlgraph.CreateSpec) {
 		_spec.SetField(device.FieldAssetTag, field.TypeString, value)
 		_node.AssetTag = value
 	}
+	if value, ok := _c.mutation.ModelIdentifier(); ok {
+		_spec.SetField(device.FieldModelIdentifier, field.TypeString, value)
+		_node.ModelIdentifier = value
+	}
+	if value, ok := _c.mutation.BuildVersion(); ok {
+		_spec.SetField(device.FieldBuildVersion, field.TypeString, value)
+		_node.BuildVersion = value
+	}
 	if value, ok := _c.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)
 		_node.Enrolled = value
+	}
+	if value, ok := _c.mutation.Supervised(); ok {
+		_spec.SetField(device.FieldSupervised, field.TypeBool, value)
+		_node.Supervised = value
+	}
+	if value, ok := _c.mutation.UserEnrollment(); ok {
+		_spec.SetField(device.FieldUserEnrollment, field.TypeBool, value)
+		_node.UserEnrollment = value
+	}
+	if value, ok := _c.mutation.DepEnrollment(); ok {
+		_spec.SetField(device.FieldDepEnrollment, field.TypeBool, value)
+		_node.DepEnrollment = value
+	}
+	if value, ok := _c.mutation.UserApprovedEnrollment(); ok {
+		_spec.SetField(device.FieldUserApprovedEnrollment, field.TypeBool, value)
+		_node.UserApprovedEnrollment = value
+	}
+	if value, ok := _c.mutation.AppleSilicon(); ok {
+		_spec.SetField(device.FieldAppleSilicon, field.TypeBool, value)
+		_node.AppleSilicon = &value
+	}
+	if value, ok := _c.mutation.ActivationLockEnabled(); ok {
+		_spec.SetField(device.FieldActivationLockEnabled, field.TypeBool, value)
+		_node.ActivationLockEnabled = &value
+	}
+	if value, ok := _c.mutation.PasscodePresent(); ok {
+		_spec.SetField(device.FieldPasscodePresent, field.TypeBool, value)
+		_node.PasscodePresent = &value
+	}
+	if value, ok := _c.mutation.DiskEncryptionEnabled(); ok {
+		_spec.SetField(device.FieldDiskEncryptionEnabled, field.TypeBool, value)
+		_node.DiskEncryptionEnabled = &value
+	}
+	if value, ok := _c.mutation.BootstrapTokenEscrowed(); ok {
+		_spec.SetField(device.FieldBootstrapTokenEscrowed, field.TypeBool, value)
+		_node.BootstrapTokenEscrowed = value
+	}
+	if value, ok := _c.mutation.InventoryAt(); ok {
+		_spec.SetField(device.FieldInventoryAt, field.TypeTime, value)
+		_node.InventoryAt = &value
+	}
+	if value, ok := _c.mutation.FirstEnrolledAt(); ok {
+		_spec.SetField(device.FieldFirstEnrolledAt, field.TypeTime, value)
+		_node.FirstEnrolledAt = &value
+	}
+	if value, ok := _c.mutation.LastEnrolledAt(); ok {
+		_spec.SetField(device.FieldLastEnrolledAt, field.TypeTime, value)
+		_node.LastEnrolledAt = &value
+	}
+	if value, ok := _c.mutation.CheckoutAt(); ok {
+		_spec.SetField(device.FieldCheckoutAt, field.TypeTime, value)
+		_node.CheckoutAt = &value
+	}
+	if value, ok := _c.mutation.BlockedAt(); ok {
+		_spec.SetField(device.FieldBlockedAt, field.TypeTime, value)
+		_node.BlockedAt = &value
+	}
+	if value, ok := _c.mutation.MissingSince(); ok {
+		_spec.SetField(device.FieldMissingSince, field.TypeTime, value)
+		_node.MissingSince = &value
+	}
+	if value, ok := _c.mutation.CertificateNotAfter(); ok {
+		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)
+		_node.CertificateNotAfter = &value
 	}
 	if value, ok := _c.mutation.LastSeenAt(); ok {
 		_spec.SetField(device.FieldLastSeenAt, field.TypeTime, value)

@@ -158,6 +158,46 @@ func (_u *DeviceUpdate) ClearAssetTag() *DeviceUpdate {
 	return _u
 }
 
+// SetModelIdentifier sets the "model_identifier" field.
+func (_u *DeviceUpdate) SetModelIdentifier(v string) *DeviceUpdate {
+	_u.mutation.SetModelIdentifier(v)
+	return _u
+}
+
+// SetNillableModelIdentifier sets the "model_identifier" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableModelIdentifier(v *string) *DeviceUpdate {
+	if v != nil {
+		_u.SetModelIdentifier(*v)
+	}
+	return _u
+}
+
+// ClearModelIdentifier clears the value of the "model_identifier" field.
+func (_u *DeviceUpdate) ClearModelIdentifier() *DeviceUpdate {
+	_u.mutation.ClearModelIdentifier()
+	return _u
+}
+
+// SetBuildVersion sets the "build_version" field.
+func (_u *DeviceUpdate) SetBuildVersion(v string) *DeviceUpdate {
+	_u.mutation.SetBuildVersion(v)
+	return _u
+}
+
+// SetNillableBuildVersion sets the "build_version" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableBuildVersion(v *string) *DeviceUpdate {
+	if v != nil {
+		_u.SetBuildVersion(*v)
+	}
+	return _u
+}
+
+// ClearBuildVersion clears the value of the "build_version" field.
+func (_u *DeviceUpdate) ClearBuildVersion() *DeviceUpdate {
+	_u.mutation.ClearBuildVersion()
+	return _u
+}
+
 // SetEnrolled sets the "enrolled" field.
 func (_u *DeviceUpdate) SetEnrolled(v bool) *DeviceUpdate {
 	_u.mutation.SetEnrolled(v)
@@ -169,6 +209,296 @@ func (_u *DeviceUpdate) SetNillableEnrolled(v *bool) *DeviceUpdate {
 	if v != nil {
 		_u.SetEnrolled(*v)
 	}
+	return _u
+}
+
+// SetSupervised sets the "supervised" field.
+func (_u *DeviceUpdate) SetSupervised(v bool) *DeviceUpdate {
+	_u.mutation.SetSupervised(v)
+	return _u
+}
+
+// SetNillableSupervised sets the "supervised" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableSupervised(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetSupervised(*v)
+	}
+	return _u
+}
+
+// SetUserEnrollment sets the "user_enrollment" field.
+func (_u *DeviceUpdate) SetUserEnrollment(v bool) *DeviceUpdate {
+	_u.mutation.SetUserEnrollment(v)
+	return _u
+}
+
+// SetNillableUserEnrollment sets the "user_enrollment" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableUserEnrollment(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetUserEnrollment(*v)
+	}
+	return _u
+}
+
+// SetDepEnrollment sets the "dep_enrollment" field.
+func (_u *DeviceUpdate) SetDepEnrollment(v bool) *DeviceUpdate {
+	_u.mutation.SetDepEnrollment(v)
+	return _u
+}
+
+// SetNillableDepEnrollment sets the "dep_enrollment" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableDepEnrollment(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetDepEnrollment(*v)
+	}
+	return _u
+}
+
+// SetUserApprovedEnrollment sets the "user_approved_enrollment" field.
+func (_u *DeviceUpdate) SetUserApprovedEnrollment(v bool) *DeviceUpdate {
+	_u.mutation.SetUserApprovedEnrollment(v)
+	return _u
+}
+
+// SetNillableUserApprovedEnrollment sets the "user_approved_enrollment" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableUserApprovedEnrollment(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetUserApprovedEnrollment(*v)
+	}
+	return _u
+}
+
+// SetAppleSilicon sets the "apple_silicon" field.
+func (_u *DeviceUpdate) SetAppleSilicon(v bool) *DeviceUpdate {
+	_u.mutation.SetAppleSilicon(v)
+	return _u
+}
+
+// SetNillableAppleSilicon sets the "apple_silicon" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableAppleSilicon(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetAppleSilicon(*v)
+	}
+	return _u
+}
+
+// ClearAppleSilicon clears the value of the "apple_silicon" field.
+func (_u *DeviceUpdate) ClearAppleSilicon() *DeviceUpdate {
+	_u.mutation.ClearAppleSilicon()
+	return _u
+}
+
+// SetActivationLockEnabled sets the "activation_lock_enabled" field.
+func (_u *DeviceUpdate) SetActivationLockEnabled(v bool) *DeviceUpdate {
+	_u.mutation.SetActivationLockEnabled(v)
+	return _u
+}
+
+// SetNillableActivationLockEnabled sets the "activation_lock_enabled" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableActivationLockEnabled(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetActivationLockEnabled(*v)
+	}
+	return _u
+}
+
+// ClearActivationLockEnabled clears the value of the "activation_lock_enabled" field.
+func (_u *DeviceUpdate) ClearActivationLockEnabled() *DeviceUpdate {
+	_u.mutation.ClearActivationLockEnabled()
+	return _u
+}
+
+// SetPasscodePresent sets the "passcode_present" field.
+func (_u *DeviceUpdate) SetPasscodePresent(v bool) *DeviceUpdate {
+	_u.mutation.SetPasscodePresent(v)
+	return _u
+}
+
+// SetNillablePasscodePresent sets the "passcode_present" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillablePasscodePresent(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetPasscodePresent(*v)
+	}
+	return _u
+}
+
+// ClearPasscodePresent clears the value of the "passcode_present" field.
+func (_u *DeviceUpdate) ClearPasscodePresent() *DeviceUpdate {
+	_u.mutation.ClearPasscodePresent()
+	return _u
+}
+
+// SetDiskEncryptionEnabled sets the "disk_encryption_enabled" field.
+func (_u *DeviceUpdate) SetDiskEncryptionEnabled(v bool) *DeviceUpdate {
+	_u.mutation.SetDiskEncryptionEnabled(v)
+	return _u
+}
+
+// SetNillableDiskEncryptionEnabled sets the "disk_encryption_enabled" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableDiskEncryptionEnabled(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetDiskEncryptionEnabled(*v)
+	}
+	return _u
+}
+
+// ClearDiskEncryptionEnabled clears the value of the "disk_encryption_enabled" field.
+func (_u *DeviceUpdate) ClearDiskEncryptionEnabled() *DeviceUpdate {
+	_u.mutation.ClearDiskEncryptionEnabled()
+	return _u
+}
+
+// SetBootstrapTokenEscrowed sets the "bootstrap_token_escrowed" field.
+func (_u *DeviceUpdate) SetBootstrapTokenEscrowed(v bool) *DeviceUpdate {
+	_u.mutation.SetBootstrapTokenEscrowed(v)
+	return _u
+}
+
+// SetNillableBootstrapTokenEscrowed sets the "bootstrap_token_escrowed" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableBootstrapTokenEscrowed(v *bool) *DeviceUpdate {
+	if v != nil {
+		_u.SetBootstrapTokenEscrowed(*v)
+	}
+	return _u
+}
+
+// SetInventoryAt sets the "inventory_at" field.
+func (_u *DeviceUpdate) SetInventoryAt(v time.Time) *DeviceUpdate {
+	_u.mutation.SetInventoryAt(v)
+	return _u
+}
+
+// SetNillableInventoryAt sets the "inventory_at" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableInventoryAt(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetInventoryAt(*v)
+	}
+	return _u
+}
+
+// ClearInventoryAt clears the value of the "inventory_at" field.
+func (_u *DeviceUpdate) ClearInventoryAt() *DeviceUpdate {
+	_u.mutation.ClearInventoryAt()
+	return _u
+}
+
+// SetFirstEnrolledAt sets the "first_enrolled_at" field.
+func (_u *DeviceUpdate) SetFirstEnrolledAt(v time.Time) *DeviceUpdate {
+	_u.mutation.SetFirstEnrolledAt(v)
+	return _u
+}
+
+// SetNillableFirstEnrolledAt sets the "first_enrolled_at" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableFirstEnrolledAt(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetFirstEnrolledAt(*v)
+	}
+	return _u
+}
+
+// ClearFirstEnrolledAt clears the value of the "first_enrolled_at" field.
+func (_u *DeviceUpdate) ClearFirstEnrolledAt() *DeviceUpdate {
+	_u.mutation.ClearFirstEnrolledAt()
+	return _u
+}
+
+// SetLastEnrolledAt sets the "last_enrolled_at" field.
+func (_u *DeviceUpdate) SetLastEnrolledAt(v time.Time) *DeviceUpdate {
+	_u.mutation.SetLastEnrolledAt(v)
+	return _u
+}
+
+// SetNillableLastEnrolledAt sets the "last_enrolled_at" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableLastEnrolledAt(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetLastEnrolledAt(*v)
+	}
+	return _u
+}
+
+// ClearLastEnrolledAt clears the value of the "last_enrolled_at" field.
+func (_u *DeviceUpdate) ClearLastEnrolledAt() *DeviceUpdate {
+	_u.mutation.ClearLastEnrolledAt()
+	return _u
+}
+
+// SetCheckoutAt sets the "checkout_at" field.
+func (_u *DeviceUpdate) SetCheckoutAt(v time.Time) *DeviceUpdate {
+	_u.mutation.SetCheckoutAt(v)
+	return _u
+}
+
+// SetNillableCheckoutAt sets the "checkout_at" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableCheckoutAt(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetCheckoutAt(*v)
+	}
+	return _u
+}
+
+// ClearCheckoutAt clears the value of the "checkout_at" field.
+func (_u *DeviceUpdate) ClearCheckoutAt() *DeviceUpdate {
+	_u.mutation.ClearCheckoutAt()
+	return _u
+}
+
+// SetBlockedAt sets the "blocked_at" field.
+func (_u *DeviceUpdate) SetBlockedAt(v time.Time) *DeviceUpdate {
+	_u.mutation.SetBlockedAt(v)
+	return _u
+}
+
+// SetNillableBlockedAt sets the "blocked_at" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableBlockedAt(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetBlockedAt(*v)
+	}
+	return _u
+}
+
+// ClearBlockedAt clears the value of the "blocked_at" field.
+func (_u *DeviceUpdate) ClearBlockedAt() *DeviceUpdate {
+	_u.mutation.ClearBlockedAt()
+	return _u
+}
+
+// SetMissingSince sets the "missing_since" field.
+func (_u *DeviceUpdate) SetMissingSince(v time.Time) *DeviceUpdate {
+	_u.mutation.SetMissingSince(v)
+	return _u
+}
+
+// SetNillableMissingSince sets the "missing_since" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableMissingSince(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetMissingSince(*v)
+	}
+	return _u
+}
+
+// ClearMissingSince clears the value of the "missing_since" field.
+func (_u *DeviceUpdate) ClearMissingSince() *DeviceUpdate {
+	_u.mutation.ClearMissingSince()
+	return _u
+}
+
+// SetCertificateNotAfter sets the "certificate_not_after" field.
+func (_u *DeviceUpdate) SetCertificateNotAfter(v time.Time) *DeviceUpdate {
+	_u.mutation.SetCertificateNotAfter(v)
+	return _u
+}
+
+// SetNillableCertificateNotAfter sets the "certificate_not_after" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableCertificateNotAfter(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetCertificateNotAfter(*v)
+	}
+	return _u
+}
+
+// ClearCertificateNotAfter clears the value of the "certificate_not_after" field.
+func (_u *DeviceUpdate) ClearCertificateNotAfter() *DeviceUpdate {
+	_u.mutation.ClearCertificateNotAfter()
 	return _u
 }
 
@@ -307,6 +637,16 @@ func (_u *DeviceUpdate) check() error {
 			return &ValidationError{Name: "asset_tag", err: fmt.Errorf(`ent: validator failed for field "Device.asset_tag": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.ModelIdentifier(); ok {
+		if err := device.ModelIdentifierValidator(v); err != nil {
+			return &ValidationError{Name: "model_identifier", err: fmt.Errorf(`ent: validator failed for field "Device.model_identifier": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.BuildVersion(); ok {
+		if err := device.BuildVersionValidator(v); err != nil {
+			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
+		}
+	}
 	if _u.mutation.OrganizationCleared() && len(_u.mutation.OrganizationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "Device.organization"`)
 	}
@@ -367,8 +707,101 @@ func (_u *DeviceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.AssetTagCleared() {
 		_spec.ClearField(device.FieldAssetTag, field.TypeString)
 	}
+	if value, ok := _u.mutation.ModelIdentifier(); ok {
+		_spec.SetField(device.FieldModelIdentifier, field.TypeString, value)
+	}
+	if _u.mutation.ModelIdentifierCleared() {
+		_spec.ClearField(device.FieldModelIdentifier, field.TypeString)
+	}
+	if value, ok := _u.mutation.BuildVersion(); ok {
+		_spec.SetField(device.FieldBuildVersion, field.TypeString, value)
+	}
+	if _u.mutation.BuildVersionCleared() {
+		_spec.ClearField(device.FieldBuildVersion, field.TypeString)
+	}
 	if value, ok := _u.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.Supervised(); ok {
+		_spec.SetField(device.FieldSupervised, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.UserEnrollment(); ok {
+		_spec.SetField(device.FieldUserEnrollment, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.DepEnrollment(); ok {
+		_spec.SetField(device.FieldDepEnrollment, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.UserApprovedEnrollment(); ok {
+		_spec.SetField(device.FieldUserApprovedEnrollment, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.AppleSilicon(); ok {
+		_spec.SetField(device.FieldAppleSilicon, field.TypeBool, value)
+	}
+	if _u.mutation.AppleSiliconCleared() {
+		_spec.ClearField(device.FieldAppleSilicon, field.TypeBool)
+	}
+	if value, ok := _u.mutation.ActivationLockEnabled(); ok {
+		_spec.SetField(device.FieldActivationLockEnabled, field.TypeBool, value)
+	}
+	if _u.mutation.ActivationLockEnabledCleared() {
+		_spec.ClearField(device.FieldActivationLockEnabled, field.TypeBool)
+	}
+	if value, ok := _u.mutation.PasscodePresent(); ok {
+		_spec.SetField(device.FieldPasscodePresent, field.TypeBool, value)
+	}
+	if _u.mutation.PasscodePresentCleared() {
+		_spec.ClearField(device.FieldPasscodePresent, field.TypeBool)
+	}
+	if value, ok := _u.mutation.DiskEncryptionEnabled(); ok {
+		_spec.SetField(device.FieldDiskEncryptionEnabled, field.TypeBool, value)
+	}
+	if _u.mutation.DiskEncryptionEnabledCleared() {
+		_spec.ClearField(device.FieldDiskEncryptionEnabled, field.TypeBool)
+	}
+	if value, ok := _u.mutation.BootstrapTokenEscrowed(); ok {
+		_spec.SetField(device.FieldBootstrapTokenEscrowed, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.InventoryAt(); ok {
+		_spec.SetField(device.FieldInventoryAt, field.TypeTime, value)
+	}
+	if _u.mutation.InventoryAtCleared() {
+		_spec.ClearField(device.FieldInventoryAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.FirstEnrolledAt(); ok {
+		_spec.SetField(device.FieldFirstEnrolledAt, field.TypeTime, value)
+	}
+	if _u.mutation.FirstEnrolledAtCleared() {
+		_spec.ClearField(device.FieldFirstEnrolledAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.LastEnrolledAt(); ok {
+		_spec.SetField(device.FieldLastEnrolledAt, field.TypeTime, value)
+	}
+	if _u.mutation.LastEnrolledAtCleared() {
+		_spec.ClearField(device.FieldLastEnrolledAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.CheckoutAt(); ok {
+		_spec.SetField(device.FieldCheckoutAt, field.TypeTime, value)
+	}
+	if _u.mutation.CheckoutAtCleared() {
+		_spec.ClearField(device.FieldCheckoutAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.BlockedAt(); ok {
+		_spec.SetField(device.FieldBlockedAt, field.TypeTime, value)
+	}
+	if _u.mutation.BlockedAtCleared() {
+		_spec.ClearField(device.FieldBlockedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.MissingSince(); ok {
+		_spec.SetField(device.FieldMissingSince, field.TypeTime, value)
+	}
+	if _u.mutation.MissingSinceCleared() {
+		_spec.ClearField(device.FieldMissingSince, field.TypeTime)
+	}
+	if value, ok := _u.mutation.CertificateNotAfter(); ok {
+		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)
+	}
+	if _u.mutation.CertificateNotAfterCleared() {
+		_spec.ClearField(device.FieldCertificateNotAfter, field.TypeTime)
 	}
 	if value, ok := _u.mutation.LastSeenAt(); ok {
 		_spec.SetField(device.FieldLastSeenAt, field.TypeTime, value)
@@ -555,6 +988,46 @@ func (_u *DeviceUpdateOne) ClearAssetTag() *DeviceUpdateOne {
 	return _u
 }
 
+// SetModelIdentifier sets the "model_identifier" field.
+func (_u *DeviceUpdateOne) SetModelIdentifier(v string) *DeviceUpdateOne {
+	_u.mutation.SetModelIdentifier(v)
+	return _u
+}
+
+// SetNillableModelIdentifier sets the "model_identifier" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableModelIdentifier(v *string) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetModelIdentifier(*v)
+	}
+	return _u
+}
+
+// ClearModelIdentifier clears the value of the "model_identifier" field.
+func (_u *DeviceUpdateOne) ClearModelIdentifier() *DeviceUpdateOne {
+	_u.mutation.ClearModelIdentifier()
+	return _u
+}
+
+// SetBuildVersion sets the "build_version" field.
+func (_u *DeviceUpdateOne) SetBuildVersion(v string) *DeviceUpdateOne {
+	_u.mutation.SetBuildVersion(v)
+	return _u
+}
+
+// SetNillableBuildVersion sets the "build_version" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableBuildVersion(v *string) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetBuildVersion(*v)
+	}
+	return _u
+}
+
+// ClearBuildVersion clears the value of the "build_version" field.
+func (_u *DeviceUpdateOne) ClearBuildVersion() *DeviceUpdateOne {
+	_u.mutation.ClearBuildVersion()
+	return _u
+}
+
 // SetEnrolled sets the "enrolled" field.
 func (_u *DeviceUpdateOne) SetEnrolled(v bool) *DeviceUpdateOne {
 	_u.mutation.SetEnrolled(v)
@@ -566,6 +1039,296 @@ func (_u *DeviceUpdateOne) SetNillableEnrolled(v *bool) *DeviceUpdateOne {
 	if v != nil {
 		_u.SetEnrolled(*v)
 	}
+	return _u
+}
+
+// SetSupervised sets the "supervised" field.
+func (_u *DeviceUpdateOne) SetSupervised(v bool) *DeviceUpdateOne {
+	_u.mutation.SetSupervised(v)
+	return _u
+}
+
+// SetNillableSupervised sets the "supervised" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableSupervised(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetSupervised(*v)
+	}
+	return _u
+}
+
+// SetUserEnrollment sets the "user_enrollment" field.
+func (_u *DeviceUpdateOne) SetUserEnrollment(v bool) *DeviceUpdateOne {
+	_u.mutation.SetUserEnrollment(v)
+	return _u
+}
+
+// SetNillableUserEnrollment sets the "user_enrollment" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableUserEnrollment(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetUserEnrollment(*v)
+	}
+	return _u
+}
+
+// SetDepEnrollment sets the "dep_enrollment" field.
+func (_u *DeviceUpdateOne) SetDepEnrollment(v bool) *DeviceUpdateOne {
+	_u.mutation.SetDepEnrollment(v)
+	return _u
+}
+
+// SetNillableDepEnrollment sets the "dep_enrollment" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableDepEnrollment(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetDepEnrollment(*v)
+	}
+	return _u
+}
+
+// SetUserApprovedEnrollment sets the "user_approved_enrollment" field.
+func (_u *DeviceUpdateOne) SetUserApprovedEnrollment(v bool) *DeviceUpdateOne {
+	_u.mutation.SetUserApprovedEnrollment(v)
+	return _u
+}
+
+// SetNillableUserApprovedEnrollment sets the "user_approved_enrollment" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableUserApprovedEnrollment(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetUserApprovedEnrollment(*v)
+	}
+	return _u
+}
+
+// SetAppleSilicon sets the "apple_silicon" field.
+func (_u *DeviceUpdateOne) SetAppleSilicon(v bool) *DeviceUpdateOne {
+	_u.mutation.SetAppleSilicon(v)
+	return _u
+}
+
+// SetNillableAppleSilicon sets the "apple_silicon" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableAppleSilicon(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetAppleSilicon(*v)
+	}
+	return _u
+}
+
+// ClearAppleSilicon clears the value of the "apple_silicon" field.
+func (_u *DeviceUpdateOne) ClearAppleSilicon() *DeviceUpdateOne {
+	_u.mutation.ClearAppleSilicon()
+	return _u
+}
+
+// SetActivationLockEnabled sets the "activation_lock_enabled" field.
+func (_u *DeviceUpdateOne) SetActivationLockEnabled(v bool) *DeviceUpdateOne {
+	_u.mutation.SetActivationLockEnabled(v)
+	return _u
+}
+
+// SetNillableActivationLockEnabled sets the "activation_lock_enabled" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableActivationLockEnabled(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetActivationLockEnabled(*v)
+	}
+	return _u
+}
+
+// ClearActivationLockEnabled clears the value of the "activation_lock_enabled" field.
+func (_u *DeviceUpdateOne) ClearActivationLockEnabled() *DeviceUpdateOne {
+	_u.mutation.ClearActivationLockEnabled()
+	return _u
+}
+
+// SetPasscodePresent sets the "passcode_present" field.
+func (_u *DeviceUpdateOne) SetPasscodePresent(v bool) *DeviceUpdateOne {
+	_u.mutation.SetPasscodePresent(v)
+	return _u
+}
+
+// SetNillablePasscodePresent sets the "passcode_present" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillablePasscodePresent(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetPasscodePresent(*v)
+	}
+	return _u
+}
+
+// ClearPasscodePresent clears the value of the "passcode_present" field.
+func (_u *DeviceUpdateOne) ClearPasscodePresent() *DeviceUpdateOne {
+	_u.mutation.ClearPasscodePresent()
+	return _u
+}
+
+// SetDiskEncryptionEnabled sets the "disk_encryption_enabled" field.
+func (_u *DeviceUpdateOne) SetDiskEncryptionEnabled(v bool) *DeviceUpdateOne {
+	_u.mutation.SetDiskEncryptionEnabled(v)
+	return _u
+}
+
+// SetNillableDiskEncryptionEnabled sets the "disk_encryption_enabled" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableDiskEncryptionEnabled(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetDiskEncryptionEnabled(*v)
+	}
+	return _u
+}
+
+// ClearDiskEncryptionEnabled clears the value of the "disk_encryption_enabled" field.
+func (_u *DeviceUpdateOne) ClearDiskEncryptionEnabled() *DeviceUpdateOne {
+	_u.mutation.ClearDiskEncryptionEnabled()
+	return _u
+}
+
+// SetBootstrapTokenEscrowed sets the "bootstrap_token_escrowed" field.
+func (_u *DeviceUpdateOne) SetBootstrapTokenEscrowed(v bool) *DeviceUpdateOne {
+	_u.mutation.SetBootstrapTokenEscrowed(v)
+	return _u
+}
+
+// SetNillableBootstrapTokenEscrowed sets the "bootstrap_token_escrowed" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableBootstrapTokenEscrowed(v *bool) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetBootstrapTokenEscrowed(*v)
+	}
+	return _u
+}
+
+// SetInventoryAt sets the "inventory_at" field.
+func (_u *DeviceUpdateOne) SetInventoryAt(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetInventoryAt(v)
+	return _u
+}
+
+// SetNillableInventoryAt sets the "inventory_at" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableInventoryAt(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetInventoryAt(*v)
+	}
+	return _u
+}
+
+// ClearInventoryAt clears the value of the "inventory_at" field.
+func (_u *DeviceUpdateOne) ClearInventoryAt() *DeviceUpdateOne {
+	_u.mutation.ClearInventoryAt()
+	return _u
+}
+
+// SetFirstEnrolledAt sets the "first_enrolled_at" field.
+func (_u *DeviceUpdateOne) SetFirstEnrolledAt(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetFirstEnrolledAt(v)
+	return _u
+}
+
+// SetNillableFirstEnrolledAt sets the "first_enrolled_at" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableFirstEnrolledAt(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetFirstEnrolledAt(*v)
+	}
+	return _u
+}
+
+// ClearFirstEnrolledAt clears the value of the "first_enrolled_at" field.
+func (_u *DeviceUpdateOne) ClearFirstEnrolledAt() *DeviceUpdateOne {
+	_u.mutation.ClearFirstEnrolledAt()
+	return _u
+}
+
+// SetLastEnrolledAt sets the "last_enrolled_at" field.
+func (_u *DeviceUpdateOne) SetLastEnrolledAt(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetLastEnrolledAt(v)
+	return _u
+}
+
+// SetNillableLastEnrolledAt sets the "last_enrolled_at" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableLastEnrolledAt(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetLastEnrolledAt(*v)
+	}
+	return _u
+}
+
+// ClearLastEnrolledAt clears the value of the "last_enrolled_at" field.
+func (_u *DeviceUpdateOne) ClearLastEnrolledAt() *DeviceUpdateOne {
+	_u.mutation.ClearLastEnrolledAt()
+	return _u
+}
+
+// SetCheckoutAt sets the "checkout_at" field.
+func (_u *DeviceUpdateOne) SetCheckoutAt(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetCheckoutAt(v)
+	return _u
+}
+
+// SetNillableCheckoutAt sets the "checkout_at" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableCheckoutAt(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetCheckoutAt(*v)
+	}
+	return _u
+}
+
+// ClearCheckoutAt clears the value of the "checkout_at" field.
+func (_u *DeviceUpdateOne) ClearCheckoutAt() *DeviceUpdateOne {
+	_u.mutation.ClearCheckoutAt()
+	return _u
+}
+
+// SetBlockedAt sets the "blocked_at" field.
+func (_u *DeviceUpdateOne) SetBlockedAt(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetBlockedAt(v)
+	return _u
+}
+
+// SetNillableBlockedAt sets the "blocked_at" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableBlockedAt(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetBlockedAt(*v)
+	}
+	return _u
+}
+
+// ClearBlockedAt clears the value of the "blocked_at" field.
+func (_u *DeviceUpdateOne) ClearBlockedAt() *DeviceUpdateOne {
+	_u.mutation.ClearBlockedAt()
+	return _u
+}
+
+// SetMissingSince sets the "missing_since" field.
+func (_u *DeviceUpdateOne) SetMissingSince(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetMissingSince(v)
+	return _u
+}
+
+// SetNillableMissingSince sets the "missing_since" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableMissingSince(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetMissingSince(*v)
+	}
+	return _u
+}
+
+// ClearMissingSince clears the value of the "missing_since" field.
+func (_u *DeviceUpdateOne) ClearMissingSince() *DeviceUpdateOne {
+	_u.mutation.ClearMissingSince()
+	return _u
+}
+
+// SetCertificateNotAfter sets the "certificate_not_after" field.
+func (_u *DeviceUpdateOne) SetCertificateNotAfter(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetCertificateNotAfter(v)
+	return _u
+}
+
+// SetNillableCertificateNotAfter sets the "certificate_not_after" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableCertificateNotAfter(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetCertificateNotAfter(*v)
+	}
+	return _u
+}
+
+// ClearCertificateNotAfter clears the value of the "certificate_not_after" field.
+func (_u *DeviceUpdateOne) ClearCertificateNotAfter() *DeviceUpdateOne {
+	_u.mutation.ClearCertificateNotAfter()
 	return _u
 }
 
@@ -717,6 +1480,16 @@ func (_u *DeviceUpdateOne) check() error {
 			return &ValidationError{Name: "asset_tag", err: fmt.Errorf(`ent: validator failed for field "Device.asset_tag": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.ModelIdentifier(); ok {
+		if err := device.ModelIdentifierValidator(v); err != nil {
+			return &ValidationError{Name: "model_identifier", err: fmt.Errorf(`ent: validator failed for field "Device.model_identifier": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.BuildVersion(); ok {
+		if err := device.BuildVersionValidator(v); err != nil {
+			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
+		}
+	}
 	if _u.mutation.OrganizationCleared() && len(_u.mutation.OrganizationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "Device.organization"`)
 	}
@@ -794,8 +1567,101 @@ func (_u *DeviceUpdateOne) sqlSave(ctx context.Context) (_node *Device, err erro
 	if _u.mutation.AssetTagCleared() {
 		_spec.ClearField(device.FieldAssetTag, field.TypeString)
 	}
+	if value, ok := _u.mutation.ModelIdentifier(); ok {
+		_spec.SetField(device.FieldModelIdentifier, field.TypeString, value)
+	}
+	if _u.mutation.ModelIdentifierCleared() {
+		_spec.ClearField(device.FieldModelIdentifier, field.TypeString)
+	}
+	if value, ok := _u.mutation.BuildVersion(); ok {
+		_spec.SetField(device.FieldBuildVersion, field.TypeString, value)
+	}
+	if _u.mutation.BuildVersionCleared() {
+		_spec.ClearField(device.FieldBuildVersion, field.TypeString)
+	}
 	if value, ok := _u.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.Supervised(); ok {
+		_spec.SetField(device.FieldSupervised, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.UserEnrollment(); ok {
+		_spec.SetField(device.FieldUserEnrollment, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.DepEnrollment(); ok {
+		_spec.SetField(device.FieldDepEnrollment, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.UserApprovedEnrollment(); ok {
+		_spec.SetField(device.FieldUserApprovedEnrollment, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.AppleSilicon(); ok {
+		_spec.SetField(device.FieldAppleSilicon, field.TypeBool, value)
+	}
+	if _u.mutation.AppleSiliconCleared() {
+		_spec.ClearField(device.FieldAppleSilicon, field.TypeBool)
+	}
+	if value, ok := _u.mutation.ActivationLockEnabled(); ok {
+		_spec.SetField(device.FieldActivationLockEnabled, field.TypeBool, value)
+	}
+	if _u.mutation.ActivationLockEnabledCleared() {
+		_spec.ClearField(device.FieldActivationLockEnabled, field.TypeBool)
+	}
+	if value, ok := _u.mutation.PasscodePresent(); ok {
+		_spec.SetField(device.FieldPasscodePresent, field.TypeBool, value)
+	}
+	if _u.mutation.PasscodePresentCleared() {
+		_spec.ClearField(device.FieldPasscodePresent, field.TypeBool)
+	}
+	if value, ok := _u.mutation.DiskEncryptionEnabled(); ok {
+		_spec.SetField(device.FieldDiskEncryptionEnabled, field.TypeBool, value)
+	}
+	if _u.mutation.DiskEncryptionEnabledCleared() {
+		_spec.ClearField(device.FieldDiskEncryptionEnabled, field.TypeBool)
+	}
+	if value, ok := _u.mutation.BootstrapTokenEscrowed(); ok {
+		_spec.SetField(device.FieldBootstrapTokenEscrowed, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.InventoryAt(); ok {
+		_spec.SetField(device.FieldInventoryAt, field.TypeTime, value)
+	}
+	if _u.mutation.InventoryAtCleared() {
+		_spec.ClearField(device.FieldInventoryAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.FirstEnrolledAt(); ok {
+		_spec.SetField(device.FieldFirstEnrolledAt, field.TypeTime, value)
+	}
+	if _u.mutation.FirstEnrolledAtCleared() {
+		_spec.ClearField(device.FieldFirstEnrolledAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.LastEnrolledAt(); ok {
+		_spec.SetField(device.FieldLastEnrolledAt, field.TypeTime, value)
+	}
+	if _u.mutation.LastEnrolledAtCleared() {
+		_spec.ClearField(device.FieldLastEnrolledAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.CheckoutAt(); ok {
+		_spec.SetField(device.FieldCheckoutAt, field.TypeTime, value)
+	}
+	if _u.mutation.CheckoutAtCleared() {
+		_spec.ClearField(device.FieldCheckoutAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.BlockedAt(); ok {
+		_spec.SetField(device.FieldBlockedAt, field.TypeTime, value)
+	}
+	if _u.mutation.BlockedAtCleared() {
+		_spec.ClearField(device.FieldBlockedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.MissingSince(); ok {
+		_spec.SetField(device.FieldMissingSince, field.TypeTime, value)
+	}
+	if _u.mutation.MissingSinceCleared() {
+		_spec.ClearField(device.FieldMissingSince, field.TypeTime)
+	}
+	if value, ok := _u.mutation.CertificateNotAfter(); ok {
+		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)
+	}
+	if _u.mutation.CertificateNotAfterCleared() {
+		_spec.ClearField(device.FieldCertificateNotAfter, field.TypeTime)
 	}
 	if value, ok := _u.mutation.LastSeenAt(); ok {
 		_spec.SetField(device.FieldLastSeenAt, field.TypeTime, value)

@@ -17,8 +17,18 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/datakey"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
@@ -28,6 +38,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/rateshare"
 	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
@@ -108,8 +119,18 @@ func checkColumn(t, c string) error {
 			alert.Table:                         alert.ValidColumn,
 			alertoccurrence.Table:               alertoccurrence.ValidColumn,
 			apikey.Table:                        apikey.ValidColumn,
+			applemdm.Table:                      applemdm.ValidColumn,
 			datakey.Table:                       datakey.ValidColumn,
 			device.Table:                        device.ValidColumn,
+			deviceapp.Table:                     deviceapp.ValidColumn,
+			devicecertificate.Table:             devicecertificate.ValidColumn,
+			devicechannel.Table:                 devicechannel.ValidColumn,
+			devicecommand.Table:                 devicecommand.ValidColumn,
+			deviceidentity.Table:                deviceidentity.ValidColumn,
+			deviceosupdate.Table:                deviceosupdate.ValidColumn,
+			deviceprofile.Table:                 deviceprofile.ValidColumn,
+			devicesecret.Table:                  devicesecret.ValidColumn,
+			enrollment.Table:                    enrollment.ValidColumn,
 			idempotencyrecord.Table:             idempotencyrecord.ValidColumn,
 			job.Table:                           job.ValidColumn,
 			maintenancewindow.Table:             maintenancewindow.ValidColumn,
@@ -119,6 +140,7 @@ func checkColumn(t, c string) error {
 			rateshare.Table:                     rateshare.ValidColumn,
 			rateslot.Table:                      rateslot.ValidColumn,
 			role.Table:                          role.ValidColumn,
+			scepchallenge.Table:                 scepchallenge.ValidColumn,
 			session.Table:                       session.ValidColumn,
 			signinthrottle.Table:                signinthrottle.ValidColumn,
 			signingkey.Table:                    signingkey.ValidColumn,

@@ -12,7 +12,17 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
@@ -746,6 +756,155 @@ func newApiKeyPaginateArgs(rv map[string]any) *apikeyPaginateArgs {
 }
 
 // CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *AppleMdmQuery) CollectFields(ctx context.Context, satisfies ...string) (*AppleMdmQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *AppleMdmQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(applemdm.Columns))
+		selectedFields = []string{applemdm.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[applemdm.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldOrganizationID)
+				fieldSeen[applemdm.FieldOrganizationID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[applemdm.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldCreatedAt)
+				fieldSeen[applemdm.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[applemdm.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldUpdatedAt)
+				fieldSeen[applemdm.FieldUpdatedAt] = struct{}{}
+			}
+		case "name":
+			if _, ok := fieldSeen[applemdm.FieldName]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldName)
+				fieldSeen[applemdm.FieldName] = struct{}{}
+			}
+		case "allowMobileUserEnrollment":
+			if _, ok := fieldSeen[applemdm.FieldAllowMobileUserEnrollment]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldAllowMobileUserEnrollment)
+				fieldSeen[applemdm.FieldAllowMobileUserEnrollment] = struct{}{}
+			}
+		case "signMessage":
+			if _, ok := fieldSeen[applemdm.FieldSignMessage]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldSignMessage)
+				fieldSeen[applemdm.FieldSignMessage] = struct{}{}
+			}
+		case "inventoryIntervalHours":
+			if _, ok := fieldSeen[applemdm.FieldInventoryIntervalHours]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldInventoryIntervalHours)
+				fieldSeen[applemdm.FieldInventoryIntervalHours] = struct{}{}
+			}
+		case "missingAfterDays":
+			if _, ok := fieldSeen[applemdm.FieldMissingAfterDays]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldMissingAfterDays)
+				fieldSeen[applemdm.FieldMissingAfterDays] = struct{}{}
+			}
+		case "historyDays":
+			if _, ok := fieldSeen[applemdm.FieldHistoryDays]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldHistoryDays)
+				fieldSeen[applemdm.FieldHistoryDays] = struct{}{}
+			}
+		case "enrollmentLimit":
+			if _, ok := fieldSeen[applemdm.FieldEnrollmentLimit]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldEnrollmentLimit)
+				fieldSeen[applemdm.FieldEnrollmentLimit] = struct{}{}
+			}
+		case "topic":
+			if _, ok := fieldSeen[applemdm.FieldTopic]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldTopic)
+				fieldSeen[applemdm.FieldTopic] = struct{}{}
+			}
+		case "certificateNotBefore":
+			if _, ok := fieldSeen[applemdm.FieldCertificateNotBefore]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldCertificateNotBefore)
+				fieldSeen[applemdm.FieldCertificateNotBefore] = struct{}{}
+			}
+		case "certificateNotAfter":
+			if _, ok := fieldSeen[applemdm.FieldCertificateNotAfter]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldCertificateNotAfter)
+				fieldSeen[applemdm.FieldCertificateNotAfter] = struct{}{}
+			}
+		case "certificateSerialNumber":
+			if _, ok := fieldSeen[applemdm.FieldCertificateSerialNumber]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldCertificateSerialNumber)
+				fieldSeen[applemdm.FieldCertificateSerialNumber] = struct{}{}
+			}
+		case "creatorAppleID":
+			if _, ok := fieldSeen[applemdm.FieldCreatorAppleID]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldCreatorAppleID)
+				fieldSeen[applemdm.FieldCreatorAppleID] = struct{}{}
+			}
+		case "pushStatus":
+			if _, ok := fieldSeen[applemdm.FieldPushStatus]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldPushStatus)
+				fieldSeen[applemdm.FieldPushStatus] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type applemdmPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []AppleMdmPaginateOption
+}
+
+func newAppleMdmPaginateArgs(rv map[string]any) *applemdmPaginateArgs {
+	args := &applemdmPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
 func (_q *DeviceQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceQuery, error) {
 	fc := graphql.GetFieldContext(ctx)
 	if fc == nil {
@@ -841,10 +1000,100 @@ func (_q *DeviceQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 				selectedFields = append(selectedFields, device.FieldAssetTag)
 				fieldSeen[device.FieldAssetTag] = struct{}{}
 			}
+		case "modelIdentifier":
+			if _, ok := fieldSeen[device.FieldModelIdentifier]; !ok {
+				selectedFields = append(selectedFields, device.FieldModelIdentifier)
+				fieldSeen[device.FieldModelIdentifier] = struct{}{}
+			}
+		case "buildVersion":
+			if _, ok := fieldSeen[device.FieldBuildVersion]; !ok {
+				selectedFields = append(selectedFields, device.FieldBuildVersion)
+				fieldSeen[device.FieldBuildVersion] = struct{}{}
+			}
 		case "enrolled":
 			if _, ok := fieldSeen[device.FieldEnrolled]; !ok {
 				selectedFields = append(selectedFields, device.FieldEnrolled)
 				fieldSeen[device.FieldEnrolled] = struct{}{}
+			}
+		case "supervised":
+			if _, ok := fieldSeen[device.FieldSupervised]; !ok {
+				selectedFields = append(selectedFields, device.FieldSupervised)
+				fieldSeen[device.FieldSupervised] = struct{}{}
+			}
+		case "userEnrollment":
+			if _, ok := fieldSeen[device.FieldUserEnrollment]; !ok {
+				selectedFields = append(selectedFields, device.FieldUserEnrollment)
+				fieldSeen[device.FieldUserEnrollment] = struct{}{}
+			}
+		case "depEnrollment":
+			if _, ok := fieldSeen[device.FieldDepEnrollment]; !ok {
+				selectedFields = append(selectedFields, device.FieldDepEnrollment)
+				fieldSeen[device.FieldDepEnrollment] = struct{}{}
+			}
+		case "userApprovedEnrollment":
+			if _, ok := fieldSeen[device.FieldUserApprovedEnrollment]; !ok {
+				selectedFields = append(selectedFields, device.FieldUserApprovedEnrollment)
+				fieldSeen[device.FieldUserApprovedEnrollment] = struct{}{}
+			}
+		case "appleSilicon":
+			if _, ok := fieldSeen[device.FieldAppleSilicon]; !ok {
+				selectedFields = append(selectedFields, device.FieldAppleSilicon)
+				fieldSeen[device.FieldAppleSilicon] = struct{}{}
+			}
+		case "activationLockEnabled":
+			if _, ok := fieldSeen[device.FieldActivationLockEnabled]; !ok {
+				selectedFields = append(selectedFields, device.FieldActivationLockEnabled)
+				fieldSeen[device.FieldActivationLockEnabled] = struct{}{}
+			}
+		case "passcodePresent":
+			if _, ok := fieldSeen[device.FieldPasscodePresent]; !ok {
+				selectedFields = append(selectedFields, device.FieldPasscodePresent)
+				fieldSeen[device.FieldPasscodePresent] = struct{}{}
+			}
+		case "diskEncryptionEnabled":
+			if _, ok := fieldSeen[device.FieldDiskEncryptionEnabled]; !ok {
+				selectedFields = append(selectedFields, device.FieldDiskEncryptionEnabled)
+				fieldSeen[device.FieldDiskEncryptionEnabled] = struct{}{}
+			}
+		case "bootstrapTokenEscrowed":
+			if _, ok := fieldSeen[device.FieldBootstrapTokenEscrowed]; !ok {
+				selectedFields = append(selectedFields, device.FieldBootstrapTokenEscrowed)
+				fieldSeen[device.FieldBootstrapTokenEscrowed] = struct{}{}
+			}
+		case "inventoryAt":
+			if _, ok := fieldSeen[device.FieldInventoryAt]; !ok {
+				selectedFields = append(selectedFields, device.FieldInventoryAt)
+				fieldSeen[device.FieldInventoryAt] = struct{}{}
+			}
+		case "firstEnrolledAt":
+			if _, ok := fieldSeen[device.FieldFirstEnrolledAt]; !ok {
+				selectedFields = append(selectedFields, device.FieldFirstEnrolledAt)
+				fieldSeen[device.FieldFirstEnrolledAt] = struct{}{}
+			}
+		case "lastEnrolledAt":
+			if _, ok := fieldSeen[device.FieldLastEnrolledAt]; !ok {
+				selectedFields = append(selectedFields, device.FieldLastEnrolledAt)
+				fieldSeen[device.FieldLastEnrolledAt] = struct{}{}
+			}
+		case "checkoutAt":
+			if _, ok := fieldSeen[device.FieldCheckoutAt]; !ok {
+				selectedFields = append(selectedFields, device.FieldCheckoutAt)
+				fieldSeen[device.FieldCheckoutAt] = struct{}{}
+			}
+		case "blockedAt":
+			if _, ok := fieldSeen[device.FieldBlockedAt]; !ok {
+				selectedFields = append(selectedFields, device.FieldBlockedAt)
+				fieldSeen[device.FieldBlockedAt] = struct{}{}
+			}
+		case "missingSince":
+			if _, ok := fieldSeen[device.FieldMissingSince]; !ok {
+				selectedFields = append(selectedFields, device.FieldMissingSince)
+				fieldSeen[device.FieldMissingSince] = struct{}{}
+			}
+		case "certificateNotAfter":
+			if _, ok := fieldSeen[device.FieldCertificateNotAfter]; !ok {
+				selectedFields = append(selectedFields, device.FieldCertificateNotAfter)
+				fieldSeen[device.FieldCertificateNotAfter] = struct{}{}
 			}
 		case "lastSeenAt":
 			if _, ok := fieldSeen[device.FieldLastSeenAt]; !ok {
@@ -907,6 +1156,1227 @@ func newDevicePaginateArgs(rv map[string]any) *devicePaginateArgs {
 				args.opts = append(args.opts, WithDeviceOrder(v))
 			}
 		}
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *DeviceAppQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceAppQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *DeviceAppQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(deviceapp.Columns))
+		selectedFields = []string{deviceapp.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[deviceapp.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldOrganizationID)
+				fieldSeen[deviceapp.FieldOrganizationID] = struct{}{}
+			}
+
+		case "device":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, deviceImplementors)...); err != nil {
+				return err
+			}
+			_q.withDevice = query
+			if _, ok := fieldSeen[deviceapp.FieldDeviceID]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldDeviceID)
+				fieldSeen[deviceapp.FieldDeviceID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[deviceapp.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldCreatedAt)
+				fieldSeen[deviceapp.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[deviceapp.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldUpdatedAt)
+				fieldSeen[deviceapp.FieldUpdatedAt] = struct{}{}
+			}
+		case "name":
+			if _, ok := fieldSeen[deviceapp.FieldName]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldName)
+				fieldSeen[deviceapp.FieldName] = struct{}{}
+			}
+		case "identifier":
+			if _, ok := fieldSeen[deviceapp.FieldIdentifier]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldIdentifier)
+				fieldSeen[deviceapp.FieldIdentifier] = struct{}{}
+			}
+		case "version":
+			if _, ok := fieldSeen[deviceapp.FieldVersion]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldVersion)
+				fieldSeen[deviceapp.FieldVersion] = struct{}{}
+			}
+		case "shortVersion":
+			if _, ok := fieldSeen[deviceapp.FieldShortVersion]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldShortVersion)
+				fieldSeen[deviceapp.FieldShortVersion] = struct{}{}
+			}
+		case "bundleSize":
+			if _, ok := fieldSeen[deviceapp.FieldBundleSize]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldBundleSize)
+				fieldSeen[deviceapp.FieldBundleSize] = struct{}{}
+			}
+		case "managed":
+			if _, ok := fieldSeen[deviceapp.FieldManaged]; !ok {
+				selectedFields = append(selectedFields, deviceapp.FieldManaged)
+				fieldSeen[deviceapp.FieldManaged] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type deviceappPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []DeviceAppPaginateOption
+}
+
+func newDeviceAppPaginateArgs(rv map[string]any) *deviceappPaginateArgs {
+	args := &deviceappPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *DeviceCertificateQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceCertificateQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *DeviceCertificateQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(devicecertificate.Columns))
+		selectedFields = []string{devicecertificate.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[devicecertificate.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, devicecertificate.FieldOrganizationID)
+				fieldSeen[devicecertificate.FieldOrganizationID] = struct{}{}
+			}
+
+		case "device":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, deviceImplementors)...); err != nil {
+				return err
+			}
+			_q.withDevice = query
+			if _, ok := fieldSeen[devicecertificate.FieldDeviceID]; !ok {
+				selectedFields = append(selectedFields, devicecertificate.FieldDeviceID)
+				fieldSeen[devicecertificate.FieldDeviceID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[devicecertificate.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, devicecertificate.FieldCreatedAt)
+				fieldSeen[devicecertificate.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[devicecertificate.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, devicecertificate.FieldUpdatedAt)
+				fieldSeen[devicecertificate.FieldUpdatedAt] = struct{}{}
+			}
+		case "commonName":
+			if _, ok := fieldSeen[devicecertificate.FieldCommonName]; !ok {
+				selectedFields = append(selectedFields, devicecertificate.FieldCommonName)
+				fieldSeen[devicecertificate.FieldCommonName] = struct{}{}
+			}
+		case "isIdentity":
+			if _, ok := fieldSeen[devicecertificate.FieldIsIdentity]; !ok {
+				selectedFields = append(selectedFields, devicecertificate.FieldIsIdentity)
+				fieldSeen[devicecertificate.FieldIsIdentity] = struct{}{}
+			}
+		case "fingerprint":
+			if _, ok := fieldSeen[devicecertificate.FieldFingerprint]; !ok {
+				selectedFields = append(selectedFields, devicecertificate.FieldFingerprint)
+				fieldSeen[devicecertificate.FieldFingerprint] = struct{}{}
+			}
+		case "notAfter":
+			if _, ok := fieldSeen[devicecertificate.FieldNotAfter]; !ok {
+				selectedFields = append(selectedFields, devicecertificate.FieldNotAfter)
+				fieldSeen[devicecertificate.FieldNotAfter] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type devicecertificatePaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []DeviceCertificatePaginateOption
+}
+
+func newDeviceCertificatePaginateArgs(rv map[string]any) *devicecertificatePaginateArgs {
+	args := &devicecertificatePaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *DeviceChannelQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceChannelQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *DeviceChannelQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(devicechannel.Columns))
+		selectedFields = []string{devicechannel.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[devicechannel.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldOrganizationID)
+				fieldSeen[devicechannel.FieldOrganizationID] = struct{}{}
+			}
+
+		case "device":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, deviceImplementors)...); err != nil {
+				return err
+			}
+			_q.withDevice = query
+			if _, ok := fieldSeen[devicechannel.FieldDeviceID]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldDeviceID)
+				fieldSeen[devicechannel.FieldDeviceID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[devicechannel.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldCreatedAt)
+				fieldSeen[devicechannel.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[devicechannel.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldUpdatedAt)
+				fieldSeen[devicechannel.FieldUpdatedAt] = struct{}{}
+			}
+		case "key":
+			if _, ok := fieldSeen[devicechannel.FieldKey]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldKey)
+				fieldSeen[devicechannel.FieldKey] = struct{}{}
+			}
+		case "kind":
+			if _, ok := fieldSeen[devicechannel.FieldKind]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldKind)
+				fieldSeen[devicechannel.FieldKind] = struct{}{}
+			}
+		case "status":
+			if _, ok := fieldSeen[devicechannel.FieldStatus]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldStatus)
+				fieldSeen[devicechannel.FieldStatus] = struct{}{}
+			}
+		case "userName":
+			if _, ok := fieldSeen[devicechannel.FieldUserName]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldUserName)
+				fieldSeen[devicechannel.FieldUserName] = struct{}{}
+			}
+		case "topic":
+			if _, ok := fieldSeen[devicechannel.FieldTopic]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldTopic)
+				fieldSeen[devicechannel.FieldTopic] = struct{}{}
+			}
+		case "pushDead":
+			if _, ok := fieldSeen[devicechannel.FieldPushDead]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldPushDead)
+				fieldSeen[devicechannel.FieldPushDead] = struct{}{}
+			}
+		case "pushedAt":
+			if _, ok := fieldSeen[devicechannel.FieldPushedAt]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldPushedAt)
+				fieldSeen[devicechannel.FieldPushedAt] = struct{}{}
+			}
+		case "lastSeenAt":
+			if _, ok := fieldSeen[devicechannel.FieldLastSeenAt]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldLastSeenAt)
+				fieldSeen[devicechannel.FieldLastSeenAt] = struct{}{}
+			}
+		case "awaitingConfiguration":
+			if _, ok := fieldSeen[devicechannel.FieldAwaitingConfiguration]; !ok {
+				selectedFields = append(selectedFields, devicechannel.FieldAwaitingConfiguration)
+				fieldSeen[devicechannel.FieldAwaitingConfiguration] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type devicechannelPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []DeviceChannelPaginateOption
+}
+
+func newDeviceChannelPaginateArgs(rv map[string]any) *devicechannelPaginateArgs {
+	args := &devicechannelPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *DeviceCommandQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceCommandQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *DeviceCommandQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(devicecommand.Columns))
+		selectedFields = []string{devicecommand.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[devicecommand.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldOrganizationID)
+				fieldSeen[devicecommand.FieldOrganizationID] = struct{}{}
+			}
+
+		case "device":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, deviceImplementors)...); err != nil {
+				return err
+			}
+			_q.withDevice = query
+			if _, ok := fieldSeen[devicecommand.FieldDeviceID]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldDeviceID)
+				fieldSeen[devicecommand.FieldDeviceID] = struct{}{}
+			}
+
+		case "channel":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceChannelClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, devicechannelImplementors)...); err != nil {
+				return err
+			}
+			_q.withChannel = query
+			if _, ok := fieldSeen[devicecommand.FieldChannelID]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldChannelID)
+				fieldSeen[devicecommand.FieldChannelID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[devicecommand.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldCreatedAt)
+				fieldSeen[devicecommand.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[devicecommand.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldUpdatedAt)
+				fieldSeen[devicecommand.FieldUpdatedAt] = struct{}{}
+			}
+		case "commandUUID":
+			if _, ok := fieldSeen[devicecommand.FieldCommandUUID]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldCommandUUID)
+				fieldSeen[devicecommand.FieldCommandUUID] = struct{}{}
+			}
+		case "requestType":
+			if _, ok := fieldSeen[devicecommand.FieldRequestType]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldRequestType)
+				fieldSeen[devicecommand.FieldRequestType] = struct{}{}
+			}
+		case "status":
+			if _, ok := fieldSeen[devicecommand.FieldStatus]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldStatus)
+				fieldSeen[devicecommand.FieldStatus] = struct{}{}
+			}
+		case "priority":
+			if _, ok := fieldSeen[devicecommand.FieldPriority]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldPriority)
+				fieldSeen[devicecommand.FieldPriority] = struct{}{}
+			}
+		case "notBefore":
+			if _, ok := fieldSeen[devicecommand.FieldNotBefore]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldNotBefore)
+				fieldSeen[devicecommand.FieldNotBefore] = struct{}{}
+			}
+		case "expiresAt":
+			if _, ok := fieldSeen[devicecommand.FieldExpiresAt]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldExpiresAt)
+				fieldSeen[devicecommand.FieldExpiresAt] = struct{}{}
+			}
+		case "sentAt":
+			if _, ok := fieldSeen[devicecommand.FieldSentAt]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldSentAt)
+				fieldSeen[devicecommand.FieldSentAt] = struct{}{}
+			}
+		case "resultAt":
+			if _, ok := fieldSeen[devicecommand.FieldResultAt]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldResultAt)
+				fieldSeen[devicecommand.FieldResultAt] = struct{}{}
+			}
+		case "attempts":
+			if _, ok := fieldSeen[devicecommand.FieldAttempts]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldAttempts)
+				fieldSeen[devicecommand.FieldAttempts] = struct{}{}
+			}
+		case "inventory":
+			if _, ok := fieldSeen[devicecommand.FieldInventory]; !ok {
+				selectedFields = append(selectedFields, devicecommand.FieldInventory)
+				fieldSeen[devicecommand.FieldInventory] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type devicecommandPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []DeviceCommandPaginateOption
+}
+
+func newDeviceCommandPaginateArgs(rv map[string]any) *devicecommandPaginateArgs {
+	args := &devicecommandPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *DeviceIdentityQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceIdentityQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *DeviceIdentityQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(deviceidentity.Columns))
+		selectedFields = []string{deviceidentity.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[deviceidentity.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldOrganizationID)
+				fieldSeen[deviceidentity.FieldOrganizationID] = struct{}{}
+			}
+
+		case "enrollment":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&EnrollmentClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, enrollmentImplementors)...); err != nil {
+				return err
+			}
+			_q.withEnrollment = query
+			if _, ok := fieldSeen[deviceidentity.FieldEnrollmentID]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldEnrollmentID)
+				fieldSeen[deviceidentity.FieldEnrollmentID] = struct{}{}
+			}
+
+		case "device":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, deviceImplementors)...); err != nil {
+				return err
+			}
+			_q.withDevice = query
+			if _, ok := fieldSeen[deviceidentity.FieldDeviceID]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldDeviceID)
+				fieldSeen[deviceidentity.FieldDeviceID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[deviceidentity.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldCreatedAt)
+				fieldSeen[deviceidentity.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[deviceidentity.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldUpdatedAt)
+				fieldSeen[deviceidentity.FieldUpdatedAt] = struct{}{}
+			}
+		case "fingerprint":
+			if _, ok := fieldSeen[deviceidentity.FieldFingerprint]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldFingerprint)
+				fieldSeen[deviceidentity.FieldFingerprint] = struct{}{}
+			}
+		case "serialNumber":
+			if _, ok := fieldSeen[deviceidentity.FieldSerialNumber]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldSerialNumber)
+				fieldSeen[deviceidentity.FieldSerialNumber] = struct{}{}
+			}
+		case "commonName":
+			if _, ok := fieldSeen[deviceidentity.FieldCommonName]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldCommonName)
+				fieldSeen[deviceidentity.FieldCommonName] = struct{}{}
+			}
+		case "notBefore":
+			if _, ok := fieldSeen[deviceidentity.FieldNotBefore]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldNotBefore)
+				fieldSeen[deviceidentity.FieldNotBefore] = struct{}{}
+			}
+		case "notAfter":
+			if _, ok := fieldSeen[deviceidentity.FieldNotAfter]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldNotAfter)
+				fieldSeen[deviceidentity.FieldNotAfter] = struct{}{}
+			}
+		case "revokedAt":
+			if _, ok := fieldSeen[deviceidentity.FieldRevokedAt]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldRevokedAt)
+				fieldSeen[deviceidentity.FieldRevokedAt] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type deviceidentityPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []DeviceIdentityPaginateOption
+}
+
+func newDeviceIdentityPaginateArgs(rv map[string]any) *deviceidentityPaginateArgs {
+	args := &deviceidentityPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *DeviceOsUpdateQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceOsUpdateQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *DeviceOsUpdateQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(deviceosupdate.Columns))
+		selectedFields = []string{deviceosupdate.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[deviceosupdate.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldOrganizationID)
+				fieldSeen[deviceosupdate.FieldOrganizationID] = struct{}{}
+			}
+
+		case "device":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, deviceImplementors)...); err != nil {
+				return err
+			}
+			_q.withDevice = query
+			if _, ok := fieldSeen[deviceosupdate.FieldDeviceID]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldDeviceID)
+				fieldSeen[deviceosupdate.FieldDeviceID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[deviceosupdate.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldCreatedAt)
+				fieldSeen[deviceosupdate.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[deviceosupdate.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldUpdatedAt)
+				fieldSeen[deviceosupdate.FieldUpdatedAt] = struct{}{}
+			}
+		case "productKey":
+			if _, ok := fieldSeen[deviceosupdate.FieldProductKey]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldProductKey)
+				fieldSeen[deviceosupdate.FieldProductKey] = struct{}{}
+			}
+		case "name":
+			if _, ok := fieldSeen[deviceosupdate.FieldName]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldName)
+				fieldSeen[deviceosupdate.FieldName] = struct{}{}
+			}
+		case "version":
+			if _, ok := fieldSeen[deviceosupdate.FieldVersion]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldVersion)
+				fieldSeen[deviceosupdate.FieldVersion] = struct{}{}
+			}
+		case "build":
+			if _, ok := fieldSeen[deviceosupdate.FieldBuild]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldBuild)
+				fieldSeen[deviceosupdate.FieldBuild] = struct{}{}
+			}
+		case "isCritical":
+			if _, ok := fieldSeen[deviceosupdate.FieldIsCritical]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldIsCritical)
+				fieldSeen[deviceosupdate.FieldIsCritical] = struct{}{}
+			}
+		case "restartRequired":
+			if _, ok := fieldSeen[deviceosupdate.FieldRestartRequired]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldRestartRequired)
+				fieldSeen[deviceosupdate.FieldRestartRequired] = struct{}{}
+			}
+		case "status":
+			if _, ok := fieldSeen[deviceosupdate.FieldStatus]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldStatus)
+				fieldSeen[deviceosupdate.FieldStatus] = struct{}{}
+			}
+		case "percentDownloaded":
+			if _, ok := fieldSeen[deviceosupdate.FieldPercentDownloaded]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldPercentDownloaded)
+				fieldSeen[deviceosupdate.FieldPercentDownloaded] = struct{}{}
+			}
+		case "isDownloaded":
+			if _, ok := fieldSeen[deviceosupdate.FieldIsDownloaded]; !ok {
+				selectedFields = append(selectedFields, deviceosupdate.FieldIsDownloaded)
+				fieldSeen[deviceosupdate.FieldIsDownloaded] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type deviceosupdatePaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []DeviceOsUpdatePaginateOption
+}
+
+func newDeviceOsUpdatePaginateArgs(rv map[string]any) *deviceosupdatePaginateArgs {
+	args := &deviceosupdatePaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *DeviceProfileQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceProfileQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *DeviceProfileQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(deviceprofile.Columns))
+		selectedFields = []string{deviceprofile.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[deviceprofile.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldOrganizationID)
+				fieldSeen[deviceprofile.FieldOrganizationID] = struct{}{}
+			}
+
+		case "device":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, deviceImplementors)...); err != nil {
+				return err
+			}
+			_q.withDevice = query
+			if _, ok := fieldSeen[deviceprofile.FieldDeviceID]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldDeviceID)
+				fieldSeen[deviceprofile.FieldDeviceID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[deviceprofile.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldCreatedAt)
+				fieldSeen[deviceprofile.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[deviceprofile.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldUpdatedAt)
+				fieldSeen[deviceprofile.FieldUpdatedAt] = struct{}{}
+			}
+		case "identifier":
+			if _, ok := fieldSeen[deviceprofile.FieldIdentifier]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldIdentifier)
+				fieldSeen[deviceprofile.FieldIdentifier] = struct{}{}
+			}
+		case "uuid":
+			if _, ok := fieldSeen[deviceprofile.FieldUUID]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldUUID)
+				fieldSeen[deviceprofile.FieldUUID] = struct{}{}
+			}
+		case "name":
+			if _, ok := fieldSeen[deviceprofile.FieldName]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldName)
+				fieldSeen[deviceprofile.FieldName] = struct{}{}
+			}
+		case "profileOrganization":
+			if _, ok := fieldSeen[deviceprofile.FieldProfileOrganization]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldProfileOrganization)
+				fieldSeen[deviceprofile.FieldProfileOrganization] = struct{}{}
+			}
+		case "managed":
+			if _, ok := fieldSeen[deviceprofile.FieldManaged]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldManaged)
+				fieldSeen[deviceprofile.FieldManaged] = struct{}{}
+			}
+		case "removalDisallowed":
+			if _, ok := fieldSeen[deviceprofile.FieldRemovalDisallowed]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldRemovalDisallowed)
+				fieldSeen[deviceprofile.FieldRemovalDisallowed] = struct{}{}
+			}
+		case "encrypted":
+			if _, ok := fieldSeen[deviceprofile.FieldEncrypted]; !ok {
+				selectedFields = append(selectedFields, deviceprofile.FieldEncrypted)
+				fieldSeen[deviceprofile.FieldEncrypted] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type deviceprofilePaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []DeviceProfilePaginateOption
+}
+
+func newDeviceProfilePaginateArgs(rv map[string]any) *deviceprofilePaginateArgs {
+	args := &deviceprofilePaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *DeviceSecretQuery) CollectFields(ctx context.Context, satisfies ...string) (*DeviceSecretQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *DeviceSecretQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(devicesecret.Columns))
+		selectedFields = []string{devicesecret.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[devicesecret.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, devicesecret.FieldOrganizationID)
+				fieldSeen[devicesecret.FieldOrganizationID] = struct{}{}
+			}
+
+		case "device":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&DeviceClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, deviceImplementors)...); err != nil {
+				return err
+			}
+			_q.withDevice = query
+			if _, ok := fieldSeen[devicesecret.FieldDeviceID]; !ok {
+				selectedFields = append(selectedFields, devicesecret.FieldDeviceID)
+				fieldSeen[devicesecret.FieldDeviceID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[devicesecret.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, devicesecret.FieldCreatedAt)
+				fieldSeen[devicesecret.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[devicesecret.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, devicesecret.FieldUpdatedAt)
+				fieldSeen[devicesecret.FieldUpdatedAt] = struct{}{}
+			}
+		case "kind":
+			if _, ok := fieldSeen[devicesecret.FieldKind]; !ok {
+				selectedFields = append(selectedFields, devicesecret.FieldKind)
+				fieldSeen[devicesecret.FieldKind] = struct{}{}
+			}
+		case "revealedAt":
+			if _, ok := fieldSeen[devicesecret.FieldRevealedAt]; !ok {
+				selectedFields = append(selectedFields, devicesecret.FieldRevealedAt)
+				fieldSeen[devicesecret.FieldRevealedAt] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type devicesecretPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []DeviceSecretPaginateOption
+}
+
+func newDeviceSecretPaginateArgs(rv map[string]any) *devicesecretPaginateArgs {
+	args := &devicesecretPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *EnrollmentQuery) CollectFields(ctx context.Context, satisfies ...string) (*EnrollmentQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *EnrollmentQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(enrollment.Columns))
+		selectedFields = []string{enrollment.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "organization":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&OrganizationClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, organizationImplementors)...); err != nil {
+				return err
+			}
+			_q.withOrganization = query
+			if _, ok := fieldSeen[enrollment.FieldOrganizationID]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldOrganizationID)
+				fieldSeen[enrollment.FieldOrganizationID] = struct{}{}
+			}
+
+		case "appleMdm":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&AppleMdmClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, applemdmImplementors)...); err != nil {
+				return err
+			}
+			_q.withAppleMdm = query
+			if _, ok := fieldSeen[enrollment.FieldAppleMdmID]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldAppleMdmID)
+				fieldSeen[enrollment.FieldAppleMdmID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[enrollment.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldCreatedAt)
+				fieldSeen[enrollment.FieldCreatedAt] = struct{}{}
+			}
+		case "updatedAt":
+			if _, ok := fieldSeen[enrollment.FieldUpdatedAt]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldUpdatedAt)
+				fieldSeen[enrollment.FieldUpdatedAt] = struct{}{}
+			}
+		case "name":
+			if _, ok := fieldSeen[enrollment.FieldName]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldName)
+				fieldSeen[enrollment.FieldName] = struct{}{}
+			}
+		case "kind":
+			if _, ok := fieldSeen[enrollment.FieldKind]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldKind)
+				fieldSeen[enrollment.FieldKind] = struct{}{}
+			}
+		case "quota":
+			if _, ok := fieldSeen[enrollment.FieldQuota]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldQuota)
+				fieldSeen[enrollment.FieldQuota] = struct{}{}
+			}
+		case "used":
+			if _, ok := fieldSeen[enrollment.FieldUsed]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldUsed)
+				fieldSeen[enrollment.FieldUsed] = struct{}{}
+			}
+		case "expiresAt":
+			if _, ok := fieldSeen[enrollment.FieldExpiresAt]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldExpiresAt)
+				fieldSeen[enrollment.FieldExpiresAt] = struct{}{}
+			}
+		case "revokedAt":
+			if _, ok := fieldSeen[enrollment.FieldRevokedAt]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldRevokedAt)
+				fieldSeen[enrollment.FieldRevokedAt] = struct{}{}
+			}
+		case "rotatedAt":
+			if _, ok := fieldSeen[enrollment.FieldRotatedAt]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldRotatedAt)
+				fieldSeen[enrollment.FieldRotatedAt] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type enrollmentPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []EnrollmentPaginateOption
+}
+
+func newEnrollmentPaginateArgs(rv map[string]any) *enrollmentPaginateArgs {
+	args := &enrollmentPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
 	}
 	return args
 }

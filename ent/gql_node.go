@@ -13,7 +13,17 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
@@ -63,10 +73,60 @@ var apikeyImplementors = []string{"ApiKey", "Node"}
 // IsNode implements the Node interface check for GQLGen.
 func (*ApiKey) IsNode() {}
 
+var applemdmImplementors = []string{"AppleMdm", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*AppleMdm) IsNode() {}
+
 var deviceImplementors = []string{"Device", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*Device) IsNode() {}
+
+var deviceappImplementors = []string{"DeviceApp", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceApp) IsNode() {}
+
+var devicecertificateImplementors = []string{"DeviceCertificate", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceCertificate) IsNode() {}
+
+var devicechannelImplementors = []string{"DeviceChannel", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceChannel) IsNode() {}
+
+var devicecommandImplementors = []string{"DeviceCommand", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceCommand) IsNode() {}
+
+var deviceidentityImplementors = []string{"DeviceIdentity", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceIdentity) IsNode() {}
+
+var deviceosupdateImplementors = []string{"DeviceOsUpdate", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceOsUpdate) IsNode() {}
+
+var deviceprofileImplementors = []string{"DeviceProfile", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceProfile) IsNode() {}
+
+var devicesecretImplementors = []string{"DeviceSecret", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*DeviceSecret) IsNode() {}
+
+var enrollmentImplementors = []string{"Enrollment", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*Enrollment) IsNode() {}
 
 var jobImplementors = []string{"Job", "Node"}
 
@@ -251,11 +311,101 @@ func (c *Client) noder(ctx context.Context, table string, id string) (Noder, err
 			}
 		}
 		return query.Only(ctx)
+	case applemdm.Table:
+		query := c.AppleMdm.Query().
+			Where(applemdm.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, applemdmImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
 	case device.Table:
 		query := c.Device.Query().
 			Where(device.ID(id))
 		if fc := graphql.GetFieldContext(ctx); fc != nil {
 			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case deviceapp.Table:
+		query := c.DeviceApp.Query().
+			Where(deviceapp.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceappImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case devicecertificate.Table:
+		query := c.DeviceCertificate.Query().
+			Where(devicecertificate.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, devicecertificateImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case devicechannel.Table:
+		query := c.DeviceChannel.Query().
+			Where(devicechannel.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, devicechannelImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case devicecommand.Table:
+		query := c.DeviceCommand.Query().
+			Where(devicecommand.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, devicecommandImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case deviceidentity.Table:
+		query := c.DeviceIdentity.Query().
+			Where(deviceidentity.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceidentityImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case deviceosupdate.Table:
+		query := c.DeviceOsUpdate.Query().
+			Where(deviceosupdate.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceosupdateImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case deviceprofile.Table:
+		query := c.DeviceProfile.Query().
+			Where(deviceprofile.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, deviceprofileImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case devicesecret.Table:
+		query := c.DeviceSecret.Query().
+			Where(devicesecret.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, devicesecretImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case enrollment.Table:
+		query := c.Enrollment.Query().
+			Where(enrollment.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, enrollmentImplementors...); err != nil {
 				return nil, err
 			}
 		}
@@ -557,10 +707,170 @@ func (c *Client) noders(ctx context.Context, table string, ids []string) ([]Node
 				*noder = node
 			}
 		}
+	case applemdm.Table:
+		query := c.AppleMdm.Query().
+			Where(applemdm.IDIn(ids...))
+		query, err := query.CollectFields(ctx, applemdmImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
 	case device.Table:
 		query := c.Device.Query().
 			Where(device.IDIn(ids...))
 		query, err := query.CollectFields(ctx, deviceImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case deviceapp.Table:
+		query := c.DeviceApp.Query().
+			Where(deviceapp.IDIn(ids...))
+		query, err := query.CollectFields(ctx, deviceappImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case devicecertificate.Table:
+		query := c.DeviceCertificate.Query().
+			Where(devicecertificate.IDIn(ids...))
+		query, err := query.CollectFields(ctx, devicecertificateImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case devicechannel.Table:
+		query := c.DeviceChannel.Query().
+			Where(devicechannel.IDIn(ids...))
+		query, err := query.CollectFields(ctx, devicechannelImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case devicecommand.Table:
+		query := c.DeviceCommand.Query().
+			Where(devicecommand.IDIn(ids...))
+		query, err := query.CollectFields(ctx, devicecommandImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case deviceidentity.Table:
+		query := c.DeviceIdentity.Query().
+			Where(deviceidentity.IDIn(ids...))
+		query, err := query.CollectFields(ctx, deviceidentityImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case deviceosupdate.Table:
+		query := c.DeviceOsUpdate.Query().
+			Where(deviceosupdate.IDIn(ids...))
+		query, err := query.CollectFields(ctx, deviceosupdateImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case deviceprofile.Table:
+		query := c.DeviceProfile.Query().
+			Where(deviceprofile.IDIn(ids...))
+		query, err := query.CollectFields(ctx, deviceprofileImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case devicesecret.Table:
+		query := c.DeviceSecret.Query().
+			Where(devicesecret.IDIn(ids...))
+		query, err := query.CollectFields(ctx, devicesecretImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case enrollment.Table:
+		query := c.Enrollment.Query().
+			Where(enrollment.IDIn(ids...))
+		query, err := query.CollectFields(ctx, enrollmentImplementors...)
 		if err != nil {
 			return nil, err
 		}

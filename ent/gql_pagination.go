@@ -19,7 +19,17 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
@@ -1448,6 +1458,253 @@ func (_m *ApiKey) ToEdge(order *ApiKeyOrder) *ApiKeyEdge {
 	}
 }
 
+// AppleMdmEdge is the edge representation of AppleMdm.
+type AppleMdmEdge struct {
+	Node   *AppleMdm `json:"node"`
+	Cursor Cursor    `json:"cursor"`
+}
+
+// AppleMdmConnection is the connection containing edges to AppleMdm.
+type AppleMdmConnection struct {
+	Edges      []*AppleMdmEdge `json:"edges"`
+	PageInfo   PageInfo        `json:"pageInfo"`
+	TotalCount int             `json:"totalCount"`
+}
+
+func (c *AppleMdmConnection) build(nodes []*AppleMdm, pager *applemdmPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *AppleMdm
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *AppleMdm {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *AppleMdm {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*AppleMdmEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &AppleMdmEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// AppleMdmPaginateOption enables pagination customization.
+type AppleMdmPaginateOption func(*applemdmPager) error
+
+// WithAppleMdmOrder configures pagination ordering.
+func WithAppleMdmOrder(order *AppleMdmOrder) AppleMdmPaginateOption {
+	if order == nil {
+		order = DefaultAppleMdmOrder
+	}
+	o := *order
+	return func(pager *applemdmPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultAppleMdmOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithAppleMdmFilter configures pagination filter.
+func WithAppleMdmFilter(filter func(*AppleMdmQuery) (*AppleMdmQuery, error)) AppleMdmPaginateOption {
+	return func(pager *applemdmPager) error {
+		if filter == nil {
+			return errors.New("AppleMdmQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type applemdmPager struct {
+	reverse bool
+	order   *AppleMdmOrder
+	filter  func(*AppleMdmQuery) (*AppleMdmQuery, error)
+}
+
+func newAppleMdmPager(opts []AppleMdmPaginateOption, reverse bool) (*applemdmPager, error) {
+	pager := &applemdmPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultAppleMdmOrder
+	}
+	return pager, nil
+}
+
+func (p *applemdmPager) applyFilter(query *AppleMdmQuery) (*AppleMdmQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *applemdmPager) toCursor(_m *AppleMdm) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *applemdmPager) applyCursors(query *AppleMdmQuery, after, before *Cursor) (*AppleMdmQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultAppleMdmOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *applemdmPager) applyOrder(query *AppleMdmQuery) *AppleMdmQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultAppleMdmOrder.Field {
+		query = query.Order(DefaultAppleMdmOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *applemdmPager) orderExpr(query *AppleMdmQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultAppleMdmOrder.Field {
+			b.Comma().Ident(DefaultAppleMdmOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to AppleMdm.
+func (_m *AppleMdmQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...AppleMdmPaginateOption,
+) (*AppleMdmConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newAppleMdmPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &AppleMdmConnection{Edges: []*AppleMdmEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// AppleMdmOrderField defines the ordering field of AppleMdm.
+type AppleMdmOrderField struct {
+	// Value extracts the ordering value from the given AppleMdm.
+	Value    func(*AppleMdm) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) applemdm.OrderOption
+	toCursor func(*AppleMdm) Cursor
+}
+
+// AppleMdmOrder defines the ordering of AppleMdm.
+type AppleMdmOrder struct {
+	Direction OrderDirection      `json:"direction"`
+	Field     *AppleMdmOrderField `json:"field"`
+}
+
+// DefaultAppleMdmOrder is the default ordering of AppleMdm.
+var DefaultAppleMdmOrder = &AppleMdmOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &AppleMdmOrderField{
+		Value: func(_m *AppleMdm) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: applemdm.FieldID,
+		toTerm: applemdm.ByID,
+		toCursor: func(_m *AppleMdm) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts AppleMdm into AppleMdmEdge.
+func (_m *AppleMdm) ToEdge(order *AppleMdmOrder) *AppleMdmEdge {
+	if order == nil {
+		order = DefaultAppleMdmOrder
+	}
+	return &AppleMdmEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
 // DeviceEdge is the edge representation of Device.
 type DeviceEdge struct {
 	Node   *Device `json:"node"`
@@ -1737,6 +1994,2229 @@ func (_m *Device) ToEdge(order *DeviceOrder) *DeviceEdge {
 		order = DefaultDeviceOrder
 	}
 	return &DeviceEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// DeviceAppEdge is the edge representation of DeviceApp.
+type DeviceAppEdge struct {
+	Node   *DeviceApp `json:"node"`
+	Cursor Cursor     `json:"cursor"`
+}
+
+// DeviceAppConnection is the connection containing edges to DeviceApp.
+type DeviceAppConnection struct {
+	Edges      []*DeviceAppEdge `json:"edges"`
+	PageInfo   PageInfo         `json:"pageInfo"`
+	TotalCount int              `json:"totalCount"`
+}
+
+func (c *DeviceAppConnection) build(nodes []*DeviceApp, pager *deviceappPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *DeviceApp
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *DeviceApp {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *DeviceApp {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*DeviceAppEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &DeviceAppEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// DeviceAppPaginateOption enables pagination customization.
+type DeviceAppPaginateOption func(*deviceappPager) error
+
+// WithDeviceAppOrder configures pagination ordering.
+func WithDeviceAppOrder(order *DeviceAppOrder) DeviceAppPaginateOption {
+	if order == nil {
+		order = DefaultDeviceAppOrder
+	}
+	o := *order
+	return func(pager *deviceappPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultDeviceAppOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithDeviceAppFilter configures pagination filter.
+func WithDeviceAppFilter(filter func(*DeviceAppQuery) (*DeviceAppQuery, error)) DeviceAppPaginateOption {
+	return func(pager *deviceappPager) error {
+		if filter == nil {
+			return errors.New("DeviceAppQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type deviceappPager struct {
+	reverse bool
+	order   *DeviceAppOrder
+	filter  func(*DeviceAppQuery) (*DeviceAppQuery, error)
+}
+
+func newDeviceAppPager(opts []DeviceAppPaginateOption, reverse bool) (*deviceappPager, error) {
+	pager := &deviceappPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultDeviceAppOrder
+	}
+	return pager, nil
+}
+
+func (p *deviceappPager) applyFilter(query *DeviceAppQuery) (*DeviceAppQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *deviceappPager) toCursor(_m *DeviceApp) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *deviceappPager) applyCursors(query *DeviceAppQuery, after, before *Cursor) (*DeviceAppQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultDeviceAppOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *deviceappPager) applyOrder(query *DeviceAppQuery) *DeviceAppQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultDeviceAppOrder.Field {
+		query = query.Order(DefaultDeviceAppOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *deviceappPager) orderExpr(query *DeviceAppQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultDeviceAppOrder.Field {
+			b.Comma().Ident(DefaultDeviceAppOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to DeviceApp.
+func (_m *DeviceAppQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...DeviceAppPaginateOption,
+) (*DeviceAppConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceAppPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &DeviceAppConnection{Edges: []*DeviceAppEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// DeviceAppOrderField defines the ordering field of DeviceApp.
+type DeviceAppOrderField struct {
+	// Value extracts the ordering value from the given DeviceApp.
+	Value    func(*DeviceApp) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) deviceapp.OrderOption
+	toCursor func(*DeviceApp) Cursor
+}
+
+// DeviceAppOrder defines the ordering of DeviceApp.
+type DeviceAppOrder struct {
+	Direction OrderDirection       `json:"direction"`
+	Field     *DeviceAppOrderField `json:"field"`
+}
+
+// DefaultDeviceAppOrder is the default ordering of DeviceApp.
+var DefaultDeviceAppOrder = &DeviceAppOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &DeviceAppOrderField{
+		Value: func(_m *DeviceApp) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: deviceapp.FieldID,
+		toTerm: deviceapp.ByID,
+		toCursor: func(_m *DeviceApp) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts DeviceApp into DeviceAppEdge.
+func (_m *DeviceApp) ToEdge(order *DeviceAppOrder) *DeviceAppEdge {
+	if order == nil {
+		order = DefaultDeviceAppOrder
+	}
+	return &DeviceAppEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// DeviceCertificateEdge is the edge representation of DeviceCertificate.
+type DeviceCertificateEdge struct {
+	Node   *DeviceCertificate `json:"node"`
+	Cursor Cursor             `json:"cursor"`
+}
+
+// DeviceCertificateConnection is the connection containing edges to DeviceCertificate.
+type DeviceCertificateConnection struct {
+	Edges      []*DeviceCertificateEdge `json:"edges"`
+	PageInfo   PageInfo                 `json:"pageInfo"`
+	TotalCount int                      `json:"totalCount"`
+}
+
+func (c *DeviceCertificateConnection) build(nodes []*DeviceCertificate, pager *devicecertificatePager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *DeviceCertificate
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *DeviceCertificate {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *DeviceCertificate {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*DeviceCertificateEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &DeviceCertificateEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// DeviceCertificatePaginateOption enables pagination customization.
+type DeviceCertificatePaginateOption func(*devicecertificatePager) error
+
+// WithDeviceCertificateOrder configures pagination ordering.
+func WithDeviceCertificateOrder(order *DeviceCertificateOrder) DeviceCertificatePaginateOption {
+	if order == nil {
+		order = DefaultDeviceCertificateOrder
+	}
+	o := *order
+	return func(pager *devicecertificatePager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultDeviceCertificateOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithDeviceCertificateFilter configures pagination filter.
+func WithDeviceCertificateFilter(filter func(*DeviceCertificateQuery) (*DeviceCertificateQuery, error)) DeviceCertificatePaginateOption {
+	return func(pager *devicecertificatePager) error {
+		if filter == nil {
+			return errors.New("DeviceCertificateQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type devicecertificatePager struct {
+	reverse bool
+	order   *DeviceCertificateOrder
+	filter  func(*DeviceCertificateQuery) (*DeviceCertificateQuery, error)
+}
+
+func newDeviceCertificatePager(opts []DeviceCertificatePaginateOption, reverse bool) (*devicecertificatePager, error) {
+	pager := &devicecertificatePager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultDeviceCertificateOrder
+	}
+	return pager, nil
+}
+
+func (p *devicecertificatePager) applyFilter(query *DeviceCertificateQuery) (*DeviceCertificateQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *devicecertificatePager) toCursor(_m *DeviceCertificate) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *devicecertificatePager) applyCursors(query *DeviceCertificateQuery, after, before *Cursor) (*DeviceCertificateQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultDeviceCertificateOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *devicecertificatePager) applyOrder(query *DeviceCertificateQuery) *DeviceCertificateQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultDeviceCertificateOrder.Field {
+		query = query.Order(DefaultDeviceCertificateOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *devicecertificatePager) orderExpr(query *DeviceCertificateQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultDeviceCertificateOrder.Field {
+			b.Comma().Ident(DefaultDeviceCertificateOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to DeviceCertificate.
+func (_m *DeviceCertificateQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...DeviceCertificatePaginateOption,
+) (*DeviceCertificateConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceCertificatePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &DeviceCertificateConnection{Edges: []*DeviceCertificateEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// DeviceCertificateOrderField defines the ordering field of DeviceCertificate.
+type DeviceCertificateOrderField struct {
+	// Value extracts the ordering value from the given DeviceCertificate.
+	Value    func(*DeviceCertificate) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) devicecertificate.OrderOption
+	toCursor func(*DeviceCertificate) Cursor
+}
+
+// DeviceCertificateOrder defines the ordering of DeviceCertificate.
+type DeviceCertificateOrder struct {
+	Direction OrderDirection               `json:"direction"`
+	Field     *DeviceCertificateOrderField `json:"field"`
+}
+
+// DefaultDeviceCertificateOrder is the default ordering of DeviceCertificate.
+var DefaultDeviceCertificateOrder = &DeviceCertificateOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &DeviceCertificateOrderField{
+		Value: func(_m *DeviceCertificate) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: devicecertificate.FieldID,
+		toTerm: devicecertificate.ByID,
+		toCursor: func(_m *DeviceCertificate) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts DeviceCertificate into DeviceCertificateEdge.
+func (_m *DeviceCertificate) ToEdge(order *DeviceCertificateOrder) *DeviceCertificateEdge {
+	if order == nil {
+		order = DefaultDeviceCertificateOrder
+	}
+	return &DeviceCertificateEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// DeviceChannelEdge is the edge representation of DeviceChannel.
+type DeviceChannelEdge struct {
+	Node   *DeviceChannel `json:"node"`
+	Cursor Cursor         `json:"cursor"`
+}
+
+// DeviceChannelConnection is the connection containing edges to DeviceChannel.
+type DeviceChannelConnection struct {
+	Edges      []*DeviceChannelEdge `json:"edges"`
+	PageInfo   PageInfo             `json:"pageInfo"`
+	TotalCount int                  `json:"totalCount"`
+}
+
+func (c *DeviceChannelConnection) build(nodes []*DeviceChannel, pager *devicechannelPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *DeviceChannel
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *DeviceChannel {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *DeviceChannel {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*DeviceChannelEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &DeviceChannelEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// DeviceChannelPaginateOption enables pagination customization.
+type DeviceChannelPaginateOption func(*devicechannelPager) error
+
+// WithDeviceChannelOrder configures pagination ordering.
+func WithDeviceChannelOrder(order *DeviceChannelOrder) DeviceChannelPaginateOption {
+	if order == nil {
+		order = DefaultDeviceChannelOrder
+	}
+	o := *order
+	return func(pager *devicechannelPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultDeviceChannelOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithDeviceChannelFilter configures pagination filter.
+func WithDeviceChannelFilter(filter func(*DeviceChannelQuery) (*DeviceChannelQuery, error)) DeviceChannelPaginateOption {
+	return func(pager *devicechannelPager) error {
+		if filter == nil {
+			return errors.New("DeviceChannelQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type devicechannelPager struct {
+	reverse bool
+	order   *DeviceChannelOrder
+	filter  func(*DeviceChannelQuery) (*DeviceChannelQuery, error)
+}
+
+func newDeviceChannelPager(opts []DeviceChannelPaginateOption, reverse bool) (*devicechannelPager, error) {
+	pager := &devicechannelPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultDeviceChannelOrder
+	}
+	return pager, nil
+}
+
+func (p *devicechannelPager) applyFilter(query *DeviceChannelQuery) (*DeviceChannelQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *devicechannelPager) toCursor(_m *DeviceChannel) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *devicechannelPager) applyCursors(query *DeviceChannelQuery, after, before *Cursor) (*DeviceChannelQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultDeviceChannelOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *devicechannelPager) applyOrder(query *DeviceChannelQuery) *DeviceChannelQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultDeviceChannelOrder.Field {
+		query = query.Order(DefaultDeviceChannelOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *devicechannelPager) orderExpr(query *DeviceChannelQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultDeviceChannelOrder.Field {
+			b.Comma().Ident(DefaultDeviceChannelOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to DeviceChannel.
+func (_m *DeviceChannelQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...DeviceChannelPaginateOption,
+) (*DeviceChannelConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceChannelPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &DeviceChannelConnection{Edges: []*DeviceChannelEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// DeviceChannelOrderField defines the ordering field of DeviceChannel.
+type DeviceChannelOrderField struct {
+	// Value extracts the ordering value from the given DeviceChannel.
+	Value    func(*DeviceChannel) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) devicechannel.OrderOption
+	toCursor func(*DeviceChannel) Cursor
+}
+
+// DeviceChannelOrder defines the ordering of DeviceChannel.
+type DeviceChannelOrder struct {
+	Direction OrderDirection           `json:"direction"`
+	Field     *DeviceChannelOrderField `json:"field"`
+}
+
+// DefaultDeviceChannelOrder is the default ordering of DeviceChannel.
+var DefaultDeviceChannelOrder = &DeviceChannelOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &DeviceChannelOrderField{
+		Value: func(_m *DeviceChannel) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: devicechannel.FieldID,
+		toTerm: devicechannel.ByID,
+		toCursor: func(_m *DeviceChannel) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts DeviceChannel into DeviceChannelEdge.
+func (_m *DeviceChannel) ToEdge(order *DeviceChannelOrder) *DeviceChannelEdge {
+	if order == nil {
+		order = DefaultDeviceChannelOrder
+	}
+	return &DeviceChannelEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// DeviceCommandEdge is the edge representation of DeviceCommand.
+type DeviceCommandEdge struct {
+	Node   *DeviceCommand `json:"node"`
+	Cursor Cursor         `json:"cursor"`
+}
+
+// DeviceCommandConnection is the connection containing edges to DeviceCommand.
+type DeviceCommandConnection struct {
+	Edges      []*DeviceCommandEdge `json:"edges"`
+	PageInfo   PageInfo             `json:"pageInfo"`
+	TotalCount int                  `json:"totalCount"`
+}
+
+func (c *DeviceCommandConnection) build(nodes []*DeviceCommand, pager *devicecommandPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *DeviceCommand
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *DeviceCommand {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *DeviceCommand {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*DeviceCommandEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &DeviceCommandEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// DeviceCommandPaginateOption enables pagination customization.
+type DeviceCommandPaginateOption func(*devicecommandPager) error
+
+// WithDeviceCommandOrder configures pagination ordering.
+func WithDeviceCommandOrder(order *DeviceCommandOrder) DeviceCommandPaginateOption {
+	if order == nil {
+		order = DefaultDeviceCommandOrder
+	}
+	o := *order
+	return func(pager *devicecommandPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultDeviceCommandOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithDeviceCommandFilter configures pagination filter.
+func WithDeviceCommandFilter(filter func(*DeviceCommandQuery) (*DeviceCommandQuery, error)) DeviceCommandPaginateOption {
+	return func(pager *devicecommandPager) error {
+		if filter == nil {
+			return errors.New("DeviceCommandQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type devicecommandPager struct {
+	reverse bool
+	order   *DeviceCommandOrder
+	filter  func(*DeviceCommandQuery) (*DeviceCommandQuery, error)
+}
+
+func newDeviceCommandPager(opts []DeviceCommandPaginateOption, reverse bool) (*devicecommandPager, error) {
+	pager := &devicecommandPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultDeviceCommandOrder
+	}
+	return pager, nil
+}
+
+func (p *devicecommandPager) applyFilter(query *DeviceCommandQuery) (*DeviceCommandQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *devicecommandPager) toCursor(_m *DeviceCommand) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *devicecommandPager) applyCursors(query *DeviceCommandQuery, after, before *Cursor) (*DeviceCommandQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultDeviceCommandOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *devicecommandPager) applyOrder(query *DeviceCommandQuery) *DeviceCommandQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultDeviceCommandOrder.Field {
+		query = query.Order(DefaultDeviceCommandOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *devicecommandPager) orderExpr(query *DeviceCommandQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultDeviceCommandOrder.Field {
+			b.Comma().Ident(DefaultDeviceCommandOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to DeviceCommand.
+func (_m *DeviceCommandQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...DeviceCommandPaginateOption,
+) (*DeviceCommandConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceCommandPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &DeviceCommandConnection{Edges: []*DeviceCommandEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// DeviceCommandOrderField defines the ordering field of DeviceCommand.
+type DeviceCommandOrderField struct {
+	// Value extracts the ordering value from the given DeviceCommand.
+	Value    func(*DeviceCommand) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) devicecommand.OrderOption
+	toCursor func(*DeviceCommand) Cursor
+}
+
+// DeviceCommandOrder defines the ordering of DeviceCommand.
+type DeviceCommandOrder struct {
+	Direction OrderDirection           `json:"direction"`
+	Field     *DeviceCommandOrderField `json:"field"`
+}
+
+// DefaultDeviceCommandOrder is the default ordering of DeviceCommand.
+var DefaultDeviceCommandOrder = &DeviceCommandOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &DeviceCommandOrderField{
+		Value: func(_m *DeviceCommand) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: devicecommand.FieldID,
+		toTerm: devicecommand.ByID,
+		toCursor: func(_m *DeviceCommand) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts DeviceCommand into DeviceCommandEdge.
+func (_m *DeviceCommand) ToEdge(order *DeviceCommandOrder) *DeviceCommandEdge {
+	if order == nil {
+		order = DefaultDeviceCommandOrder
+	}
+	return &DeviceCommandEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// DeviceIdentityEdge is the edge representation of DeviceIdentity.
+type DeviceIdentityEdge struct {
+	Node   *DeviceIdentity `json:"node"`
+	Cursor Cursor          `json:"cursor"`
+}
+
+// DeviceIdentityConnection is the connection containing edges to DeviceIdentity.
+type DeviceIdentityConnection struct {
+	Edges      []*DeviceIdentityEdge `json:"edges"`
+	PageInfo   PageInfo              `json:"pageInfo"`
+	TotalCount int                   `json:"totalCount"`
+}
+
+func (c *DeviceIdentityConnection) build(nodes []*DeviceIdentity, pager *deviceidentityPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *DeviceIdentity
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *DeviceIdentity {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *DeviceIdentity {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*DeviceIdentityEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &DeviceIdentityEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// DeviceIdentityPaginateOption enables pagination customization.
+type DeviceIdentityPaginateOption func(*deviceidentityPager) error
+
+// WithDeviceIdentityOrder configures pagination ordering.
+func WithDeviceIdentityOrder(order *DeviceIdentityOrder) DeviceIdentityPaginateOption {
+	if order == nil {
+		order = DefaultDeviceIdentityOrder
+	}
+	o := *order
+	return func(pager *deviceidentityPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultDeviceIdentityOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithDeviceIdentityFilter configures pagination filter.
+func WithDeviceIdentityFilter(filter func(*DeviceIdentityQuery) (*DeviceIdentityQuery, error)) DeviceIdentityPaginateOption {
+	return func(pager *deviceidentityPager) error {
+		if filter == nil {
+			return errors.New("DeviceIdentityQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type deviceidentityPager struct {
+	reverse bool
+	order   *DeviceIdentityOrder
+	filter  func(*DeviceIdentityQuery) (*DeviceIdentityQuery, error)
+}
+
+func newDeviceIdentityPager(opts []DeviceIdentityPaginateOption, reverse bool) (*deviceidentityPager, error) {
+	pager := &deviceidentityPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultDeviceIdentityOrder
+	}
+	return pager, nil
+}
+
+func (p *deviceidentityPager) applyFilter(query *DeviceIdentityQuery) (*DeviceIdentityQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *deviceidentityPager) toCursor(_m *DeviceIdentity) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *deviceidentityPager) applyCursors(query *DeviceIdentityQuery, after, before *Cursor) (*DeviceIdentityQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultDeviceIdentityOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *deviceidentityPager) applyOrder(query *DeviceIdentityQuery) *DeviceIdentityQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultDeviceIdentityOrder.Field {
+		query = query.Order(DefaultDeviceIdentityOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *deviceidentityPager) orderExpr(query *DeviceIdentityQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultDeviceIdentityOrder.Field {
+			b.Comma().Ident(DefaultDeviceIdentityOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to DeviceIdentity.
+func (_m *DeviceIdentityQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...DeviceIdentityPaginateOption,
+) (*DeviceIdentityConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceIdentityPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &DeviceIdentityConnection{Edges: []*DeviceIdentityEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// DeviceIdentityOrderField defines the ordering field of DeviceIdentity.
+type DeviceIdentityOrderField struct {
+	// Value extracts the ordering value from the given DeviceIdentity.
+	Value    func(*DeviceIdentity) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) deviceidentity.OrderOption
+	toCursor func(*DeviceIdentity) Cursor
+}
+
+// DeviceIdentityOrder defines the ordering of DeviceIdentity.
+type DeviceIdentityOrder struct {
+	Direction OrderDirection            `json:"direction"`
+	Field     *DeviceIdentityOrderField `json:"field"`
+}
+
+// DefaultDeviceIdentityOrder is the default ordering of DeviceIdentity.
+var DefaultDeviceIdentityOrder = &DeviceIdentityOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &DeviceIdentityOrderField{
+		Value: func(_m *DeviceIdentity) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: deviceidentity.FieldID,
+		toTerm: deviceidentity.ByID,
+		toCursor: func(_m *DeviceIdentity) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts DeviceIdentity into DeviceIdentityEdge.
+func (_m *DeviceIdentity) ToEdge(order *DeviceIdentityOrder) *DeviceIdentityEdge {
+	if order == nil {
+		order = DefaultDeviceIdentityOrder
+	}
+	return &DeviceIdentityEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// DeviceOsUpdateEdge is the edge representation of DeviceOsUpdate.
+type DeviceOsUpdateEdge struct {
+	Node   *DeviceOsUpdate `json:"node"`
+	Cursor Cursor          `json:"cursor"`
+}
+
+// DeviceOsUpdateConnection is the connection containing edges to DeviceOsUpdate.
+type DeviceOsUpdateConnection struct {
+	Edges      []*DeviceOsUpdateEdge `json:"edges"`
+	PageInfo   PageInfo              `json:"pageInfo"`
+	TotalCount int                   `json:"totalCount"`
+}
+
+func (c *DeviceOsUpdateConnection) build(nodes []*DeviceOsUpdate, pager *deviceosupdatePager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *DeviceOsUpdate
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *DeviceOsUpdate {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *DeviceOsUpdate {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*DeviceOsUpdateEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &DeviceOsUpdateEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// DeviceOsUpdatePaginateOption enables pagination customization.
+type DeviceOsUpdatePaginateOption func(*deviceosupdatePager) error
+
+// WithDeviceOsUpdateOrder configures pagination ordering.
+func WithDeviceOsUpdateOrder(order *DeviceOsUpdateOrder) DeviceOsUpdatePaginateOption {
+	if order == nil {
+		order = DefaultDeviceOsUpdateOrder
+	}
+	o := *order
+	return func(pager *deviceosupdatePager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultDeviceOsUpdateOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithDeviceOsUpdateFilter configures pagination filter.
+func WithDeviceOsUpdateFilter(filter func(*DeviceOsUpdateQuery) (*DeviceOsUpdateQuery, error)) DeviceOsUpdatePaginateOption {
+	return func(pager *deviceosupdatePager) error {
+		if filter == nil {
+			return errors.New("DeviceOsUpdateQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type deviceosupdatePager struct {
+	reverse bool
+	order   *DeviceOsUpdateOrder
+	filter  func(*DeviceOsUpdateQuery) (*DeviceOsUpdateQuery, error)
+}
+
+func newDeviceOsUpdatePager(opts []DeviceOsUpdatePaginateOption, reverse bool) (*deviceosupdatePager, error) {
+	pager := &deviceosupdatePager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultDeviceOsUpdateOrder
+	}
+	return pager, nil
+}
+
+func (p *deviceosupdatePager) applyFilter(query *DeviceOsUpdateQuery) (*DeviceOsUpdateQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *deviceosupdatePager) toCursor(_m *DeviceOsUpdate) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *deviceosupdatePager) applyCursors(query *DeviceOsUpdateQuery, after, before *Cursor) (*DeviceOsUpdateQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultDeviceOsUpdateOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *deviceosupdatePager) applyOrder(query *DeviceOsUpdateQuery) *DeviceOsUpdateQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultDeviceOsUpdateOrder.Field {
+		query = query.Order(DefaultDeviceOsUpdateOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *deviceosupdatePager) orderExpr(query *DeviceOsUpdateQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultDeviceOsUpdateOrder.Field {
+			b.Comma().Ident(DefaultDeviceOsUpdateOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to DeviceOsUpdate.
+func (_m *DeviceOsUpdateQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...DeviceOsUpdatePaginateOption,
+) (*DeviceOsUpdateConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceOsUpdatePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &DeviceOsUpdateConnection{Edges: []*DeviceOsUpdateEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// DeviceOsUpdateOrderField defines the ordering field of DeviceOsUpdate.
+type DeviceOsUpdateOrderField struct {
+	// Value extracts the ordering value from the given DeviceOsUpdate.
+	Value    func(*DeviceOsUpdate) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) deviceosupdate.OrderOption
+	toCursor func(*DeviceOsUpdate) Cursor
+}
+
+// DeviceOsUpdateOrder defines the ordering of DeviceOsUpdate.
+type DeviceOsUpdateOrder struct {
+	Direction OrderDirection            `json:"direction"`
+	Field     *DeviceOsUpdateOrderField `json:"field"`
+}
+
+// DefaultDeviceOsUpdateOrder is the default ordering of DeviceOsUpdate.
+var DefaultDeviceOsUpdateOrder = &DeviceOsUpdateOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &DeviceOsUpdateOrderField{
+		Value: func(_m *DeviceOsUpdate) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: deviceosupdate.FieldID,
+		toTerm: deviceosupdate.ByID,
+		toCursor: func(_m *DeviceOsUpdate) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts DeviceOsUpdate into DeviceOsUpdateEdge.
+func (_m *DeviceOsUpdate) ToEdge(order *DeviceOsUpdateOrder) *DeviceOsUpdateEdge {
+	if order == nil {
+		order = DefaultDeviceOsUpdateOrder
+	}
+	return &DeviceOsUpdateEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// DeviceProfileEdge is the edge representation of DeviceProfile.
+type DeviceProfileEdge struct {
+	Node   *DeviceProfile `json:"node"`
+	Cursor Cursor         `json:"cursor"`
+}
+
+// DeviceProfileConnection is the connection containing edges to DeviceProfile.
+type DeviceProfileConnection struct {
+	Edges      []*DeviceProfileEdge `json:"edges"`
+	PageInfo   PageInfo             `json:"pageInfo"`
+	TotalCount int                  `json:"totalCount"`
+}
+
+func (c *DeviceProfileConnection) build(nodes []*DeviceProfile, pager *deviceprofilePager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *DeviceProfile
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *DeviceProfile {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *DeviceProfile {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*DeviceProfileEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &DeviceProfileEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// DeviceProfilePaginateOption enables pagination customization.
+type DeviceProfilePaginateOption func(*deviceprofilePager) error
+
+// WithDeviceProfileOrder configures pagination ordering.
+func WithDeviceProfileOrder(order *DeviceProfileOrder) DeviceProfilePaginateOption {
+	if order == nil {
+		order = DefaultDeviceProfileOrder
+	}
+	o := *order
+	return func(pager *deviceprofilePager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultDeviceProfileOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithDeviceProfileFilter configures pagination filter.
+func WithDeviceProfileFilter(filter func(*DeviceProfileQuery) (*DeviceProfileQuery, error)) DeviceProfilePaginateOption {
+	return func(pager *deviceprofilePager) error {
+		if filter == nil {
+			return errors.New("DeviceProfileQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type deviceprofilePager struct {
+	reverse bool
+	order   *DeviceProfileOrder
+	filter  func(*DeviceProfileQuery) (*DeviceProfileQuery, error)
+}
+
+func newDeviceProfilePager(opts []DeviceProfilePaginateOption, reverse bool) (*deviceprofilePager, error) {
+	pager := &deviceprofilePager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultDeviceProfileOrder
+	}
+	return pager, nil
+}
+
+func (p *deviceprofilePager) applyFilter(query *DeviceProfileQuery) (*DeviceProfileQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *deviceprofilePager) toCursor(_m *DeviceProfile) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *deviceprofilePager) applyCursors(query *DeviceProfileQuery, after, before *Cursor) (*DeviceProfileQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultDeviceProfileOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *deviceprofilePager) applyOrder(query *DeviceProfileQuery) *DeviceProfileQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultDeviceProfileOrder.Field {
+		query = query.Order(DefaultDeviceProfileOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *deviceprofilePager) orderExpr(query *DeviceProfileQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultDeviceProfileOrder.Field {
+			b.Comma().Ident(DefaultDeviceProfileOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to DeviceProfile.
+func (_m *DeviceProfileQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...DeviceProfilePaginateOption,
+) (*DeviceProfileConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceProfilePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &DeviceProfileConnection{Edges: []*DeviceProfileEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// DeviceProfileOrderField defines the ordering field of DeviceProfile.
+type DeviceProfileOrderField struct {
+	// Value extracts the ordering value from the given DeviceProfile.
+	Value    func(*DeviceProfile) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) deviceprofile.OrderOption
+	toCursor func(*DeviceProfile) Cursor
+}
+
+// DeviceProfileOrder defines the ordering of DeviceProfile.
+type DeviceProfileOrder struct {
+	Direction OrderDirection           `json:"direction"`
+	Field     *DeviceProfileOrderField `json:"field"`
+}
+
+// DefaultDeviceProfileOrder is the default ordering of DeviceProfile.
+var DefaultDeviceProfileOrder = &DeviceProfileOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &DeviceProfileOrderField{
+		Value: func(_m *DeviceProfile) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: deviceprofile.FieldID,
+		toTerm: deviceprofile.ByID,
+		toCursor: func(_m *DeviceProfile) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts DeviceProfile into DeviceProfileEdge.
+func (_m *DeviceProfile) ToEdge(order *DeviceProfileOrder) *DeviceProfileEdge {
+	if order == nil {
+		order = DefaultDeviceProfileOrder
+	}
+	return &DeviceProfileEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// DeviceSecretEdge is the edge representation of DeviceSecret.
+type DeviceSecretEdge struct {
+	Node   *DeviceSecret `json:"node"`
+	Cursor Cursor        `json:"cursor"`
+}
+
+// DeviceSecretConnection is the connection containing edges to DeviceSecret.
+type DeviceSecretConnection struct {
+	Edges      []*DeviceSecretEdge `json:"edges"`
+	PageInfo   PageInfo            `json:"pageInfo"`
+	TotalCount int                 `json:"totalCount"`
+}
+
+func (c *DeviceSecretConnection) build(nodes []*DeviceSecret, pager *devicesecretPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *DeviceSecret
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *DeviceSecret {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *DeviceSecret {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*DeviceSecretEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &DeviceSecretEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// DeviceSecretPaginateOption enables pagination customization.
+type DeviceSecretPaginateOption func(*devicesecretPager) error
+
+// WithDeviceSecretOrder configures pagination ordering.
+func WithDeviceSecretOrder(order *DeviceSecretOrder) DeviceSecretPaginateOption {
+	if order == nil {
+		order = DefaultDeviceSecretOrder
+	}
+	o := *order
+	return func(pager *devicesecretPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultDeviceSecretOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithDeviceSecretFilter configures pagination filter.
+func WithDeviceSecretFilter(filter func(*DeviceSecretQuery) (*DeviceSecretQuery, error)) DeviceSecretPaginateOption {
+	return func(pager *devicesecretPager) error {
+		if filter == nil {
+			return errors.New("DeviceSecretQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type devicesecretPager struct {
+	reverse bool
+	order   *DeviceSecretOrder
+	filter  func(*DeviceSecretQuery) (*DeviceSecretQuery, error)
+}
+
+func newDeviceSecretPager(opts []DeviceSecretPaginateOption, reverse bool) (*devicesecretPager, error) {
+	pager := &devicesecretPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultDeviceSecretOrder
+	}
+	return pager, nil
+}
+
+func (p *devicesecretPager) applyFilter(query *DeviceSecretQuery) (*DeviceSecretQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *devicesecretPager) toCursor(_m *DeviceSecret) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *devicesecretPager) applyCursors(query *DeviceSecretQuery, after, before *Cursor) (*DeviceSecretQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultDeviceSecretOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *devicesecretPager) applyOrder(query *DeviceSecretQuery) *DeviceSecretQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultDeviceSecretOrder.Field {
+		query = query.Order(DefaultDeviceSecretOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *devicesecretPager) orderExpr(query *DeviceSecretQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultDeviceSecretOrder.Field {
+			b.Comma().Ident(DefaultDeviceSecretOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to DeviceSecret.
+func (_m *DeviceSecretQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...DeviceSecretPaginateOption,
+) (*DeviceSecretConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceSecretPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &DeviceSecretConnection{Edges: []*DeviceSecretEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// DeviceSecretOrderField defines the ordering field of DeviceSecret.
+type DeviceSecretOrderField struct {
+	// Value extracts the ordering value from the given DeviceSecret.
+	Value    func(*DeviceSecret) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) devicesecret.OrderOption
+	toCursor func(*DeviceSecret) Cursor
+}
+
+// DeviceSecretOrder defines the ordering of DeviceSecret.
+type DeviceSecretOrder struct {
+	Direction OrderDirection          `json:"direction"`
+	Field     *DeviceSecretOrderField `json:"field"`
+}
+
+// DefaultDeviceSecretOrder is the default ordering of DeviceSecret.
+var DefaultDeviceSecretOrder = &DeviceSecretOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &DeviceSecretOrderField{
+		Value: func(_m *DeviceSecret) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: devicesecret.FieldID,
+		toTerm: devicesecret.ByID,
+		toCursor: func(_m *DeviceSecret) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts DeviceSecret into DeviceSecretEdge.
+func (_m *DeviceSecret) ToEdge(order *DeviceSecretOrder) *DeviceSecretEdge {
+	if order == nil {
+		order = DefaultDeviceSecretOrder
+	}
+	return &DeviceSecretEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// EnrollmentEdge is the edge representation of Enrollment.
+type EnrollmentEdge struct {
+	Node   *Enrollment `json:"node"`
+	Cursor Cursor      `json:"cursor"`
+}
+
+// EnrollmentConnection is the connection containing edges to Enrollment.
+type EnrollmentConnection struct {
+	Edges      []*EnrollmentEdge `json:"edges"`
+	PageInfo   PageInfo          `json:"pageInfo"`
+	TotalCount int               `json:"totalCount"`
+}
+
+func (c *EnrollmentConnection) build(nodes []*Enrollment, pager *enrollmentPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *Enrollment
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *Enrollment {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *Enrollment {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*EnrollmentEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &EnrollmentEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// EnrollmentPaginateOption enables pagination customization.
+type EnrollmentPaginateOption func(*enrollmentPager) error
+
+// WithEnrollmentOrder configures pagination ordering.
+func WithEnrollmentOrder(order *EnrollmentOrder) EnrollmentPaginateOption {
+	if order == nil {
+		order = DefaultEnrollmentOrder
+	}
+	o := *order
+	return func(pager *enrollmentPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultEnrollmentOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithEnrollmentFilter configures pagination filter.
+func WithEnrollmentFilter(filter func(*EnrollmentQuery) (*EnrollmentQuery, error)) EnrollmentPaginateOption {
+	return func(pager *enrollmentPager) error {
+		if filter == nil {
+			return errors.New("EnrollmentQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type enrollmentPager struct {
+	reverse bool
+	order   *EnrollmentOrder
+	filter  func(*EnrollmentQuery) (*EnrollmentQuery, error)
+}
+
+func newEnrollmentPager(opts []EnrollmentPaginateOption, reverse bool) (*enrollmentPager, error) {
+	pager := &enrollmentPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultEnrollmentOrder
+	}
+	return pager, nil
+}
+
+func (p *enrollmentPager) applyFilter(query *EnrollmentQuery) (*EnrollmentQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *enrollmentPager) toCursor(_m *Enrollment) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *enrollmentPager) applyCursors(query *EnrollmentQuery, after, before *Cursor) (*EnrollmentQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultEnrollmentOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *enrollmentPager) applyOrder(query *EnrollmentQuery) *EnrollmentQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultEnrollmentOrder.Field {
+		query = query.Order(DefaultEnrollmentOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *enrollmentPager) orderExpr(query *EnrollmentQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultEnrollmentOrder.Field {
+			b.Comma().Ident(DefaultEnrollmentOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to Enrollment.
+func (_m *EnrollmentQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...EnrollmentPaginateOption,
+) (*EnrollmentConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newEnrollmentPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &EnrollmentConnection{Edges: []*EnrollmentEdge{}}
+	counted := hasCollectedField(ctx, totalCountField)
+	if counted {
+		c := _m.Clone()
+		c.ctx.Fields = nil
+		if conn.TotalCount, err = c.Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	_m.Limit(limit)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := conn.TotalCount
+	conn.build(nodes, pager, after, first, before, last)
+	if counted {
+		conn.TotalCount = total
+	}
+	return conn, nil
+}
+
+// EnrollmentOrderField defines the ordering field of Enrollment.
+type EnrollmentOrderField struct {
+	// Value extracts the ordering value from the given Enrollment.
+	Value    func(*Enrollment) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) enrollment.OrderOption
+	toCursor func(*Enrollment) Cursor
+}
+
+// EnrollmentOrder defines the ordering of Enrollment.
+type EnrollmentOrder struct {
+	Direction OrderDirection        `json:"direction"`
+	Field     *EnrollmentOrderField `json:"field"`
+}
+
+// DefaultEnrollmentOrder is the default ordering of Enrollment.
+var DefaultEnrollmentOrder = &EnrollmentOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &EnrollmentOrderField{
+		Value: func(_m *Enrollment) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: enrollment.FieldID,
+		toTerm: enrollment.ByID,
+		toCursor: func(_m *Enrollment) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts Enrollment into EnrollmentEdge.
+func (_m *Enrollment) ToEdge(order *EnrollmentOrder) *EnrollmentEdge {
+	if order == nil {
+		order = DefaultEnrollmentOrder
+	}
+	return &EnrollmentEdge{
 		Node:   _m,
 		Cursor: order.Field.toCursor(_m),
 	}

@@ -12,7 +12,17 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/organization"
@@ -524,6 +534,104 @@ func (_q *ApiKeyQuery) PaginateWithin(
 	return conns, nil
 }
 
+// Fetch returns the AppleMdm with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *AppleMdmClient) Fetch(ctx context.Context, id string) (*AppleMdm, error) {
+	q := c.Query().Where(applemdm.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the AppleMdm rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *AppleMdmQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*AppleMdm) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...AppleMdmPaginateOption,
+) (map[string]*AppleMdmConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newAppleMdmPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*AppleMdmConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &AppleMdmConnection{Edges: []*AppleMdmEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.AppleMdm(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]applemdm.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(applemdm.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*AppleMdm, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
 // Fetch returns the Device with an id, with the edges that the GraphQL
 // field selects; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceClient) Fetch(ctx context.Context, id string) (*Device, error) {
@@ -611,6 +719,888 @@ func (_q *DeviceQuery) PaginateWithin(
 		return nil, err
 	}
 	byParent := make(map[string][]*Device, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceApp with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceAppClient) Fetch(ctx context.Context, id string) (*DeviceApp, error) {
+	q := c.Query().Where(deviceapp.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceApp rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceAppQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceApp) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceAppPaginateOption,
+) (map[string]*DeviceAppConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceAppPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceAppConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceAppConnection{Edges: []*DeviceAppEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceApp(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]deviceapp.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(deviceapp.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceApp, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceCertificate with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceCertificateClient) Fetch(ctx context.Context, id string) (*DeviceCertificate, error) {
+	q := c.Query().Where(devicecertificate.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceCertificate rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceCertificateQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceCertificate) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceCertificatePaginateOption,
+) (map[string]*DeviceCertificateConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceCertificatePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceCertificateConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceCertificateConnection{Edges: []*DeviceCertificateEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceCertificate(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]devicecertificate.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(devicecertificate.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceCertificate, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceChannel with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceChannelClient) Fetch(ctx context.Context, id string) (*DeviceChannel, error) {
+	q := c.Query().Where(devicechannel.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceChannel rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceChannelQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceChannel) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceChannelPaginateOption,
+) (map[string]*DeviceChannelConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceChannelPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceChannelConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceChannelConnection{Edges: []*DeviceChannelEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceChannel(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]devicechannel.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(devicechannel.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceChannel, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceCommand with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceCommandClient) Fetch(ctx context.Context, id string) (*DeviceCommand, error) {
+	q := c.Query().Where(devicecommand.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceCommand rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceCommandQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceCommand) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceCommandPaginateOption,
+) (map[string]*DeviceCommandConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceCommandPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceCommandConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceCommandConnection{Edges: []*DeviceCommandEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceCommand(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]devicecommand.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(devicecommand.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceCommand, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceIdentity with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceIdentityClient) Fetch(ctx context.Context, id string) (*DeviceIdentity, error) {
+	q := c.Query().Where(deviceidentity.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceIdentity rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceIdentityQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceIdentity) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceIdentityPaginateOption,
+) (map[string]*DeviceIdentityConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceIdentityPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceIdentityConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceIdentityConnection{Edges: []*DeviceIdentityEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceIdentity(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]deviceidentity.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(deviceidentity.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceIdentity, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceOsUpdate with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceOsUpdateClient) Fetch(ctx context.Context, id string) (*DeviceOsUpdate, error) {
+	q := c.Query().Where(deviceosupdate.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceOsUpdate rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceOsUpdateQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceOsUpdate) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceOsUpdatePaginateOption,
+) (map[string]*DeviceOsUpdateConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceOsUpdatePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceOsUpdateConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceOsUpdateConnection{Edges: []*DeviceOsUpdateEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceOsUpdate(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]deviceosupdate.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(deviceosupdate.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceOsUpdate, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceProfile with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceProfileClient) Fetch(ctx context.Context, id string) (*DeviceProfile, error) {
+	q := c.Query().Where(deviceprofile.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceProfile rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceProfileQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceProfile) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceProfilePaginateOption,
+) (map[string]*DeviceProfileConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceProfilePager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceProfileConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceProfileConnection{Edges: []*DeviceProfileEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceProfile(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]deviceprofile.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(deviceprofile.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceProfile, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the DeviceSecret with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *DeviceSecretClient) Fetch(ctx context.Context, id string) (*DeviceSecret, error) {
+	q := c.Query().Where(devicesecret.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the DeviceSecret rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *DeviceSecretQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*DeviceSecret) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...DeviceSecretPaginateOption,
+) (map[string]*DeviceSecretConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newDeviceSecretPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*DeviceSecretConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &DeviceSecretConnection{Edges: []*DeviceSecretEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.DeviceSecret(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]devicesecret.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(devicesecret.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*DeviceSecret, len(parents))
+	for _, n := range nodes {
+		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
+	}
+	for p, conn := range conns {
+		total := conn.TotalCount
+		conn.build(byParent[p], pager, after, first, before, last)
+		conn.TotalCount = total
+	}
+	return conns, nil
+}
+
+// Fetch returns the Enrollment with an id, with the edges that the GraphQL
+// field selects; NOT_FOUND when it is unknown or out of reach.
+func (c *EnrollmentClient) Fetch(ctx context.Context, id string) (*Enrollment, error) {
+	q := c.Query().Where(enrollment.ID(id))
+	if graphql.GetFieldContext(ctx) != nil {
+		if _, err := q.CollectFields(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// PaginateWithin pages the Enrollment rows of each parent on its own, in one
+// statement for all of them, and one more for their counts when those are
+// selected. The column holds the parent's id and is led by an index.
+func (_q *EnrollmentQuery) PaginateWithin(
+	ctx context.Context, column string, parents []string, parentOf func(*Enrollment) string,
+	after *Cursor, first *int, before *Cursor, last *int, opts ...EnrollmentPaginateOption,
+) (map[string]*EnrollmentConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	first = defaultFirst(first, last)
+	pager, err := newEnrollmentPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _q, err = pager.applyFilter(_q); err != nil {
+		return nil, err
+	}
+	conns := make(map[string]*EnrollmentConnection, len(parents))
+	for _, p := range parents {
+		conns[p] = &EnrollmentConnection{Edges: []*EnrollmentEdge{}}
+	}
+	if hasCollectedField(ctx, totalCountField) {
+		var counts []struct {
+			Parent string `json:"parent"`
+			Count  int    `json:"count"`
+		}
+		c := _q.Clone()
+		c.ctx.Fields = nil
+		c.predicates = append(c.predicates, lateral.In(column, parents))
+		err := c.Modify(func(s *sql.Selector) {
+			s.Select(sql.As(s.C(column), "parent"), sql.As(sql.Count("*"), "count")).GroupBy(s.C(column))
+		}).Scan(ctx, &counts)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			conns[n.Parent].TotalCount = n.Count
+		}
+	}
+	limit := paginateLimit(first, last)
+	if !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField) || limit == 1 {
+		return conns, nil
+	}
+	if _q, err = pager.applyCursors(_q, after, before); err != nil {
+		return nil, err
+	}
+	inner := append([]predicate.Enrollment(nil), _q.predicates...)
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	if len(_q.ctx.Fields) > 0 {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	_q = pager.applyOrder(_q)
+	order := append([]enrollment.OrderOption(nil), _q.order...)
+	_q.predicates = append(_q.predicates, lateral.First(enrollment.Table, column, parents, limit, func(s *sql.Selector) {
+		for _, p := range inner {
+			p(s)
+		}
+		for _, o := range order {
+			o(s)
+		}
+	}))
+	nodes, err := _q.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byParent := make(map[string][]*Enrollment, len(parents))
 	for _, n := range nodes {
 		byParent[parentOf(n)] = append(byParent[parentOf(n)], n)
 	}

@@ -17,8 +17,18 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/datakey"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
@@ -29,6 +39,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/rateshare"
 	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
@@ -61,8 +72,18 @@ const (
 	TypeAlert                         = "Alert"
 	TypeAlertOccurrence               = "AlertOccurrence"
 	TypeApiKey                        = "ApiKey"
+	TypeAppleMdm                      = "AppleMdm"
 	TypeDataKey                       = "DataKey"
 	TypeDevice                        = "Device"
+	TypeDeviceApp                     = "DeviceApp"
+	TypeDeviceCertificate             = "DeviceCertificate"
+	TypeDeviceChannel                 = "DeviceChannel"
+	TypeDeviceCommand                 = "DeviceCommand"
+	TypeDeviceIdentity                = "DeviceIdentity"
+	TypeDeviceOsUpdate                = "DeviceOsUpdate"
+	TypeDeviceProfile                 = "DeviceProfile"
+	TypeDeviceSecret                  = "DeviceSecret"
+	TypeEnrollment                    = "Enrollment"
 	TypeIdempotencyRecord             = "IdempotencyRecord"
 	TypeJob                           = "Job"
 	TypeMaintenanceWindow             = "MaintenanceWindow"
@@ -72,6 +93,7 @@ const (
 	TypeRateShare                     = "RateShare"
 	TypeRateSlot                      = "RateSlot"
 	TypeRole                          = "Role"
+	TypeScepChallenge                 = "ScepChallenge"
 	TypeSession                       = "Session"
 	TypeSignInThrottle                = "SignInThrottle"
 	TypeSigningKey                    = "SigningKey"
@@ -6316,6 +6338,2180 @@ func (m *ApiKeyMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown ApiKey edge %s", name)
 }
 
+// AppleMdmMutation represents an operation that mutates the AppleMdm nodes in the graph.
+type AppleMdmMutation struct {
+	config
+	op                           Op
+	typ                          string
+	id                           *string
+	provider_id                  *string
+	created_at                   *time.Time
+	updated_at                   *time.Time
+	name                         *string
+	allow_mobile_user_enrollment *bool
+	sign_message                 *bool
+	inventory_interval_hours     *int
+	addinventory_interval_hours  *int
+	missing_after_days           *int
+	addmissing_after_days        *int
+	history_days                 *int
+	addhistory_days              *int
+	enrollment_limit             *int
+	addenrollment_limit          *int
+	topic                        *string
+	certificate_not_before       *time.Time
+	certificate_not_after        *time.Time
+	certificate_serial_number    *string
+	creator_apple_id             *string
+	push_status                  *applemdm.PushStatus
+	expiry_warned_days           *int
+	addexpiry_warned_days        *int
+	push_certificate             *[]byte
+	push_key                     *[]byte
+	staged_key                   *[]byte
+	staged_csr                   *[]byte
+	ca_certificate               *[]byte
+	ca_key                       *[]byte
+	signing_certificate          *[]byte
+	signing_key                  *[]byte
+	clearedFields                map[string]struct{}
+	organization                 *string
+	clearedorganization          bool
+	done                         bool
+	oldValue                     func(context.Context) (*AppleMdm, error)
+	predicates                   []predicate.AppleMdm
+}
+
+var _ ent.Mutation = (*AppleMdmMutation)(nil)
+
+// applemdmOption allows management of the mutation configuration using functional options.
+type applemdmOption func(*AppleMdmMutation)
+
+// newAppleMdmMutation creates new mutation for the AppleMdm entity.
+func newAppleMdmMutation(c config, op Op, opts ...applemdmOption) *AppleMdmMutation {
+	m := &AppleMdmMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeAppleMdm,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withAppleMdmID sets the ID field of the mutation.
+func withAppleMdmID(id string) applemdmOption {
+	return func(m *AppleMdmMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *AppleMdm
+		)
+		m.oldValue = func(ctx context.Context) (*AppleMdm, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().AppleMdm.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withAppleMdm sets the old AppleMdm of the mutation.
+func withAppleMdm(node *AppleMdm) applemdmOption {
+	return func(m *AppleMdmMutation) {
+		m.oldValue = func(context.Context) (*AppleMdm, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m AppleMdmMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m AppleMdmMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of AppleMdm entities.
+func (m *AppleMdmMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *AppleMdmMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *AppleMdmMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().AppleMdm.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *AppleMdmMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *AppleMdmMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *AppleMdmMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *AppleMdmMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *AppleMdmMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *AppleMdmMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *AppleMdmMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *AppleMdmMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *AppleMdmMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *AppleMdmMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *AppleMdmMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *AppleMdmMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetName sets the "name" field.
+func (m *AppleMdmMutation) SetName(s string) {
+	m.name = &s
+}
+
+// Name returns the value of the "name" field in the mutation.
+func (m *AppleMdmMutation) Name() (r string, exists bool) {
+	v := m.name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldName returns the old "name" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldName: %w", err)
+	}
+	return oldValue.Name, nil
+}
+
+// ResetName resets all changes to the "name" field.
+func (m *AppleMdmMutation) ResetName() {
+	m.name = nil
+}
+
+// SetAllowMobileUserEnrollment sets the "allow_mobile_user_enrollment" field.
+func (m *AppleMdmMutation) SetAllowMobileUserEnrollment(b bool) {
+	m.allow_mobile_user_enrollment = &b
+}
+
+// AllowMobileUserEnrollment returns the value of the "allow_mobile_user_enrollment" field in the mutation.
+func (m *AppleMdmMutation) AllowMobileUserEnrollment() (r bool, exists bool) {
+	v := m.allow_mobile_user_enrollment
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAllowMobileUserEnrollment returns the old "allow_mobile_user_enrollment" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldAllowMobileUserEnrollment(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAllowMobileUserEnrollment is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAllowMobileUserEnrollment requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAllowMobileUserEnrollment: %w", err)
+	}
+	return oldValue.AllowMobileUserEnrollment, nil
+}
+
+// ResetAllowMobileUserEnrollment resets all changes to the "allow_mobile_user_enrollment" field.
+func (m *AppleMdmMutation) ResetAllowMobileUserEnrollment() {
+	m.allow_mobile_user_enrollment = nil
+}
+
+// SetSignMessage sets the "sign_message" field.
+func (m *AppleMdmMutation) SetSignMessage(b bool) {
+	m.sign_message = &b
+}
+
+// SignMessage returns the value of the "sign_message" field in the mutation.
+func (m *AppleMdmMutation) SignMessage() (r bool, exists bool) {
+	v := m.sign_message
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSignMessage returns the old "sign_message" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldSignMessage(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSignMessage is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSignMessage requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSignMessage: %w", err)
+	}
+	return oldValue.SignMessage, nil
+}
+
+// ResetSignMessage resets all changes to the "sign_message" field.
+func (m *AppleMdmMutation) ResetSignMessage() {
+	m.sign_message = nil
+}
+
+// SetInventoryIntervalHours sets the "inventory_interval_hours" field.
+func (m *AppleMdmMutation) SetInventoryIntervalHours(i int) {
+	m.inventory_interval_hours = &i
+	m.addinventory_interval_hours = nil
+}
+
+// InventoryIntervalHours returns the value of the "inventory_interval_hours" field in the mutation.
+func (m *AppleMdmMutation) InventoryIntervalHours() (r int, exists bool) {
+	v := m.inventory_interval_hours
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldInventoryIntervalHours returns the old "inventory_interval_hours" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldInventoryIntervalHours(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldInventoryIntervalHours is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldInventoryIntervalHours requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldInventoryIntervalHours: %w", err)
+	}
+	return oldValue.InventoryIntervalHours, nil
+}
+
+// AddInventoryIntervalHours adds i to the "inventory_interval_hours" field.
+func (m *AppleMdmMutation) AddInventoryIntervalHours(i int) {
+	if m.addinventory_interval_hours != nil {
+		*m.addinventory_interval_hours += i
+	} else {
+		m.addinventory_interval_hours = &i
+	}
+}
+
+// AddedInventoryIntervalHours returns the value that was added to the "inventory_interval_hours" field in this mutation.
+func (m *AppleMdmMutation) AddedInventoryIntervalHours() (r int, exists bool) {
+	v := m.addinventory_interval_hours
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetInventoryIntervalHours resets all changes to the "inventory_interval_hours" field.
+func (m *AppleMdmMutation) ResetInventoryIntervalHours() {
+	m.inventory_interval_hours = nil
+	m.addinventory_interval_hours = nil
+}
+
+// SetMissingAfterDays sets the "missing_after_days" field.
+func (m *AppleMdmMutation) SetMissingAfterDays(i int) {
+	m.missing_after_days = &i
+	m.addmissing_after_days = nil
+}
+
+// MissingAfterDays returns the value of the "missing_after_days" field in the mutation.
+func (m *AppleMdmMutation) MissingAfterDays() (r int, exists bool) {
+	v := m.missing_after_days
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMissingAfterDays returns the old "missing_after_days" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldMissingAfterDays(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMissingAfterDays is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMissingAfterDays requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMissingAfterDays: %w", err)
+	}
+	return oldValue.MissingAfterDays, nil
+}
+
+// AddMissingAfterDays adds i to the "missing_after_days" field.
+func (m *AppleMdmMutation) AddMissingAfterDays(i int) {
+	if m.addmissing_after_days != nil {
+		*m.addmissing_after_days += i
+	} else {
+		m.addmissing_after_days = &i
+	}
+}
+
+// AddedMissingAfterDays returns the value that was added to the "missing_after_days" field in this mutation.
+func (m *AppleMdmMutation) AddedMissingAfterDays() (r int, exists bool) {
+	v := m.addmissing_after_days
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetMissingAfterDays resets all changes to the "missing_after_days" field.
+func (m *AppleMdmMutation) ResetMissingAfterDays() {
+	m.missing_after_days = nil
+	m.addmissing_after_days = nil
+}
+
+// SetHistoryDays sets the "history_days" field.
+func (m *AppleMdmMutation) SetHistoryDays(i int) {
+	m.history_days = &i
+	m.addhistory_days = nil
+}
+
+// HistoryDays returns the value of the "history_days" field in the mutation.
+func (m *AppleMdmMutation) HistoryDays() (r int, exists bool) {
+	v := m.history_days
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHistoryDays returns the old "history_days" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldHistoryDays(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHistoryDays is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHistoryDays requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHistoryDays: %w", err)
+	}
+	return oldValue.HistoryDays, nil
+}
+
+// AddHistoryDays adds i to the "history_days" field.
+func (m *AppleMdmMutation) AddHistoryDays(i int) {
+	if m.addhistory_days != nil {
+		*m.addhistory_days += i
+	} else {
+		m.addhistory_days = &i
+	}
+}
+
+// AddedHistoryDays returns the value that was added to the "history_days" field in this mutation.
+func (m *AppleMdmMutation) AddedHistoryDays() (r int, exists bool) {
+	v := m.addhistory_days
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetHistoryDays resets all changes to the "history_days" field.
+func (m *AppleMdmMutation) ResetHistoryDays() {
+	m.history_days = nil
+	m.addhistory_days = nil
+}
+
+// SetEnrollmentLimit sets the "enrollment_limit" field.
+func (m *AppleMdmMutation) SetEnrollmentLimit(i int) {
+	m.enrollment_limit = &i
+	m.addenrollment_limit = nil
+}
+
+// EnrollmentLimit returns the value of the "enrollment_limit" field in the mutation.
+func (m *AppleMdmMutation) EnrollmentLimit() (r int, exists bool) {
+	v := m.enrollment_limit
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEnrollmentLimit returns the old "enrollment_limit" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldEnrollmentLimit(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEnrollmentLimit is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEnrollmentLimit requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEnrollmentLimit: %w", err)
+	}
+	return oldValue.EnrollmentLimit, nil
+}
+
+// AddEnrollmentLimit adds i to the "enrollment_limit" field.
+func (m *AppleMdmMutation) AddEnrollmentLimit(i int) {
+	if m.addenrollment_limit != nil {
+		*m.addenrollment_limit += i
+	} else {
+		m.addenrollment_limit = &i
+	}
+}
+
+// AddedEnrollmentLimit returns the value that was added to the "enrollment_limit" field in this mutation.
+func (m *AppleMdmMutation) AddedEnrollmentLimit() (r int, exists bool) {
+	v := m.addenrollment_limit
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearEnrollmentLimit clears the value of the "enrollment_limit" field.
+func (m *AppleMdmMutation) ClearEnrollmentLimit() {
+	m.enrollment_limit = nil
+	m.addenrollment_limit = nil
+	m.clearedFields[applemdm.FieldEnrollmentLimit] = struct{}{}
+}
+
+// EnrollmentLimitCleared returns if the "enrollment_limit" field was cleared in this mutation.
+func (m *AppleMdmMutation) EnrollmentLimitCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldEnrollmentLimit]
+	return ok
+}
+
+// ResetEnrollmentLimit resets all changes to the "enrollment_limit" field.
+func (m *AppleMdmMutation) ResetEnrollmentLimit() {
+	m.enrollment_limit = nil
+	m.addenrollment_limit = nil
+	delete(m.clearedFields, applemdm.FieldEnrollmentLimit)
+}
+
+// SetTopic sets the "topic" field.
+func (m *AppleMdmMutation) SetTopic(s string) {
+	m.topic = &s
+}
+
+// Topic returns the value of the "topic" field in the mutation.
+func (m *AppleMdmMutation) Topic() (r string, exists bool) {
+	v := m.topic
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTopic returns the old "topic" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldTopic(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTopic is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTopic requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTopic: %w", err)
+	}
+	return oldValue.Topic, nil
+}
+
+// ClearTopic clears the value of the "topic" field.
+func (m *AppleMdmMutation) ClearTopic() {
+	m.topic = nil
+	m.clearedFields[applemdm.FieldTopic] = struct{}{}
+}
+
+// TopicCleared returns if the "topic" field was cleared in this mutation.
+func (m *AppleMdmMutation) TopicCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldTopic]
+	return ok
+}
+
+// ResetTopic resets all changes to the "topic" field.
+func (m *AppleMdmMutation) ResetTopic() {
+	m.topic = nil
+	delete(m.clearedFields, applemdm.FieldTopic)
+}
+
+// SetCertificateNotBefore sets the "certificate_not_before" field.
+func (m *AppleMdmMutation) SetCertificateNotBefore(t time.Time) {
+	m.certificate_not_before = &t
+}
+
+// CertificateNotBefore returns the value of the "certificate_not_before" field in the mutation.
+func (m *AppleMdmMutation) CertificateNotBefore() (r time.Time, exists bool) {
+	v := m.certificate_not_before
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCertificateNotBefore returns the old "certificate_not_before" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldCertificateNotBefore(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCertificateNotBefore is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCertificateNotBefore requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCertificateNotBefore: %w", err)
+	}
+	return oldValue.CertificateNotBefore, nil
+}
+
+// ClearCertificateNotBefore clears the value of the "certificate_not_before" field.
+func (m *AppleMdmMutation) ClearCertificateNotBefore() {
+	m.certificate_not_before = nil
+	m.clearedFields[applemdm.FieldCertificateNotBefore] = struct{}{}
+}
+
+// CertificateNotBeforeCleared returns if the "certificate_not_before" field was cleared in this mutation.
+func (m *AppleMdmMutation) CertificateNotBeforeCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldCertificateNotBefore]
+	return ok
+}
+
+// ResetCertificateNotBefore resets all changes to the "certificate_not_before" field.
+func (m *AppleMdmMutation) ResetCertificateNotBefore() {
+	m.certificate_not_before = nil
+	delete(m.clearedFields, applemdm.FieldCertificateNotBefore)
+}
+
+// SetCertificateNotAfter sets the "certificate_not_after" field.
+func (m *AppleMdmMutation) SetCertificateNotAfter(t time.Time) {
+	m.certificate_not_after = &t
+}
+
+// CertificateNotAfter returns the value of the "certificate_not_after" field in the mutation.
+func (m *AppleMdmMutation) CertificateNotAfter() (r time.Time, exists bool) {
+	v := m.certificate_not_after
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCertificateNotAfter returns the old "certificate_not_after" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldCertificateNotAfter(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCertificateNotAfter is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCertificateNotAfter requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCertificateNotAfter: %w", err)
+	}
+	return oldValue.CertificateNotAfter, nil
+}
+
+// ClearCertificateNotAfter clears the value of the "certificate_not_after" field.
+func (m *AppleMdmMutation) ClearCertificateNotAfter() {
+	m.certificate_not_after = nil
+	m.clearedFields[applemdm.FieldCertificateNotAfter] = struct{}{}
+}
+
+// CertificateNotAfterCleared returns if the "certificate_not_after" field was cleared in this mutation.
+func (m *AppleMdmMutation) CertificateNotAfterCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldCertificateNotAfter]
+	return ok
+}
+
+// ResetCertificateNotAfter resets all changes to the "certificate_not_after" field.
+func (m *AppleMdmMutation) ResetCertificateNotAfter() {
+	m.certificate_not_after = nil
+	delete(m.clearedFields, applemdm.FieldCertificateNotAfter)
+}
+
+// SetCertificateSerialNumber sets the "certificate_serial_number" field.
+func (m *AppleMdmMutation) SetCertificateSerialNumber(s string) {
+	m.certificate_serial_number = &s
+}
+
+// CertificateSerialNumber returns the value of the "certificate_serial_number" field in the mutation.
+func (m *AppleMdmMutation) CertificateSerialNumber() (r string, exists bool) {
+	v := m.certificate_serial_number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCertificateSerialNumber returns the old "certificate_serial_number" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldCertificateSerialNumber(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCertificateSerialNumber is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCertificateSerialNumber requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCertificateSerialNumber: %w", err)
+	}
+	return oldValue.CertificateSerialNumber, nil
+}
+
+// ClearCertificateSerialNumber clears the value of the "certificate_serial_number" field.
+func (m *AppleMdmMutation) ClearCertificateSerialNumber() {
+	m.certificate_serial_number = nil
+	m.clearedFields[applemdm.FieldCertificateSerialNumber] = struct{}{}
+}
+
+// CertificateSerialNumberCleared returns if the "certificate_serial_number" field was cleared in this mutation.
+func (m *AppleMdmMutation) CertificateSerialNumberCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldCertificateSerialNumber]
+	return ok
+}
+
+// ResetCertificateSerialNumber resets all changes to the "certificate_serial_number" field.
+func (m *AppleMdmMutation) ResetCertificateSerialNumber() {
+	m.certificate_serial_number = nil
+	delete(m.clearedFields, applemdm.FieldCertificateSerialNumber)
+}
+
+// SetCreatorAppleID sets the "creator_apple_id" field.
+func (m *AppleMdmMutation) SetCreatorAppleID(s string) {
+	m.creator_apple_id = &s
+}
+
+// CreatorAppleID returns the value of the "creator_apple_id" field in the mutation.
+func (m *AppleMdmMutation) CreatorAppleID() (r string, exists bool) {
+	v := m.creator_apple_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatorAppleID returns the old "creator_apple_id" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldCreatorAppleID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatorAppleID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatorAppleID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatorAppleID: %w", err)
+	}
+	return oldValue.CreatorAppleID, nil
+}
+
+// ClearCreatorAppleID clears the value of the "creator_apple_id" field.
+func (m *AppleMdmMutation) ClearCreatorAppleID() {
+	m.creator_apple_id = nil
+	m.clearedFields[applemdm.FieldCreatorAppleID] = struct{}{}
+}
+
+// CreatorAppleIDCleared returns if the "creator_apple_id" field was cleared in this mutation.
+func (m *AppleMdmMutation) CreatorAppleIDCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldCreatorAppleID]
+	return ok
+}
+
+// ResetCreatorAppleID resets all changes to the "creator_apple_id" field.
+func (m *AppleMdmMutation) ResetCreatorAppleID() {
+	m.creator_apple_id = nil
+	delete(m.clearedFields, applemdm.FieldCreatorAppleID)
+}
+
+// SetPushStatus sets the "push_status" field.
+func (m *AppleMdmMutation) SetPushStatus(as applemdm.PushStatus) {
+	m.push_status = &as
+}
+
+// PushStatus returns the value of the "push_status" field in the mutation.
+func (m *AppleMdmMutation) PushStatus() (r applemdm.PushStatus, exists bool) {
+	v := m.push_status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPushStatus returns the old "push_status" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldPushStatus(ctx context.Context) (v applemdm.PushStatus, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPushStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPushStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPushStatus: %w", err)
+	}
+	return oldValue.PushStatus, nil
+}
+
+// ResetPushStatus resets all changes to the "push_status" field.
+func (m *AppleMdmMutation) ResetPushStatus() {
+	m.push_status = nil
+}
+
+// SetExpiryWarnedDays sets the "expiry_warned_days" field.
+func (m *AppleMdmMutation) SetExpiryWarnedDays(i int) {
+	m.expiry_warned_days = &i
+	m.addexpiry_warned_days = nil
+}
+
+// ExpiryWarnedDays returns the value of the "expiry_warned_days" field in the mutation.
+func (m *AppleMdmMutation) ExpiryWarnedDays() (r int, exists bool) {
+	v := m.expiry_warned_days
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExpiryWarnedDays returns the old "expiry_warned_days" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldExpiryWarnedDays(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExpiryWarnedDays is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExpiryWarnedDays requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExpiryWarnedDays: %w", err)
+	}
+	return oldValue.ExpiryWarnedDays, nil
+}
+
+// AddExpiryWarnedDays adds i to the "expiry_warned_days" field.
+func (m *AppleMdmMutation) AddExpiryWarnedDays(i int) {
+	if m.addexpiry_warned_days != nil {
+		*m.addexpiry_warned_days += i
+	} else {
+		m.addexpiry_warned_days = &i
+	}
+}
+
+// AddedExpiryWarnedDays returns the value that was added to the "expiry_warned_days" field in this mutation.
+func (m *AppleMdmMutation) AddedExpiryWarnedDays() (r int, exists bool) {
+	v := m.addexpiry_warned_days
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetExpiryWarnedDays resets all changes to the "expiry_warned_days" field.
+func (m *AppleMdmMutation) ResetExpiryWarnedDays() {
+	m.expiry_warned_days = nil
+	m.addexpiry_warned_days = nil
+}
+
+// SetPushCertificate sets the "push_certificate" field.
+func (m *AppleMdmMutation) SetPushCertificate(b []byte) {
+	m.push_certificate = &b
+}
+
+// PushCertificate returns the value of the "push_certificate" field in the mutation.
+func (m *AppleMdmMutation) PushCertificate() (r []byte, exists bool) {
+	v := m.push_certificate
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPushCertificate returns the old "push_certificate" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldPushCertificate(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPushCertificate is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPushCertificate requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPushCertificate: %w", err)
+	}
+	return oldValue.PushCertificate, nil
+}
+
+// ClearPushCertificate clears the value of the "push_certificate" field.
+func (m *AppleMdmMutation) ClearPushCertificate() {
+	m.push_certificate = nil
+	m.clearedFields[applemdm.FieldPushCertificate] = struct{}{}
+}
+
+// PushCertificateCleared returns if the "push_certificate" field was cleared in this mutation.
+func (m *AppleMdmMutation) PushCertificateCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldPushCertificate]
+	return ok
+}
+
+// ResetPushCertificate resets all changes to the "push_certificate" field.
+func (m *AppleMdmMutation) ResetPushCertificate() {
+	m.push_certificate = nil
+	delete(m.clearedFields, applemdm.FieldPushCertificate)
+}
+
+// SetPushKey sets the "push_key" field.
+func (m *AppleMdmMutation) SetPushKey(b []byte) {
+	m.push_key = &b
+}
+
+// PushKey returns the value of the "push_key" field in the mutation.
+func (m *AppleMdmMutation) PushKey() (r []byte, exists bool) {
+	v := m.push_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPushKey returns the old "push_key" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldPushKey(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPushKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPushKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPushKey: %w", err)
+	}
+	return oldValue.PushKey, nil
+}
+
+// ClearPushKey clears the value of the "push_key" field.
+func (m *AppleMdmMutation) ClearPushKey() {
+	m.push_key = nil
+	m.clearedFields[applemdm.FieldPushKey] = struct{}{}
+}
+
+// PushKeyCleared returns if the "push_key" field was cleared in this mutation.
+func (m *AppleMdmMutation) PushKeyCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldPushKey]
+	return ok
+}
+
+// ResetPushKey resets all changes to the "push_key" field.
+func (m *AppleMdmMutation) ResetPushKey() {
+	m.push_key = nil
+	delete(m.clearedFields, applemdm.FieldPushKey)
+}
+
+// SetStagedKey sets the "staged_key" field.
+func (m *AppleMdmMutation) SetStagedKey(b []byte) {
+	m.staged_key = &b
+}
+
+// StagedKey returns the value of the "staged_key" field in the mutation.
+func (m *AppleMdmMutation) StagedKey() (r []byte, exists bool) {
+	v := m.staged_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStagedKey returns the old "staged_key" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldStagedKey(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStagedKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStagedKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStagedKey: %w", err)
+	}
+	return oldValue.StagedKey, nil
+}
+
+// ClearStagedKey clears the value of the "staged_key" field.
+func (m *AppleMdmMutation) ClearStagedKey() {
+	m.staged_key = nil
+	m.clearedFields[applemdm.FieldStagedKey] = struct{}{}
+}
+
+// StagedKeyCleared returns if the "staged_key" field was cleared in this mutation.
+func (m *AppleMdmMutation) StagedKeyCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldStagedKey]
+	return ok
+}
+
+// ResetStagedKey resets all changes to the "staged_key" field.
+func (m *AppleMdmMutation) ResetStagedKey() {
+	m.staged_key = nil
+	delete(m.clearedFields, applemdm.FieldStagedKey)
+}
+
+// SetStagedCsr sets the "staged_csr" field.
+func (m *AppleMdmMutation) SetStagedCsr(b []byte) {
+	m.staged_csr = &b
+}
+
+// StagedCsr returns the value of the "staged_csr" field in the mutation.
+func (m *AppleMdmMutation) StagedCsr() (r []byte, exists bool) {
+	v := m.staged_csr
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStagedCsr returns the old "staged_csr" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldStagedCsr(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStagedCsr is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStagedCsr requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStagedCsr: %w", err)
+	}
+	return oldValue.StagedCsr, nil
+}
+
+// ClearStagedCsr clears the value of the "staged_csr" field.
+func (m *AppleMdmMutation) ClearStagedCsr() {
+	m.staged_csr = nil
+	m.clearedFields[applemdm.FieldStagedCsr] = struct{}{}
+}
+
+// StagedCsrCleared returns if the "staged_csr" field was cleared in this mutation.
+func (m *AppleMdmMutation) StagedCsrCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldStagedCsr]
+	return ok
+}
+
+// ResetStagedCsr resets all changes to the "staged_csr" field.
+func (m *AppleMdmMutation) ResetStagedCsr() {
+	m.staged_csr = nil
+	delete(m.clearedFields, applemdm.FieldStagedCsr)
+}
+
+// SetCaCertificate sets the "ca_certificate" field.
+func (m *AppleMdmMutation) SetCaCertificate(b []byte) {
+	m.ca_certificate = &b
+}
+
+// CaCertificate returns the value of the "ca_certificate" field in the mutation.
+func (m *AppleMdmMutation) CaCertificate() (r []byte, exists bool) {
+	v := m.ca_certificate
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCaCertificate returns the old "ca_certificate" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldCaCertificate(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCaCertificate is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCaCertificate requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCaCertificate: %w", err)
+	}
+	return oldValue.CaCertificate, nil
+}
+
+// ClearCaCertificate clears the value of the "ca_certificate" field.
+func (m *AppleMdmMutation) ClearCaCertificate() {
+	m.ca_certificate = nil
+	m.clearedFields[applemdm.FieldCaCertificate] = struct{}{}
+}
+
+// CaCertificateCleared returns if the "ca_certificate" field was cleared in this mutation.
+func (m *AppleMdmMutation) CaCertificateCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldCaCertificate]
+	return ok
+}
+
+// ResetCaCertificate resets all changes to the "ca_certificate" field.
+func (m *AppleMdmMutation) ResetCaCertificate() {
+	m.ca_certificate = nil
+	delete(m.clearedFields, applemdm.FieldCaCertificate)
+}
+
+// SetCaKey sets the "ca_key" field.
+func (m *AppleMdmMutation) SetCaKey(b []byte) {
+	m.ca_key = &b
+}
+
+// CaKey returns the value of the "ca_key" field in the mutation.
+func (m *AppleMdmMutation) CaKey() (r []byte, exists bool) {
+	v := m.ca_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCaKey returns the old "ca_key" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldCaKey(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCaKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCaKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCaKey: %w", err)
+	}
+	return oldValue.CaKey, nil
+}
+
+// ClearCaKey clears the value of the "ca_key" field.
+func (m *AppleMdmMutation) ClearCaKey() {
+	m.ca_key = nil
+	m.clearedFields[applemdm.FieldCaKey] = struct{}{}
+}
+
+// CaKeyCleared returns if the "ca_key" field was cleared in this mutation.
+func (m *AppleMdmMutation) CaKeyCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldCaKey]
+	return ok
+}
+
+// ResetCaKey resets all changes to the "ca_key" field.
+func (m *AppleMdmMutation) ResetCaKey() {
+	m.ca_key = nil
+	delete(m.clearedFields, applemdm.FieldCaKey)
+}
+
+// SetSigningCertificate sets the "signing_certificate" field.
+func (m *AppleMdmMutation) SetSigningCertificate(b []byte) {
+	m.signing_certificate = &b
+}
+
+// SigningCertificate returns the value of the "signing_certificate" field in the mutation.
+func (m *AppleMdmMutation) SigningCertificate() (r []byte, exists bool) {
+	v := m.signing_certificate
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSigningCertificate returns the old "signing_certificate" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldSigningCertificate(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSigningCertificate is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSigningCertificate requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSigningCertificate: %w", err)
+	}
+	return oldValue.SigningCertificate, nil
+}
+
+// ClearSigningCertificate clears the value of the "signing_certificate" field.
+func (m *AppleMdmMutation) ClearSigningCertificate() {
+	m.signing_certificate = nil
+	m.clearedFields[applemdm.FieldSigningCertificate] = struct{}{}
+}
+
+// SigningCertificateCleared returns if the "signing_certificate" field was cleared in this mutation.
+func (m *AppleMdmMutation) SigningCertificateCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldSigningCertificate]
+	return ok
+}
+
+// ResetSigningCertificate resets all changes to the "signing_certificate" field.
+func (m *AppleMdmMutation) ResetSigningCertificate() {
+	m.signing_certificate = nil
+	delete(m.clearedFields, applemdm.FieldSigningCertificate)
+}
+
+// SetSigningKey sets the "signing_key" field.
+func (m *AppleMdmMutation) SetSigningKey(b []byte) {
+	m.signing_key = &b
+}
+
+// SigningKey returns the value of the "signing_key" field in the mutation.
+func (m *AppleMdmMutation) SigningKey() (r []byte, exists bool) {
+	v := m.signing_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSigningKey returns the old "signing_key" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldSigningKey(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSigningKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSigningKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSigningKey: %w", err)
+	}
+	return oldValue.SigningKey, nil
+}
+
+// ClearSigningKey clears the value of the "signing_key" field.
+func (m *AppleMdmMutation) ClearSigningKey() {
+	m.signing_key = nil
+	m.clearedFields[applemdm.FieldSigningKey] = struct{}{}
+}
+
+// SigningKeyCleared returns if the "signing_key" field was cleared in this mutation.
+func (m *AppleMdmMutation) SigningKeyCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldSigningKey]
+	return ok
+}
+
+// ResetSigningKey resets all changes to the "signing_key" field.
+func (m *AppleMdmMutation) ResetSigningKey() {
+	m.signing_key = nil
+	delete(m.clearedFields, applemdm.FieldSigningKey)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *AppleMdmMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[applemdm.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *AppleMdmMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *AppleMdmMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *AppleMdmMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// Where appends a list predicates to the AppleMdmMutation builder.
+func (m *AppleMdmMutation) Where(ps ...predicate.AppleMdm) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the AppleMdmMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *AppleMdmMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.AppleMdm, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *AppleMdmMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *AppleMdmMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (AppleMdm).
+func (m *AppleMdmMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *AppleMdmMutation) Fields() []string {
+	fields := make([]string, 0, 26)
+	if m.organization != nil {
+		fields = append(fields, applemdm.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, applemdm.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, applemdm.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, applemdm.FieldUpdatedAt)
+	}
+	if m.name != nil {
+		fields = append(fields, applemdm.FieldName)
+	}
+	if m.allow_mobile_user_enrollment != nil {
+		fields = append(fields, applemdm.FieldAllowMobileUserEnrollment)
+	}
+	if m.sign_message != nil {
+		fields = append(fields, applemdm.FieldSignMessage)
+	}
+	if m.inventory_interval_hours != nil {
+		fields = append(fields, applemdm.FieldInventoryIntervalHours)
+	}
+	if m.missing_after_days != nil {
+		fields = append(fields, applemdm.FieldMissingAfterDays)
+	}
+	if m.history_days != nil {
+		fields = append(fields, applemdm.FieldHistoryDays)
+	}
+	if m.enrollment_limit != nil {
+		fields = append(fields, applemdm.FieldEnrollmentLimit)
+	}
+	if m.topic != nil {
+		fields = append(fields, applemdm.FieldTopic)
+	}
+	if m.certificate_not_before != nil {
+		fields = append(fields, applemdm.FieldCertificateNotBefore)
+	}
+	if m.certificate_not_after != nil {
+		fields = append(fields, applemdm.FieldCertificateNotAfter)
+	}
+	if m.certificate_serial_number != nil {
+		fields = append(fields, applemdm.FieldCertificateSerialNumber)
+	}
+	if m.creator_apple_id != nil {
+		fields = append(fields, applemdm.FieldCreatorAppleID)
+	}
+	if m.push_status != nil {
+		fields = append(fields, applemdm.FieldPushStatus)
+	}
+	if m.expiry_warned_days != nil {
+		fields = append(fields, applemdm.FieldExpiryWarnedDays)
+	}
+	if m.push_certificate != nil {
+		fields = append(fields, applemdm.FieldPushCertificate)
+	}
+	if m.push_key != nil {
+		fields = append(fields, applemdm.FieldPushKey)
+	}
+	if m.staged_key != nil {
+		fields = append(fields, applemdm.FieldStagedKey)
+	}
+	if m.staged_csr != nil {
+		fields = append(fields, applemdm.FieldStagedCsr)
+	}
+	if m.ca_certificate != nil {
+		fields = append(fields, applemdm.FieldCaCertificate)
+	}
+	if m.ca_key != nil {
+		fields = append(fields, applemdm.FieldCaKey)
+	}
+	if m.signing_certificate != nil {
+		fields = append(fields, applemdm.FieldSigningCertificate)
+	}
+	if m.signing_key != nil {
+		fields = append(fields, applemdm.FieldSigningKey)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *AppleMdmMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case applemdm.FieldOrganizationID:
+		return m.OrganizationID()
+	case applemdm.FieldProviderID:
+		return m.ProviderID()
+	case applemdm.FieldCreatedAt:
+		return m.CreatedAt()
+	case applemdm.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case applemdm.FieldName:
+		return m.Name()
+	case applemdm.FieldAllowMobileUserEnrollment:
+		return m.AllowMobileUserEnrollment()
+	case applemdm.FieldSignMessage:
+		return m.SignMessage()
+	case applemdm.FieldInventoryIntervalHours:
+		return m.InventoryIntervalHours()
+	case applemdm.FieldMissingAfterDays:
+		return m.MissingAfterDays()
+	case applemdm.FieldHistoryDays:
+		return m.HistoryDays()
+	case applemdm.FieldEnrollmentLimit:
+		return m.EnrollmentLimit()
+	case applemdm.FieldTopic:
+		return m.Topic()
+	case applemdm.FieldCertificateNotBefore:
+		return m.CertificateNotBefore()
+	case applemdm.FieldCertificateNotAfter:
+		return m.CertificateNotAfter()
+	case applemdm.FieldCertificateSerialNumber:
+		return m.CertificateSerialNumber()
+	case applemdm.FieldCreatorAppleID:
+		return m.CreatorAppleID()
+	case applemdm.FieldPushStatus:
+		return m.PushStatus()
+	case applemdm.FieldExpiryWarnedDays:
+		return m.ExpiryWarnedDays()
+	case applemdm.FieldPushCertificate:
+		return m.PushCertificate()
+	case applemdm.FieldPushKey:
+		return m.PushKey()
+	case applemdm.FieldStagedKey:
+		return m.StagedKey()
+	case applemdm.FieldStagedCsr:
+		return m.StagedCsr()
+	case applemdm.FieldCaCertificate:
+		return m.CaCertificate()
+	case applemdm.FieldCaKey:
+		return m.CaKey()
+	case applemdm.FieldSigningCertificate:
+		return m.SigningCertificate()
+	case applemdm.FieldSigningKey:
+		return m.SigningKey()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *AppleMdmMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case applemdm.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case applemdm.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case applemdm.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case applemdm.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case applemdm.FieldName:
+		return m.OldName(ctx)
+	case applemdm.FieldAllowMobileUserEnrollment:
+		return m.OldAllowMobileUserEnrollment(ctx)
+	case applemdm.FieldSignMessage:
+		return m.OldSignMessage(ctx)
+	case applemdm.FieldInventoryIntervalHours:
+		return m.OldInventoryIntervalHours(ctx)
+	case applemdm.FieldMissingAfterDays:
+		return m.OldMissingAfterDays(ctx)
+	case applemdm.FieldHistoryDays:
+		return m.OldHistoryDays(ctx)
+	case applemdm.FieldEnrollmentLimit:
+		return m.OldEnrollmentLimit(ctx)
+	case applemdm.FieldTopic:
+		return m.OldTopic(ctx)
+	case applemdm.FieldCertificateNotBefore:
+		return m.OldCertificateNotBefore(ctx)
+	case applemdm.FieldCertificateNotAfter:
+		return m.OldCertificateNotAfter(ctx)
+	case applemdm.FieldCertificateSerialNumber:
+		return m.OldCertificateSerialNumber(ctx)
+	case applemdm.FieldCreatorAppleID:
+		return m.OldCreatorAppleID(ctx)
+	case applemdm.FieldPushStatus:
+		return m.OldPushStatus(ctx)
+	case applemdm.FieldExpiryWarnedDays:
+		return m.OldExpiryWarnedDays(ctx)
+	case applemdm.FieldPushCertificate:
+		return m.OldPushCertificate(ctx)
+	case applemdm.FieldPushKey:
+		return m.OldPushKey(ctx)
+	case applemdm.FieldStagedKey:
+		return m.OldStagedKey(ctx)
+	case applemdm.FieldStagedCsr:
+		return m.OldStagedCsr(ctx)
+	case applemdm.FieldCaCertificate:
+		return m.OldCaCertificate(ctx)
+	case applemdm.FieldCaKey:
+		return m.OldCaKey(ctx)
+	case applemdm.FieldSigningCertificate:
+		return m.OldSigningCertificate(ctx)
+	case applemdm.FieldSigningKey:
+		return m.OldSigningKey(ctx)
+	}
+	return nil, fmt.Errorf("unknown AppleMdm field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AppleMdmMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case applemdm.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case applemdm.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case applemdm.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case applemdm.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case applemdm.FieldName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetName(v)
+		return nil
+	case applemdm.FieldAllowMobileUserEnrollment:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAllowMobileUserEnrollment(v)
+		return nil
+	case applemdm.FieldSignMessage:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSignMessage(v)
+		return nil
+	case applemdm.FieldInventoryIntervalHours:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetInventoryIntervalHours(v)
+		return nil
+	case applemdm.FieldMissingAfterDays:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMissingAfterDays(v)
+		return nil
+	case applemdm.FieldHistoryDays:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHistoryDays(v)
+		return nil
+	case applemdm.FieldEnrollmentLimit:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEnrollmentLimit(v)
+		return nil
+	case applemdm.FieldTopic:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTopic(v)
+		return nil
+	case applemdm.FieldCertificateNotBefore:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCertificateNotBefore(v)
+		return nil
+	case applemdm.FieldCertificateNotAfter:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCertificateNotAfter(v)
+		return nil
+	case applemdm.FieldCertificateSerialNumber:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCertificateSerialNumber(v)
+		return nil
+	case applemdm.FieldCreatorAppleID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatorAppleID(v)
+		return nil
+	case applemdm.FieldPushStatus:
+		v, ok := value.(applemdm.PushStatus)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPushStatus(v)
+		return nil
+	case applemdm.FieldExpiryWarnedDays:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExpiryWarnedDays(v)
+		return nil
+	case applemdm.FieldPushCertificate:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPushCertificate(v)
+		return nil
+	case applemdm.FieldPushKey:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPushKey(v)
+		return nil
+	case applemdm.FieldStagedKey:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStagedKey(v)
+		return nil
+	case applemdm.FieldStagedCsr:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStagedCsr(v)
+		return nil
+	case applemdm.FieldCaCertificate:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCaCertificate(v)
+		return nil
+	case applemdm.FieldCaKey:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCaKey(v)
+		return nil
+	case applemdm.FieldSigningCertificate:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSigningCertificate(v)
+		return nil
+	case applemdm.FieldSigningKey:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSigningKey(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AppleMdm field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *AppleMdmMutation) AddedFields() []string {
+	var fields []string
+	if m.addinventory_interval_hours != nil {
+		fields = append(fields, applemdm.FieldInventoryIntervalHours)
+	}
+	if m.addmissing_after_days != nil {
+		fields = append(fields, applemdm.FieldMissingAfterDays)
+	}
+	if m.addhistory_days != nil {
+		fields = append(fields, applemdm.FieldHistoryDays)
+	}
+	if m.addenrollment_limit != nil {
+		fields = append(fields, applemdm.FieldEnrollmentLimit)
+	}
+	if m.addexpiry_warned_days != nil {
+		fields = append(fields, applemdm.FieldExpiryWarnedDays)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *AppleMdmMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case applemdm.FieldInventoryIntervalHours:
+		return m.AddedInventoryIntervalHours()
+	case applemdm.FieldMissingAfterDays:
+		return m.AddedMissingAfterDays()
+	case applemdm.FieldHistoryDays:
+		return m.AddedHistoryDays()
+	case applemdm.FieldEnrollmentLimit:
+		return m.AddedEnrollmentLimit()
+	case applemdm.FieldExpiryWarnedDays:
+		return m.AddedExpiryWarnedDays()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AppleMdmMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case applemdm.FieldInventoryIntervalHours:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddInventoryIntervalHours(v)
+		return nil
+	case applemdm.FieldMissingAfterDays:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddMissingAfterDays(v)
+		return nil
+	case applemdm.FieldHistoryDays:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddHistoryDays(v)
+		return nil
+	case applemdm.FieldEnrollmentLimit:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddEnrollmentLimit(v)
+		return nil
+	case applemdm.FieldExpiryWarnedDays:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddExpiryWarnedDays(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AppleMdm numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *AppleMdmMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(applemdm.FieldEnrollmentLimit) {
+		fields = append(fields, applemdm.FieldEnrollmentLimit)
+	}
+	if m.FieldCleared(applemdm.FieldTopic) {
+		fields = append(fields, applemdm.FieldTopic)
+	}
+	if m.FieldCleared(applemdm.FieldCertificateNotBefore) {
+		fields = append(fields, applemdm.FieldCertificateNotBefore)
+	}
+	if m.FieldCleared(applemdm.FieldCertificateNotAfter) {
+		fields = append(fields, applemdm.FieldCertificateNotAfter)
+	}
+	if m.FieldCleared(applemdm.FieldCertificateSerialNumber) {
+		fields = append(fields, applemdm.FieldCertificateSerialNumber)
+	}
+	if m.FieldCleared(applemdm.FieldCreatorAppleID) {
+		fields = append(fields, applemdm.FieldCreatorAppleID)
+	}
+	if m.FieldCleared(applemdm.FieldPushCertificate) {
+		fields = append(fields, applemdm.FieldPushCertificate)
+	}
+	if m.FieldCleared(applemdm.FieldPushKey) {
+		fields = append(fields, applemdm.FieldPushKey)
+	}
+	if m.FieldCleared(applemdm.FieldStagedKey) {
+		fields = append(fields, applemdm.FieldStagedKey)
+	}
+	if m.FieldCleared(applemdm.FieldStagedCsr) {
+		fields = append(fields, applemdm.FieldStagedCsr)
+	}
+	if m.FieldCleared(applemdm.FieldCaCertificate) {
+		fields = append(fields, applemdm.FieldCaCertificate)
+	}
+	if m.FieldCleared(applemdm.FieldCaKey) {
+		fields = append(fields, applemdm.FieldCaKey)
+	}
+	if m.FieldCleared(applemdm.FieldSigningCertificate) {
+		fields = append(fields, applemdm.FieldSigningCertificate)
+	}
+	if m.FieldCleared(applemdm.FieldSigningKey) {
+		fields = append(fields, applemdm.FieldSigningKey)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *AppleMdmMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *AppleMdmMutation) ClearField(name string) error {
+	switch name {
+	case applemdm.FieldEnrollmentLimit:
+		m.ClearEnrollmentLimit()
+		return nil
+	case applemdm.FieldTopic:
+		m.ClearTopic()
+		return nil
+	case applemdm.FieldCertificateNotBefore:
+		m.ClearCertificateNotBefore()
+		return nil
+	case applemdm.FieldCertificateNotAfter:
+		m.ClearCertificateNotAfter()
+		return nil
+	case applemdm.FieldCertificateSerialNumber:
+		m.ClearCertificateSerialNumber()
+		return nil
+	case applemdm.FieldCreatorAppleID:
+		m.ClearCreatorAppleID()
+		return nil
+	case applemdm.FieldPushCertificate:
+		m.ClearPushCertificate()
+		return nil
+	case applemdm.FieldPushKey:
+		m.ClearPushKey()
+		return nil
+	case applemdm.FieldStagedKey:
+		m.ClearStagedKey()
+		return nil
+	case applemdm.FieldStagedCsr:
+		m.ClearStagedCsr()
+		return nil
+	case applemdm.FieldCaCertificate:
+		m.ClearCaCertificate()
+		return nil
+	case applemdm.FieldCaKey:
+		m.ClearCaKey()
+		return nil
+	case applemdm.FieldSigningCertificate:
+		m.ClearSigningCertificate()
+		return nil
+	case applemdm.FieldSigningKey:
+		m.ClearSigningKey()
+		return nil
+	}
+	return fmt.Errorf("unknown AppleMdm nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *AppleMdmMutation) ResetField(name string) error {
+	switch name {
+	case applemdm.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case applemdm.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case applemdm.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case applemdm.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case applemdm.FieldName:
+		m.ResetName()
+		return nil
+	case applemdm.FieldAllowMobileUserEnrollment:
+		m.ResetAllowMobileUserEnrollment()
+		return nil
+	case applemdm.FieldSignMessage:
+		m.ResetSignMessage()
+		return nil
+	case applemdm.FieldInventoryIntervalHours:
+		m.ResetInventoryIntervalHours()
+		return nil
+	case applemdm.FieldMissingAfterDays:
+		m.ResetMissingAfterDays()
+		return nil
+	case applemdm.FieldHistoryDays:
+		m.ResetHistoryDays()
+		return nil
+	case applemdm.FieldEnrollmentLimit:
+		m.ResetEnrollmentLimit()
+		return nil
+	case applemdm.FieldTopic:
+		m.ResetTopic()
+		return nil
+	case applemdm.FieldCertificateNotBefore:
+		m.ResetCertificateNotBefore()
+		return nil
+	case applemdm.FieldCertificateNotAfter:
+		m.ResetCertificateNotAfter()
+		return nil
+	case applemdm.FieldCertificateSerialNumber:
+		m.ResetCertificateSerialNumber()
+		return nil
+	case applemdm.FieldCreatorAppleID:
+		m.ResetCreatorAppleID()
+		return nil
+	case applemdm.FieldPushStatus:
+		m.ResetPushStatus()
+		return nil
+	case applemdm.FieldExpiryWarnedDays:
+		m.ResetExpiryWarnedDays()
+		return nil
+	case applemdm.FieldPushCertificate:
+		m.ResetPushCertificate()
+		return nil
+	case applemdm.FieldPushKey:
+		m.ResetPushKey()
+		return nil
+	case applemdm.FieldStagedKey:
+		m.ResetStagedKey()
+		return nil
+	case applemdm.FieldStagedCsr:
+		m.ResetStagedCsr()
+		return nil
+	case applemdm.FieldCaCertificate:
+		m.ResetCaCertificate()
+		return nil
+	case applemdm.FieldCaKey:
+		m.ResetCaKey()
+		return nil
+	case applemdm.FieldSigningCertificate:
+		m.ResetSigningCertificate()
+		return nil
+	case applemdm.FieldSigningKey:
+		m.ResetSigningKey()
+		return nil
+	}
+	return fmt.Errorf("unknown AppleMdm field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *AppleMdmMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.organization != nil {
+		edges = append(edges, applemdm.EdgeOrganization)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *AppleMdmMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case applemdm.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *AppleMdmMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *AppleMdmMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *AppleMdmMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedorganization {
+		edges = append(edges, applemdm.EdgeOrganization)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *AppleMdmMutation) EdgeCleared(name string) bool {
+	switch name {
+	case applemdm.EdgeOrganization:
+		return m.clearedorganization
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *AppleMdmMutation) ClearEdge(name string) error {
+	switch name {
+	case applemdm.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	}
+	return fmt.Errorf("unknown AppleMdm unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *AppleMdmMutation) ResetEdge(name string) error {
+	switch name {
+	case applemdm.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	}
+	return fmt.Errorf("unknown AppleMdm edge %s", name)
+}
+
 // DataKeyMutation represents an operation that mutates the DataKey nodes in the graph.
 type DataKeyMutation struct {
 	config
@@ -6903,29 +9099,47 @@ func (m *DataKeyMutation) ResetEdge(name string) error {
 // DeviceMutation represents an operation that mutates the Device nodes in the graph.
 type DeviceMutation struct {
 	config
-	op                  Op
-	typ                 string
-	id                  *string
-	provider_id         *string
-	created_at          *time.Time
-	updated_at          *time.Time
-	name                *string
-	serial_number       *string
-	udid                *string
-	platform            *device.Platform
-	model               *string
-	os_version          *string
-	asset_tag           *string
-	enrolled            *bool
-	last_seen_at        *time.Time
-	clearedFields       map[string]struct{}
-	organization        *string
-	clearedorganization bool
-	user                *string
-	cleareduser         bool
-	done                bool
-	oldValue            func(context.Context) (*Device, error)
-	predicates          []predicate.Device
+	op                       Op
+	typ                      string
+	id                       *string
+	provider_id              *string
+	created_at               *time.Time
+	updated_at               *time.Time
+	name                     *string
+	serial_number            *string
+	udid                     *string
+	platform                 *device.Platform
+	model                    *string
+	os_version               *string
+	asset_tag                *string
+	model_identifier         *string
+	build_version            *string
+	enrolled                 *bool
+	supervised               *bool
+	user_enrollment          *bool
+	dep_enrollment           *bool
+	user_approved_enrollment *bool
+	apple_silicon            *bool
+	activation_lock_enabled  *bool
+	passcode_present         *bool
+	disk_encryption_enabled  *bool
+	bootstrap_token_escrowed *bool
+	inventory_at             *time.Time
+	first_enrolled_at        *time.Time
+	last_enrolled_at         *time.Time
+	checkout_at              *time.Time
+	blocked_at               *time.Time
+	missing_since            *time.Time
+	certificate_not_after    *time.Time
+	last_seen_at             *time.Time
+	clearedFields            map[string]struct{}
+	organization             *string
+	clearedorganization      bool
+	user                     *string
+	cleareduser              bool
+	done                     bool
+	oldValue                 func(context.Context) (*Device, error)
+	predicates               []predicate.Device
 }
 
 var _ ent.Mutation = (*DeviceMutation)(nil)
@@ -7480,6 +9694,104 @@ func (m *DeviceMutation) ResetAssetTag() {
 	delete(m.clearedFields, device.FieldAssetTag)
 }
 
+// SetModelIdentifier sets the "model_identifier" field.
+func (m *DeviceMutation) SetModelIdentifier(s string) {
+	m.model_identifier = &s
+}
+
+// ModelIdentifier returns the value of the "model_identifier" field in the mutation.
+func (m *DeviceMutation) ModelIdentifier() (r string, exists bool) {
+	v := m.model_identifier
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldModelIdentifier returns the old "model_identifier" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldModelIdentifier(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldModelIdentifier is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldModelIdentifier requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldModelIdentifier: %w", err)
+	}
+	return oldValue.ModelIdentifier, nil
+}
+
+// ClearModelIdentifier clears the value of the "model_identifier" field.
+func (m *DeviceMutation) ClearModelIdentifier() {
+	m.model_identifier = nil
+	m.clearedFields[device.FieldModelIdentifier] = struct{}{}
+}
+
+// ModelIdentifierCleared returns if the "model_identifier" field was cleared in this mutation.
+func (m *DeviceMutation) ModelIdentifierCleared() bool {
+	_, ok := m.clearedFields[device.FieldModelIdentifier]
+	return ok
+}
+
+// ResetModelIdentifier resets all changes to the "model_identifier" field.
+func (m *DeviceMutation) ResetModelIdentifier() {
+	m.model_identifier = nil
+	delete(m.clearedFields, device.FieldModelIdentifier)
+}
+
+// SetBuildVersion sets the "build_version" field.
+func (m *DeviceMutation) SetBuildVersion(s string) {
+	m.build_version = &s
+}
+
+// BuildVersion returns the value of the "build_version" field in the mutation.
+func (m *DeviceMutation) BuildVersion() (r string, exists bool) {
+	v := m.build_version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBuildVersion returns the old "build_version" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldBuildVersion(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBuildVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBuildVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBuildVersion: %w", err)
+	}
+	return oldValue.BuildVersion, nil
+}
+
+// ClearBuildVersion clears the value of the "build_version" field.
+func (m *DeviceMutation) ClearBuildVersion() {
+	m.build_version = nil
+	m.clearedFields[device.FieldBuildVersion] = struct{}{}
+}
+
+// BuildVersionCleared returns if the "build_version" field was cleared in this mutation.
+func (m *DeviceMutation) BuildVersionCleared() bool {
+	_, ok := m.clearedFields[device.FieldBuildVersion]
+	return ok
+}
+
+// ResetBuildVersion resets all changes to the "build_version" field.
+func (m *DeviceMutation) ResetBuildVersion() {
+	m.build_version = nil
+	delete(m.clearedFields, device.FieldBuildVersion)
+}
+
 // SetEnrolled sets the "enrolled" field.
 func (m *DeviceMutation) SetEnrolled(b bool) {
 	m.enrolled = &b
@@ -7514,6 +9826,725 @@ func (m *DeviceMutation) OldEnrolled(ctx context.Context) (v bool, err error) {
 // ResetEnrolled resets all changes to the "enrolled" field.
 func (m *DeviceMutation) ResetEnrolled() {
 	m.enrolled = nil
+}
+
+// SetSupervised sets the "supervised" field.
+func (m *DeviceMutation) SetSupervised(b bool) {
+	m.supervised = &b
+}
+
+// Supervised returns the value of the "supervised" field in the mutation.
+func (m *DeviceMutation) Supervised() (r bool, exists bool) {
+	v := m.supervised
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSupervised returns the old "supervised" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldSupervised(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSupervised is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSupervised requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSupervised: %w", err)
+	}
+	return oldValue.Supervised, nil
+}
+
+// ResetSupervised resets all changes to the "supervised" field.
+func (m *DeviceMutation) ResetSupervised() {
+	m.supervised = nil
+}
+
+// SetUserEnrollment sets the "user_enrollment" field.
+func (m *DeviceMutation) SetUserEnrollment(b bool) {
+	m.user_enrollment = &b
+}
+
+// UserEnrollment returns the value of the "user_enrollment" field in the mutation.
+func (m *DeviceMutation) UserEnrollment() (r bool, exists bool) {
+	v := m.user_enrollment
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserEnrollment returns the old "user_enrollment" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldUserEnrollment(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserEnrollment is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserEnrollment requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserEnrollment: %w", err)
+	}
+	return oldValue.UserEnrollment, nil
+}
+
+// ResetUserEnrollment resets all changes to the "user_enrollment" field.
+func (m *DeviceMutation) ResetUserEnrollment() {
+	m.user_enrollment = nil
+}
+
+// SetDepEnrollment sets the "dep_enrollment" field.
+func (m *DeviceMutation) SetDepEnrollment(b bool) {
+	m.dep_enrollment = &b
+}
+
+// DepEnrollment returns the value of the "dep_enrollment" field in the mutation.
+func (m *DeviceMutation) DepEnrollment() (r bool, exists bool) {
+	v := m.dep_enrollment
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDepEnrollment returns the old "dep_enrollment" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldDepEnrollment(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDepEnrollment is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDepEnrollment requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDepEnrollment: %w", err)
+	}
+	return oldValue.DepEnrollment, nil
+}
+
+// ResetDepEnrollment resets all changes to the "dep_enrollment" field.
+func (m *DeviceMutation) ResetDepEnrollment() {
+	m.dep_enrollment = nil
+}
+
+// SetUserApprovedEnrollment sets the "user_approved_enrollment" field.
+func (m *DeviceMutation) SetUserApprovedEnrollment(b bool) {
+	m.user_approved_enrollment = &b
+}
+
+// UserApprovedEnrollment returns the value of the "user_approved_enrollment" field in the mutation.
+func (m *DeviceMutation) UserApprovedEnrollment() (r bool, exists bool) {
+	v := m.user_approved_enrollment
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserApprovedEnrollment returns the old "user_approved_enrollment" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldUserApprovedEnrollment(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserApprovedEnrollment is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserApprovedEnrollment requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserApprovedEnrollment: %w", err)
+	}
+	return oldValue.UserApprovedEnrollment, nil
+}
+
+// ResetUserApprovedEnrollment resets all changes to the "user_approved_enrollment" field.
+func (m *DeviceMutation) ResetUserApprovedEnrollment() {
+	m.user_approved_enrollment = nil
+}
+
+// SetAppleSilicon sets the "apple_silicon" field.
+func (m *DeviceMutation) SetAppleSilicon(b bool) {
+	m.apple_silicon = &b
+}
+
+// AppleSilicon returns the value of the "apple_silicon" field in the mutation.
+func (m *DeviceMutation) AppleSilicon() (r bool, exists bool) {
+	v := m.apple_silicon
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAppleSilicon returns the old "apple_silicon" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldAppleSilicon(ctx context.Context) (v *bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAppleSilicon is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAppleSilicon requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAppleSilicon: %w", err)
+	}
+	return oldValue.AppleSilicon, nil
+}
+
+// ClearAppleSilicon clears the value of the "apple_silicon" field.
+func (m *DeviceMutation) ClearAppleSilicon() {
+	m.apple_silicon = nil
+	m.clearedFields[device.FieldAppleSilicon] = struct{}{}
+}
+
+// AppleSiliconCleared returns if the "apple_silicon" field was cleared in this mutation.
+func (m *DeviceMutation) AppleSiliconCleared() bool {
+	_, ok := m.clearedFields[device.FieldAppleSilicon]
+	return ok
+}
+
+// ResetAppleSilicon resets all changes to the "apple_silicon" field.
+func (m *DeviceMutation) ResetAppleSilicon() {
+	m.apple_silicon = nil
+	delete(m.clearedFields, device.FieldAppleSilicon)
+}
+
+// SetActivationLockEnabled sets the "activation_lock_enabled" field.
+func (m *DeviceMutation) SetActivationLockEnabled(b bool) {
+	m.activation_lock_enabled = &b
+}
+
+// ActivationLockEnabled returns the value of the "activation_lock_enabled" field in the mutation.
+func (m *DeviceMutation) ActivationLockEnabled() (r bool, exists bool) {
+	v := m.activation_lock_enabled
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldActivationLockEnabled returns the old "activation_lock_enabled" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldActivationLockEnabled(ctx context.Context) (v *bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldActivationLockEnabled is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldActivationLockEnabled requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldActivationLockEnabled: %w", err)
+	}
+	return oldValue.ActivationLockEnabled, nil
+}
+
+// ClearActivationLockEnabled clears the value of the "activation_lock_enabled" field.
+func (m *DeviceMutation) ClearActivationLockEnabled() {
+	m.activation_lock_enabled = nil
+	m.clearedFields[device.FieldActivationLockEnabled] = struct{}{}
+}
+
+// ActivationLockEnabledCleared returns if the "activation_lock_enabled" field was cleared in this mutation.
+func (m *DeviceMutation) ActivationLockEnabledCleared() bool {
+	_, ok := m.clearedFields[device.FieldActivationLockEnabled]
+	return ok
+}
+
+// ResetActivationLockEnabled resets all changes to the "activation_lock_enabled" field.
+func (m *DeviceMutation) ResetActivationLockEnabled() {
+	m.activation_lock_enabled = nil
+	delete(m.clearedFields, device.FieldActivationLockEnabled)
+}
+
+// SetPasscodePresent sets the "passcode_present" field.
+func (m *DeviceMutation) SetPasscodePresent(b bool) {
+	m.passcode_present = &b
+}
+
+// PasscodePresent returns the value of the "passcode_present" field in the mutation.
+func (m *DeviceMutation) PasscodePresent() (r bool, exists bool) {
+	v := m.passcode_present
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPasscodePresent returns the old "passcode_present" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldPasscodePresent(ctx context.Context) (v *bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPasscodePresent is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPasscodePresent requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPasscodePresent: %w", err)
+	}
+	return oldValue.PasscodePresent, nil
+}
+
+// ClearPasscodePresent clears the value of the "passcode_present" field.
+func (m *DeviceMutation) ClearPasscodePresent() {
+	m.passcode_present = nil
+	m.clearedFields[device.FieldPasscodePresent] = struct{}{}
+}
+
+// PasscodePresentCleared returns if the "passcode_present" field was cleared in this mutation.
+func (m *DeviceMutation) PasscodePresentCleared() bool {
+	_, ok := m.clearedFields[device.FieldPasscodePresent]
+	return ok
+}
+
+// ResetPasscodePresent resets all changes to the "passcode_present" field.
+func (m *DeviceMutation) ResetPasscodePresent() {
+	m.passcode_present = nil
+	delete(m.clearedFields, device.FieldPasscodePresent)
+}
+
+// SetDiskEncryptionEnabled sets the "disk_encryption_enabled" field.
+func (m *DeviceMutation) SetDiskEncryptionEnabled(b bool) {
+	m.disk_encryption_enabled = &b
+}
+
+// DiskEncryptionEnabled returns the value of the "disk_encryption_enabled" field in the mutation.
+func (m *DeviceMutation) DiskEncryptionEnabled() (r bool, exists bool) {
+	v := m.disk_encryption_enabled
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDiskEncryptionEnabled returns the old "disk_encryption_enabled" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldDiskEncryptionEnabled(ctx context.Context) (v *bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDiskEncryptionEnabled is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDiskEncryptionEnabled requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDiskEncryptionEnabled: %w", err)
+	}
+	return oldValue.DiskEncryptionEnabled, nil
+}
+
+// ClearDiskEncryptionEnabled clears the value of the "disk_encryption_enabled" field.
+func (m *DeviceMutation) ClearDiskEncryptionEnabled() {
+	m.disk_encryption_enabled = nil
+	m.clearedFields[device.FieldDiskEncryptionEnabled] = struct{}{}
+}
+
+// DiskEncryptionEnabledCleared returns if the "disk_encryption_enabled" field was cleared in this mutation.
+func (m *DeviceMutation) DiskEncryptionEnabledCleared() bool {
+	_, ok := m.clearedFields[device.FieldDiskEncryptionEnabled]
+	return ok
+}
+
+// ResetDiskEncryptionEnabled resets all changes to the "disk_encryption_enabled" field.
+func (m *DeviceMutation) ResetDiskEncryptionEnabled() {
+	m.disk_encryption_enabled = nil
+	delete(m.clearedFields, device.FieldDiskEncryptionEnabled)
+}
+
+// SetBootstrapTokenEscrowed sets the "bootstrap_token_escrowed" field.
+func (m *DeviceMutation) SetBootstrapTokenEscrowed(b bool) {
+	m.bootstrap_token_escrowed = &b
+}
+
+// BootstrapTokenEscrowed returns the value of the "bootstrap_token_escrowed" field in the mutation.
+func (m *DeviceMutation) BootstrapTokenEscrowed() (r bool, exists bool) {
+	v := m.bootstrap_token_escrowed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBootstrapTokenEscrowed returns the old "bootstrap_token_escrowed" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldBootstrapTokenEscrowed(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBootstrapTokenEscrowed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBootstrapTokenEscrowed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBootstrapTokenEscrowed: %w", err)
+	}
+	return oldValue.BootstrapTokenEscrowed, nil
+}
+
+// ResetBootstrapTokenEscrowed resets all changes to the "bootstrap_token_escrowed" field.
+func (m *DeviceMutation) ResetBootstrapTokenEscrowed() {
+	m.bootstrap_token_escrowed = nil
+}
+
+// SetInventoryAt sets the "inventory_at" field.
+func (m *DeviceMutation) SetInventoryAt(t time.Time) {
+	m.inventory_at = &t
+}
+
+// InventoryAt returns the value of the "inventory_at" field in the mutation.
+func (m *DeviceMutation) InventoryAt() (r time.Time, exists bool) {
+	v := m.inventory_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldInventoryAt returns the old "inventory_at" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldInventoryAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldInventoryAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldInventoryAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldInventoryAt: %w", err)
+	}
+	return oldValue.InventoryAt, nil
+}
+
+// ClearInventoryAt clears the value of the "inventory_at" field.
+func (m *DeviceMutation) ClearInventoryAt() {
+	m.inventory_at = nil
+	m.clearedFields[device.FieldInventoryAt] = struct{}{}
+}
+
+// InventoryAtCleared returns if the "inventory_at" field was cleared in this mutation.
+func (m *DeviceMutation) InventoryAtCleared() bool {
+	_, ok := m.clearedFields[device.FieldInventoryAt]
+	return ok
+}
+
+// ResetInventoryAt resets all changes to the "inventory_at" field.
+func (m *DeviceMutation) ResetInventoryAt() {
+	m.inventory_at = nil
+	delete(m.clearedFields, device.FieldInventoryAt)
+}
+
+// SetFirstEnrolledAt sets the "first_enrolled_at" field.
+func (m *DeviceMutation) SetFirstEnrolledAt(t time.Time) {
+	m.first_enrolled_at = &t
+}
+
+// FirstEnrolledAt returns the value of the "first_enrolled_at" field in the mutation.
+func (m *DeviceMutation) FirstEnrolledAt() (r time.Time, exists bool) {
+	v := m.first_enrolled_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFirstEnrolledAt returns the old "first_enrolled_at" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldFirstEnrolledAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFirstEnrolledAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFirstEnrolledAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFirstEnrolledAt: %w", err)
+	}
+	return oldValue.FirstEnrolledAt, nil
+}
+
+// ClearFirstEnrolledAt clears the value of the "first_enrolled_at" field.
+func (m *DeviceMutation) ClearFirstEnrolledAt() {
+	m.first_enrolled_at = nil
+	m.clearedFields[device.FieldFirstEnrolledAt] = struct{}{}
+}
+
+// FirstEnrolledAtCleared returns if the "first_enrolled_at" field was cleared in this mutation.
+func (m *DeviceMutation) FirstEnrolledAtCleared() bool {
+	_, ok := m.clearedFields[device.FieldFirstEnrolledAt]
+	return ok
+}
+
+// ResetFirstEnrolledAt resets all changes to the "first_enrolled_at" field.
+func (m *DeviceMutation) ResetFirstEnrolledAt() {
+	m.first_enrolled_at = nil
+	delete(m.clearedFields, device.FieldFirstEnrolledAt)
+}
+
+// SetLastEnrolledAt sets the "last_enrolled_at" field.
+func (m *DeviceMutation) SetLastEnrolledAt(t time.Time) {
+	m.last_enrolled_at = &t
+}
+
+// LastEnrolledAt returns the value of the "last_enrolled_at" field in the mutation.
+func (m *DeviceMutation) LastEnrolledAt() (r time.Time, exists bool) {
+	v := m.last_enrolled_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastEnrolledAt returns the old "last_enrolled_at" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldLastEnrolledAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastEnrolledAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastEnrolledAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastEnrolledAt: %w", err)
+	}
+	return oldValue.LastEnrolledAt, nil
+}
+
+// ClearLastEnrolledAt clears the value of the "last_enrolled_at" field.
+func (m *DeviceMutation) ClearLastEnrolledAt() {
+	m.last_enrolled_at = nil
+	m.clearedFields[device.FieldLastEnrolledAt] = struct{}{}
+}
+
+// LastEnrolledAtCleared returns if the "last_enrolled_at" field was cleared in this mutation.
+func (m *DeviceMutation) LastEnrolledAtCleared() bool {
+	_, ok := m.clearedFields[device.FieldLastEnrolledAt]
+	return ok
+}
+
+// ResetLastEnrolledAt resets all changes to the "last_enrolled_at" field.
+func (m *DeviceMutation) ResetLastEnrolledAt() {
+	m.last_enrolled_at = nil
+	delete(m.clearedFields, device.FieldLastEnrolledAt)
+}
+
+// SetCheckoutAt sets the "checkout_at" field.
+func (m *DeviceMutation) SetCheckoutAt(t time.Time) {
+	m.checkout_at = &t
+}
+
+// CheckoutAt returns the value of the "checkout_at" field in the mutation.
+func (m *DeviceMutation) CheckoutAt() (r time.Time, exists bool) {
+	v := m.checkout_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCheckoutAt returns the old "checkout_at" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldCheckoutAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCheckoutAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCheckoutAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCheckoutAt: %w", err)
+	}
+	return oldValue.CheckoutAt, nil
+}
+
+// ClearCheckoutAt clears the value of the "checkout_at" field.
+func (m *DeviceMutation) ClearCheckoutAt() {
+	m.checkout_at = nil
+	m.clearedFields[device.FieldCheckoutAt] = struct{}{}
+}
+
+// CheckoutAtCleared returns if the "checkout_at" field was cleared in this mutation.
+func (m *DeviceMutation) CheckoutAtCleared() bool {
+	_, ok := m.clearedFields[device.FieldCheckoutAt]
+	return ok
+}
+
+// ResetCheckoutAt resets all changes to the "checkout_at" field.
+func (m *DeviceMutation) ResetCheckoutAt() {
+	m.checkout_at = nil
+	delete(m.clearedFields, device.FieldCheckoutAt)
+}
+
+// SetBlockedAt sets the "blocked_at" field.
+func (m *DeviceMutation) SetBlockedAt(t time.Time) {
+	m.blocked_at = &t
+}
+
+// BlockedAt returns the value of the "blocked_at" field in the mutation.
+func (m *DeviceMutation) BlockedAt() (r time.Time, exists bool) {
+	v := m.blocked_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBlockedAt returns the old "blocked_at" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldBlockedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBlockedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBlockedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBlockedAt: %w", err)
+	}
+	return oldValue.BlockedAt, nil
+}
+
+// ClearBlockedAt clears the value of the "blocked_at" field.
+func (m *DeviceMutation) ClearBlockedAt() {
+	m.blocked_at = nil
+	m.clearedFields[device.FieldBlockedAt] = struct{}{}
+}
+
+// BlockedAtCleared returns if the "blocked_at" field was cleared in this mutation.
+func (m *DeviceMutation) BlockedAtCleared() bool {
+	_, ok := m.clearedFields[device.FieldBlockedAt]
+	return ok
+}
+
+// ResetBlockedAt resets all changes to the "blocked_at" field.
+func (m *DeviceMutation) ResetBlockedAt() {
+	m.blocked_at = nil
+	delete(m.clearedFields, device.FieldBlockedAt)
+}
+
+// SetMissingSince sets the "missing_since" field.
+func (m *DeviceMutation) SetMissingSince(t time.Time) {
+	m.missing_since = &t
+}
+
+// MissingSince returns the value of the "missing_since" field in the mutation.
+func (m *DeviceMutation) MissingSince() (r time.Time, exists bool) {
+	v := m.missing_since
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMissingSince returns the old "missing_since" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldMissingSince(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMissingSince is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMissingSince requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMissingSince: %w", err)
+	}
+	return oldValue.MissingSince, nil
+}
+
+// ClearMissingSince clears the value of the "missing_since" field.
+func (m *DeviceMutation) ClearMissingSince() {
+	m.missing_since = nil
+	m.clearedFields[device.FieldMissingSince] = struct{}{}
+}
+
+// MissingSinceCleared returns if the "missing_since" field was cleared in this mutation.
+func (m *DeviceMutation) MissingSinceCleared() bool {
+	_, ok := m.clearedFields[device.FieldMissingSince]
+	return ok
+}
+
+// ResetMissingSince resets all changes to the "missing_since" field.
+func (m *DeviceMutation) ResetMissingSince() {
+	m.missing_since = nil
+	delete(m.clearedFields, device.FieldMissingSince)
+}
+
+// SetCertificateNotAfter sets the "certificate_not_after" field.
+func (m *DeviceMutation) SetCertificateNotAfter(t time.Time) {
+	m.certificate_not_after = &t
+}
+
+// CertificateNotAfter returns the value of the "certificate_not_after" field in the mutation.
+func (m *DeviceMutation) CertificateNotAfter() (r time.Time, exists bool) {
+	v := m.certificate_not_after
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCertificateNotAfter returns the old "certificate_not_after" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldCertificateNotAfter(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCertificateNotAfter is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCertificateNotAfter requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCertificateNotAfter: %w", err)
+	}
+	return oldValue.CertificateNotAfter, nil
+}
+
+// ClearCertificateNotAfter clears the value of the "certificate_not_after" field.
+func (m *DeviceMutation) ClearCertificateNotAfter() {
+	m.certificate_not_after = nil
+	m.clearedFields[device.FieldCertificateNotAfter] = struct{}{}
+}
+
+// CertificateNotAfterCleared returns if the "certificate_not_after" field was cleared in this mutation.
+func (m *DeviceMutation) CertificateNotAfterCleared() bool {
+	_, ok := m.clearedFields[device.FieldCertificateNotAfter]
+	return ok
+}
+
+// ResetCertificateNotAfter resets all changes to the "certificate_not_after" field.
+func (m *DeviceMutation) ResetCertificateNotAfter() {
+	m.certificate_not_after = nil
+	delete(m.clearedFields, device.FieldCertificateNotAfter)
 }
 
 // SetLastSeenAt sets the "last_seen_at" field.
@@ -7702,7 +10733,7 @@ func (m *DeviceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceMutation) Fields() []string {
-	fields := make([]string, 0, 14)
+	fields := make([]string, 0, 32)
 	if m.organization != nil {
 		fields = append(fields, device.FieldOrganizationID)
 	}
@@ -7736,8 +10767,62 @@ func (m *DeviceMutation) Fields() []string {
 	if m.asset_tag != nil {
 		fields = append(fields, device.FieldAssetTag)
 	}
+	if m.model_identifier != nil {
+		fields = append(fields, device.FieldModelIdentifier)
+	}
+	if m.build_version != nil {
+		fields = append(fields, device.FieldBuildVersion)
+	}
 	if m.enrolled != nil {
 		fields = append(fields, device.FieldEnrolled)
+	}
+	if m.supervised != nil {
+		fields = append(fields, device.FieldSupervised)
+	}
+	if m.user_enrollment != nil {
+		fields = append(fields, device.FieldUserEnrollment)
+	}
+	if m.dep_enrollment != nil {
+		fields = append(fields, device.FieldDepEnrollment)
+	}
+	if m.user_approved_enrollment != nil {
+		fields = append(fields, device.FieldUserApprovedEnrollment)
+	}
+	if m.apple_silicon != nil {
+		fields = append(fields, device.FieldAppleSilicon)
+	}
+	if m.activation_lock_enabled != nil {
+		fields = append(fields, device.FieldActivationLockEnabled)
+	}
+	if m.passcode_present != nil {
+		fields = append(fields, device.FieldPasscodePresent)
+	}
+	if m.disk_encryption_enabled != nil {
+		fields = append(fields, device.FieldDiskEncryptionEnabled)
+	}
+	if m.bootstrap_token_escrowed != nil {
+		fields = append(fields, device.FieldBootstrapTokenEscrowed)
+	}
+	if m.inventory_at != nil {
+		fields = append(fields, device.FieldInventoryAt)
+	}
+	if m.first_enrolled_at != nil {
+		fields = append(fields, device.FieldFirstEnrolledAt)
+	}
+	if m.last_enrolled_at != nil {
+		fields = append(fields, device.FieldLastEnrolledAt)
+	}
+	if m.checkout_at != nil {
+		fields = append(fields, device.FieldCheckoutAt)
+	}
+	if m.blocked_at != nil {
+		fields = append(fields, device.FieldBlockedAt)
+	}
+	if m.missing_since != nil {
+		fields = append(fields, device.FieldMissingSince)
+	}
+	if m.certificate_not_after != nil {
+		fields = append(fields, device.FieldCertificateNotAfter)
 	}
 	if m.last_seen_at != nil {
 		fields = append(fields, device.FieldLastSeenAt)
@@ -7775,8 +10860,44 @@ func (m *DeviceMutation) Field(name string) (ent.Value, bool) {
 		return m.OsVersion()
 	case device.FieldAssetTag:
 		return m.AssetTag()
+	case device.FieldModelIdentifier:
+		return m.ModelIdentifier()
+	case device.FieldBuildVersion:
+		return m.BuildVersion()
 	case device.FieldEnrolled:
 		return m.Enrolled()
+	case device.FieldSupervised:
+		return m.Supervised()
+	case device.FieldUserEnrollment:
+		return m.UserEnrollment()
+	case device.FieldDepEnrollment:
+		return m.DepEnrollment()
+	case device.FieldUserApprovedEnrollment:
+		return m.UserApprovedEnrollment()
+	case device.FieldAppleSilicon:
+		return m.AppleSilicon()
+	case device.FieldActivationLockEnabled:
+		return m.ActivationLockEnabled()
+	case device.FieldPasscodePresent:
+		return m.PasscodePresent()
+	case device.FieldDiskEncryptionEnabled:
+		return m.DiskEncryptionEnabled()
+	case device.FieldBootstrapTokenEscrowed:
+		return m.BootstrapTokenEscrowed()
+	case device.FieldInventoryAt:
+		return m.InventoryAt()
+	case device.FieldFirstEnrolledAt:
+		return m.FirstEnrolledAt()
+	case device.FieldLastEnrolledAt:
+		return m.LastEnrolledAt()
+	case device.FieldCheckoutAt:
+		return m.CheckoutAt()
+	case device.FieldBlockedAt:
+		return m.BlockedAt()
+	case device.FieldMissingSince:
+		return m.MissingSince()
+	case device.FieldCertificateNotAfter:
+		return m.CertificateNotAfter()
 	case device.FieldLastSeenAt:
 		return m.LastSeenAt()
 	case device.FieldUserID:
@@ -7812,8 +10933,44 @@ func (m *DeviceMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldOsVersion(ctx)
 	case device.FieldAssetTag:
 		return m.OldAssetTag(ctx)
+	case device.FieldModelIdentifier:
+		return m.OldModelIdentifier(ctx)
+	case device.FieldBuildVersion:
+		return m.OldBuildVersion(ctx)
 	case device.FieldEnrolled:
 		return m.OldEnrolled(ctx)
+	case device.FieldSupervised:
+		return m.OldSupervised(ctx)
+	case device.FieldUserEnrollment:
+		return m.OldUserEnrollment(ctx)
+	case device.FieldDepEnrollment:
+		return m.OldDepEnrollment(ctx)
+	case device.FieldUserApprovedEnrollment:
+		return m.OldUserApprovedEnrollment(ctx)
+	case device.FieldAppleSilicon:
+		return m.OldAppleSilicon(ctx)
+	case device.FieldActivationLockEnabled:
+		return m.OldActivationLockEnabled(ctx)
+	case device.FieldPasscodePresent:
+		return m.OldPasscodePresent(ctx)
+	case device.FieldDiskEncryptionEnabled:
+		return m.OldDiskEncryptionEnabled(ctx)
+	case device.FieldBootstrapTokenEscrowed:
+		return m.OldBootstrapTokenEscrowed(ctx)
+	case device.FieldInventoryAt:
+		return m.OldInventoryAt(ctx)
+	case device.FieldFirstEnrolledAt:
+		return m.OldFirstEnrolledAt(ctx)
+	case device.FieldLastEnrolledAt:
+		return m.OldLastEnrolledAt(ctx)
+	case device.FieldCheckoutAt:
+		return m.OldCheckoutAt(ctx)
+	case device.FieldBlockedAt:
+		return m.OldBlockedAt(ctx)
+	case device.FieldMissingSince:
+		return m.OldMissingSince(ctx)
+	case device.FieldCertificateNotAfter:
+		return m.OldCertificateNotAfter(ctx)
 	case device.FieldLastSeenAt:
 		return m.OldLastSeenAt(ctx)
 	case device.FieldUserID:
@@ -7904,12 +11061,138 @@ func (m *DeviceMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetAssetTag(v)
 		return nil
+	case device.FieldModelIdentifier:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetModelIdentifier(v)
+		return nil
+	case device.FieldBuildVersion:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBuildVersion(v)
+		return nil
 	case device.FieldEnrolled:
 		v, ok := value.(bool)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetEnrolled(v)
+		return nil
+	case device.FieldSupervised:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSupervised(v)
+		return nil
+	case device.FieldUserEnrollment:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserEnrollment(v)
+		return nil
+	case device.FieldDepEnrollment:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDepEnrollment(v)
+		return nil
+	case device.FieldUserApprovedEnrollment:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserApprovedEnrollment(v)
+		return nil
+	case device.FieldAppleSilicon:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAppleSilicon(v)
+		return nil
+	case device.FieldActivationLockEnabled:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetActivationLockEnabled(v)
+		return nil
+	case device.FieldPasscodePresent:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPasscodePresent(v)
+		return nil
+	case device.FieldDiskEncryptionEnabled:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDiskEncryptionEnabled(v)
+		return nil
+	case device.FieldBootstrapTokenEscrowed:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBootstrapTokenEscrowed(v)
+		return nil
+	case device.FieldInventoryAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetInventoryAt(v)
+		return nil
+	case device.FieldFirstEnrolledAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFirstEnrolledAt(v)
+		return nil
+	case device.FieldLastEnrolledAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastEnrolledAt(v)
+		return nil
+	case device.FieldCheckoutAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCheckoutAt(v)
+		return nil
+	case device.FieldBlockedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBlockedAt(v)
+		return nil
+	case device.FieldMissingSince:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMissingSince(v)
+		return nil
+	case device.FieldCertificateNotAfter:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCertificateNotAfter(v)
 		return nil
 	case device.FieldLastSeenAt:
 		v, ok := value.(time.Time)
@@ -7967,6 +11250,45 @@ func (m *DeviceMutation) ClearedFields() []string {
 	if m.FieldCleared(device.FieldAssetTag) {
 		fields = append(fields, device.FieldAssetTag)
 	}
+	if m.FieldCleared(device.FieldModelIdentifier) {
+		fields = append(fields, device.FieldModelIdentifier)
+	}
+	if m.FieldCleared(device.FieldBuildVersion) {
+		fields = append(fields, device.FieldBuildVersion)
+	}
+	if m.FieldCleared(device.FieldAppleSilicon) {
+		fields = append(fields, device.FieldAppleSilicon)
+	}
+	if m.FieldCleared(device.FieldActivationLockEnabled) {
+		fields = append(fields, device.FieldActivationLockEnabled)
+	}
+	if m.FieldCleared(device.FieldPasscodePresent) {
+		fields = append(fields, device.FieldPasscodePresent)
+	}
+	if m.FieldCleared(device.FieldDiskEncryptionEnabled) {
+		fields = append(fields, device.FieldDiskEncryptionEnabled)
+	}
+	if m.FieldCleared(device.FieldInventoryAt) {
+		fields = append(fields, device.FieldInventoryAt)
+	}
+	if m.FieldCleared(device.FieldFirstEnrolledAt) {
+		fields = append(fields, device.FieldFirstEnrolledAt)
+	}
+	if m.FieldCleared(device.FieldLastEnrolledAt) {
+		fields = append(fields, device.FieldLastEnrolledAt)
+	}
+	if m.FieldCleared(device.FieldCheckoutAt) {
+		fields = append(fields, device.FieldCheckoutAt)
+	}
+	if m.FieldCleared(device.FieldBlockedAt) {
+		fields = append(fields, device.FieldBlockedAt)
+	}
+	if m.FieldCleared(device.FieldMissingSince) {
+		fields = append(fields, device.FieldMissingSince)
+	}
+	if m.FieldCleared(device.FieldCertificateNotAfter) {
+		fields = append(fields, device.FieldCertificateNotAfter)
+	}
 	if m.FieldCleared(device.FieldLastSeenAt) {
 		fields = append(fields, device.FieldLastSeenAt)
 	}
@@ -7998,6 +11320,45 @@ func (m *DeviceMutation) ClearField(name string) error {
 		return nil
 	case device.FieldAssetTag:
 		m.ClearAssetTag()
+		return nil
+	case device.FieldModelIdentifier:
+		m.ClearModelIdentifier()
+		return nil
+	case device.FieldBuildVersion:
+		m.ClearBuildVersion()
+		return nil
+	case device.FieldAppleSilicon:
+		m.ClearAppleSilicon()
+		return nil
+	case device.FieldActivationLockEnabled:
+		m.ClearActivationLockEnabled()
+		return nil
+	case device.FieldPasscodePresent:
+		m.ClearPasscodePresent()
+		return nil
+	case device.FieldDiskEncryptionEnabled:
+		m.ClearDiskEncryptionEnabled()
+		return nil
+	case device.FieldInventoryAt:
+		m.ClearInventoryAt()
+		return nil
+	case device.FieldFirstEnrolledAt:
+		m.ClearFirstEnrolledAt()
+		return nil
+	case device.FieldLastEnrolledAt:
+		m.ClearLastEnrolledAt()
+		return nil
+	case device.FieldCheckoutAt:
+		m.ClearCheckoutAt()
+		return nil
+	case device.FieldBlockedAt:
+		m.ClearBlockedAt()
+		return nil
+	case device.FieldMissingSince:
+		m.ClearMissingSince()
+		return nil
+	case device.FieldCertificateNotAfter:
+		m.ClearCertificateNotAfter()
 		return nil
 	case device.FieldLastSeenAt:
 		m.ClearLastSeenAt()
@@ -8046,8 +11407,62 @@ func (m *DeviceMutation) ResetField(name string) error {
 	case device.FieldAssetTag:
 		m.ResetAssetTag()
 		return nil
+	case device.FieldModelIdentifier:
+		m.ResetModelIdentifier()
+		return nil
+	case device.FieldBuildVersion:
+		m.ResetBuildVersion()
+		return nil
 	case device.FieldEnrolled:
 		m.ResetEnrolled()
+		return nil
+	case device.FieldSupervised:
+		m.ResetSupervised()
+		return nil
+	case device.FieldUserEnrollment:
+		m.ResetUserEnrollment()
+		return nil
+	case device.FieldDepEnrollment:
+		m.ResetDepEnrollment()
+		return nil
+	case device.FieldUserApprovedEnrollment:
+		m.ResetUserApprovedEnrollment()
+		return nil
+	case device.FieldAppleSilicon:
+		m.ResetAppleSilicon()
+		return nil
+	case device.FieldActivationLockEnabled:
+		m.ResetActivationLockEnabled()
+		return nil
+	case device.FieldPasscodePresent:
+		m.ResetPasscodePresent()
+		return nil
+	case device.FieldDiskEncryptionEnabled:
+		m.ResetDiskEncryptionEnabled()
+		return nil
+	case device.FieldBootstrapTokenEscrowed:
+		m.ResetBootstrapTokenEscrowed()
+		return nil
+	case device.FieldInventoryAt:
+		m.ResetInventoryAt()
+		return nil
+	case device.FieldFirstEnrolledAt:
+		m.ResetFirstEnrolledAt()
+		return nil
+	case device.FieldLastEnrolledAt:
+		m.ResetLastEnrolledAt()
+		return nil
+	case device.FieldCheckoutAt:
+		m.ResetCheckoutAt()
+		return nil
+	case device.FieldBlockedAt:
+		m.ResetBlockedAt()
+		return nil
+	case device.FieldMissingSince:
+		m.ResetMissingSince()
+		return nil
+	case device.FieldCertificateNotAfter:
+		m.ResetCertificateNotAfter()
 		return nil
 	case device.FieldLastSeenAt:
 		m.ResetLastSeenAt()
@@ -8149,6 +11564,10995 @@ func (m *DeviceMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown Device edge %s", name)
+}
+
+// DeviceAppMutation represents an operation that mutates the DeviceApp nodes in the graph.
+type DeviceAppMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	name                *string
+	identifier          *string
+	version             *string
+	short_version       *string
+	bundle_size         *float64
+	addbundle_size      *float64
+	managed             *bool
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	device              *string
+	cleareddevice       bool
+	done                bool
+	oldValue            func(context.Context) (*DeviceApp, error)
+	predicates          []predicate.DeviceApp
+}
+
+var _ ent.Mutation = (*DeviceAppMutation)(nil)
+
+// deviceappOption allows management of the mutation configuration using functional options.
+type deviceappOption func(*DeviceAppMutation)
+
+// newDeviceAppMutation creates new mutation for the DeviceApp entity.
+func newDeviceAppMutation(c config, op Op, opts ...deviceappOption) *DeviceAppMutation {
+	m := &DeviceAppMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDeviceApp,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDeviceAppID sets the ID field of the mutation.
+func withDeviceAppID(id string) deviceappOption {
+	return func(m *DeviceAppMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DeviceApp
+		)
+		m.oldValue = func(ctx context.Context) (*DeviceApp, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DeviceApp.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDeviceApp sets the old DeviceApp of the mutation.
+func withDeviceApp(node *DeviceApp) deviceappOption {
+	return func(m *DeviceAppMutation) {
+		m.oldValue = func(context.Context) (*DeviceApp, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DeviceAppMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DeviceAppMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DeviceApp entities.
+func (m *DeviceAppMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DeviceAppMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DeviceAppMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DeviceApp.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *DeviceAppMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *DeviceAppMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *DeviceAppMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *DeviceAppMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *DeviceAppMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *DeviceAppMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DeviceAppMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DeviceAppMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DeviceAppMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *DeviceAppMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *DeviceAppMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *DeviceAppMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *DeviceAppMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *DeviceAppMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldDeviceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *DeviceAppMutation) ResetDeviceID() {
+	m.device = nil
+}
+
+// SetName sets the "name" field.
+func (m *DeviceAppMutation) SetName(s string) {
+	m.name = &s
+}
+
+// Name returns the value of the "name" field in the mutation.
+func (m *DeviceAppMutation) Name() (r string, exists bool) {
+	v := m.name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldName returns the old "name" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldName: %w", err)
+	}
+	return oldValue.Name, nil
+}
+
+// ResetName resets all changes to the "name" field.
+func (m *DeviceAppMutation) ResetName() {
+	m.name = nil
+}
+
+// SetIdentifier sets the "identifier" field.
+func (m *DeviceAppMutation) SetIdentifier(s string) {
+	m.identifier = &s
+}
+
+// Identifier returns the value of the "identifier" field in the mutation.
+func (m *DeviceAppMutation) Identifier() (r string, exists bool) {
+	v := m.identifier
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIdentifier returns the old "identifier" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldIdentifier(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIdentifier is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIdentifier requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIdentifier: %w", err)
+	}
+	return oldValue.Identifier, nil
+}
+
+// ClearIdentifier clears the value of the "identifier" field.
+func (m *DeviceAppMutation) ClearIdentifier() {
+	m.identifier = nil
+	m.clearedFields[deviceapp.FieldIdentifier] = struct{}{}
+}
+
+// IdentifierCleared returns if the "identifier" field was cleared in this mutation.
+func (m *DeviceAppMutation) IdentifierCleared() bool {
+	_, ok := m.clearedFields[deviceapp.FieldIdentifier]
+	return ok
+}
+
+// ResetIdentifier resets all changes to the "identifier" field.
+func (m *DeviceAppMutation) ResetIdentifier() {
+	m.identifier = nil
+	delete(m.clearedFields, deviceapp.FieldIdentifier)
+}
+
+// SetVersion sets the "version" field.
+func (m *DeviceAppMutation) SetVersion(s string) {
+	m.version = &s
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *DeviceAppMutation) Version() (r string, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldVersion(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// ClearVersion clears the value of the "version" field.
+func (m *DeviceAppMutation) ClearVersion() {
+	m.version = nil
+	m.clearedFields[deviceapp.FieldVersion] = struct{}{}
+}
+
+// VersionCleared returns if the "version" field was cleared in this mutation.
+func (m *DeviceAppMutation) VersionCleared() bool {
+	_, ok := m.clearedFields[deviceapp.FieldVersion]
+	return ok
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *DeviceAppMutation) ResetVersion() {
+	m.version = nil
+	delete(m.clearedFields, deviceapp.FieldVersion)
+}
+
+// SetShortVersion sets the "short_version" field.
+func (m *DeviceAppMutation) SetShortVersion(s string) {
+	m.short_version = &s
+}
+
+// ShortVersion returns the value of the "short_version" field in the mutation.
+func (m *DeviceAppMutation) ShortVersion() (r string, exists bool) {
+	v := m.short_version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldShortVersion returns the old "short_version" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldShortVersion(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldShortVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldShortVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldShortVersion: %w", err)
+	}
+	return oldValue.ShortVersion, nil
+}
+
+// ClearShortVersion clears the value of the "short_version" field.
+func (m *DeviceAppMutation) ClearShortVersion() {
+	m.short_version = nil
+	m.clearedFields[deviceapp.FieldShortVersion] = struct{}{}
+}
+
+// ShortVersionCleared returns if the "short_version" field was cleared in this mutation.
+func (m *DeviceAppMutation) ShortVersionCleared() bool {
+	_, ok := m.clearedFields[deviceapp.FieldShortVersion]
+	return ok
+}
+
+// ResetShortVersion resets all changes to the "short_version" field.
+func (m *DeviceAppMutation) ResetShortVersion() {
+	m.short_version = nil
+	delete(m.clearedFields, deviceapp.FieldShortVersion)
+}
+
+// SetBundleSize sets the "bundle_size" field.
+func (m *DeviceAppMutation) SetBundleSize(f float64) {
+	m.bundle_size = &f
+	m.addbundle_size = nil
+}
+
+// BundleSize returns the value of the "bundle_size" field in the mutation.
+func (m *DeviceAppMutation) BundleSize() (r float64, exists bool) {
+	v := m.bundle_size
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBundleSize returns the old "bundle_size" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldBundleSize(ctx context.Context) (v *float64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBundleSize is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBundleSize requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBundleSize: %w", err)
+	}
+	return oldValue.BundleSize, nil
+}
+
+// AddBundleSize adds f to the "bundle_size" field.
+func (m *DeviceAppMutation) AddBundleSize(f float64) {
+	if m.addbundle_size != nil {
+		*m.addbundle_size += f
+	} else {
+		m.addbundle_size = &f
+	}
+}
+
+// AddedBundleSize returns the value that was added to the "bundle_size" field in this mutation.
+func (m *DeviceAppMutation) AddedBundleSize() (r float64, exists bool) {
+	v := m.addbundle_size
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearBundleSize clears the value of the "bundle_size" field.
+func (m *DeviceAppMutation) ClearBundleSize() {
+	m.bundle_size = nil
+	m.addbundle_size = nil
+	m.clearedFields[deviceapp.FieldBundleSize] = struct{}{}
+}
+
+// BundleSizeCleared returns if the "bundle_size" field was cleared in this mutation.
+func (m *DeviceAppMutation) BundleSizeCleared() bool {
+	_, ok := m.clearedFields[deviceapp.FieldBundleSize]
+	return ok
+}
+
+// ResetBundleSize resets all changes to the "bundle_size" field.
+func (m *DeviceAppMutation) ResetBundleSize() {
+	m.bundle_size = nil
+	m.addbundle_size = nil
+	delete(m.clearedFields, deviceapp.FieldBundleSize)
+}
+
+// SetManaged sets the "managed" field.
+func (m *DeviceAppMutation) SetManaged(b bool) {
+	m.managed = &b
+}
+
+// Managed returns the value of the "managed" field in the mutation.
+func (m *DeviceAppMutation) Managed() (r bool, exists bool) {
+	v := m.managed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldManaged returns the old "managed" field's value of the DeviceApp entity.
+// If the DeviceApp object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceAppMutation) OldManaged(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldManaged is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldManaged requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldManaged: %w", err)
+	}
+	return oldValue.Managed, nil
+}
+
+// ResetManaged resets all changes to the "managed" field.
+func (m *DeviceAppMutation) ResetManaged() {
+	m.managed = nil
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *DeviceAppMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[deviceapp.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *DeviceAppMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *DeviceAppMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *DeviceAppMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *DeviceAppMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[deviceapp.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *DeviceAppMutation) DeviceCleared() bool {
+	return m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *DeviceAppMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *DeviceAppMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the DeviceAppMutation builder.
+func (m *DeviceAppMutation) Where(ps ...predicate.DeviceApp) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DeviceAppMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DeviceAppMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DeviceApp, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DeviceAppMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DeviceAppMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DeviceApp).
+func (m *DeviceAppMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DeviceAppMutation) Fields() []string {
+	fields := make([]string, 0, 11)
+	if m.organization != nil {
+		fields = append(fields, deviceapp.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, deviceapp.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, deviceapp.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, deviceapp.FieldUpdatedAt)
+	}
+	if m.device != nil {
+		fields = append(fields, deviceapp.FieldDeviceID)
+	}
+	if m.name != nil {
+		fields = append(fields, deviceapp.FieldName)
+	}
+	if m.identifier != nil {
+		fields = append(fields, deviceapp.FieldIdentifier)
+	}
+	if m.version != nil {
+		fields = append(fields, deviceapp.FieldVersion)
+	}
+	if m.short_version != nil {
+		fields = append(fields, deviceapp.FieldShortVersion)
+	}
+	if m.bundle_size != nil {
+		fields = append(fields, deviceapp.FieldBundleSize)
+	}
+	if m.managed != nil {
+		fields = append(fields, deviceapp.FieldManaged)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DeviceAppMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case deviceapp.FieldOrganizationID:
+		return m.OrganizationID()
+	case deviceapp.FieldProviderID:
+		return m.ProviderID()
+	case deviceapp.FieldCreatedAt:
+		return m.CreatedAt()
+	case deviceapp.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case deviceapp.FieldDeviceID:
+		return m.DeviceID()
+	case deviceapp.FieldName:
+		return m.Name()
+	case deviceapp.FieldIdentifier:
+		return m.Identifier()
+	case deviceapp.FieldVersion:
+		return m.Version()
+	case deviceapp.FieldShortVersion:
+		return m.ShortVersion()
+	case deviceapp.FieldBundleSize:
+		return m.BundleSize()
+	case deviceapp.FieldManaged:
+		return m.Managed()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DeviceAppMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case deviceapp.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case deviceapp.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case deviceapp.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case deviceapp.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case deviceapp.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case deviceapp.FieldName:
+		return m.OldName(ctx)
+	case deviceapp.FieldIdentifier:
+		return m.OldIdentifier(ctx)
+	case deviceapp.FieldVersion:
+		return m.OldVersion(ctx)
+	case deviceapp.FieldShortVersion:
+		return m.OldShortVersion(ctx)
+	case deviceapp.FieldBundleSize:
+		return m.OldBundleSize(ctx)
+	case deviceapp.FieldManaged:
+		return m.OldManaged(ctx)
+	}
+	return nil, fmt.Errorf("unknown DeviceApp field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceAppMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case deviceapp.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case deviceapp.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case deviceapp.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case deviceapp.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case deviceapp.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case deviceapp.FieldName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetName(v)
+		return nil
+	case deviceapp.FieldIdentifier:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIdentifier(v)
+		return nil
+	case deviceapp.FieldVersion:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case deviceapp.FieldShortVersion:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetShortVersion(v)
+		return nil
+	case deviceapp.FieldBundleSize:
+		v, ok := value.(float64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBundleSize(v)
+		return nil
+	case deviceapp.FieldManaged:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetManaged(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceApp field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DeviceAppMutation) AddedFields() []string {
+	var fields []string
+	if m.addbundle_size != nil {
+		fields = append(fields, deviceapp.FieldBundleSize)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DeviceAppMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case deviceapp.FieldBundleSize:
+		return m.AddedBundleSize()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceAppMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case deviceapp.FieldBundleSize:
+		v, ok := value.(float64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddBundleSize(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceApp numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DeviceAppMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(deviceapp.FieldIdentifier) {
+		fields = append(fields, deviceapp.FieldIdentifier)
+	}
+	if m.FieldCleared(deviceapp.FieldVersion) {
+		fields = append(fields, deviceapp.FieldVersion)
+	}
+	if m.FieldCleared(deviceapp.FieldShortVersion) {
+		fields = append(fields, deviceapp.FieldShortVersion)
+	}
+	if m.FieldCleared(deviceapp.FieldBundleSize) {
+		fields = append(fields, deviceapp.FieldBundleSize)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DeviceAppMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DeviceAppMutation) ClearField(name string) error {
+	switch name {
+	case deviceapp.FieldIdentifier:
+		m.ClearIdentifier()
+		return nil
+	case deviceapp.FieldVersion:
+		m.ClearVersion()
+		return nil
+	case deviceapp.FieldShortVersion:
+		m.ClearShortVersion()
+		return nil
+	case deviceapp.FieldBundleSize:
+		m.ClearBundleSize()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceApp nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DeviceAppMutation) ResetField(name string) error {
+	switch name {
+	case deviceapp.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case deviceapp.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case deviceapp.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case deviceapp.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case deviceapp.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case deviceapp.FieldName:
+		m.ResetName()
+		return nil
+	case deviceapp.FieldIdentifier:
+		m.ResetIdentifier()
+		return nil
+	case deviceapp.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case deviceapp.FieldShortVersion:
+		m.ResetShortVersion()
+		return nil
+	case deviceapp.FieldBundleSize:
+		m.ResetBundleSize()
+		return nil
+	case deviceapp.FieldManaged:
+		m.ResetManaged()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceApp field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DeviceAppMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, deviceapp.EdgeOrganization)
+	}
+	if m.device != nil {
+		edges = append(edges, deviceapp.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DeviceAppMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case deviceapp.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case deviceapp.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DeviceAppMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DeviceAppMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DeviceAppMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, deviceapp.EdgeOrganization)
+	}
+	if m.cleareddevice {
+		edges = append(edges, deviceapp.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DeviceAppMutation) EdgeCleared(name string) bool {
+	switch name {
+	case deviceapp.EdgeOrganization:
+		return m.clearedorganization
+	case deviceapp.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DeviceAppMutation) ClearEdge(name string) error {
+	switch name {
+	case deviceapp.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case deviceapp.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceApp unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DeviceAppMutation) ResetEdge(name string) error {
+	switch name {
+	case deviceapp.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case deviceapp.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceApp edge %s", name)
+}
+
+// DeviceCertificateMutation represents an operation that mutates the DeviceCertificate nodes in the graph.
+type DeviceCertificateMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	common_name         *string
+	is_identity         *bool
+	fingerprint         *string
+	not_after           *time.Time
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	device              *string
+	cleareddevice       bool
+	done                bool
+	oldValue            func(context.Context) (*DeviceCertificate, error)
+	predicates          []predicate.DeviceCertificate
+}
+
+var _ ent.Mutation = (*DeviceCertificateMutation)(nil)
+
+// devicecertificateOption allows management of the mutation configuration using functional options.
+type devicecertificateOption func(*DeviceCertificateMutation)
+
+// newDeviceCertificateMutation creates new mutation for the DeviceCertificate entity.
+func newDeviceCertificateMutation(c config, op Op, opts ...devicecertificateOption) *DeviceCertificateMutation {
+	m := &DeviceCertificateMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDeviceCertificate,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDeviceCertificateID sets the ID field of the mutation.
+func withDeviceCertificateID(id string) devicecertificateOption {
+	return func(m *DeviceCertificateMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DeviceCertificate
+		)
+		m.oldValue = func(ctx context.Context) (*DeviceCertificate, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DeviceCertificate.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDeviceCertificate sets the old DeviceCertificate of the mutation.
+func withDeviceCertificate(node *DeviceCertificate) devicecertificateOption {
+	return func(m *DeviceCertificateMutation) {
+		m.oldValue = func(context.Context) (*DeviceCertificate, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DeviceCertificateMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DeviceCertificateMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DeviceCertificate entities.
+func (m *DeviceCertificateMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DeviceCertificateMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DeviceCertificateMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DeviceCertificate.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *DeviceCertificateMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *DeviceCertificateMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *DeviceCertificateMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *DeviceCertificateMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *DeviceCertificateMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *DeviceCertificateMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DeviceCertificateMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DeviceCertificateMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DeviceCertificateMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *DeviceCertificateMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *DeviceCertificateMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *DeviceCertificateMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *DeviceCertificateMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *DeviceCertificateMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldDeviceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *DeviceCertificateMutation) ResetDeviceID() {
+	m.device = nil
+}
+
+// SetCommonName sets the "common_name" field.
+func (m *DeviceCertificateMutation) SetCommonName(s string) {
+	m.common_name = &s
+}
+
+// CommonName returns the value of the "common_name" field in the mutation.
+func (m *DeviceCertificateMutation) CommonName() (r string, exists bool) {
+	v := m.common_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCommonName returns the old "common_name" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldCommonName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCommonName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCommonName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCommonName: %w", err)
+	}
+	return oldValue.CommonName, nil
+}
+
+// ResetCommonName resets all changes to the "common_name" field.
+func (m *DeviceCertificateMutation) ResetCommonName() {
+	m.common_name = nil
+}
+
+// SetIsIdentity sets the "is_identity" field.
+func (m *DeviceCertificateMutation) SetIsIdentity(b bool) {
+	m.is_identity = &b
+}
+
+// IsIdentity returns the value of the "is_identity" field in the mutation.
+func (m *DeviceCertificateMutation) IsIdentity() (r bool, exists bool) {
+	v := m.is_identity
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIsIdentity returns the old "is_identity" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldIsIdentity(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIsIdentity is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIsIdentity requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIsIdentity: %w", err)
+	}
+	return oldValue.IsIdentity, nil
+}
+
+// ResetIsIdentity resets all changes to the "is_identity" field.
+func (m *DeviceCertificateMutation) ResetIsIdentity() {
+	m.is_identity = nil
+}
+
+// SetFingerprint sets the "fingerprint" field.
+func (m *DeviceCertificateMutation) SetFingerprint(s string) {
+	m.fingerprint = &s
+}
+
+// Fingerprint returns the value of the "fingerprint" field in the mutation.
+func (m *DeviceCertificateMutation) Fingerprint() (r string, exists bool) {
+	v := m.fingerprint
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFingerprint returns the old "fingerprint" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldFingerprint(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFingerprint is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFingerprint requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFingerprint: %w", err)
+	}
+	return oldValue.Fingerprint, nil
+}
+
+// ResetFingerprint resets all changes to the "fingerprint" field.
+func (m *DeviceCertificateMutation) ResetFingerprint() {
+	m.fingerprint = nil
+}
+
+// SetNotAfter sets the "not_after" field.
+func (m *DeviceCertificateMutation) SetNotAfter(t time.Time) {
+	m.not_after = &t
+}
+
+// NotAfter returns the value of the "not_after" field in the mutation.
+func (m *DeviceCertificateMutation) NotAfter() (r time.Time, exists bool) {
+	v := m.not_after
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNotAfter returns the old "not_after" field's value of the DeviceCertificate entity.
+// If the DeviceCertificate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCertificateMutation) OldNotAfter(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNotAfter is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNotAfter requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNotAfter: %w", err)
+	}
+	return oldValue.NotAfter, nil
+}
+
+// ClearNotAfter clears the value of the "not_after" field.
+func (m *DeviceCertificateMutation) ClearNotAfter() {
+	m.not_after = nil
+	m.clearedFields[devicecertificate.FieldNotAfter] = struct{}{}
+}
+
+// NotAfterCleared returns if the "not_after" field was cleared in this mutation.
+func (m *DeviceCertificateMutation) NotAfterCleared() bool {
+	_, ok := m.clearedFields[devicecertificate.FieldNotAfter]
+	return ok
+}
+
+// ResetNotAfter resets all changes to the "not_after" field.
+func (m *DeviceCertificateMutation) ResetNotAfter() {
+	m.not_after = nil
+	delete(m.clearedFields, devicecertificate.FieldNotAfter)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *DeviceCertificateMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[devicecertificate.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *DeviceCertificateMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *DeviceCertificateMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *DeviceCertificateMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *DeviceCertificateMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[devicecertificate.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *DeviceCertificateMutation) DeviceCleared() bool {
+	return m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *DeviceCertificateMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *DeviceCertificateMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the DeviceCertificateMutation builder.
+func (m *DeviceCertificateMutation) Where(ps ...predicate.DeviceCertificate) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DeviceCertificateMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DeviceCertificateMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DeviceCertificate, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DeviceCertificateMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DeviceCertificateMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DeviceCertificate).
+func (m *DeviceCertificateMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DeviceCertificateMutation) Fields() []string {
+	fields := make([]string, 0, 9)
+	if m.organization != nil {
+		fields = append(fields, devicecertificate.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, devicecertificate.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, devicecertificate.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, devicecertificate.FieldUpdatedAt)
+	}
+	if m.device != nil {
+		fields = append(fields, devicecertificate.FieldDeviceID)
+	}
+	if m.common_name != nil {
+		fields = append(fields, devicecertificate.FieldCommonName)
+	}
+	if m.is_identity != nil {
+		fields = append(fields, devicecertificate.FieldIsIdentity)
+	}
+	if m.fingerprint != nil {
+		fields = append(fields, devicecertificate.FieldFingerprint)
+	}
+	if m.not_after != nil {
+		fields = append(fields, devicecertificate.FieldNotAfter)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DeviceCertificateMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case devicecertificate.FieldOrganizationID:
+		return m.OrganizationID()
+	case devicecertificate.FieldProviderID:
+		return m.ProviderID()
+	case devicecertificate.FieldCreatedAt:
+		return m.CreatedAt()
+	case devicecertificate.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case devicecertificate.FieldDeviceID:
+		return m.DeviceID()
+	case devicecertificate.FieldCommonName:
+		return m.CommonName()
+	case devicecertificate.FieldIsIdentity:
+		return m.IsIdentity()
+	case devicecertificate.FieldFingerprint:
+		return m.Fingerprint()
+	case devicecertificate.FieldNotAfter:
+		return m.NotAfter()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DeviceCertificateMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case devicecertificate.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case devicecertificate.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case devicecertificate.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case devicecertificate.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case devicecertificate.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case devicecertificate.FieldCommonName:
+		return m.OldCommonName(ctx)
+	case devicecertificate.FieldIsIdentity:
+		return m.OldIsIdentity(ctx)
+	case devicecertificate.FieldFingerprint:
+		return m.OldFingerprint(ctx)
+	case devicecertificate.FieldNotAfter:
+		return m.OldNotAfter(ctx)
+	}
+	return nil, fmt.Errorf("unknown DeviceCertificate field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceCertificateMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case devicecertificate.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case devicecertificate.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case devicecertificate.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case devicecertificate.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case devicecertificate.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case devicecertificate.FieldCommonName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCommonName(v)
+		return nil
+	case devicecertificate.FieldIsIdentity:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIsIdentity(v)
+		return nil
+	case devicecertificate.FieldFingerprint:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFingerprint(v)
+		return nil
+	case devicecertificate.FieldNotAfter:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNotAfter(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCertificate field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DeviceCertificateMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DeviceCertificateMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceCertificateMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown DeviceCertificate numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DeviceCertificateMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(devicecertificate.FieldNotAfter) {
+		fields = append(fields, devicecertificate.FieldNotAfter)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DeviceCertificateMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DeviceCertificateMutation) ClearField(name string) error {
+	switch name {
+	case devicecertificate.FieldNotAfter:
+		m.ClearNotAfter()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCertificate nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DeviceCertificateMutation) ResetField(name string) error {
+	switch name {
+	case devicecertificate.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case devicecertificate.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case devicecertificate.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case devicecertificate.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case devicecertificate.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case devicecertificate.FieldCommonName:
+		m.ResetCommonName()
+		return nil
+	case devicecertificate.FieldIsIdentity:
+		m.ResetIsIdentity()
+		return nil
+	case devicecertificate.FieldFingerprint:
+		m.ResetFingerprint()
+		return nil
+	case devicecertificate.FieldNotAfter:
+		m.ResetNotAfter()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCertificate field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DeviceCertificateMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, devicecertificate.EdgeOrganization)
+	}
+	if m.device != nil {
+		edges = append(edges, devicecertificate.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DeviceCertificateMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case devicecertificate.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case devicecertificate.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DeviceCertificateMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DeviceCertificateMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DeviceCertificateMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, devicecertificate.EdgeOrganization)
+	}
+	if m.cleareddevice {
+		edges = append(edges, devicecertificate.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DeviceCertificateMutation) EdgeCleared(name string) bool {
+	switch name {
+	case devicecertificate.EdgeOrganization:
+		return m.clearedorganization
+	case devicecertificate.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DeviceCertificateMutation) ClearEdge(name string) error {
+	switch name {
+	case devicecertificate.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case devicecertificate.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCertificate unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DeviceCertificateMutation) ResetEdge(name string) error {
+	switch name {
+	case devicecertificate.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case devicecertificate.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCertificate edge %s", name)
+}
+
+// DeviceChannelMutation represents an operation that mutates the DeviceChannel nodes in the graph.
+type DeviceChannelMutation struct {
+	config
+	op                     Op
+	typ                    string
+	id                     *string
+	provider_id            *string
+	created_at             *time.Time
+	updated_at             *time.Time
+	key                    *string
+	kind                   *devicechannel.Kind
+	status                 *devicechannel.Status
+	user_name              *string
+	fingerprint            *string
+	topic                  *string
+	push_token             *[]byte
+	push_magic             *string
+	push_dead              *bool
+	push_wanted_at         *time.Time
+	pushed_at              *time.Time
+	last_seen_at           *time.Time
+	next_inventory_at      *time.Time
+	awaiting_configuration *bool
+	unlock_token           *[]byte
+	bootstrap_token        *[]byte
+	clearedFields          map[string]struct{}
+	organization           *string
+	clearedorganization    bool
+	device                 *string
+	cleareddevice          bool
+	done                   bool
+	oldValue               func(context.Context) (*DeviceChannel, error)
+	predicates             []predicate.DeviceChannel
+}
+
+var _ ent.Mutation = (*DeviceChannelMutation)(nil)
+
+// devicechannelOption allows management of the mutation configuration using functional options.
+type devicechannelOption func(*DeviceChannelMutation)
+
+// newDeviceChannelMutation creates new mutation for the DeviceChannel entity.
+func newDeviceChannelMutation(c config, op Op, opts ...devicechannelOption) *DeviceChannelMutation {
+	m := &DeviceChannelMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDeviceChannel,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDeviceChannelID sets the ID field of the mutation.
+func withDeviceChannelID(id string) devicechannelOption {
+	return func(m *DeviceChannelMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DeviceChannel
+		)
+		m.oldValue = func(ctx context.Context) (*DeviceChannel, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DeviceChannel.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDeviceChannel sets the old DeviceChannel of the mutation.
+func withDeviceChannel(node *DeviceChannel) devicechannelOption {
+	return func(m *DeviceChannelMutation) {
+		m.oldValue = func(context.Context) (*DeviceChannel, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DeviceChannelMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DeviceChannelMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DeviceChannel entities.
+func (m *DeviceChannelMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DeviceChannelMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DeviceChannelMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DeviceChannel.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *DeviceChannelMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *DeviceChannelMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *DeviceChannelMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *DeviceChannelMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *DeviceChannelMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *DeviceChannelMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DeviceChannelMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DeviceChannelMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DeviceChannelMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *DeviceChannelMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *DeviceChannelMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *DeviceChannelMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *DeviceChannelMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *DeviceChannelMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldDeviceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *DeviceChannelMutation) ResetDeviceID() {
+	m.device = nil
+}
+
+// SetKey sets the "key" field.
+func (m *DeviceChannelMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *DeviceChannelMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *DeviceChannelMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetKind sets the "kind" field.
+func (m *DeviceChannelMutation) SetKind(d devicechannel.Kind) {
+	m.kind = &d
+}
+
+// Kind returns the value of the "kind" field in the mutation.
+func (m *DeviceChannelMutation) Kind() (r devicechannel.Kind, exists bool) {
+	v := m.kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKind returns the old "kind" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldKind(ctx context.Context) (v devicechannel.Kind, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKind: %w", err)
+	}
+	return oldValue.Kind, nil
+}
+
+// ResetKind resets all changes to the "kind" field.
+func (m *DeviceChannelMutation) ResetKind() {
+	m.kind = nil
+}
+
+// SetStatus sets the "status" field.
+func (m *DeviceChannelMutation) SetStatus(d devicechannel.Status) {
+	m.status = &d
+}
+
+// Status returns the value of the "status" field in the mutation.
+func (m *DeviceChannelMutation) Status() (r devicechannel.Status, exists bool) {
+	v := m.status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStatus returns the old "status" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldStatus(ctx context.Context) (v devicechannel.Status, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStatus: %w", err)
+	}
+	return oldValue.Status, nil
+}
+
+// ResetStatus resets all changes to the "status" field.
+func (m *DeviceChannelMutation) ResetStatus() {
+	m.status = nil
+}
+
+// SetUserName sets the "user_name" field.
+func (m *DeviceChannelMutation) SetUserName(s string) {
+	m.user_name = &s
+}
+
+// UserName returns the value of the "user_name" field in the mutation.
+func (m *DeviceChannelMutation) UserName() (r string, exists bool) {
+	v := m.user_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserName returns the old "user_name" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldUserName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserName: %w", err)
+	}
+	return oldValue.UserName, nil
+}
+
+// ClearUserName clears the value of the "user_name" field.
+func (m *DeviceChannelMutation) ClearUserName() {
+	m.user_name = nil
+	m.clearedFields[devicechannel.FieldUserName] = struct{}{}
+}
+
+// UserNameCleared returns if the "user_name" field was cleared in this mutation.
+func (m *DeviceChannelMutation) UserNameCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldUserName]
+	return ok
+}
+
+// ResetUserName resets all changes to the "user_name" field.
+func (m *DeviceChannelMutation) ResetUserName() {
+	m.user_name = nil
+	delete(m.clearedFields, devicechannel.FieldUserName)
+}
+
+// SetFingerprint sets the "fingerprint" field.
+func (m *DeviceChannelMutation) SetFingerprint(s string) {
+	m.fingerprint = &s
+}
+
+// Fingerprint returns the value of the "fingerprint" field in the mutation.
+func (m *DeviceChannelMutation) Fingerprint() (r string, exists bool) {
+	v := m.fingerprint
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFingerprint returns the old "fingerprint" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldFingerprint(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFingerprint is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFingerprint requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFingerprint: %w", err)
+	}
+	return oldValue.Fingerprint, nil
+}
+
+// ClearFingerprint clears the value of the "fingerprint" field.
+func (m *DeviceChannelMutation) ClearFingerprint() {
+	m.fingerprint = nil
+	m.clearedFields[devicechannel.FieldFingerprint] = struct{}{}
+}
+
+// FingerprintCleared returns if the "fingerprint" field was cleared in this mutation.
+func (m *DeviceChannelMutation) FingerprintCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldFingerprint]
+	return ok
+}
+
+// ResetFingerprint resets all changes to the "fingerprint" field.
+func (m *DeviceChannelMutation) ResetFingerprint() {
+	m.fingerprint = nil
+	delete(m.clearedFields, devicechannel.FieldFingerprint)
+}
+
+// SetTopic sets the "topic" field.
+func (m *DeviceChannelMutation) SetTopic(s string) {
+	m.topic = &s
+}
+
+// Topic returns the value of the "topic" field in the mutation.
+func (m *DeviceChannelMutation) Topic() (r string, exists bool) {
+	v := m.topic
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTopic returns the old "topic" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldTopic(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTopic is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTopic requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTopic: %w", err)
+	}
+	return oldValue.Topic, nil
+}
+
+// ClearTopic clears the value of the "topic" field.
+func (m *DeviceChannelMutation) ClearTopic() {
+	m.topic = nil
+	m.clearedFields[devicechannel.FieldTopic] = struct{}{}
+}
+
+// TopicCleared returns if the "topic" field was cleared in this mutation.
+func (m *DeviceChannelMutation) TopicCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldTopic]
+	return ok
+}
+
+// ResetTopic resets all changes to the "topic" field.
+func (m *DeviceChannelMutation) ResetTopic() {
+	m.topic = nil
+	delete(m.clearedFields, devicechannel.FieldTopic)
+}
+
+// SetPushToken sets the "push_token" field.
+func (m *DeviceChannelMutation) SetPushToken(b []byte) {
+	m.push_token = &b
+}
+
+// PushToken returns the value of the "push_token" field in the mutation.
+func (m *DeviceChannelMutation) PushToken() (r []byte, exists bool) {
+	v := m.push_token
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPushToken returns the old "push_token" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldPushToken(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPushToken is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPushToken requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPushToken: %w", err)
+	}
+	return oldValue.PushToken, nil
+}
+
+// ClearPushToken clears the value of the "push_token" field.
+func (m *DeviceChannelMutation) ClearPushToken() {
+	m.push_token = nil
+	m.clearedFields[devicechannel.FieldPushToken] = struct{}{}
+}
+
+// PushTokenCleared returns if the "push_token" field was cleared in this mutation.
+func (m *DeviceChannelMutation) PushTokenCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldPushToken]
+	return ok
+}
+
+// ResetPushToken resets all changes to the "push_token" field.
+func (m *DeviceChannelMutation) ResetPushToken() {
+	m.push_token = nil
+	delete(m.clearedFields, devicechannel.FieldPushToken)
+}
+
+// SetPushMagic sets the "push_magic" field.
+func (m *DeviceChannelMutation) SetPushMagic(s string) {
+	m.push_magic = &s
+}
+
+// PushMagic returns the value of the "push_magic" field in the mutation.
+func (m *DeviceChannelMutation) PushMagic() (r string, exists bool) {
+	v := m.push_magic
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPushMagic returns the old "push_magic" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldPushMagic(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPushMagic is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPushMagic requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPushMagic: %w", err)
+	}
+	return oldValue.PushMagic, nil
+}
+
+// ClearPushMagic clears the value of the "push_magic" field.
+func (m *DeviceChannelMutation) ClearPushMagic() {
+	m.push_magic = nil
+	m.clearedFields[devicechannel.FieldPushMagic] = struct{}{}
+}
+
+// PushMagicCleared returns if the "push_magic" field was cleared in this mutation.
+func (m *DeviceChannelMutation) PushMagicCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldPushMagic]
+	return ok
+}
+
+// ResetPushMagic resets all changes to the "push_magic" field.
+func (m *DeviceChannelMutation) ResetPushMagic() {
+	m.push_magic = nil
+	delete(m.clearedFields, devicechannel.FieldPushMagic)
+}
+
+// SetPushDead sets the "push_dead" field.
+func (m *DeviceChannelMutation) SetPushDead(b bool) {
+	m.push_dead = &b
+}
+
+// PushDead returns the value of the "push_dead" field in the mutation.
+func (m *DeviceChannelMutation) PushDead() (r bool, exists bool) {
+	v := m.push_dead
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPushDead returns the old "push_dead" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldPushDead(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPushDead is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPushDead requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPushDead: %w", err)
+	}
+	return oldValue.PushDead, nil
+}
+
+// ResetPushDead resets all changes to the "push_dead" field.
+func (m *DeviceChannelMutation) ResetPushDead() {
+	m.push_dead = nil
+}
+
+// SetPushWantedAt sets the "push_wanted_at" field.
+func (m *DeviceChannelMutation) SetPushWantedAt(t time.Time) {
+	m.push_wanted_at = &t
+}
+
+// PushWantedAt returns the value of the "push_wanted_at" field in the mutation.
+func (m *DeviceChannelMutation) PushWantedAt() (r time.Time, exists bool) {
+	v := m.push_wanted_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPushWantedAt returns the old "push_wanted_at" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldPushWantedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPushWantedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPushWantedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPushWantedAt: %w", err)
+	}
+	return oldValue.PushWantedAt, nil
+}
+
+// ClearPushWantedAt clears the value of the "push_wanted_at" field.
+func (m *DeviceChannelMutation) ClearPushWantedAt() {
+	m.push_wanted_at = nil
+	m.clearedFields[devicechannel.FieldPushWantedAt] = struct{}{}
+}
+
+// PushWantedAtCleared returns if the "push_wanted_at" field was cleared in this mutation.
+func (m *DeviceChannelMutation) PushWantedAtCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldPushWantedAt]
+	return ok
+}
+
+// ResetPushWantedAt resets all changes to the "push_wanted_at" field.
+func (m *DeviceChannelMutation) ResetPushWantedAt() {
+	m.push_wanted_at = nil
+	delete(m.clearedFields, devicechannel.FieldPushWantedAt)
+}
+
+// SetPushedAt sets the "pushed_at" field.
+func (m *DeviceChannelMutation) SetPushedAt(t time.Time) {
+	m.pushed_at = &t
+}
+
+// PushedAt returns the value of the "pushed_at" field in the mutation.
+func (m *DeviceChannelMutation) PushedAt() (r time.Time, exists bool) {
+	v := m.pushed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPushedAt returns the old "pushed_at" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldPushedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPushedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPushedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPushedAt: %w", err)
+	}
+	return oldValue.PushedAt, nil
+}
+
+// ClearPushedAt clears the value of the "pushed_at" field.
+func (m *DeviceChannelMutation) ClearPushedAt() {
+	m.pushed_at = nil
+	m.clearedFields[devicechannel.FieldPushedAt] = struct{}{}
+}
+
+// PushedAtCleared returns if the "pushed_at" field was cleared in this mutation.
+func (m *DeviceChannelMutation) PushedAtCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldPushedAt]
+	return ok
+}
+
+// ResetPushedAt resets all changes to the "pushed_at" field.
+func (m *DeviceChannelMutation) ResetPushedAt() {
+	m.pushed_at = nil
+	delete(m.clearedFields, devicechannel.FieldPushedAt)
+}
+
+// SetLastSeenAt sets the "last_seen_at" field.
+func (m *DeviceChannelMutation) SetLastSeenAt(t time.Time) {
+	m.last_seen_at = &t
+}
+
+// LastSeenAt returns the value of the "last_seen_at" field in the mutation.
+func (m *DeviceChannelMutation) LastSeenAt() (r time.Time, exists bool) {
+	v := m.last_seen_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastSeenAt returns the old "last_seen_at" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldLastSeenAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastSeenAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastSeenAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastSeenAt: %w", err)
+	}
+	return oldValue.LastSeenAt, nil
+}
+
+// ClearLastSeenAt clears the value of the "last_seen_at" field.
+func (m *DeviceChannelMutation) ClearLastSeenAt() {
+	m.last_seen_at = nil
+	m.clearedFields[devicechannel.FieldLastSeenAt] = struct{}{}
+}
+
+// LastSeenAtCleared returns if the "last_seen_at" field was cleared in this mutation.
+func (m *DeviceChannelMutation) LastSeenAtCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldLastSeenAt]
+	return ok
+}
+
+// ResetLastSeenAt resets all changes to the "last_seen_at" field.
+func (m *DeviceChannelMutation) ResetLastSeenAt() {
+	m.last_seen_at = nil
+	delete(m.clearedFields, devicechannel.FieldLastSeenAt)
+}
+
+// SetNextInventoryAt sets the "next_inventory_at" field.
+func (m *DeviceChannelMutation) SetNextInventoryAt(t time.Time) {
+	m.next_inventory_at = &t
+}
+
+// NextInventoryAt returns the value of the "next_inventory_at" field in the mutation.
+func (m *DeviceChannelMutation) NextInventoryAt() (r time.Time, exists bool) {
+	v := m.next_inventory_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNextInventoryAt returns the old "next_inventory_at" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldNextInventoryAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNextInventoryAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNextInventoryAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNextInventoryAt: %w", err)
+	}
+	return oldValue.NextInventoryAt, nil
+}
+
+// ClearNextInventoryAt clears the value of the "next_inventory_at" field.
+func (m *DeviceChannelMutation) ClearNextInventoryAt() {
+	m.next_inventory_at = nil
+	m.clearedFields[devicechannel.FieldNextInventoryAt] = struct{}{}
+}
+
+// NextInventoryAtCleared returns if the "next_inventory_at" field was cleared in this mutation.
+func (m *DeviceChannelMutation) NextInventoryAtCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldNextInventoryAt]
+	return ok
+}
+
+// ResetNextInventoryAt resets all changes to the "next_inventory_at" field.
+func (m *DeviceChannelMutation) ResetNextInventoryAt() {
+	m.next_inventory_at = nil
+	delete(m.clearedFields, devicechannel.FieldNextInventoryAt)
+}
+
+// SetAwaitingConfiguration sets the "awaiting_configuration" field.
+func (m *DeviceChannelMutation) SetAwaitingConfiguration(b bool) {
+	m.awaiting_configuration = &b
+}
+
+// AwaitingConfiguration returns the value of the "awaiting_configuration" field in the mutation.
+func (m *DeviceChannelMutation) AwaitingConfiguration() (r bool, exists bool) {
+	v := m.awaiting_configuration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAwaitingConfiguration returns the old "awaiting_configuration" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldAwaitingConfiguration(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAwaitingConfiguration is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAwaitingConfiguration requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAwaitingConfiguration: %w", err)
+	}
+	return oldValue.AwaitingConfiguration, nil
+}
+
+// ResetAwaitingConfiguration resets all changes to the "awaiting_configuration" field.
+func (m *DeviceChannelMutation) ResetAwaitingConfiguration() {
+	m.awaiting_configuration = nil
+}
+
+// SetUnlockToken sets the "unlock_token" field.
+func (m *DeviceChannelMutation) SetUnlockToken(b []byte) {
+	m.unlock_token = &b
+}
+
+// UnlockToken returns the value of the "unlock_token" field in the mutation.
+func (m *DeviceChannelMutation) UnlockToken() (r []byte, exists bool) {
+	v := m.unlock_token
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUnlockToken returns the old "unlock_token" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldUnlockToken(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUnlockToken is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUnlockToken requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUnlockToken: %w", err)
+	}
+	return oldValue.UnlockToken, nil
+}
+
+// ClearUnlockToken clears the value of the "unlock_token" field.
+func (m *DeviceChannelMutation) ClearUnlockToken() {
+	m.unlock_token = nil
+	m.clearedFields[devicechannel.FieldUnlockToken] = struct{}{}
+}
+
+// UnlockTokenCleared returns if the "unlock_token" field was cleared in this mutation.
+func (m *DeviceChannelMutation) UnlockTokenCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldUnlockToken]
+	return ok
+}
+
+// ResetUnlockToken resets all changes to the "unlock_token" field.
+func (m *DeviceChannelMutation) ResetUnlockToken() {
+	m.unlock_token = nil
+	delete(m.clearedFields, devicechannel.FieldUnlockToken)
+}
+
+// SetBootstrapToken sets the "bootstrap_token" field.
+func (m *DeviceChannelMutation) SetBootstrapToken(b []byte) {
+	m.bootstrap_token = &b
+}
+
+// BootstrapToken returns the value of the "bootstrap_token" field in the mutation.
+func (m *DeviceChannelMutation) BootstrapToken() (r []byte, exists bool) {
+	v := m.bootstrap_token
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBootstrapToken returns the old "bootstrap_token" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldBootstrapToken(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBootstrapToken is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBootstrapToken requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBootstrapToken: %w", err)
+	}
+	return oldValue.BootstrapToken, nil
+}
+
+// ClearBootstrapToken clears the value of the "bootstrap_token" field.
+func (m *DeviceChannelMutation) ClearBootstrapToken() {
+	m.bootstrap_token = nil
+	m.clearedFields[devicechannel.FieldBootstrapToken] = struct{}{}
+}
+
+// BootstrapTokenCleared returns if the "bootstrap_token" field was cleared in this mutation.
+func (m *DeviceChannelMutation) BootstrapTokenCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldBootstrapToken]
+	return ok
+}
+
+// ResetBootstrapToken resets all changes to the "bootstrap_token" field.
+func (m *DeviceChannelMutation) ResetBootstrapToken() {
+	m.bootstrap_token = nil
+	delete(m.clearedFields, devicechannel.FieldBootstrapToken)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *DeviceChannelMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[devicechannel.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *DeviceChannelMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *DeviceChannelMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *DeviceChannelMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *DeviceChannelMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[devicechannel.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *DeviceChannelMutation) DeviceCleared() bool {
+	return m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *DeviceChannelMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *DeviceChannelMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the DeviceChannelMutation builder.
+func (m *DeviceChannelMutation) Where(ps ...predicate.DeviceChannel) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DeviceChannelMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DeviceChannelMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DeviceChannel, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DeviceChannelMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DeviceChannelMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DeviceChannel).
+func (m *DeviceChannelMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DeviceChannelMutation) Fields() []string {
+	fields := make([]string, 0, 21)
+	if m.organization != nil {
+		fields = append(fields, devicechannel.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, devicechannel.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, devicechannel.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, devicechannel.FieldUpdatedAt)
+	}
+	if m.device != nil {
+		fields = append(fields, devicechannel.FieldDeviceID)
+	}
+	if m.key != nil {
+		fields = append(fields, devicechannel.FieldKey)
+	}
+	if m.kind != nil {
+		fields = append(fields, devicechannel.FieldKind)
+	}
+	if m.status != nil {
+		fields = append(fields, devicechannel.FieldStatus)
+	}
+	if m.user_name != nil {
+		fields = append(fields, devicechannel.FieldUserName)
+	}
+	if m.fingerprint != nil {
+		fields = append(fields, devicechannel.FieldFingerprint)
+	}
+	if m.topic != nil {
+		fields = append(fields, devicechannel.FieldTopic)
+	}
+	if m.push_token != nil {
+		fields = append(fields, devicechannel.FieldPushToken)
+	}
+	if m.push_magic != nil {
+		fields = append(fields, devicechannel.FieldPushMagic)
+	}
+	if m.push_dead != nil {
+		fields = append(fields, devicechannel.FieldPushDead)
+	}
+	if m.push_wanted_at != nil {
+		fields = append(fields, devicechannel.FieldPushWantedAt)
+	}
+	if m.pushed_at != nil {
+		fields = append(fields, devicechannel.FieldPushedAt)
+	}
+	if m.last_seen_at != nil {
+		fields = append(fields, devicechannel.FieldLastSeenAt)
+	}
+	if m.next_inventory_at != nil {
+		fields = append(fields, devicechannel.FieldNextInventoryAt)
+	}
+	if m.awaiting_configuration != nil {
+		fields = append(fields, devicechannel.FieldAwaitingConfiguration)
+	}
+	if m.unlock_token != nil {
+		fields = append(fields, devicechannel.FieldUnlockToken)
+	}
+	if m.bootstrap_token != nil {
+		fields = append(fields, devicechannel.FieldBootstrapToken)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DeviceChannelMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case devicechannel.FieldOrganizationID:
+		return m.OrganizationID()
+	case devicechannel.FieldProviderID:
+		return m.ProviderID()
+	case devicechannel.FieldCreatedAt:
+		return m.CreatedAt()
+	case devicechannel.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case devicechannel.FieldDeviceID:
+		return m.DeviceID()
+	case devicechannel.FieldKey:
+		return m.Key()
+	case devicechannel.FieldKind:
+		return m.Kind()
+	case devicechannel.FieldStatus:
+		return m.Status()
+	case devicechannel.FieldUserName:
+		return m.UserName()
+	case devicechannel.FieldFingerprint:
+		return m.Fingerprint()
+	case devicechannel.FieldTopic:
+		return m.Topic()
+	case devicechannel.FieldPushToken:
+		return m.PushToken()
+	case devicechannel.FieldPushMagic:
+		return m.PushMagic()
+	case devicechannel.FieldPushDead:
+		return m.PushDead()
+	case devicechannel.FieldPushWantedAt:
+		return m.PushWantedAt()
+	case devicechannel.FieldPushedAt:
+		return m.PushedAt()
+	case devicechannel.FieldLastSeenAt:
+		return m.LastSeenAt()
+	case devicechannel.FieldNextInventoryAt:
+		return m.NextInventoryAt()
+	case devicechannel.FieldAwaitingConfiguration:
+		return m.AwaitingConfiguration()
+	case devicechannel.FieldUnlockToken:
+		return m.UnlockToken()
+	case devicechannel.FieldBootstrapToken:
+		return m.BootstrapToken()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DeviceChannelMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case devicechannel.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case devicechannel.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case devicechannel.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case devicechannel.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case devicechannel.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case devicechannel.FieldKey:
+		return m.OldKey(ctx)
+	case devicechannel.FieldKind:
+		return m.OldKind(ctx)
+	case devicechannel.FieldStatus:
+		return m.OldStatus(ctx)
+	case devicechannel.FieldUserName:
+		return m.OldUserName(ctx)
+	case devicechannel.FieldFingerprint:
+		return m.OldFingerprint(ctx)
+	case devicechannel.FieldTopic:
+		return m.OldTopic(ctx)
+	case devicechannel.FieldPushToken:
+		return m.OldPushToken(ctx)
+	case devicechannel.FieldPushMagic:
+		return m.OldPushMagic(ctx)
+	case devicechannel.FieldPushDead:
+		return m.OldPushDead(ctx)
+	case devicechannel.FieldPushWantedAt:
+		return m.OldPushWantedAt(ctx)
+	case devicechannel.FieldPushedAt:
+		return m.OldPushedAt(ctx)
+	case devicechannel.FieldLastSeenAt:
+		return m.OldLastSeenAt(ctx)
+	case devicechannel.FieldNextInventoryAt:
+		return m.OldNextInventoryAt(ctx)
+	case devicechannel.FieldAwaitingConfiguration:
+		return m.OldAwaitingConfiguration(ctx)
+	case devicechannel.FieldUnlockToken:
+		return m.OldUnlockToken(ctx)
+	case devicechannel.FieldBootstrapToken:
+		return m.OldBootstrapToken(ctx)
+	}
+	return nil, fmt.Errorf("unknown DeviceChannel field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceChannelMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case devicechannel.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case devicechannel.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case devicechannel.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case devicechannel.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case devicechannel.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case devicechannel.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case devicechannel.FieldKind:
+		v, ok := value.(devicechannel.Kind)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKind(v)
+		return nil
+	case devicechannel.FieldStatus:
+		v, ok := value.(devicechannel.Status)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStatus(v)
+		return nil
+	case devicechannel.FieldUserName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserName(v)
+		return nil
+	case devicechannel.FieldFingerprint:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFingerprint(v)
+		return nil
+	case devicechannel.FieldTopic:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTopic(v)
+		return nil
+	case devicechannel.FieldPushToken:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPushToken(v)
+		return nil
+	case devicechannel.FieldPushMagic:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPushMagic(v)
+		return nil
+	case devicechannel.FieldPushDead:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPushDead(v)
+		return nil
+	case devicechannel.FieldPushWantedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPushWantedAt(v)
+		return nil
+	case devicechannel.FieldPushedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPushedAt(v)
+		return nil
+	case devicechannel.FieldLastSeenAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastSeenAt(v)
+		return nil
+	case devicechannel.FieldNextInventoryAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNextInventoryAt(v)
+		return nil
+	case devicechannel.FieldAwaitingConfiguration:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAwaitingConfiguration(v)
+		return nil
+	case devicechannel.FieldUnlockToken:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUnlockToken(v)
+		return nil
+	case devicechannel.FieldBootstrapToken:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBootstrapToken(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceChannel field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DeviceChannelMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DeviceChannelMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceChannelMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown DeviceChannel numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DeviceChannelMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(devicechannel.FieldUserName) {
+		fields = append(fields, devicechannel.FieldUserName)
+	}
+	if m.FieldCleared(devicechannel.FieldFingerprint) {
+		fields = append(fields, devicechannel.FieldFingerprint)
+	}
+	if m.FieldCleared(devicechannel.FieldTopic) {
+		fields = append(fields, devicechannel.FieldTopic)
+	}
+	if m.FieldCleared(devicechannel.FieldPushToken) {
+		fields = append(fields, devicechannel.FieldPushToken)
+	}
+	if m.FieldCleared(devicechannel.FieldPushMagic) {
+		fields = append(fields, devicechannel.FieldPushMagic)
+	}
+	if m.FieldCleared(devicechannel.FieldPushWantedAt) {
+		fields = append(fields, devicechannel.FieldPushWantedAt)
+	}
+	if m.FieldCleared(devicechannel.FieldPushedAt) {
+		fields = append(fields, devicechannel.FieldPushedAt)
+	}
+	if m.FieldCleared(devicechannel.FieldLastSeenAt) {
+		fields = append(fields, devicechannel.FieldLastSeenAt)
+	}
+	if m.FieldCleared(devicechannel.FieldNextInventoryAt) {
+		fields = append(fields, devicechannel.FieldNextInventoryAt)
+	}
+	if m.FieldCleared(devicechannel.FieldUnlockToken) {
+		fields = append(fields, devicechannel.FieldUnlockToken)
+	}
+	if m.FieldCleared(devicechannel.FieldBootstrapToken) {
+		fields = append(fields, devicechannel.FieldBootstrapToken)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DeviceChannelMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DeviceChannelMutation) ClearField(name string) error {
+	switch name {
+	case devicechannel.FieldUserName:
+		m.ClearUserName()
+		return nil
+	case devicechannel.FieldFingerprint:
+		m.ClearFingerprint()
+		return nil
+	case devicechannel.FieldTopic:
+		m.ClearTopic()
+		return nil
+	case devicechannel.FieldPushToken:
+		m.ClearPushToken()
+		return nil
+	case devicechannel.FieldPushMagic:
+		m.ClearPushMagic()
+		return nil
+	case devicechannel.FieldPushWantedAt:
+		m.ClearPushWantedAt()
+		return nil
+	case devicechannel.FieldPushedAt:
+		m.ClearPushedAt()
+		return nil
+	case devicechannel.FieldLastSeenAt:
+		m.ClearLastSeenAt()
+		return nil
+	case devicechannel.FieldNextInventoryAt:
+		m.ClearNextInventoryAt()
+		return nil
+	case devicechannel.FieldUnlockToken:
+		m.ClearUnlockToken()
+		return nil
+	case devicechannel.FieldBootstrapToken:
+		m.ClearBootstrapToken()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceChannel nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DeviceChannelMutation) ResetField(name string) error {
+	switch name {
+	case devicechannel.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case devicechannel.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case devicechannel.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case devicechannel.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case devicechannel.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case devicechannel.FieldKey:
+		m.ResetKey()
+		return nil
+	case devicechannel.FieldKind:
+		m.ResetKind()
+		return nil
+	case devicechannel.FieldStatus:
+		m.ResetStatus()
+		return nil
+	case devicechannel.FieldUserName:
+		m.ResetUserName()
+		return nil
+	case devicechannel.FieldFingerprint:
+		m.ResetFingerprint()
+		return nil
+	case devicechannel.FieldTopic:
+		m.ResetTopic()
+		return nil
+	case devicechannel.FieldPushToken:
+		m.ResetPushToken()
+		return nil
+	case devicechannel.FieldPushMagic:
+		m.ResetPushMagic()
+		return nil
+	case devicechannel.FieldPushDead:
+		m.ResetPushDead()
+		return nil
+	case devicechannel.FieldPushWantedAt:
+		m.ResetPushWantedAt()
+		return nil
+	case devicechannel.FieldPushedAt:
+		m.ResetPushedAt()
+		return nil
+	case devicechannel.FieldLastSeenAt:
+		m.ResetLastSeenAt()
+		return nil
+	case devicechannel.FieldNextInventoryAt:
+		m.ResetNextInventoryAt()
+		return nil
+	case devicechannel.FieldAwaitingConfiguration:
+		m.ResetAwaitingConfiguration()
+		return nil
+	case devicechannel.FieldUnlockToken:
+		m.ResetUnlockToken()
+		return nil
+	case devicechannel.FieldBootstrapToken:
+		m.ResetBootstrapToken()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceChannel field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DeviceChannelMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, devicechannel.EdgeOrganization)
+	}
+	if m.device != nil {
+		edges = append(edges, devicechannel.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DeviceChannelMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case devicechannel.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case devicechannel.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DeviceChannelMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DeviceChannelMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DeviceChannelMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, devicechannel.EdgeOrganization)
+	}
+	if m.cleareddevice {
+		edges = append(edges, devicechannel.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DeviceChannelMutation) EdgeCleared(name string) bool {
+	switch name {
+	case devicechannel.EdgeOrganization:
+		return m.clearedorganization
+	case devicechannel.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DeviceChannelMutation) ClearEdge(name string) error {
+	switch name {
+	case devicechannel.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case devicechannel.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceChannel unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DeviceChannelMutation) ResetEdge(name string) error {
+	switch name {
+	case devicechannel.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case devicechannel.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceChannel edge %s", name)
+}
+
+// DeviceCommandMutation represents an operation that mutates the DeviceCommand nodes in the graph.
+type DeviceCommandMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	command_uuid        *string
+	request_type        *string
+	arguments           *json.RawMessage
+	appendarguments     json.RawMessage
+	sealed_arguments    *[]byte
+	status              *devicecommand.Status
+	priority            *int
+	addpriority         *int
+	not_before          *time.Time
+	expires_at          *time.Time
+	sent_at             *time.Time
+	result_at           *time.Time
+	attempts            *int
+	addattempts         *int
+	error_chain         *[]schema.CommandError
+	appenderror_chain   []schema.CommandError
+	inventory           *bool
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	device              *string
+	cleareddevice       bool
+	channel             *string
+	clearedchannel      bool
+	done                bool
+	oldValue            func(context.Context) (*DeviceCommand, error)
+	predicates          []predicate.DeviceCommand
+}
+
+var _ ent.Mutation = (*DeviceCommandMutation)(nil)
+
+// devicecommandOption allows management of the mutation configuration using functional options.
+type devicecommandOption func(*DeviceCommandMutation)
+
+// newDeviceCommandMutation creates new mutation for the DeviceCommand entity.
+func newDeviceCommandMutation(c config, op Op, opts ...devicecommandOption) *DeviceCommandMutation {
+	m := &DeviceCommandMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDeviceCommand,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDeviceCommandID sets the ID field of the mutation.
+func withDeviceCommandID(id string) devicecommandOption {
+	return func(m *DeviceCommandMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DeviceCommand
+		)
+		m.oldValue = func(ctx context.Context) (*DeviceCommand, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DeviceCommand.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDeviceCommand sets the old DeviceCommand of the mutation.
+func withDeviceCommand(node *DeviceCommand) devicecommandOption {
+	return func(m *DeviceCommandMutation) {
+		m.oldValue = func(context.Context) (*DeviceCommand, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DeviceCommandMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DeviceCommandMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DeviceCommand entities.
+func (m *DeviceCommandMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DeviceCommandMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DeviceCommandMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DeviceCommand.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *DeviceCommandMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *DeviceCommandMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *DeviceCommandMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *DeviceCommandMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *DeviceCommandMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *DeviceCommandMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DeviceCommandMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DeviceCommandMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DeviceCommandMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *DeviceCommandMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *DeviceCommandMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *DeviceCommandMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *DeviceCommandMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *DeviceCommandMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldDeviceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *DeviceCommandMutation) ResetDeviceID() {
+	m.device = nil
+}
+
+// SetChannelID sets the "channel_id" field.
+func (m *DeviceCommandMutation) SetChannelID(s string) {
+	m.channel = &s
+}
+
+// ChannelID returns the value of the "channel_id" field in the mutation.
+func (m *DeviceCommandMutation) ChannelID() (r string, exists bool) {
+	v := m.channel
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChannelID returns the old "channel_id" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldChannelID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChannelID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChannelID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChannelID: %w", err)
+	}
+	return oldValue.ChannelID, nil
+}
+
+// ResetChannelID resets all changes to the "channel_id" field.
+func (m *DeviceCommandMutation) ResetChannelID() {
+	m.channel = nil
+}
+
+// SetCommandUUID sets the "command_uuid" field.
+func (m *DeviceCommandMutation) SetCommandUUID(s string) {
+	m.command_uuid = &s
+}
+
+// CommandUUID returns the value of the "command_uuid" field in the mutation.
+func (m *DeviceCommandMutation) CommandUUID() (r string, exists bool) {
+	v := m.command_uuid
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCommandUUID returns the old "command_uuid" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldCommandUUID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCommandUUID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCommandUUID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCommandUUID: %w", err)
+	}
+	return oldValue.CommandUUID, nil
+}
+
+// ResetCommandUUID resets all changes to the "command_uuid" field.
+func (m *DeviceCommandMutation) ResetCommandUUID() {
+	m.command_uuid = nil
+}
+
+// SetRequestType sets the "request_type" field.
+func (m *DeviceCommandMutation) SetRequestType(s string) {
+	m.request_type = &s
+}
+
+// RequestType returns the value of the "request_type" field in the mutation.
+func (m *DeviceCommandMutation) RequestType() (r string, exists bool) {
+	v := m.request_type
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRequestType returns the old "request_type" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldRequestType(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRequestType is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRequestType requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRequestType: %w", err)
+	}
+	return oldValue.RequestType, nil
+}
+
+// ResetRequestType resets all changes to the "request_type" field.
+func (m *DeviceCommandMutation) ResetRequestType() {
+	m.request_type = nil
+}
+
+// SetArguments sets the "arguments" field.
+func (m *DeviceCommandMutation) SetArguments(jm json.RawMessage) {
+	m.arguments = &jm
+	m.appendarguments = nil
+}
+
+// Arguments returns the value of the "arguments" field in the mutation.
+func (m *DeviceCommandMutation) Arguments() (r json.RawMessage, exists bool) {
+	v := m.arguments
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArguments returns the old "arguments" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldArguments(ctx context.Context) (v json.RawMessage, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArguments is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArguments requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArguments: %w", err)
+	}
+	return oldValue.Arguments, nil
+}
+
+// AppendArguments adds jm to the "arguments" field.
+func (m *DeviceCommandMutation) AppendArguments(jm json.RawMessage) {
+	m.appendarguments = append(m.appendarguments, jm...)
+}
+
+// AppendedArguments returns the list of values that were appended to the "arguments" field in this mutation.
+func (m *DeviceCommandMutation) AppendedArguments() (json.RawMessage, bool) {
+	if len(m.appendarguments) == 0 {
+		return nil, false
+	}
+	return m.appendarguments, true
+}
+
+// ClearArguments clears the value of the "arguments" field.
+func (m *DeviceCommandMutation) ClearArguments() {
+	m.arguments = nil
+	m.appendarguments = nil
+	m.clearedFields[devicecommand.FieldArguments] = struct{}{}
+}
+
+// ArgumentsCleared returns if the "arguments" field was cleared in this mutation.
+func (m *DeviceCommandMutation) ArgumentsCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldArguments]
+	return ok
+}
+
+// ResetArguments resets all changes to the "arguments" field.
+func (m *DeviceCommandMutation) ResetArguments() {
+	m.arguments = nil
+	m.appendarguments = nil
+	delete(m.clearedFields, devicecommand.FieldArguments)
+}
+
+// SetSealedArguments sets the "sealed_arguments" field.
+func (m *DeviceCommandMutation) SetSealedArguments(b []byte) {
+	m.sealed_arguments = &b
+}
+
+// SealedArguments returns the value of the "sealed_arguments" field in the mutation.
+func (m *DeviceCommandMutation) SealedArguments() (r []byte, exists bool) {
+	v := m.sealed_arguments
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSealedArguments returns the old "sealed_arguments" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldSealedArguments(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSealedArguments is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSealedArguments requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSealedArguments: %w", err)
+	}
+	return oldValue.SealedArguments, nil
+}
+
+// ClearSealedArguments clears the value of the "sealed_arguments" field.
+func (m *DeviceCommandMutation) ClearSealedArguments() {
+	m.sealed_arguments = nil
+	m.clearedFields[devicecommand.FieldSealedArguments] = struct{}{}
+}
+
+// SealedArgumentsCleared returns if the "sealed_arguments" field was cleared in this mutation.
+func (m *DeviceCommandMutation) SealedArgumentsCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldSealedArguments]
+	return ok
+}
+
+// ResetSealedArguments resets all changes to the "sealed_arguments" field.
+func (m *DeviceCommandMutation) ResetSealedArguments() {
+	m.sealed_arguments = nil
+	delete(m.clearedFields, devicecommand.FieldSealedArguments)
+}
+
+// SetStatus sets the "status" field.
+func (m *DeviceCommandMutation) SetStatus(d devicecommand.Status) {
+	m.status = &d
+}
+
+// Status returns the value of the "status" field in the mutation.
+func (m *DeviceCommandMutation) Status() (r devicecommand.Status, exists bool) {
+	v := m.status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStatus returns the old "status" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldStatus(ctx context.Context) (v devicecommand.Status, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStatus: %w", err)
+	}
+	return oldValue.Status, nil
+}
+
+// ResetStatus resets all changes to the "status" field.
+func (m *DeviceCommandMutation) ResetStatus() {
+	m.status = nil
+}
+
+// SetPriority sets the "priority" field.
+func (m *DeviceCommandMutation) SetPriority(i int) {
+	m.priority = &i
+	m.addpriority = nil
+}
+
+// Priority returns the value of the "priority" field in the mutation.
+func (m *DeviceCommandMutation) Priority() (r int, exists bool) {
+	v := m.priority
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPriority returns the old "priority" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldPriority(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPriority is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPriority requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPriority: %w", err)
+	}
+	return oldValue.Priority, nil
+}
+
+// AddPriority adds i to the "priority" field.
+func (m *DeviceCommandMutation) AddPriority(i int) {
+	if m.addpriority != nil {
+		*m.addpriority += i
+	} else {
+		m.addpriority = &i
+	}
+}
+
+// AddedPriority returns the value that was added to the "priority" field in this mutation.
+func (m *DeviceCommandMutation) AddedPriority() (r int, exists bool) {
+	v := m.addpriority
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPriority resets all changes to the "priority" field.
+func (m *DeviceCommandMutation) ResetPriority() {
+	m.priority = nil
+	m.addpriority = nil
+}
+
+// SetNotBefore sets the "not_before" field.
+func (m *DeviceCommandMutation) SetNotBefore(t time.Time) {
+	m.not_before = &t
+}
+
+// NotBefore returns the value of the "not_before" field in the mutation.
+func (m *DeviceCommandMutation) NotBefore() (r time.Time, exists bool) {
+	v := m.not_before
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNotBefore returns the old "not_before" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldNotBefore(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNotBefore is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNotBefore requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNotBefore: %w", err)
+	}
+	return oldValue.NotBefore, nil
+}
+
+// ClearNotBefore clears the value of the "not_before" field.
+func (m *DeviceCommandMutation) ClearNotBefore() {
+	m.not_before = nil
+	m.clearedFields[devicecommand.FieldNotBefore] = struct{}{}
+}
+
+// NotBeforeCleared returns if the "not_before" field was cleared in this mutation.
+func (m *DeviceCommandMutation) NotBeforeCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldNotBefore]
+	return ok
+}
+
+// ResetNotBefore resets all changes to the "not_before" field.
+func (m *DeviceCommandMutation) ResetNotBefore() {
+	m.not_before = nil
+	delete(m.clearedFields, devicecommand.FieldNotBefore)
+}
+
+// SetExpiresAt sets the "expires_at" field.
+func (m *DeviceCommandMutation) SetExpiresAt(t time.Time) {
+	m.expires_at = &t
+}
+
+// ExpiresAt returns the value of the "expires_at" field in the mutation.
+func (m *DeviceCommandMutation) ExpiresAt() (r time.Time, exists bool) {
+	v := m.expires_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExpiresAt returns the old "expires_at" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldExpiresAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExpiresAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExpiresAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExpiresAt: %w", err)
+	}
+	return oldValue.ExpiresAt, nil
+}
+
+// ClearExpiresAt clears the value of the "expires_at" field.
+func (m *DeviceCommandMutation) ClearExpiresAt() {
+	m.expires_at = nil
+	m.clearedFields[devicecommand.FieldExpiresAt] = struct{}{}
+}
+
+// ExpiresAtCleared returns if the "expires_at" field was cleared in this mutation.
+func (m *DeviceCommandMutation) ExpiresAtCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldExpiresAt]
+	return ok
+}
+
+// ResetExpiresAt resets all changes to the "expires_at" field.
+func (m *DeviceCommandMutation) ResetExpiresAt() {
+	m.expires_at = nil
+	delete(m.clearedFields, devicecommand.FieldExpiresAt)
+}
+
+// SetSentAt sets the "sent_at" field.
+func (m *DeviceCommandMutation) SetSentAt(t time.Time) {
+	m.sent_at = &t
+}
+
+// SentAt returns the value of the "sent_at" field in the mutation.
+func (m *DeviceCommandMutation) SentAt() (r time.Time, exists bool) {
+	v := m.sent_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSentAt returns the old "sent_at" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldSentAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSentAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSentAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSentAt: %w", err)
+	}
+	return oldValue.SentAt, nil
+}
+
+// ClearSentAt clears the value of the "sent_at" field.
+func (m *DeviceCommandMutation) ClearSentAt() {
+	m.sent_at = nil
+	m.clearedFields[devicecommand.FieldSentAt] = struct{}{}
+}
+
+// SentAtCleared returns if the "sent_at" field was cleared in this mutation.
+func (m *DeviceCommandMutation) SentAtCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldSentAt]
+	return ok
+}
+
+// ResetSentAt resets all changes to the "sent_at" field.
+func (m *DeviceCommandMutation) ResetSentAt() {
+	m.sent_at = nil
+	delete(m.clearedFields, devicecommand.FieldSentAt)
+}
+
+// SetResultAt sets the "result_at" field.
+func (m *DeviceCommandMutation) SetResultAt(t time.Time) {
+	m.result_at = &t
+}
+
+// ResultAt returns the value of the "result_at" field in the mutation.
+func (m *DeviceCommandMutation) ResultAt() (r time.Time, exists bool) {
+	v := m.result_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldResultAt returns the old "result_at" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldResultAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldResultAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldResultAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldResultAt: %w", err)
+	}
+	return oldValue.ResultAt, nil
+}
+
+// ClearResultAt clears the value of the "result_at" field.
+func (m *DeviceCommandMutation) ClearResultAt() {
+	m.result_at = nil
+	m.clearedFields[devicecommand.FieldResultAt] = struct{}{}
+}
+
+// ResultAtCleared returns if the "result_at" field was cleared in this mutation.
+func (m *DeviceCommandMutation) ResultAtCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldResultAt]
+	return ok
+}
+
+// ResetResultAt resets all changes to the "result_at" field.
+func (m *DeviceCommandMutation) ResetResultAt() {
+	m.result_at = nil
+	delete(m.clearedFields, devicecommand.FieldResultAt)
+}
+
+// SetAttempts sets the "attempts" field.
+func (m *DeviceCommandMutation) SetAttempts(i int) {
+	m.attempts = &i
+	m.addattempts = nil
+}
+
+// Attempts returns the value of the "attempts" field in the mutation.
+func (m *DeviceCommandMutation) Attempts() (r int, exists bool) {
+	v := m.attempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAttempts returns the old "attempts" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldAttempts(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAttempts is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAttempts requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAttempts: %w", err)
+	}
+	return oldValue.Attempts, nil
+}
+
+// AddAttempts adds i to the "attempts" field.
+func (m *DeviceCommandMutation) AddAttempts(i int) {
+	if m.addattempts != nil {
+		*m.addattempts += i
+	} else {
+		m.addattempts = &i
+	}
+}
+
+// AddedAttempts returns the value that was added to the "attempts" field in this mutation.
+func (m *DeviceCommandMutation) AddedAttempts() (r int, exists bool) {
+	v := m.addattempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetAttempts resets all changes to the "attempts" field.
+func (m *DeviceCommandMutation) ResetAttempts() {
+	m.attempts = nil
+	m.addattempts = nil
+}
+
+// SetErrorChain sets the "error_chain" field.
+func (m *DeviceCommandMutation) SetErrorChain(se []schema.CommandError) {
+	m.error_chain = &se
+	m.appenderror_chain = nil
+}
+
+// ErrorChain returns the value of the "error_chain" field in the mutation.
+func (m *DeviceCommandMutation) ErrorChain() (r []schema.CommandError, exists bool) {
+	v := m.error_chain
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldErrorChain returns the old "error_chain" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldErrorChain(ctx context.Context) (v []schema.CommandError, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldErrorChain is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldErrorChain requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldErrorChain: %w", err)
+	}
+	return oldValue.ErrorChain, nil
+}
+
+// AppendErrorChain adds se to the "error_chain" field.
+func (m *DeviceCommandMutation) AppendErrorChain(se []schema.CommandError) {
+	m.appenderror_chain = append(m.appenderror_chain, se...)
+}
+
+// AppendedErrorChain returns the list of values that were appended to the "error_chain" field in this mutation.
+func (m *DeviceCommandMutation) AppendedErrorChain() ([]schema.CommandError, bool) {
+	if len(m.appenderror_chain) == 0 {
+		return nil, false
+	}
+	return m.appenderror_chain, true
+}
+
+// ClearErrorChain clears the value of the "error_chain" field.
+func (m *DeviceCommandMutation) ClearErrorChain() {
+	m.error_chain = nil
+	m.appenderror_chain = nil
+	m.clearedFields[devicecommand.FieldErrorChain] = struct{}{}
+}
+
+// ErrorChainCleared returns if the "error_chain" field was cleared in this mutation.
+func (m *DeviceCommandMutation) ErrorChainCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldErrorChain]
+	return ok
+}
+
+// ResetErrorChain resets all changes to the "error_chain" field.
+func (m *DeviceCommandMutation) ResetErrorChain() {
+	m.error_chain = nil
+	m.appenderror_chain = nil
+	delete(m.clearedFields, devicecommand.FieldErrorChain)
+}
+
+// SetInventory sets the "inventory" field.
+func (m *DeviceCommandMutation) SetInventory(b bool) {
+	m.inventory = &b
+}
+
+// Inventory returns the value of the "inventory" field in the mutation.
+func (m *DeviceCommandMutation) Inventory() (r bool, exists bool) {
+	v := m.inventory
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldInventory returns the old "inventory" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldInventory(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldInventory is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldInventory requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldInventory: %w", err)
+	}
+	return oldValue.Inventory, nil
+}
+
+// ResetInventory resets all changes to the "inventory" field.
+func (m *DeviceCommandMutation) ResetInventory() {
+	m.inventory = nil
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *DeviceCommandMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[devicecommand.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *DeviceCommandMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *DeviceCommandMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *DeviceCommandMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *DeviceCommandMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[devicecommand.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *DeviceCommandMutation) DeviceCleared() bool {
+	return m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *DeviceCommandMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *DeviceCommandMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// ClearChannel clears the "channel" edge to the DeviceChannel entity.
+func (m *DeviceCommandMutation) ClearChannel() {
+	m.clearedchannel = true
+	m.clearedFields[devicecommand.FieldChannelID] = struct{}{}
+}
+
+// ChannelCleared reports if the "channel" edge to the DeviceChannel entity was cleared.
+func (m *DeviceCommandMutation) ChannelCleared() bool {
+	return m.clearedchannel
+}
+
+// ChannelIDs returns the "channel" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// ChannelID instead. It exists only for internal usage by the builders.
+func (m *DeviceCommandMutation) ChannelIDs() (ids []string) {
+	if id := m.channel; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetChannel resets all changes to the "channel" edge.
+func (m *DeviceCommandMutation) ResetChannel() {
+	m.channel = nil
+	m.clearedchannel = false
+}
+
+// Where appends a list predicates to the DeviceCommandMutation builder.
+func (m *DeviceCommandMutation) Where(ps ...predicate.DeviceCommand) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DeviceCommandMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DeviceCommandMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DeviceCommand, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DeviceCommandMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DeviceCommandMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DeviceCommand).
+func (m *DeviceCommandMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DeviceCommandMutation) Fields() []string {
+	fields := make([]string, 0, 19)
+	if m.organization != nil {
+		fields = append(fields, devicecommand.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, devicecommand.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, devicecommand.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, devicecommand.FieldUpdatedAt)
+	}
+	if m.device != nil {
+		fields = append(fields, devicecommand.FieldDeviceID)
+	}
+	if m.channel != nil {
+		fields = append(fields, devicecommand.FieldChannelID)
+	}
+	if m.command_uuid != nil {
+		fields = append(fields, devicecommand.FieldCommandUUID)
+	}
+	if m.request_type != nil {
+		fields = append(fields, devicecommand.FieldRequestType)
+	}
+	if m.arguments != nil {
+		fields = append(fields, devicecommand.FieldArguments)
+	}
+	if m.sealed_arguments != nil {
+		fields = append(fields, devicecommand.FieldSealedArguments)
+	}
+	if m.status != nil {
+		fields = append(fields, devicecommand.FieldStatus)
+	}
+	if m.priority != nil {
+		fields = append(fields, devicecommand.FieldPriority)
+	}
+	if m.not_before != nil {
+		fields = append(fields, devicecommand.FieldNotBefore)
+	}
+	if m.expires_at != nil {
+		fields = append(fields, devicecommand.FieldExpiresAt)
+	}
+	if m.sent_at != nil {
+		fields = append(fields, devicecommand.FieldSentAt)
+	}
+	if m.result_at != nil {
+		fields = append(fields, devicecommand.FieldResultAt)
+	}
+	if m.attempts != nil {
+		fields = append(fields, devicecommand.FieldAttempts)
+	}
+	if m.error_chain != nil {
+		fields = append(fields, devicecommand.FieldErrorChain)
+	}
+	if m.inventory != nil {
+		fields = append(fields, devicecommand.FieldInventory)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DeviceCommandMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case devicecommand.FieldOrganizationID:
+		return m.OrganizationID()
+	case devicecommand.FieldProviderID:
+		return m.ProviderID()
+	case devicecommand.FieldCreatedAt:
+		return m.CreatedAt()
+	case devicecommand.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case devicecommand.FieldDeviceID:
+		return m.DeviceID()
+	case devicecommand.FieldChannelID:
+		return m.ChannelID()
+	case devicecommand.FieldCommandUUID:
+		return m.CommandUUID()
+	case devicecommand.FieldRequestType:
+		return m.RequestType()
+	case devicecommand.FieldArguments:
+		return m.Arguments()
+	case devicecommand.FieldSealedArguments:
+		return m.SealedArguments()
+	case devicecommand.FieldStatus:
+		return m.Status()
+	case devicecommand.FieldPriority:
+		return m.Priority()
+	case devicecommand.FieldNotBefore:
+		return m.NotBefore()
+	case devicecommand.FieldExpiresAt:
+		return m.ExpiresAt()
+	case devicecommand.FieldSentAt:
+		return m.SentAt()
+	case devicecommand.FieldResultAt:
+		return m.ResultAt()
+	case devicecommand.FieldAttempts:
+		return m.Attempts()
+	case devicecommand.FieldErrorChain:
+		return m.ErrorChain()
+	case devicecommand.FieldInventory:
+		return m.Inventory()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DeviceCommandMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case devicecommand.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case devicecommand.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case devicecommand.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case devicecommand.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case devicecommand.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case devicecommand.FieldChannelID:
+		return m.OldChannelID(ctx)
+	case devicecommand.FieldCommandUUID:
+		return m.OldCommandUUID(ctx)
+	case devicecommand.FieldRequestType:
+		return m.OldRequestType(ctx)
+	case devicecommand.FieldArguments:
+		return m.OldArguments(ctx)
+	case devicecommand.FieldSealedArguments:
+		return m.OldSealedArguments(ctx)
+	case devicecommand.FieldStatus:
+		return m.OldStatus(ctx)
+	case devicecommand.FieldPriority:
+		return m.OldPriority(ctx)
+	case devicecommand.FieldNotBefore:
+		return m.OldNotBefore(ctx)
+	case devicecommand.FieldExpiresAt:
+		return m.OldExpiresAt(ctx)
+	case devicecommand.FieldSentAt:
+		return m.OldSentAt(ctx)
+	case devicecommand.FieldResultAt:
+		return m.OldResultAt(ctx)
+	case devicecommand.FieldAttempts:
+		return m.OldAttempts(ctx)
+	case devicecommand.FieldErrorChain:
+		return m.OldErrorChain(ctx)
+	case devicecommand.FieldInventory:
+		return m.OldInventory(ctx)
+	}
+	return nil, fmt.Errorf("unknown DeviceCommand field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceCommandMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case devicecommand.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case devicecommand.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case devicecommand.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case devicecommand.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case devicecommand.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case devicecommand.FieldChannelID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChannelID(v)
+		return nil
+	case devicecommand.FieldCommandUUID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCommandUUID(v)
+		return nil
+	case devicecommand.FieldRequestType:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRequestType(v)
+		return nil
+	case devicecommand.FieldArguments:
+		v, ok := value.(json.RawMessage)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArguments(v)
+		return nil
+	case devicecommand.FieldSealedArguments:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSealedArguments(v)
+		return nil
+	case devicecommand.FieldStatus:
+		v, ok := value.(devicecommand.Status)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStatus(v)
+		return nil
+	case devicecommand.FieldPriority:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPriority(v)
+		return nil
+	case devicecommand.FieldNotBefore:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNotBefore(v)
+		return nil
+	case devicecommand.FieldExpiresAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExpiresAt(v)
+		return nil
+	case devicecommand.FieldSentAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSentAt(v)
+		return nil
+	case devicecommand.FieldResultAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetResultAt(v)
+		return nil
+	case devicecommand.FieldAttempts:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAttempts(v)
+		return nil
+	case devicecommand.FieldErrorChain:
+		v, ok := value.([]schema.CommandError)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetErrorChain(v)
+		return nil
+	case devicecommand.FieldInventory:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetInventory(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCommand field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DeviceCommandMutation) AddedFields() []string {
+	var fields []string
+	if m.addpriority != nil {
+		fields = append(fields, devicecommand.FieldPriority)
+	}
+	if m.addattempts != nil {
+		fields = append(fields, devicecommand.FieldAttempts)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DeviceCommandMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case devicecommand.FieldPriority:
+		return m.AddedPriority()
+	case devicecommand.FieldAttempts:
+		return m.AddedAttempts()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceCommandMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case devicecommand.FieldPriority:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPriority(v)
+		return nil
+	case devicecommand.FieldAttempts:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddAttempts(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCommand numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DeviceCommandMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(devicecommand.FieldArguments) {
+		fields = append(fields, devicecommand.FieldArguments)
+	}
+	if m.FieldCleared(devicecommand.FieldSealedArguments) {
+		fields = append(fields, devicecommand.FieldSealedArguments)
+	}
+	if m.FieldCleared(devicecommand.FieldNotBefore) {
+		fields = append(fields, devicecommand.FieldNotBefore)
+	}
+	if m.FieldCleared(devicecommand.FieldExpiresAt) {
+		fields = append(fields, devicecommand.FieldExpiresAt)
+	}
+	if m.FieldCleared(devicecommand.FieldSentAt) {
+		fields = append(fields, devicecommand.FieldSentAt)
+	}
+	if m.FieldCleared(devicecommand.FieldResultAt) {
+		fields = append(fields, devicecommand.FieldResultAt)
+	}
+	if m.FieldCleared(devicecommand.FieldErrorChain) {
+		fields = append(fields, devicecommand.FieldErrorChain)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DeviceCommandMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DeviceCommandMutation) ClearField(name string) error {
+	switch name {
+	case devicecommand.FieldArguments:
+		m.ClearArguments()
+		return nil
+	case devicecommand.FieldSealedArguments:
+		m.ClearSealedArguments()
+		return nil
+	case devicecommand.FieldNotBefore:
+		m.ClearNotBefore()
+		return nil
+	case devicecommand.FieldExpiresAt:
+		m.ClearExpiresAt()
+		return nil
+	case devicecommand.FieldSentAt:
+		m.ClearSentAt()
+		return nil
+	case devicecommand.FieldResultAt:
+		m.ClearResultAt()
+		return nil
+	case devicecommand.FieldErrorChain:
+		m.ClearErrorChain()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCommand nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DeviceCommandMutation) ResetField(name string) error {
+	switch name {
+	case devicecommand.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case devicecommand.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case devicecommand.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case devicecommand.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case devicecommand.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case devicecommand.FieldChannelID:
+		m.ResetChannelID()
+		return nil
+	case devicecommand.FieldCommandUUID:
+		m.ResetCommandUUID()
+		return nil
+	case devicecommand.FieldRequestType:
+		m.ResetRequestType()
+		return nil
+	case devicecommand.FieldArguments:
+		m.ResetArguments()
+		return nil
+	case devicecommand.FieldSealedArguments:
+		m.ResetSealedArguments()
+		return nil
+	case devicecommand.FieldStatus:
+		m.ResetStatus()
+		return nil
+	case devicecommand.FieldPriority:
+		m.ResetPriority()
+		return nil
+	case devicecommand.FieldNotBefore:
+		m.ResetNotBefore()
+		return nil
+	case devicecommand.FieldExpiresAt:
+		m.ResetExpiresAt()
+		return nil
+	case devicecommand.FieldSentAt:
+		m.ResetSentAt()
+		return nil
+	case devicecommand.FieldResultAt:
+		m.ResetResultAt()
+		return nil
+	case devicecommand.FieldAttempts:
+		m.ResetAttempts()
+		return nil
+	case devicecommand.FieldErrorChain:
+		m.ResetErrorChain()
+		return nil
+	case devicecommand.FieldInventory:
+		m.ResetInventory()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCommand field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DeviceCommandMutation) AddedEdges() []string {
+	edges := make([]string, 0, 3)
+	if m.organization != nil {
+		edges = append(edges, devicecommand.EdgeOrganization)
+	}
+	if m.device != nil {
+		edges = append(edges, devicecommand.EdgeDevice)
+	}
+	if m.channel != nil {
+		edges = append(edges, devicecommand.EdgeChannel)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DeviceCommandMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case devicecommand.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case devicecommand.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	case devicecommand.EdgeChannel:
+		if id := m.channel; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DeviceCommandMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 3)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DeviceCommandMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DeviceCommandMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 3)
+	if m.clearedorganization {
+		edges = append(edges, devicecommand.EdgeOrganization)
+	}
+	if m.cleareddevice {
+		edges = append(edges, devicecommand.EdgeDevice)
+	}
+	if m.clearedchannel {
+		edges = append(edges, devicecommand.EdgeChannel)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DeviceCommandMutation) EdgeCleared(name string) bool {
+	switch name {
+	case devicecommand.EdgeOrganization:
+		return m.clearedorganization
+	case devicecommand.EdgeDevice:
+		return m.cleareddevice
+	case devicecommand.EdgeChannel:
+		return m.clearedchannel
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DeviceCommandMutation) ClearEdge(name string) error {
+	switch name {
+	case devicecommand.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case devicecommand.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	case devicecommand.EdgeChannel:
+		m.ClearChannel()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCommand unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DeviceCommandMutation) ResetEdge(name string) error {
+	switch name {
+	case devicecommand.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case devicecommand.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	case devicecommand.EdgeChannel:
+		m.ResetChannel()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceCommand edge %s", name)
+}
+
+// DeviceIdentityMutation represents an operation that mutates the DeviceIdentity nodes in the graph.
+type DeviceIdentityMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	fingerprint         *string
+	serial_number       *string
+	common_name         *string
+	not_before          *time.Time
+	not_after           *time.Time
+	revoked_at          *time.Time
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	enrollment          *string
+	clearedenrollment   bool
+	device              *string
+	cleareddevice       bool
+	done                bool
+	oldValue            func(context.Context) (*DeviceIdentity, error)
+	predicates          []predicate.DeviceIdentity
+}
+
+var _ ent.Mutation = (*DeviceIdentityMutation)(nil)
+
+// deviceidentityOption allows management of the mutation configuration using functional options.
+type deviceidentityOption func(*DeviceIdentityMutation)
+
+// newDeviceIdentityMutation creates new mutation for the DeviceIdentity entity.
+func newDeviceIdentityMutation(c config, op Op, opts ...deviceidentityOption) *DeviceIdentityMutation {
+	m := &DeviceIdentityMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDeviceIdentity,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDeviceIdentityID sets the ID field of the mutation.
+func withDeviceIdentityID(id string) deviceidentityOption {
+	return func(m *DeviceIdentityMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DeviceIdentity
+		)
+		m.oldValue = func(ctx context.Context) (*DeviceIdentity, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DeviceIdentity.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDeviceIdentity sets the old DeviceIdentity of the mutation.
+func withDeviceIdentity(node *DeviceIdentity) deviceidentityOption {
+	return func(m *DeviceIdentityMutation) {
+		m.oldValue = func(context.Context) (*DeviceIdentity, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DeviceIdentityMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DeviceIdentityMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DeviceIdentity entities.
+func (m *DeviceIdentityMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DeviceIdentityMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DeviceIdentityMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DeviceIdentity.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *DeviceIdentityMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *DeviceIdentityMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *DeviceIdentityMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *DeviceIdentityMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *DeviceIdentityMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *DeviceIdentityMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DeviceIdentityMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DeviceIdentityMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DeviceIdentityMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *DeviceIdentityMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *DeviceIdentityMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *DeviceIdentityMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetEnrollmentID sets the "enrollment_id" field.
+func (m *DeviceIdentityMutation) SetEnrollmentID(s string) {
+	m.enrollment = &s
+}
+
+// EnrollmentID returns the value of the "enrollment_id" field in the mutation.
+func (m *DeviceIdentityMutation) EnrollmentID() (r string, exists bool) {
+	v := m.enrollment
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEnrollmentID returns the old "enrollment_id" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldEnrollmentID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEnrollmentID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEnrollmentID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEnrollmentID: %w", err)
+	}
+	return oldValue.EnrollmentID, nil
+}
+
+// ClearEnrollmentID clears the value of the "enrollment_id" field.
+func (m *DeviceIdentityMutation) ClearEnrollmentID() {
+	m.enrollment = nil
+	m.clearedFields[deviceidentity.FieldEnrollmentID] = struct{}{}
+}
+
+// EnrollmentIDCleared returns if the "enrollment_id" field was cleared in this mutation.
+func (m *DeviceIdentityMutation) EnrollmentIDCleared() bool {
+	_, ok := m.clearedFields[deviceidentity.FieldEnrollmentID]
+	return ok
+}
+
+// ResetEnrollmentID resets all changes to the "enrollment_id" field.
+func (m *DeviceIdentityMutation) ResetEnrollmentID() {
+	m.enrollment = nil
+	delete(m.clearedFields, deviceidentity.FieldEnrollmentID)
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *DeviceIdentityMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *DeviceIdentityMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldDeviceID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ClearDeviceID clears the value of the "device_id" field.
+func (m *DeviceIdentityMutation) ClearDeviceID() {
+	m.device = nil
+	m.clearedFields[deviceidentity.FieldDeviceID] = struct{}{}
+}
+
+// DeviceIDCleared returns if the "device_id" field was cleared in this mutation.
+func (m *DeviceIdentityMutation) DeviceIDCleared() bool {
+	_, ok := m.clearedFields[deviceidentity.FieldDeviceID]
+	return ok
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *DeviceIdentityMutation) ResetDeviceID() {
+	m.device = nil
+	delete(m.clearedFields, deviceidentity.FieldDeviceID)
+}
+
+// SetFingerprint sets the "fingerprint" field.
+func (m *DeviceIdentityMutation) SetFingerprint(s string) {
+	m.fingerprint = &s
+}
+
+// Fingerprint returns the value of the "fingerprint" field in the mutation.
+func (m *DeviceIdentityMutation) Fingerprint() (r string, exists bool) {
+	v := m.fingerprint
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFingerprint returns the old "fingerprint" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldFingerprint(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFingerprint is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFingerprint requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFingerprint: %w", err)
+	}
+	return oldValue.Fingerprint, nil
+}
+
+// ResetFingerprint resets all changes to the "fingerprint" field.
+func (m *DeviceIdentityMutation) ResetFingerprint() {
+	m.fingerprint = nil
+}
+
+// SetSerialNumber sets the "serial_number" field.
+func (m *DeviceIdentityMutation) SetSerialNumber(s string) {
+	m.serial_number = &s
+}
+
+// SerialNumber returns the value of the "serial_number" field in the mutation.
+func (m *DeviceIdentityMutation) SerialNumber() (r string, exists bool) {
+	v := m.serial_number
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSerialNumber returns the old "serial_number" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldSerialNumber(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSerialNumber is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSerialNumber requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSerialNumber: %w", err)
+	}
+	return oldValue.SerialNumber, nil
+}
+
+// ResetSerialNumber resets all changes to the "serial_number" field.
+func (m *DeviceIdentityMutation) ResetSerialNumber() {
+	m.serial_number = nil
+}
+
+// SetCommonName sets the "common_name" field.
+func (m *DeviceIdentityMutation) SetCommonName(s string) {
+	m.common_name = &s
+}
+
+// CommonName returns the value of the "common_name" field in the mutation.
+func (m *DeviceIdentityMutation) CommonName() (r string, exists bool) {
+	v := m.common_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCommonName returns the old "common_name" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldCommonName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCommonName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCommonName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCommonName: %w", err)
+	}
+	return oldValue.CommonName, nil
+}
+
+// ResetCommonName resets all changes to the "common_name" field.
+func (m *DeviceIdentityMutation) ResetCommonName() {
+	m.common_name = nil
+}
+
+// SetNotBefore sets the "not_before" field.
+func (m *DeviceIdentityMutation) SetNotBefore(t time.Time) {
+	m.not_before = &t
+}
+
+// NotBefore returns the value of the "not_before" field in the mutation.
+func (m *DeviceIdentityMutation) NotBefore() (r time.Time, exists bool) {
+	v := m.not_before
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNotBefore returns the old "not_before" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldNotBefore(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNotBefore is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNotBefore requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNotBefore: %w", err)
+	}
+	return oldValue.NotBefore, nil
+}
+
+// ResetNotBefore resets all changes to the "not_before" field.
+func (m *DeviceIdentityMutation) ResetNotBefore() {
+	m.not_before = nil
+}
+
+// SetNotAfter sets the "not_after" field.
+func (m *DeviceIdentityMutation) SetNotAfter(t time.Time) {
+	m.not_after = &t
+}
+
+// NotAfter returns the value of the "not_after" field in the mutation.
+func (m *DeviceIdentityMutation) NotAfter() (r time.Time, exists bool) {
+	v := m.not_after
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNotAfter returns the old "not_after" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldNotAfter(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNotAfter is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNotAfter requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNotAfter: %w", err)
+	}
+	return oldValue.NotAfter, nil
+}
+
+// ResetNotAfter resets all changes to the "not_after" field.
+func (m *DeviceIdentityMutation) ResetNotAfter() {
+	m.not_after = nil
+}
+
+// SetRevokedAt sets the "revoked_at" field.
+func (m *DeviceIdentityMutation) SetRevokedAt(t time.Time) {
+	m.revoked_at = &t
+}
+
+// RevokedAt returns the value of the "revoked_at" field in the mutation.
+func (m *DeviceIdentityMutation) RevokedAt() (r time.Time, exists bool) {
+	v := m.revoked_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRevokedAt returns the old "revoked_at" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldRevokedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRevokedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRevokedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRevokedAt: %w", err)
+	}
+	return oldValue.RevokedAt, nil
+}
+
+// ClearRevokedAt clears the value of the "revoked_at" field.
+func (m *DeviceIdentityMutation) ClearRevokedAt() {
+	m.revoked_at = nil
+	m.clearedFields[deviceidentity.FieldRevokedAt] = struct{}{}
+}
+
+// RevokedAtCleared returns if the "revoked_at" field was cleared in this mutation.
+func (m *DeviceIdentityMutation) RevokedAtCleared() bool {
+	_, ok := m.clearedFields[deviceidentity.FieldRevokedAt]
+	return ok
+}
+
+// ResetRevokedAt resets all changes to the "revoked_at" field.
+func (m *DeviceIdentityMutation) ResetRevokedAt() {
+	m.revoked_at = nil
+	delete(m.clearedFields, deviceidentity.FieldRevokedAt)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *DeviceIdentityMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[deviceidentity.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *DeviceIdentityMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *DeviceIdentityMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *DeviceIdentityMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearEnrollment clears the "enrollment" edge to the Enrollment entity.
+func (m *DeviceIdentityMutation) ClearEnrollment() {
+	m.clearedenrollment = true
+	m.clearedFields[deviceidentity.FieldEnrollmentID] = struct{}{}
+}
+
+// EnrollmentCleared reports if the "enrollment" edge to the Enrollment entity was cleared.
+func (m *DeviceIdentityMutation) EnrollmentCleared() bool {
+	return m.EnrollmentIDCleared() || m.clearedenrollment
+}
+
+// EnrollmentIDs returns the "enrollment" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// EnrollmentID instead. It exists only for internal usage by the builders.
+func (m *DeviceIdentityMutation) EnrollmentIDs() (ids []string) {
+	if id := m.enrollment; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetEnrollment resets all changes to the "enrollment" edge.
+func (m *DeviceIdentityMutation) ResetEnrollment() {
+	m.enrollment = nil
+	m.clearedenrollment = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *DeviceIdentityMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[deviceidentity.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *DeviceIdentityMutation) DeviceCleared() bool {
+	return m.DeviceIDCleared() || m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *DeviceIdentityMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *DeviceIdentityMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the DeviceIdentityMutation builder.
+func (m *DeviceIdentityMutation) Where(ps ...predicate.DeviceIdentity) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DeviceIdentityMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DeviceIdentityMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DeviceIdentity, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DeviceIdentityMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DeviceIdentityMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DeviceIdentity).
+func (m *DeviceIdentityMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DeviceIdentityMutation) Fields() []string {
+	fields := make([]string, 0, 12)
+	if m.organization != nil {
+		fields = append(fields, deviceidentity.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, deviceidentity.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, deviceidentity.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, deviceidentity.FieldUpdatedAt)
+	}
+	if m.enrollment != nil {
+		fields = append(fields, deviceidentity.FieldEnrollmentID)
+	}
+	if m.device != nil {
+		fields = append(fields, deviceidentity.FieldDeviceID)
+	}
+	if m.fingerprint != nil {
+		fields = append(fields, deviceidentity.FieldFingerprint)
+	}
+	if m.serial_number != nil {
+		fields = append(fields, deviceidentity.FieldSerialNumber)
+	}
+	if m.common_name != nil {
+		fields = append(fields, deviceidentity.FieldCommonName)
+	}
+	if m.not_before != nil {
+		fields = append(fields, deviceidentity.FieldNotBefore)
+	}
+	if m.not_after != nil {
+		fields = append(fields, deviceidentity.FieldNotAfter)
+	}
+	if m.revoked_at != nil {
+		fields = append(fields, deviceidentity.FieldRevokedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DeviceIdentityMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case deviceidentity.FieldOrganizationID:
+		return m.OrganizationID()
+	case deviceidentity.FieldProviderID:
+		return m.ProviderID()
+	case deviceidentity.FieldCreatedAt:
+		return m.CreatedAt()
+	case deviceidentity.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case deviceidentity.FieldEnrollmentID:
+		return m.EnrollmentID()
+	case deviceidentity.FieldDeviceID:
+		return m.DeviceID()
+	case deviceidentity.FieldFingerprint:
+		return m.Fingerprint()
+	case deviceidentity.FieldSerialNumber:
+		return m.SerialNumber()
+	case deviceidentity.FieldCommonName:
+		return m.CommonName()
+	case deviceidentity.FieldNotBefore:
+		return m.NotBefore()
+	case deviceidentity.FieldNotAfter:
+		return m.NotAfter()
+	case deviceidentity.FieldRevokedAt:
+		return m.RevokedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DeviceIdentityMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case deviceidentity.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case deviceidentity.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case deviceidentity.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case deviceidentity.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case deviceidentity.FieldEnrollmentID:
+		return m.OldEnrollmentID(ctx)
+	case deviceidentity.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case deviceidentity.FieldFingerprint:
+		return m.OldFingerprint(ctx)
+	case deviceidentity.FieldSerialNumber:
+		return m.OldSerialNumber(ctx)
+	case deviceidentity.FieldCommonName:
+		return m.OldCommonName(ctx)
+	case deviceidentity.FieldNotBefore:
+		return m.OldNotBefore(ctx)
+	case deviceidentity.FieldNotAfter:
+		return m.OldNotAfter(ctx)
+	case deviceidentity.FieldRevokedAt:
+		return m.OldRevokedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown DeviceIdentity field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceIdentityMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case deviceidentity.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case deviceidentity.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case deviceidentity.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case deviceidentity.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case deviceidentity.FieldEnrollmentID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEnrollmentID(v)
+		return nil
+	case deviceidentity.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case deviceidentity.FieldFingerprint:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFingerprint(v)
+		return nil
+	case deviceidentity.FieldSerialNumber:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSerialNumber(v)
+		return nil
+	case deviceidentity.FieldCommonName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCommonName(v)
+		return nil
+	case deviceidentity.FieldNotBefore:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNotBefore(v)
+		return nil
+	case deviceidentity.FieldNotAfter:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNotAfter(v)
+		return nil
+	case deviceidentity.FieldRevokedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRevokedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceIdentity field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DeviceIdentityMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DeviceIdentityMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceIdentityMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown DeviceIdentity numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DeviceIdentityMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(deviceidentity.FieldEnrollmentID) {
+		fields = append(fields, deviceidentity.FieldEnrollmentID)
+	}
+	if m.FieldCleared(deviceidentity.FieldDeviceID) {
+		fields = append(fields, deviceidentity.FieldDeviceID)
+	}
+	if m.FieldCleared(deviceidentity.FieldRevokedAt) {
+		fields = append(fields, deviceidentity.FieldRevokedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DeviceIdentityMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DeviceIdentityMutation) ClearField(name string) error {
+	switch name {
+	case deviceidentity.FieldEnrollmentID:
+		m.ClearEnrollmentID()
+		return nil
+	case deviceidentity.FieldDeviceID:
+		m.ClearDeviceID()
+		return nil
+	case deviceidentity.FieldRevokedAt:
+		m.ClearRevokedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceIdentity nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DeviceIdentityMutation) ResetField(name string) error {
+	switch name {
+	case deviceidentity.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case deviceidentity.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case deviceidentity.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case deviceidentity.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case deviceidentity.FieldEnrollmentID:
+		m.ResetEnrollmentID()
+		return nil
+	case deviceidentity.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case deviceidentity.FieldFingerprint:
+		m.ResetFingerprint()
+		return nil
+	case deviceidentity.FieldSerialNumber:
+		m.ResetSerialNumber()
+		return nil
+	case deviceidentity.FieldCommonName:
+		m.ResetCommonName()
+		return nil
+	case deviceidentity.FieldNotBefore:
+		m.ResetNotBefore()
+		return nil
+	case deviceidentity.FieldNotAfter:
+		m.ResetNotAfter()
+		return nil
+	case deviceidentity.FieldRevokedAt:
+		m.ResetRevokedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceIdentity field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DeviceIdentityMutation) AddedEdges() []string {
+	edges := make([]string, 0, 3)
+	if m.organization != nil {
+		edges = append(edges, deviceidentity.EdgeOrganization)
+	}
+	if m.enrollment != nil {
+		edges = append(edges, deviceidentity.EdgeEnrollment)
+	}
+	if m.device != nil {
+		edges = append(edges, deviceidentity.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DeviceIdentityMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case deviceidentity.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case deviceidentity.EdgeEnrollment:
+		if id := m.enrollment; id != nil {
+			return []ent.Value{*id}
+		}
+	case deviceidentity.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DeviceIdentityMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 3)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DeviceIdentityMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DeviceIdentityMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 3)
+	if m.clearedorganization {
+		edges = append(edges, deviceidentity.EdgeOrganization)
+	}
+	if m.clearedenrollment {
+		edges = append(edges, deviceidentity.EdgeEnrollment)
+	}
+	if m.cleareddevice {
+		edges = append(edges, deviceidentity.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DeviceIdentityMutation) EdgeCleared(name string) bool {
+	switch name {
+	case deviceidentity.EdgeOrganization:
+		return m.clearedorganization
+	case deviceidentity.EdgeEnrollment:
+		return m.clearedenrollment
+	case deviceidentity.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DeviceIdentityMutation) ClearEdge(name string) error {
+	switch name {
+	case deviceidentity.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case deviceidentity.EdgeEnrollment:
+		m.ClearEnrollment()
+		return nil
+	case deviceidentity.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceIdentity unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DeviceIdentityMutation) ResetEdge(name string) error {
+	switch name {
+	case deviceidentity.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case deviceidentity.EdgeEnrollment:
+		m.ResetEnrollment()
+		return nil
+	case deviceidentity.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceIdentity edge %s", name)
+}
+
+// DeviceOsUpdateMutation represents an operation that mutates the DeviceOsUpdate nodes in the graph.
+type DeviceOsUpdateMutation struct {
+	config
+	op                    Op
+	typ                   string
+	id                    *string
+	provider_id           *string
+	created_at            *time.Time
+	updated_at            *time.Time
+	product_key           *string
+	name                  *string
+	version               *string
+	build                 *string
+	is_critical           *bool
+	restart_required      *bool
+	status                *string
+	percent_downloaded    *float64
+	addpercent_downloaded *float64
+	is_downloaded         *bool
+	clearedFields         map[string]struct{}
+	organization          *string
+	clearedorganization   bool
+	device                *string
+	cleareddevice         bool
+	done                  bool
+	oldValue              func(context.Context) (*DeviceOsUpdate, error)
+	predicates            []predicate.DeviceOsUpdate
+}
+
+var _ ent.Mutation = (*DeviceOsUpdateMutation)(nil)
+
+// deviceosupdateOption allows management of the mutation configuration using functional options.
+type deviceosupdateOption func(*DeviceOsUpdateMutation)
+
+// newDeviceOsUpdateMutation creates new mutation for the DeviceOsUpdate entity.
+func newDeviceOsUpdateMutation(c config, op Op, opts ...deviceosupdateOption) *DeviceOsUpdateMutation {
+	m := &DeviceOsUpdateMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDeviceOsUpdate,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDeviceOsUpdateID sets the ID field of the mutation.
+func withDeviceOsUpdateID(id string) deviceosupdateOption {
+	return func(m *DeviceOsUpdateMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DeviceOsUpdate
+		)
+		m.oldValue = func(ctx context.Context) (*DeviceOsUpdate, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DeviceOsUpdate.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDeviceOsUpdate sets the old DeviceOsUpdate of the mutation.
+func withDeviceOsUpdate(node *DeviceOsUpdate) deviceosupdateOption {
+	return func(m *DeviceOsUpdateMutation) {
+		m.oldValue = func(context.Context) (*DeviceOsUpdate, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DeviceOsUpdateMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DeviceOsUpdateMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DeviceOsUpdate entities.
+func (m *DeviceOsUpdateMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DeviceOsUpdateMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DeviceOsUpdateMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DeviceOsUpdate.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *DeviceOsUpdateMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *DeviceOsUpdateMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *DeviceOsUpdateMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *DeviceOsUpdateMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *DeviceOsUpdateMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *DeviceOsUpdateMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DeviceOsUpdateMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DeviceOsUpdateMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DeviceOsUpdateMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *DeviceOsUpdateMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *DeviceOsUpdateMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *DeviceOsUpdateMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *DeviceOsUpdateMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *DeviceOsUpdateMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldDeviceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *DeviceOsUpdateMutation) ResetDeviceID() {
+	m.device = nil
+}
+
+// SetProductKey sets the "product_key" field.
+func (m *DeviceOsUpdateMutation) SetProductKey(s string) {
+	m.product_key = &s
+}
+
+// ProductKey returns the value of the "product_key" field in the mutation.
+func (m *DeviceOsUpdateMutation) ProductKey() (r string, exists bool) {
+	v := m.product_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProductKey returns the old "product_key" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldProductKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProductKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProductKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProductKey: %w", err)
+	}
+	return oldValue.ProductKey, nil
+}
+
+// ResetProductKey resets all changes to the "product_key" field.
+func (m *DeviceOsUpdateMutation) ResetProductKey() {
+	m.product_key = nil
+}
+
+// SetName sets the "name" field.
+func (m *DeviceOsUpdateMutation) SetName(s string) {
+	m.name = &s
+}
+
+// Name returns the value of the "name" field in the mutation.
+func (m *DeviceOsUpdateMutation) Name() (r string, exists bool) {
+	v := m.name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldName returns the old "name" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldName: %w", err)
+	}
+	return oldValue.Name, nil
+}
+
+// ClearName clears the value of the "name" field.
+func (m *DeviceOsUpdateMutation) ClearName() {
+	m.name = nil
+	m.clearedFields[deviceosupdate.FieldName] = struct{}{}
+}
+
+// NameCleared returns if the "name" field was cleared in this mutation.
+func (m *DeviceOsUpdateMutation) NameCleared() bool {
+	_, ok := m.clearedFields[deviceosupdate.FieldName]
+	return ok
+}
+
+// ResetName resets all changes to the "name" field.
+func (m *DeviceOsUpdateMutation) ResetName() {
+	m.name = nil
+	delete(m.clearedFields, deviceosupdate.FieldName)
+}
+
+// SetVersion sets the "version" field.
+func (m *DeviceOsUpdateMutation) SetVersion(s string) {
+	m.version = &s
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *DeviceOsUpdateMutation) Version() (r string, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldVersion(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// ClearVersion clears the value of the "version" field.
+func (m *DeviceOsUpdateMutation) ClearVersion() {
+	m.version = nil
+	m.clearedFields[deviceosupdate.FieldVersion] = struct{}{}
+}
+
+// VersionCleared returns if the "version" field was cleared in this mutation.
+func (m *DeviceOsUpdateMutation) VersionCleared() bool {
+	_, ok := m.clearedFields[deviceosupdate.FieldVersion]
+	return ok
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *DeviceOsUpdateMutation) ResetVersion() {
+	m.version = nil
+	delete(m.clearedFields, deviceosupdate.FieldVersion)
+}
+
+// SetBuild sets the "build" field.
+func (m *DeviceOsUpdateMutation) SetBuild(s string) {
+	m.build = &s
+}
+
+// Build returns the value of the "build" field in the mutation.
+func (m *DeviceOsUpdateMutation) Build() (r string, exists bool) {
+	v := m.build
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBuild returns the old "build" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldBuild(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBuild is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBuild requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBuild: %w", err)
+	}
+	return oldValue.Build, nil
+}
+
+// ClearBuild clears the value of the "build" field.
+func (m *DeviceOsUpdateMutation) ClearBuild() {
+	m.build = nil
+	m.clearedFields[deviceosupdate.FieldBuild] = struct{}{}
+}
+
+// BuildCleared returns if the "build" field was cleared in this mutation.
+func (m *DeviceOsUpdateMutation) BuildCleared() bool {
+	_, ok := m.clearedFields[deviceosupdate.FieldBuild]
+	return ok
+}
+
+// ResetBuild resets all changes to the "build" field.
+func (m *DeviceOsUpdateMutation) ResetBuild() {
+	m.build = nil
+	delete(m.clearedFields, deviceosupdate.FieldBuild)
+}
+
+// SetIsCritical sets the "is_critical" field.
+func (m *DeviceOsUpdateMutation) SetIsCritical(b bool) {
+	m.is_critical = &b
+}
+
+// IsCritical returns the value of the "is_critical" field in the mutation.
+func (m *DeviceOsUpdateMutation) IsCritical() (r bool, exists bool) {
+	v := m.is_critical
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIsCritical returns the old "is_critical" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldIsCritical(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIsCritical is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIsCritical requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIsCritical: %w", err)
+	}
+	return oldValue.IsCritical, nil
+}
+
+// ResetIsCritical resets all changes to the "is_critical" field.
+func (m *DeviceOsUpdateMutation) ResetIsCritical() {
+	m.is_critical = nil
+}
+
+// SetRestartRequired sets the "restart_required" field.
+func (m *DeviceOsUpdateMutation) SetRestartRequired(b bool) {
+	m.restart_required = &b
+}
+
+// RestartRequired returns the value of the "restart_required" field in the mutation.
+func (m *DeviceOsUpdateMutation) RestartRequired() (r bool, exists bool) {
+	v := m.restart_required
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRestartRequired returns the old "restart_required" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldRestartRequired(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRestartRequired is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRestartRequired requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRestartRequired: %w", err)
+	}
+	return oldValue.RestartRequired, nil
+}
+
+// ResetRestartRequired resets all changes to the "restart_required" field.
+func (m *DeviceOsUpdateMutation) ResetRestartRequired() {
+	m.restart_required = nil
+}
+
+// SetStatus sets the "status" field.
+func (m *DeviceOsUpdateMutation) SetStatus(s string) {
+	m.status = &s
+}
+
+// Status returns the value of the "status" field in the mutation.
+func (m *DeviceOsUpdateMutation) Status() (r string, exists bool) {
+	v := m.status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStatus returns the old "status" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldStatus(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStatus: %w", err)
+	}
+	return oldValue.Status, nil
+}
+
+// ClearStatus clears the value of the "status" field.
+func (m *DeviceOsUpdateMutation) ClearStatus() {
+	m.status = nil
+	m.clearedFields[deviceosupdate.FieldStatus] = struct{}{}
+}
+
+// StatusCleared returns if the "status" field was cleared in this mutation.
+func (m *DeviceOsUpdateMutation) StatusCleared() bool {
+	_, ok := m.clearedFields[deviceosupdate.FieldStatus]
+	return ok
+}
+
+// ResetStatus resets all changes to the "status" field.
+func (m *DeviceOsUpdateMutation) ResetStatus() {
+	m.status = nil
+	delete(m.clearedFields, deviceosupdate.FieldStatus)
+}
+
+// SetPercentDownloaded sets the "percent_downloaded" field.
+func (m *DeviceOsUpdateMutation) SetPercentDownloaded(f float64) {
+	m.percent_downloaded = &f
+	m.addpercent_downloaded = nil
+}
+
+// PercentDownloaded returns the value of the "percent_downloaded" field in the mutation.
+func (m *DeviceOsUpdateMutation) PercentDownloaded() (r float64, exists bool) {
+	v := m.percent_downloaded
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPercentDownloaded returns the old "percent_downloaded" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldPercentDownloaded(ctx context.Context) (v *float64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPercentDownloaded is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPercentDownloaded requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPercentDownloaded: %w", err)
+	}
+	return oldValue.PercentDownloaded, nil
+}
+
+// AddPercentDownloaded adds f to the "percent_downloaded" field.
+func (m *DeviceOsUpdateMutation) AddPercentDownloaded(f float64) {
+	if m.addpercent_downloaded != nil {
+		*m.addpercent_downloaded += f
+	} else {
+		m.addpercent_downloaded = &f
+	}
+}
+
+// AddedPercentDownloaded returns the value that was added to the "percent_downloaded" field in this mutation.
+func (m *DeviceOsUpdateMutation) AddedPercentDownloaded() (r float64, exists bool) {
+	v := m.addpercent_downloaded
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearPercentDownloaded clears the value of the "percent_downloaded" field.
+func (m *DeviceOsUpdateMutation) ClearPercentDownloaded() {
+	m.percent_downloaded = nil
+	m.addpercent_downloaded = nil
+	m.clearedFields[deviceosupdate.FieldPercentDownloaded] = struct{}{}
+}
+
+// PercentDownloadedCleared returns if the "percent_downloaded" field was cleared in this mutation.
+func (m *DeviceOsUpdateMutation) PercentDownloadedCleared() bool {
+	_, ok := m.clearedFields[deviceosupdate.FieldPercentDownloaded]
+	return ok
+}
+
+// ResetPercentDownloaded resets all changes to the "percent_downloaded" field.
+func (m *DeviceOsUpdateMutation) ResetPercentDownloaded() {
+	m.percent_downloaded = nil
+	m.addpercent_downloaded = nil
+	delete(m.clearedFields, deviceosupdate.FieldPercentDownloaded)
+}
+
+// SetIsDownloaded sets the "is_downloaded" field.
+func (m *DeviceOsUpdateMutation) SetIsDownloaded(b bool) {
+	m.is_downloaded = &b
+}
+
+// IsDownloaded returns the value of the "is_downloaded" field in the mutation.
+func (m *DeviceOsUpdateMutation) IsDownloaded() (r bool, exists bool) {
+	v := m.is_downloaded
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIsDownloaded returns the old "is_downloaded" field's value of the DeviceOsUpdate entity.
+// If the DeviceOsUpdate object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceOsUpdateMutation) OldIsDownloaded(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIsDownloaded is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIsDownloaded requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIsDownloaded: %w", err)
+	}
+	return oldValue.IsDownloaded, nil
+}
+
+// ResetIsDownloaded resets all changes to the "is_downloaded" field.
+func (m *DeviceOsUpdateMutation) ResetIsDownloaded() {
+	m.is_downloaded = nil
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *DeviceOsUpdateMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[deviceosupdate.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *DeviceOsUpdateMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *DeviceOsUpdateMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *DeviceOsUpdateMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *DeviceOsUpdateMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[deviceosupdate.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *DeviceOsUpdateMutation) DeviceCleared() bool {
+	return m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *DeviceOsUpdateMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *DeviceOsUpdateMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the DeviceOsUpdateMutation builder.
+func (m *DeviceOsUpdateMutation) Where(ps ...predicate.DeviceOsUpdate) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DeviceOsUpdateMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DeviceOsUpdateMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DeviceOsUpdate, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DeviceOsUpdateMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DeviceOsUpdateMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DeviceOsUpdate).
+func (m *DeviceOsUpdateMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DeviceOsUpdateMutation) Fields() []string {
+	fields := make([]string, 0, 14)
+	if m.organization != nil {
+		fields = append(fields, deviceosupdate.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, deviceosupdate.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, deviceosupdate.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, deviceosupdate.FieldUpdatedAt)
+	}
+	if m.device != nil {
+		fields = append(fields, deviceosupdate.FieldDeviceID)
+	}
+	if m.product_key != nil {
+		fields = append(fields, deviceosupdate.FieldProductKey)
+	}
+	if m.name != nil {
+		fields = append(fields, deviceosupdate.FieldName)
+	}
+	if m.version != nil {
+		fields = append(fields, deviceosupdate.FieldVersion)
+	}
+	if m.build != nil {
+		fields = append(fields, deviceosupdate.FieldBuild)
+	}
+	if m.is_critical != nil {
+		fields = append(fields, deviceosupdate.FieldIsCritical)
+	}
+	if m.restart_required != nil {
+		fields = append(fields, deviceosupdate.FieldRestartRequired)
+	}
+	if m.status != nil {
+		fields = append(fields, deviceosupdate.FieldStatus)
+	}
+	if m.percent_downloaded != nil {
+		fields = append(fields, deviceosupdate.FieldPercentDownloaded)
+	}
+	if m.is_downloaded != nil {
+		fields = append(fields, deviceosupdate.FieldIsDownloaded)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DeviceOsUpdateMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case deviceosupdate.FieldOrganizationID:
+		return m.OrganizationID()
+	case deviceosupdate.FieldProviderID:
+		return m.ProviderID()
+	case deviceosupdate.FieldCreatedAt:
+		return m.CreatedAt()
+	case deviceosupdate.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case deviceosupdate.FieldDeviceID:
+		return m.DeviceID()
+	case deviceosupdate.FieldProductKey:
+		return m.ProductKey()
+	case deviceosupdate.FieldName:
+		return m.Name()
+	case deviceosupdate.FieldVersion:
+		return m.Version()
+	case deviceosupdate.FieldBuild:
+		return m.Build()
+	case deviceosupdate.FieldIsCritical:
+		return m.IsCritical()
+	case deviceosupdate.FieldRestartRequired:
+		return m.RestartRequired()
+	case deviceosupdate.FieldStatus:
+		return m.Status()
+	case deviceosupdate.FieldPercentDownloaded:
+		return m.PercentDownloaded()
+	case deviceosupdate.FieldIsDownloaded:
+		return m.IsDownloaded()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DeviceOsUpdateMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case deviceosupdate.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case deviceosupdate.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case deviceosupdate.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case deviceosupdate.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case deviceosupdate.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case deviceosupdate.FieldProductKey:
+		return m.OldProductKey(ctx)
+	case deviceosupdate.FieldName:
+		return m.OldName(ctx)
+	case deviceosupdate.FieldVersion:
+		return m.OldVersion(ctx)
+	case deviceosupdate.FieldBuild:
+		return m.OldBuild(ctx)
+	case deviceosupdate.FieldIsCritical:
+		return m.OldIsCritical(ctx)
+	case deviceosupdate.FieldRestartRequired:
+		return m.OldRestartRequired(ctx)
+	case deviceosupdate.FieldStatus:
+		return m.OldStatus(ctx)
+	case deviceosupdate.FieldPercentDownloaded:
+		return m.OldPercentDownloaded(ctx)
+	case deviceosupdate.FieldIsDownloaded:
+		return m.OldIsDownloaded(ctx)
+	}
+	return nil, fmt.Errorf("unknown DeviceOsUpdate field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceOsUpdateMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case deviceosupdate.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case deviceosupdate.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case deviceosupdate.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case deviceosupdate.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case deviceosupdate.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case deviceosupdate.FieldProductKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProductKey(v)
+		return nil
+	case deviceosupdate.FieldName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetName(v)
+		return nil
+	case deviceosupdate.FieldVersion:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case deviceosupdate.FieldBuild:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBuild(v)
+		return nil
+	case deviceosupdate.FieldIsCritical:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIsCritical(v)
+		return nil
+	case deviceosupdate.FieldRestartRequired:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRestartRequired(v)
+		return nil
+	case deviceosupdate.FieldStatus:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStatus(v)
+		return nil
+	case deviceosupdate.FieldPercentDownloaded:
+		v, ok := value.(float64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPercentDownloaded(v)
+		return nil
+	case deviceosupdate.FieldIsDownloaded:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIsDownloaded(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceOsUpdate field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DeviceOsUpdateMutation) AddedFields() []string {
+	var fields []string
+	if m.addpercent_downloaded != nil {
+		fields = append(fields, deviceosupdate.FieldPercentDownloaded)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DeviceOsUpdateMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case deviceosupdate.FieldPercentDownloaded:
+		return m.AddedPercentDownloaded()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceOsUpdateMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case deviceosupdate.FieldPercentDownloaded:
+		v, ok := value.(float64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPercentDownloaded(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceOsUpdate numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DeviceOsUpdateMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(deviceosupdate.FieldName) {
+		fields = append(fields, deviceosupdate.FieldName)
+	}
+	if m.FieldCleared(deviceosupdate.FieldVersion) {
+		fields = append(fields, deviceosupdate.FieldVersion)
+	}
+	if m.FieldCleared(deviceosupdate.FieldBuild) {
+		fields = append(fields, deviceosupdate.FieldBuild)
+	}
+	if m.FieldCleared(deviceosupdate.FieldStatus) {
+		fields = append(fields, deviceosupdate.FieldStatus)
+	}
+	if m.FieldCleared(deviceosupdate.FieldPercentDownloaded) {
+		fields = append(fields, deviceosupdate.FieldPercentDownloaded)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DeviceOsUpdateMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DeviceOsUpdateMutation) ClearField(name string) error {
+	switch name {
+	case deviceosupdate.FieldName:
+		m.ClearName()
+		return nil
+	case deviceosupdate.FieldVersion:
+		m.ClearVersion()
+		return nil
+	case deviceosupdate.FieldBuild:
+		m.ClearBuild()
+		return nil
+	case deviceosupdate.FieldStatus:
+		m.ClearStatus()
+		return nil
+	case deviceosupdate.FieldPercentDownloaded:
+		m.ClearPercentDownloaded()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceOsUpdate nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DeviceOsUpdateMutation) ResetField(name string) error {
+	switch name {
+	case deviceosupdate.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case deviceosupdate.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case deviceosupdate.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case deviceosupdate.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case deviceosupdate.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case deviceosupdate.FieldProductKey:
+		m.ResetProductKey()
+		return nil
+	case deviceosupdate.FieldName:
+		m.ResetName()
+		return nil
+	case deviceosupdate.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case deviceosupdate.FieldBuild:
+		m.ResetBuild()
+		return nil
+	case deviceosupdate.FieldIsCritical:
+		m.ResetIsCritical()
+		return nil
+	case deviceosupdate.FieldRestartRequired:
+		m.ResetRestartRequired()
+		return nil
+	case deviceosupdate.FieldStatus:
+		m.ResetStatus()
+		return nil
+	case deviceosupdate.FieldPercentDownloaded:
+		m.ResetPercentDownloaded()
+		return nil
+	case deviceosupdate.FieldIsDownloaded:
+		m.ResetIsDownloaded()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceOsUpdate field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DeviceOsUpdateMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, deviceosupdate.EdgeOrganization)
+	}
+	if m.device != nil {
+		edges = append(edges, deviceosupdate.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DeviceOsUpdateMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case deviceosupdate.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case deviceosupdate.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DeviceOsUpdateMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DeviceOsUpdateMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DeviceOsUpdateMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, deviceosupdate.EdgeOrganization)
+	}
+	if m.cleareddevice {
+		edges = append(edges, deviceosupdate.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DeviceOsUpdateMutation) EdgeCleared(name string) bool {
+	switch name {
+	case deviceosupdate.EdgeOrganization:
+		return m.clearedorganization
+	case deviceosupdate.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DeviceOsUpdateMutation) ClearEdge(name string) error {
+	switch name {
+	case deviceosupdate.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case deviceosupdate.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceOsUpdate unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DeviceOsUpdateMutation) ResetEdge(name string) error {
+	switch name {
+	case deviceosupdate.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case deviceosupdate.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceOsUpdate edge %s", name)
+}
+
+// DeviceProfileMutation represents an operation that mutates the DeviceProfile nodes in the graph.
+type DeviceProfileMutation struct {
+	config
+	op                   Op
+	typ                  string
+	id                   *string
+	provider_id          *string
+	created_at           *time.Time
+	updated_at           *time.Time
+	identifier           *string
+	uuid                 *string
+	name                 *string
+	profile_organization *string
+	managed              *bool
+	removal_disallowed   *bool
+	encrypted            *bool
+	clearedFields        map[string]struct{}
+	organization         *string
+	clearedorganization  bool
+	device               *string
+	cleareddevice        bool
+	done                 bool
+	oldValue             func(context.Context) (*DeviceProfile, error)
+	predicates           []predicate.DeviceProfile
+}
+
+var _ ent.Mutation = (*DeviceProfileMutation)(nil)
+
+// deviceprofileOption allows management of the mutation configuration using functional options.
+type deviceprofileOption func(*DeviceProfileMutation)
+
+// newDeviceProfileMutation creates new mutation for the DeviceProfile entity.
+func newDeviceProfileMutation(c config, op Op, opts ...deviceprofileOption) *DeviceProfileMutation {
+	m := &DeviceProfileMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDeviceProfile,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDeviceProfileID sets the ID field of the mutation.
+func withDeviceProfileID(id string) deviceprofileOption {
+	return func(m *DeviceProfileMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DeviceProfile
+		)
+		m.oldValue = func(ctx context.Context) (*DeviceProfile, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DeviceProfile.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDeviceProfile sets the old DeviceProfile of the mutation.
+func withDeviceProfile(node *DeviceProfile) deviceprofileOption {
+	return func(m *DeviceProfileMutation) {
+		m.oldValue = func(context.Context) (*DeviceProfile, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DeviceProfileMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DeviceProfileMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DeviceProfile entities.
+func (m *DeviceProfileMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DeviceProfileMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DeviceProfileMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DeviceProfile.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *DeviceProfileMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *DeviceProfileMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *DeviceProfileMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *DeviceProfileMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *DeviceProfileMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *DeviceProfileMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DeviceProfileMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DeviceProfileMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DeviceProfileMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *DeviceProfileMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *DeviceProfileMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *DeviceProfileMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *DeviceProfileMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *DeviceProfileMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldDeviceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *DeviceProfileMutation) ResetDeviceID() {
+	m.device = nil
+}
+
+// SetIdentifier sets the "identifier" field.
+func (m *DeviceProfileMutation) SetIdentifier(s string) {
+	m.identifier = &s
+}
+
+// Identifier returns the value of the "identifier" field in the mutation.
+func (m *DeviceProfileMutation) Identifier() (r string, exists bool) {
+	v := m.identifier
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIdentifier returns the old "identifier" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldIdentifier(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIdentifier is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIdentifier requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIdentifier: %w", err)
+	}
+	return oldValue.Identifier, nil
+}
+
+// ResetIdentifier resets all changes to the "identifier" field.
+func (m *DeviceProfileMutation) ResetIdentifier() {
+	m.identifier = nil
+}
+
+// SetUUID sets the "uuid" field.
+func (m *DeviceProfileMutation) SetUUID(s string) {
+	m.uuid = &s
+}
+
+// UUID returns the value of the "uuid" field in the mutation.
+func (m *DeviceProfileMutation) UUID() (r string, exists bool) {
+	v := m.uuid
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUUID returns the old "uuid" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldUUID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUUID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUUID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUUID: %w", err)
+	}
+	return oldValue.UUID, nil
+}
+
+// ClearUUID clears the value of the "uuid" field.
+func (m *DeviceProfileMutation) ClearUUID() {
+	m.uuid = nil
+	m.clearedFields[deviceprofile.FieldUUID] = struct{}{}
+}
+
+// UUIDCleared returns if the "uuid" field was cleared in this mutation.
+func (m *DeviceProfileMutation) UUIDCleared() bool {
+	_, ok := m.clearedFields[deviceprofile.FieldUUID]
+	return ok
+}
+
+// ResetUUID resets all changes to the "uuid" field.
+func (m *DeviceProfileMutation) ResetUUID() {
+	m.uuid = nil
+	delete(m.clearedFields, deviceprofile.FieldUUID)
+}
+
+// SetName sets the "name" field.
+func (m *DeviceProfileMutation) SetName(s string) {
+	m.name = &s
+}
+
+// Name returns the value of the "name" field in the mutation.
+func (m *DeviceProfileMutation) Name() (r string, exists bool) {
+	v := m.name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldName returns the old "name" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldName: %w", err)
+	}
+	return oldValue.Name, nil
+}
+
+// ClearName clears the value of the "name" field.
+func (m *DeviceProfileMutation) ClearName() {
+	m.name = nil
+	m.clearedFields[deviceprofile.FieldName] = struct{}{}
+}
+
+// NameCleared returns if the "name" field was cleared in this mutation.
+func (m *DeviceProfileMutation) NameCleared() bool {
+	_, ok := m.clearedFields[deviceprofile.FieldName]
+	return ok
+}
+
+// ResetName resets all changes to the "name" field.
+func (m *DeviceProfileMutation) ResetName() {
+	m.name = nil
+	delete(m.clearedFields, deviceprofile.FieldName)
+}
+
+// SetProfileOrganization sets the "profile_organization" field.
+func (m *DeviceProfileMutation) SetProfileOrganization(s string) {
+	m.profile_organization = &s
+}
+
+// ProfileOrganization returns the value of the "profile_organization" field in the mutation.
+func (m *DeviceProfileMutation) ProfileOrganization() (r string, exists bool) {
+	v := m.profile_organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProfileOrganization returns the old "profile_organization" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldProfileOrganization(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProfileOrganization is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProfileOrganization requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProfileOrganization: %w", err)
+	}
+	return oldValue.ProfileOrganization, nil
+}
+
+// ClearProfileOrganization clears the value of the "profile_organization" field.
+func (m *DeviceProfileMutation) ClearProfileOrganization() {
+	m.profile_organization = nil
+	m.clearedFields[deviceprofile.FieldProfileOrganization] = struct{}{}
+}
+
+// ProfileOrganizationCleared returns if the "profile_organization" field was cleared in this mutation.
+func (m *DeviceProfileMutation) ProfileOrganizationCleared() bool {
+	_, ok := m.clearedFields[deviceprofile.FieldProfileOrganization]
+	return ok
+}
+
+// ResetProfileOrganization resets all changes to the "profile_organization" field.
+func (m *DeviceProfileMutation) ResetProfileOrganization() {
+	m.profile_organization = nil
+	delete(m.clearedFields, deviceprofile.FieldProfileOrganization)
+}
+
+// SetManaged sets the "managed" field.
+func (m *DeviceProfileMutation) SetManaged(b bool) {
+	m.managed = &b
+}
+
+// Managed returns the value of the "managed" field in the mutation.
+func (m *DeviceProfileMutation) Managed() (r bool, exists bool) {
+	v := m.managed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldManaged returns the old "managed" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldManaged(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldManaged is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldManaged requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldManaged: %w", err)
+	}
+	return oldValue.Managed, nil
+}
+
+// ResetManaged resets all changes to the "managed" field.
+func (m *DeviceProfileMutation) ResetManaged() {
+	m.managed = nil
+}
+
+// SetRemovalDisallowed sets the "removal_disallowed" field.
+func (m *DeviceProfileMutation) SetRemovalDisallowed(b bool) {
+	m.removal_disallowed = &b
+}
+
+// RemovalDisallowed returns the value of the "removal_disallowed" field in the mutation.
+func (m *DeviceProfileMutation) RemovalDisallowed() (r bool, exists bool) {
+	v := m.removal_disallowed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRemovalDisallowed returns the old "removal_disallowed" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldRemovalDisallowed(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRemovalDisallowed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRemovalDisallowed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRemovalDisallowed: %w", err)
+	}
+	return oldValue.RemovalDisallowed, nil
+}
+
+// ResetRemovalDisallowed resets all changes to the "removal_disallowed" field.
+func (m *DeviceProfileMutation) ResetRemovalDisallowed() {
+	m.removal_disallowed = nil
+}
+
+// SetEncrypted sets the "encrypted" field.
+func (m *DeviceProfileMutation) SetEncrypted(b bool) {
+	m.encrypted = &b
+}
+
+// Encrypted returns the value of the "encrypted" field in the mutation.
+func (m *DeviceProfileMutation) Encrypted() (r bool, exists bool) {
+	v := m.encrypted
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEncrypted returns the old "encrypted" field's value of the DeviceProfile entity.
+// If the DeviceProfile object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceProfileMutation) OldEncrypted(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEncrypted is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEncrypted requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEncrypted: %w", err)
+	}
+	return oldValue.Encrypted, nil
+}
+
+// ResetEncrypted resets all changes to the "encrypted" field.
+func (m *DeviceProfileMutation) ResetEncrypted() {
+	m.encrypted = nil
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *DeviceProfileMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[deviceprofile.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *DeviceProfileMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *DeviceProfileMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *DeviceProfileMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *DeviceProfileMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[deviceprofile.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *DeviceProfileMutation) DeviceCleared() bool {
+	return m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *DeviceProfileMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *DeviceProfileMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the DeviceProfileMutation builder.
+func (m *DeviceProfileMutation) Where(ps ...predicate.DeviceProfile) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DeviceProfileMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DeviceProfileMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DeviceProfile, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DeviceProfileMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DeviceProfileMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DeviceProfile).
+func (m *DeviceProfileMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DeviceProfileMutation) Fields() []string {
+	fields := make([]string, 0, 12)
+	if m.organization != nil {
+		fields = append(fields, deviceprofile.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, deviceprofile.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, deviceprofile.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, deviceprofile.FieldUpdatedAt)
+	}
+	if m.device != nil {
+		fields = append(fields, deviceprofile.FieldDeviceID)
+	}
+	if m.identifier != nil {
+		fields = append(fields, deviceprofile.FieldIdentifier)
+	}
+	if m.uuid != nil {
+		fields = append(fields, deviceprofile.FieldUUID)
+	}
+	if m.name != nil {
+		fields = append(fields, deviceprofile.FieldName)
+	}
+	if m.profile_organization != nil {
+		fields = append(fields, deviceprofile.FieldProfileOrganization)
+	}
+	if m.managed != nil {
+		fields = append(fields, deviceprofile.FieldManaged)
+	}
+	if m.removal_disallowed != nil {
+		fields = append(fields, deviceprofile.FieldRemovalDisallowed)
+	}
+	if m.encrypted != nil {
+		fields = append(fields, deviceprofile.FieldEncrypted)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DeviceProfileMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case deviceprofile.FieldOrganizationID:
+		return m.OrganizationID()
+	case deviceprofile.FieldProviderID:
+		return m.ProviderID()
+	case deviceprofile.FieldCreatedAt:
+		return m.CreatedAt()
+	case deviceprofile.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case deviceprofile.FieldDeviceID:
+		return m.DeviceID()
+	case deviceprofile.FieldIdentifier:
+		return m.Identifier()
+	case deviceprofile.FieldUUID:
+		return m.UUID()
+	case deviceprofile.FieldName:
+		return m.Name()
+	case deviceprofile.FieldProfileOrganization:
+		return m.ProfileOrganization()
+	case deviceprofile.FieldManaged:
+		return m.Managed()
+	case deviceprofile.FieldRemovalDisallowed:
+		return m.RemovalDisallowed()
+	case deviceprofile.FieldEncrypted:
+		return m.Encrypted()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DeviceProfileMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case deviceprofile.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case deviceprofile.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case deviceprofile.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case deviceprofile.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case deviceprofile.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case deviceprofile.FieldIdentifier:
+		return m.OldIdentifier(ctx)
+	case deviceprofile.FieldUUID:
+		return m.OldUUID(ctx)
+	case deviceprofile.FieldName:
+		return m.OldName(ctx)
+	case deviceprofile.FieldProfileOrganization:
+		return m.OldProfileOrganization(ctx)
+	case deviceprofile.FieldManaged:
+		return m.OldManaged(ctx)
+	case deviceprofile.FieldRemovalDisallowed:
+		return m.OldRemovalDisallowed(ctx)
+	case deviceprofile.FieldEncrypted:
+		return m.OldEncrypted(ctx)
+	}
+	return nil, fmt.Errorf("unknown DeviceProfile field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceProfileMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case deviceprofile.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case deviceprofile.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case deviceprofile.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case deviceprofile.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case deviceprofile.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case deviceprofile.FieldIdentifier:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIdentifier(v)
+		return nil
+	case deviceprofile.FieldUUID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUUID(v)
+		return nil
+	case deviceprofile.FieldName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetName(v)
+		return nil
+	case deviceprofile.FieldProfileOrganization:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProfileOrganization(v)
+		return nil
+	case deviceprofile.FieldManaged:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetManaged(v)
+		return nil
+	case deviceprofile.FieldRemovalDisallowed:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRemovalDisallowed(v)
+		return nil
+	case deviceprofile.FieldEncrypted:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEncrypted(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceProfile field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DeviceProfileMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DeviceProfileMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceProfileMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown DeviceProfile numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DeviceProfileMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(deviceprofile.FieldUUID) {
+		fields = append(fields, deviceprofile.FieldUUID)
+	}
+	if m.FieldCleared(deviceprofile.FieldName) {
+		fields = append(fields, deviceprofile.FieldName)
+	}
+	if m.FieldCleared(deviceprofile.FieldProfileOrganization) {
+		fields = append(fields, deviceprofile.FieldProfileOrganization)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DeviceProfileMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DeviceProfileMutation) ClearField(name string) error {
+	switch name {
+	case deviceprofile.FieldUUID:
+		m.ClearUUID()
+		return nil
+	case deviceprofile.FieldName:
+		m.ClearName()
+		return nil
+	case deviceprofile.FieldProfileOrganization:
+		m.ClearProfileOrganization()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceProfile nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DeviceProfileMutation) ResetField(name string) error {
+	switch name {
+	case deviceprofile.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case deviceprofile.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case deviceprofile.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case deviceprofile.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case deviceprofile.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case deviceprofile.FieldIdentifier:
+		m.ResetIdentifier()
+		return nil
+	case deviceprofile.FieldUUID:
+		m.ResetUUID()
+		return nil
+	case deviceprofile.FieldName:
+		m.ResetName()
+		return nil
+	case deviceprofile.FieldProfileOrganization:
+		m.ResetProfileOrganization()
+		return nil
+	case deviceprofile.FieldManaged:
+		m.ResetManaged()
+		return nil
+	case deviceprofile.FieldRemovalDisallowed:
+		m.ResetRemovalDisallowed()
+		return nil
+	case deviceprofile.FieldEncrypted:
+		m.ResetEncrypted()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceProfile field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DeviceProfileMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, deviceprofile.EdgeOrganization)
+	}
+	if m.device != nil {
+		edges = append(edges, deviceprofile.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DeviceProfileMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case deviceprofile.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case deviceprofile.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DeviceProfileMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DeviceProfileMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DeviceProfileMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, deviceprofile.EdgeOrganization)
+	}
+	if m.cleareddevice {
+		edges = append(edges, deviceprofile.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DeviceProfileMutation) EdgeCleared(name string) bool {
+	switch name {
+	case deviceprofile.EdgeOrganization:
+		return m.clearedorganization
+	case deviceprofile.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DeviceProfileMutation) ClearEdge(name string) error {
+	switch name {
+	case deviceprofile.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case deviceprofile.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceProfile unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DeviceProfileMutation) ResetEdge(name string) error {
+	switch name {
+	case deviceprofile.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case deviceprofile.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceProfile edge %s", name)
+}
+
+// DeviceSecretMutation represents an operation that mutates the DeviceSecret nodes in the graph.
+type DeviceSecretMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	kind                *devicesecret.Kind
+	value               *[]byte
+	revealed_at         *time.Time
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	device              *string
+	cleareddevice       bool
+	done                bool
+	oldValue            func(context.Context) (*DeviceSecret, error)
+	predicates          []predicate.DeviceSecret
+}
+
+var _ ent.Mutation = (*DeviceSecretMutation)(nil)
+
+// devicesecretOption allows management of the mutation configuration using functional options.
+type devicesecretOption func(*DeviceSecretMutation)
+
+// newDeviceSecretMutation creates new mutation for the DeviceSecret entity.
+func newDeviceSecretMutation(c config, op Op, opts ...devicesecretOption) *DeviceSecretMutation {
+	m := &DeviceSecretMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDeviceSecret,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDeviceSecretID sets the ID field of the mutation.
+func withDeviceSecretID(id string) devicesecretOption {
+	return func(m *DeviceSecretMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DeviceSecret
+		)
+		m.oldValue = func(ctx context.Context) (*DeviceSecret, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DeviceSecret.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDeviceSecret sets the old DeviceSecret of the mutation.
+func withDeviceSecret(node *DeviceSecret) devicesecretOption {
+	return func(m *DeviceSecretMutation) {
+		m.oldValue = func(context.Context) (*DeviceSecret, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DeviceSecretMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DeviceSecretMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DeviceSecret entities.
+func (m *DeviceSecretMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DeviceSecretMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DeviceSecretMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DeviceSecret.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *DeviceSecretMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *DeviceSecretMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the DeviceSecret entity.
+// If the DeviceSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceSecretMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *DeviceSecretMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *DeviceSecretMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *DeviceSecretMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the DeviceSecret entity.
+// If the DeviceSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceSecretMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *DeviceSecretMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DeviceSecretMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DeviceSecretMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DeviceSecret entity.
+// If the DeviceSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceSecretMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DeviceSecretMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *DeviceSecretMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *DeviceSecretMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the DeviceSecret entity.
+// If the DeviceSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceSecretMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *DeviceSecretMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *DeviceSecretMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *DeviceSecretMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the DeviceSecret entity.
+// If the DeviceSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceSecretMutation) OldDeviceID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *DeviceSecretMutation) ResetDeviceID() {
+	m.device = nil
+}
+
+// SetKind sets the "kind" field.
+func (m *DeviceSecretMutation) SetKind(d devicesecret.Kind) {
+	m.kind = &d
+}
+
+// Kind returns the value of the "kind" field in the mutation.
+func (m *DeviceSecretMutation) Kind() (r devicesecret.Kind, exists bool) {
+	v := m.kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKind returns the old "kind" field's value of the DeviceSecret entity.
+// If the DeviceSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceSecretMutation) OldKind(ctx context.Context) (v devicesecret.Kind, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKind: %w", err)
+	}
+	return oldValue.Kind, nil
+}
+
+// ResetKind resets all changes to the "kind" field.
+func (m *DeviceSecretMutation) ResetKind() {
+	m.kind = nil
+}
+
+// SetValue sets the "value" field.
+func (m *DeviceSecretMutation) SetValue(b []byte) {
+	m.value = &b
+}
+
+// Value returns the value of the "value" field in the mutation.
+func (m *DeviceSecretMutation) Value() (r []byte, exists bool) {
+	v := m.value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldValue returns the old "value" field's value of the DeviceSecret entity.
+// If the DeviceSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceSecretMutation) OldValue(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldValue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldValue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldValue: %w", err)
+	}
+	return oldValue.Value, nil
+}
+
+// ResetValue resets all changes to the "value" field.
+func (m *DeviceSecretMutation) ResetValue() {
+	m.value = nil
+}
+
+// SetRevealedAt sets the "revealed_at" field.
+func (m *DeviceSecretMutation) SetRevealedAt(t time.Time) {
+	m.revealed_at = &t
+}
+
+// RevealedAt returns the value of the "revealed_at" field in the mutation.
+func (m *DeviceSecretMutation) RevealedAt() (r time.Time, exists bool) {
+	v := m.revealed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRevealedAt returns the old "revealed_at" field's value of the DeviceSecret entity.
+// If the DeviceSecret object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceSecretMutation) OldRevealedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRevealedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRevealedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRevealedAt: %w", err)
+	}
+	return oldValue.RevealedAt, nil
+}
+
+// ClearRevealedAt clears the value of the "revealed_at" field.
+func (m *DeviceSecretMutation) ClearRevealedAt() {
+	m.revealed_at = nil
+	m.clearedFields[devicesecret.FieldRevealedAt] = struct{}{}
+}
+
+// RevealedAtCleared returns if the "revealed_at" field was cleared in this mutation.
+func (m *DeviceSecretMutation) RevealedAtCleared() bool {
+	_, ok := m.clearedFields[devicesecret.FieldRevealedAt]
+	return ok
+}
+
+// ResetRevealedAt resets all changes to the "revealed_at" field.
+func (m *DeviceSecretMutation) ResetRevealedAt() {
+	m.revealed_at = nil
+	delete(m.clearedFields, devicesecret.FieldRevealedAt)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *DeviceSecretMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[devicesecret.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *DeviceSecretMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *DeviceSecretMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *DeviceSecretMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *DeviceSecretMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[devicesecret.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *DeviceSecretMutation) DeviceCleared() bool {
+	return m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *DeviceSecretMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *DeviceSecretMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the DeviceSecretMutation builder.
+func (m *DeviceSecretMutation) Where(ps ...predicate.DeviceSecret) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DeviceSecretMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DeviceSecretMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DeviceSecret, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DeviceSecretMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DeviceSecretMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DeviceSecret).
+func (m *DeviceSecretMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DeviceSecretMutation) Fields() []string {
+	fields := make([]string, 0, 8)
+	if m.organization != nil {
+		fields = append(fields, devicesecret.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, devicesecret.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, devicesecret.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, devicesecret.FieldUpdatedAt)
+	}
+	if m.device != nil {
+		fields = append(fields, devicesecret.FieldDeviceID)
+	}
+	if m.kind != nil {
+		fields = append(fields, devicesecret.FieldKind)
+	}
+	if m.value != nil {
+		fields = append(fields, devicesecret.FieldValue)
+	}
+	if m.revealed_at != nil {
+		fields = append(fields, devicesecret.FieldRevealedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DeviceSecretMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case devicesecret.FieldOrganizationID:
+		return m.OrganizationID()
+	case devicesecret.FieldProviderID:
+		return m.ProviderID()
+	case devicesecret.FieldCreatedAt:
+		return m.CreatedAt()
+	case devicesecret.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case devicesecret.FieldDeviceID:
+		return m.DeviceID()
+	case devicesecret.FieldKind:
+		return m.Kind()
+	case devicesecret.FieldValue:
+		return m.Value()
+	case devicesecret.FieldRevealedAt:
+		return m.RevealedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DeviceSecretMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case devicesecret.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case devicesecret.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case devicesecret.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case devicesecret.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case devicesecret.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case devicesecret.FieldKind:
+		return m.OldKind(ctx)
+	case devicesecret.FieldValue:
+		return m.OldValue(ctx)
+	case devicesecret.FieldRevealedAt:
+		return m.OldRevealedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown DeviceSecret field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceSecretMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case devicesecret.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case devicesecret.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case devicesecret.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case devicesecret.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case devicesecret.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case devicesecret.FieldKind:
+		v, ok := value.(devicesecret.Kind)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKind(v)
+		return nil
+	case devicesecret.FieldValue:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetValue(v)
+		return nil
+	case devicesecret.FieldRevealedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRevealedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceSecret field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DeviceSecretMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DeviceSecretMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DeviceSecretMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown DeviceSecret numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DeviceSecretMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(devicesecret.FieldRevealedAt) {
+		fields = append(fields, devicesecret.FieldRevealedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DeviceSecretMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DeviceSecretMutation) ClearField(name string) error {
+	switch name {
+	case devicesecret.FieldRevealedAt:
+		m.ClearRevealedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceSecret nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DeviceSecretMutation) ResetField(name string) error {
+	switch name {
+	case devicesecret.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case devicesecret.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case devicesecret.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case devicesecret.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case devicesecret.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case devicesecret.FieldKind:
+		m.ResetKind()
+		return nil
+	case devicesecret.FieldValue:
+		m.ResetValue()
+		return nil
+	case devicesecret.FieldRevealedAt:
+		m.ResetRevealedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceSecret field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DeviceSecretMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, devicesecret.EdgeOrganization)
+	}
+	if m.device != nil {
+		edges = append(edges, devicesecret.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DeviceSecretMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case devicesecret.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case devicesecret.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DeviceSecretMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DeviceSecretMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DeviceSecretMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, devicesecret.EdgeOrganization)
+	}
+	if m.cleareddevice {
+		edges = append(edges, devicesecret.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DeviceSecretMutation) EdgeCleared(name string) bool {
+	switch name {
+	case devicesecret.EdgeOrganization:
+		return m.clearedorganization
+	case devicesecret.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DeviceSecretMutation) ClearEdge(name string) error {
+	switch name {
+	case devicesecret.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case devicesecret.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceSecret unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DeviceSecretMutation) ResetEdge(name string) error {
+	switch name {
+	case devicesecret.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case devicesecret.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown DeviceSecret edge %s", name)
+}
+
+// EnrollmentMutation represents an operation that mutates the Enrollment nodes in the graph.
+type EnrollmentMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	name                *string
+	kind                *enrollment.Kind
+	token_hash          *string
+	token               *[]byte
+	quota               *int
+	addquota            *int
+	used                *int
+	addused             *int
+	expires_at          *time.Time
+	revoked_at          *time.Time
+	rotated_at          *time.Time
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	apple_mdm           *string
+	clearedapple_mdm    bool
+	done                bool
+	oldValue            func(context.Context) (*Enrollment, error)
+	predicates          []predicate.Enrollment
+}
+
+var _ ent.Mutation = (*EnrollmentMutation)(nil)
+
+// enrollmentOption allows management of the mutation configuration using functional options.
+type enrollmentOption func(*EnrollmentMutation)
+
+// newEnrollmentMutation creates new mutation for the Enrollment entity.
+func newEnrollmentMutation(c config, op Op, opts ...enrollmentOption) *EnrollmentMutation {
+	m := &EnrollmentMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeEnrollment,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withEnrollmentID sets the ID field of the mutation.
+func withEnrollmentID(id string) enrollmentOption {
+	return func(m *EnrollmentMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Enrollment
+		)
+		m.oldValue = func(ctx context.Context) (*Enrollment, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Enrollment.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withEnrollment sets the old Enrollment of the mutation.
+func withEnrollment(node *Enrollment) enrollmentOption {
+	return func(m *EnrollmentMutation) {
+		m.oldValue = func(context.Context) (*Enrollment, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m EnrollmentMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m EnrollmentMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Enrollment entities.
+func (m *EnrollmentMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *EnrollmentMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *EnrollmentMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Enrollment.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *EnrollmentMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *EnrollmentMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *EnrollmentMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *EnrollmentMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *EnrollmentMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *EnrollmentMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *EnrollmentMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *EnrollmentMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *EnrollmentMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *EnrollmentMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *EnrollmentMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *EnrollmentMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetAppleMdmID sets the "apple_mdm_id" field.
+func (m *EnrollmentMutation) SetAppleMdmID(s string) {
+	m.apple_mdm = &s
+}
+
+// AppleMdmID returns the value of the "apple_mdm_id" field in the mutation.
+func (m *EnrollmentMutation) AppleMdmID() (r string, exists bool) {
+	v := m.apple_mdm
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAppleMdmID returns the old "apple_mdm_id" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldAppleMdmID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAppleMdmID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAppleMdmID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAppleMdmID: %w", err)
+	}
+	return oldValue.AppleMdmID, nil
+}
+
+// ResetAppleMdmID resets all changes to the "apple_mdm_id" field.
+func (m *EnrollmentMutation) ResetAppleMdmID() {
+	m.apple_mdm = nil
+}
+
+// SetName sets the "name" field.
+func (m *EnrollmentMutation) SetName(s string) {
+	m.name = &s
+}
+
+// Name returns the value of the "name" field in the mutation.
+func (m *EnrollmentMutation) Name() (r string, exists bool) {
+	v := m.name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldName returns the old "name" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldName: %w", err)
+	}
+	return oldValue.Name, nil
+}
+
+// ResetName resets all changes to the "name" field.
+func (m *EnrollmentMutation) ResetName() {
+	m.name = nil
+}
+
+// SetKind sets the "kind" field.
+func (m *EnrollmentMutation) SetKind(e enrollment.Kind) {
+	m.kind = &e
+}
+
+// Kind returns the value of the "kind" field in the mutation.
+func (m *EnrollmentMutation) Kind() (r enrollment.Kind, exists bool) {
+	v := m.kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKind returns the old "kind" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldKind(ctx context.Context) (v enrollment.Kind, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKind: %w", err)
+	}
+	return oldValue.Kind, nil
+}
+
+// ResetKind resets all changes to the "kind" field.
+func (m *EnrollmentMutation) ResetKind() {
+	m.kind = nil
+}
+
+// SetTokenHash sets the "token_hash" field.
+func (m *EnrollmentMutation) SetTokenHash(s string) {
+	m.token_hash = &s
+}
+
+// TokenHash returns the value of the "token_hash" field in the mutation.
+func (m *EnrollmentMutation) TokenHash() (r string, exists bool) {
+	v := m.token_hash
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTokenHash returns the old "token_hash" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldTokenHash(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTokenHash is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTokenHash requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTokenHash: %w", err)
+	}
+	return oldValue.TokenHash, nil
+}
+
+// ResetTokenHash resets all changes to the "token_hash" field.
+func (m *EnrollmentMutation) ResetTokenHash() {
+	m.token_hash = nil
+}
+
+// SetToken sets the "token" field.
+func (m *EnrollmentMutation) SetToken(b []byte) {
+	m.token = &b
+}
+
+// Token returns the value of the "token" field in the mutation.
+func (m *EnrollmentMutation) Token() (r []byte, exists bool) {
+	v := m.token
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldToken returns the old "token" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldToken(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldToken is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldToken requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldToken: %w", err)
+	}
+	return oldValue.Token, nil
+}
+
+// ResetToken resets all changes to the "token" field.
+func (m *EnrollmentMutation) ResetToken() {
+	m.token = nil
+}
+
+// SetQuota sets the "quota" field.
+func (m *EnrollmentMutation) SetQuota(i int) {
+	m.quota = &i
+	m.addquota = nil
+}
+
+// Quota returns the value of the "quota" field in the mutation.
+func (m *EnrollmentMutation) Quota() (r int, exists bool) {
+	v := m.quota
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldQuota returns the old "quota" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldQuota(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldQuota is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldQuota requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldQuota: %w", err)
+	}
+	return oldValue.Quota, nil
+}
+
+// AddQuota adds i to the "quota" field.
+func (m *EnrollmentMutation) AddQuota(i int) {
+	if m.addquota != nil {
+		*m.addquota += i
+	} else {
+		m.addquota = &i
+	}
+}
+
+// AddedQuota returns the value that was added to the "quota" field in this mutation.
+func (m *EnrollmentMutation) AddedQuota() (r int, exists bool) {
+	v := m.addquota
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearQuota clears the value of the "quota" field.
+func (m *EnrollmentMutation) ClearQuota() {
+	m.quota = nil
+	m.addquota = nil
+	m.clearedFields[enrollment.FieldQuota] = struct{}{}
+}
+
+// QuotaCleared returns if the "quota" field was cleared in this mutation.
+func (m *EnrollmentMutation) QuotaCleared() bool {
+	_, ok := m.clearedFields[enrollment.FieldQuota]
+	return ok
+}
+
+// ResetQuota resets all changes to the "quota" field.
+func (m *EnrollmentMutation) ResetQuota() {
+	m.quota = nil
+	m.addquota = nil
+	delete(m.clearedFields, enrollment.FieldQuota)
+}
+
+// SetUsed sets the "used" field.
+func (m *EnrollmentMutation) SetUsed(i int) {
+	m.used = &i
+	m.addused = nil
+}
+
+// Used returns the value of the "used" field in the mutation.
+func (m *EnrollmentMutation) Used() (r int, exists bool) {
+	v := m.used
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUsed returns the old "used" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldUsed(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUsed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUsed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUsed: %w", err)
+	}
+	return oldValue.Used, nil
+}
+
+// AddUsed adds i to the "used" field.
+func (m *EnrollmentMutation) AddUsed(i int) {
+	if m.addused != nil {
+		*m.addused += i
+	} else {
+		m.addused = &i
+	}
+}
+
+// AddedUsed returns the value that was added to the "used" field in this mutation.
+func (m *EnrollmentMutation) AddedUsed() (r int, exists bool) {
+	v := m.addused
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUsed resets all changes to the "used" field.
+func (m *EnrollmentMutation) ResetUsed() {
+	m.used = nil
+	m.addused = nil
+}
+
+// SetExpiresAt sets the "expires_at" field.
+func (m *EnrollmentMutation) SetExpiresAt(t time.Time) {
+	m.expires_at = &t
+}
+
+// ExpiresAt returns the value of the "expires_at" field in the mutation.
+func (m *EnrollmentMutation) ExpiresAt() (r time.Time, exists bool) {
+	v := m.expires_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExpiresAt returns the old "expires_at" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldExpiresAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExpiresAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExpiresAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExpiresAt: %w", err)
+	}
+	return oldValue.ExpiresAt, nil
+}
+
+// ClearExpiresAt clears the value of the "expires_at" field.
+func (m *EnrollmentMutation) ClearExpiresAt() {
+	m.expires_at = nil
+	m.clearedFields[enrollment.FieldExpiresAt] = struct{}{}
+}
+
+// ExpiresAtCleared returns if the "expires_at" field was cleared in this mutation.
+func (m *EnrollmentMutation) ExpiresAtCleared() bool {
+	_, ok := m.clearedFields[enrollment.FieldExpiresAt]
+	return ok
+}
+
+// ResetExpiresAt resets all changes to the "expires_at" field.
+func (m *EnrollmentMutation) ResetExpiresAt() {
+	m.expires_at = nil
+	delete(m.clearedFields, enrollment.FieldExpiresAt)
+}
+
+// SetRevokedAt sets the "revoked_at" field.
+func (m *EnrollmentMutation) SetRevokedAt(t time.Time) {
+	m.revoked_at = &t
+}
+
+// RevokedAt returns the value of the "revoked_at" field in the mutation.
+func (m *EnrollmentMutation) RevokedAt() (r time.Time, exists bool) {
+	v := m.revoked_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRevokedAt returns the old "revoked_at" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldRevokedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRevokedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRevokedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRevokedAt: %w", err)
+	}
+	return oldValue.RevokedAt, nil
+}
+
+// ClearRevokedAt clears the value of the "revoked_at" field.
+func (m *EnrollmentMutation) ClearRevokedAt() {
+	m.revoked_at = nil
+	m.clearedFields[enrollment.FieldRevokedAt] = struct{}{}
+}
+
+// RevokedAtCleared returns if the "revoked_at" field was cleared in this mutation.
+func (m *EnrollmentMutation) RevokedAtCleared() bool {
+	_, ok := m.clearedFields[enrollment.FieldRevokedAt]
+	return ok
+}
+
+// ResetRevokedAt resets all changes to the "revoked_at" field.
+func (m *EnrollmentMutation) ResetRevokedAt() {
+	m.revoked_at = nil
+	delete(m.clearedFields, enrollment.FieldRevokedAt)
+}
+
+// SetRotatedAt sets the "rotated_at" field.
+func (m *EnrollmentMutation) SetRotatedAt(t time.Time) {
+	m.rotated_at = &t
+}
+
+// RotatedAt returns the value of the "rotated_at" field in the mutation.
+func (m *EnrollmentMutation) RotatedAt() (r time.Time, exists bool) {
+	v := m.rotated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRotatedAt returns the old "rotated_at" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldRotatedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRotatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRotatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRotatedAt: %w", err)
+	}
+	return oldValue.RotatedAt, nil
+}
+
+// ClearRotatedAt clears the value of the "rotated_at" field.
+func (m *EnrollmentMutation) ClearRotatedAt() {
+	m.rotated_at = nil
+	m.clearedFields[enrollment.FieldRotatedAt] = struct{}{}
+}
+
+// RotatedAtCleared returns if the "rotated_at" field was cleared in this mutation.
+func (m *EnrollmentMutation) RotatedAtCleared() bool {
+	_, ok := m.clearedFields[enrollment.FieldRotatedAt]
+	return ok
+}
+
+// ResetRotatedAt resets all changes to the "rotated_at" field.
+func (m *EnrollmentMutation) ResetRotatedAt() {
+	m.rotated_at = nil
+	delete(m.clearedFields, enrollment.FieldRotatedAt)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *EnrollmentMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[enrollment.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *EnrollmentMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *EnrollmentMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *EnrollmentMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearAppleMdm clears the "apple_mdm" edge to the AppleMdm entity.
+func (m *EnrollmentMutation) ClearAppleMdm() {
+	m.clearedapple_mdm = true
+	m.clearedFields[enrollment.FieldAppleMdmID] = struct{}{}
+}
+
+// AppleMdmCleared reports if the "apple_mdm" edge to the AppleMdm entity was cleared.
+func (m *EnrollmentMutation) AppleMdmCleared() bool {
+	return m.clearedapple_mdm
+}
+
+// AppleMdmIDs returns the "apple_mdm" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// AppleMdmID instead. It exists only for internal usage by the builders.
+func (m *EnrollmentMutation) AppleMdmIDs() (ids []string) {
+	if id := m.apple_mdm; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetAppleMdm resets all changes to the "apple_mdm" edge.
+func (m *EnrollmentMutation) ResetAppleMdm() {
+	m.apple_mdm = nil
+	m.clearedapple_mdm = false
+}
+
+// Where appends a list predicates to the EnrollmentMutation builder.
+func (m *EnrollmentMutation) Where(ps ...predicate.Enrollment) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the EnrollmentMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *EnrollmentMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Enrollment, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *EnrollmentMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *EnrollmentMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Enrollment).
+func (m *EnrollmentMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *EnrollmentMutation) Fields() []string {
+	fields := make([]string, 0, 14)
+	if m.organization != nil {
+		fields = append(fields, enrollment.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, enrollment.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, enrollment.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, enrollment.FieldUpdatedAt)
+	}
+	if m.apple_mdm != nil {
+		fields = append(fields, enrollment.FieldAppleMdmID)
+	}
+	if m.name != nil {
+		fields = append(fields, enrollment.FieldName)
+	}
+	if m.kind != nil {
+		fields = append(fields, enrollment.FieldKind)
+	}
+	if m.token_hash != nil {
+		fields = append(fields, enrollment.FieldTokenHash)
+	}
+	if m.token != nil {
+		fields = append(fields, enrollment.FieldToken)
+	}
+	if m.quota != nil {
+		fields = append(fields, enrollment.FieldQuota)
+	}
+	if m.used != nil {
+		fields = append(fields, enrollment.FieldUsed)
+	}
+	if m.expires_at != nil {
+		fields = append(fields, enrollment.FieldExpiresAt)
+	}
+	if m.revoked_at != nil {
+		fields = append(fields, enrollment.FieldRevokedAt)
+	}
+	if m.rotated_at != nil {
+		fields = append(fields, enrollment.FieldRotatedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *EnrollmentMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case enrollment.FieldOrganizationID:
+		return m.OrganizationID()
+	case enrollment.FieldProviderID:
+		return m.ProviderID()
+	case enrollment.FieldCreatedAt:
+		return m.CreatedAt()
+	case enrollment.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case enrollment.FieldAppleMdmID:
+		return m.AppleMdmID()
+	case enrollment.FieldName:
+		return m.Name()
+	case enrollment.FieldKind:
+		return m.Kind()
+	case enrollment.FieldTokenHash:
+		return m.TokenHash()
+	case enrollment.FieldToken:
+		return m.Token()
+	case enrollment.FieldQuota:
+		return m.Quota()
+	case enrollment.FieldUsed:
+		return m.Used()
+	case enrollment.FieldExpiresAt:
+		return m.ExpiresAt()
+	case enrollment.FieldRevokedAt:
+		return m.RevokedAt()
+	case enrollment.FieldRotatedAt:
+		return m.RotatedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *EnrollmentMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case enrollment.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case enrollment.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case enrollment.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case enrollment.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case enrollment.FieldAppleMdmID:
+		return m.OldAppleMdmID(ctx)
+	case enrollment.FieldName:
+		return m.OldName(ctx)
+	case enrollment.FieldKind:
+		return m.OldKind(ctx)
+	case enrollment.FieldTokenHash:
+		return m.OldTokenHash(ctx)
+	case enrollment.FieldToken:
+		return m.OldToken(ctx)
+	case enrollment.FieldQuota:
+		return m.OldQuota(ctx)
+	case enrollment.FieldUsed:
+		return m.OldUsed(ctx)
+	case enrollment.FieldExpiresAt:
+		return m.OldExpiresAt(ctx)
+	case enrollment.FieldRevokedAt:
+		return m.OldRevokedAt(ctx)
+	case enrollment.FieldRotatedAt:
+		return m.OldRotatedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Enrollment field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *EnrollmentMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case enrollment.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case enrollment.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case enrollment.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case enrollment.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case enrollment.FieldAppleMdmID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAppleMdmID(v)
+		return nil
+	case enrollment.FieldName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetName(v)
+		return nil
+	case enrollment.FieldKind:
+		v, ok := value.(enrollment.Kind)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKind(v)
+		return nil
+	case enrollment.FieldTokenHash:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTokenHash(v)
+		return nil
+	case enrollment.FieldToken:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetToken(v)
+		return nil
+	case enrollment.FieldQuota:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetQuota(v)
+		return nil
+	case enrollment.FieldUsed:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUsed(v)
+		return nil
+	case enrollment.FieldExpiresAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExpiresAt(v)
+		return nil
+	case enrollment.FieldRevokedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRevokedAt(v)
+		return nil
+	case enrollment.FieldRotatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRotatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Enrollment field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *EnrollmentMutation) AddedFields() []string {
+	var fields []string
+	if m.addquota != nil {
+		fields = append(fields, enrollment.FieldQuota)
+	}
+	if m.addused != nil {
+		fields = append(fields, enrollment.FieldUsed)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *EnrollmentMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case enrollment.FieldQuota:
+		return m.AddedQuota()
+	case enrollment.FieldUsed:
+		return m.AddedUsed()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *EnrollmentMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case enrollment.FieldQuota:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddQuota(v)
+		return nil
+	case enrollment.FieldUsed:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUsed(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Enrollment numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *EnrollmentMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(enrollment.FieldQuota) {
+		fields = append(fields, enrollment.FieldQuota)
+	}
+	if m.FieldCleared(enrollment.FieldExpiresAt) {
+		fields = append(fields, enrollment.FieldExpiresAt)
+	}
+	if m.FieldCleared(enrollment.FieldRevokedAt) {
+		fields = append(fields, enrollment.FieldRevokedAt)
+	}
+	if m.FieldCleared(enrollment.FieldRotatedAt) {
+		fields = append(fields, enrollment.FieldRotatedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *EnrollmentMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *EnrollmentMutation) ClearField(name string) error {
+	switch name {
+	case enrollment.FieldQuota:
+		m.ClearQuota()
+		return nil
+	case enrollment.FieldExpiresAt:
+		m.ClearExpiresAt()
+		return nil
+	case enrollment.FieldRevokedAt:
+		m.ClearRevokedAt()
+		return nil
+	case enrollment.FieldRotatedAt:
+		m.ClearRotatedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Enrollment nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *EnrollmentMutation) ResetField(name string) error {
+	switch name {
+	case enrollment.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case enrollment.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case enrollment.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case enrollment.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case enrollment.FieldAppleMdmID:
+		m.ResetAppleMdmID()
+		return nil
+	case enrollment.FieldName:
+		m.ResetName()
+		return nil
+	case enrollment.FieldKind:
+		m.ResetKind()
+		return nil
+	case enrollment.FieldTokenHash:
+		m.ResetTokenHash()
+		return nil
+	case enrollment.FieldToken:
+		m.ResetToken()
+		return nil
+	case enrollment.FieldQuota:
+		m.ResetQuota()
+		return nil
+	case enrollment.FieldUsed:
+		m.ResetUsed()
+		return nil
+	case enrollment.FieldExpiresAt:
+		m.ResetExpiresAt()
+		return nil
+	case enrollment.FieldRevokedAt:
+		m.ResetRevokedAt()
+		return nil
+	case enrollment.FieldRotatedAt:
+		m.ResetRotatedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Enrollment field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *EnrollmentMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.organization != nil {
+		edges = append(edges, enrollment.EdgeOrganization)
+	}
+	if m.apple_mdm != nil {
+		edges = append(edges, enrollment.EdgeAppleMdm)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *EnrollmentMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case enrollment.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case enrollment.EdgeAppleMdm:
+		if id := m.apple_mdm; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *EnrollmentMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *EnrollmentMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *EnrollmentMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedorganization {
+		edges = append(edges, enrollment.EdgeOrganization)
+	}
+	if m.clearedapple_mdm {
+		edges = append(edges, enrollment.EdgeAppleMdm)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *EnrollmentMutation) EdgeCleared(name string) bool {
+	switch name {
+	case enrollment.EdgeOrganization:
+		return m.clearedorganization
+	case enrollment.EdgeAppleMdm:
+		return m.clearedapple_mdm
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *EnrollmentMutation) ClearEdge(name string) error {
+	switch name {
+	case enrollment.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case enrollment.EdgeAppleMdm:
+		m.ClearAppleMdm()
+		return nil
+	}
+	return fmt.Errorf("unknown Enrollment unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *EnrollmentMutation) ResetEdge(name string) error {
+	switch name {
+	case enrollment.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case enrollment.EdgeAppleMdm:
+		m.ResetAppleMdm()
+		return nil
+	}
+	return fmt.Errorf("unknown Enrollment edge %s", name)
 }
 
 // IdempotencyRecordMutation represents an operation that mutates the IdempotencyRecord nodes in the graph.
@@ -15214,6 +29618,1049 @@ func (m *RoleMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown Role edge %s", name)
+}
+
+// ScepChallengeMutation represents an operation that mutates the ScepChallenge nodes in the graph.
+type ScepChallengeMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *string
+	provider_id         *string
+	created_at          *time.Time
+	updated_at          *time.Time
+	challenge_hash      *string
+	expires_at          *time.Time
+	redeemed_at         *time.Time
+	transaction         *string
+	clearedFields       map[string]struct{}
+	organization        *string
+	clearedorganization bool
+	enrollment          *string
+	clearedenrollment   bool
+	device              *string
+	cleareddevice       bool
+	done                bool
+	oldValue            func(context.Context) (*ScepChallenge, error)
+	predicates          []predicate.ScepChallenge
+}
+
+var _ ent.Mutation = (*ScepChallengeMutation)(nil)
+
+// scepchallengeOption allows management of the mutation configuration using functional options.
+type scepchallengeOption func(*ScepChallengeMutation)
+
+// newScepChallengeMutation creates new mutation for the ScepChallenge entity.
+func newScepChallengeMutation(c config, op Op, opts ...scepchallengeOption) *ScepChallengeMutation {
+	m := &ScepChallengeMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeScepChallenge,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withScepChallengeID sets the ID field of the mutation.
+func withScepChallengeID(id string) scepchallengeOption {
+	return func(m *ScepChallengeMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *ScepChallenge
+		)
+		m.oldValue = func(ctx context.Context) (*ScepChallenge, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().ScepChallenge.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withScepChallenge sets the old ScepChallenge of the mutation.
+func withScepChallenge(node *ScepChallenge) scepchallengeOption {
+	return func(m *ScepChallengeMutation) {
+		m.oldValue = func(context.Context) (*ScepChallenge, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ScepChallengeMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ScepChallengeMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of ScepChallenge entities.
+func (m *ScepChallengeMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ScepChallengeMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ScepChallengeMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().ScepChallenge.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetOrganizationID sets the "organization_id" field.
+func (m *ScepChallengeMutation) SetOrganizationID(s string) {
+	m.organization = &s
+}
+
+// OrganizationID returns the value of the "organization_id" field in the mutation.
+func (m *ScepChallengeMutation) OrganizationID() (r string, exists bool) {
+	v := m.organization
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrganizationID returns the old "organization_id" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldOrganizationID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrganizationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrganizationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrganizationID: %w", err)
+	}
+	return oldValue.OrganizationID, nil
+}
+
+// ResetOrganizationID resets all changes to the "organization_id" field.
+func (m *ScepChallengeMutation) ResetOrganizationID() {
+	m.organization = nil
+}
+
+// SetProviderID sets the "provider_id" field.
+func (m *ScepChallengeMutation) SetProviderID(s string) {
+	m.provider_id = &s
+}
+
+// ProviderID returns the value of the "provider_id" field in the mutation.
+func (m *ScepChallengeMutation) ProviderID() (r string, exists bool) {
+	v := m.provider_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProviderID returns the old "provider_id" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldProviderID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProviderID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProviderID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProviderID: %w", err)
+	}
+	return oldValue.ProviderID, nil
+}
+
+// ResetProviderID resets all changes to the "provider_id" field.
+func (m *ScepChallengeMutation) ResetProviderID() {
+	m.provider_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *ScepChallengeMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *ScepChallengeMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *ScepChallengeMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *ScepChallengeMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *ScepChallengeMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *ScepChallengeMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetChallengeHash sets the "challenge_hash" field.
+func (m *ScepChallengeMutation) SetChallengeHash(s string) {
+	m.challenge_hash = &s
+}
+
+// ChallengeHash returns the value of the "challenge_hash" field in the mutation.
+func (m *ScepChallengeMutation) ChallengeHash() (r string, exists bool) {
+	v := m.challenge_hash
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChallengeHash returns the old "challenge_hash" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldChallengeHash(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChallengeHash is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChallengeHash requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChallengeHash: %w", err)
+	}
+	return oldValue.ChallengeHash, nil
+}
+
+// ResetChallengeHash resets all changes to the "challenge_hash" field.
+func (m *ScepChallengeMutation) ResetChallengeHash() {
+	m.challenge_hash = nil
+}
+
+// SetEnrollmentID sets the "enrollment_id" field.
+func (m *ScepChallengeMutation) SetEnrollmentID(s string) {
+	m.enrollment = &s
+}
+
+// EnrollmentID returns the value of the "enrollment_id" field in the mutation.
+func (m *ScepChallengeMutation) EnrollmentID() (r string, exists bool) {
+	v := m.enrollment
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEnrollmentID returns the old "enrollment_id" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldEnrollmentID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEnrollmentID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEnrollmentID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEnrollmentID: %w", err)
+	}
+	return oldValue.EnrollmentID, nil
+}
+
+// ClearEnrollmentID clears the value of the "enrollment_id" field.
+func (m *ScepChallengeMutation) ClearEnrollmentID() {
+	m.enrollment = nil
+	m.clearedFields[scepchallenge.FieldEnrollmentID] = struct{}{}
+}
+
+// EnrollmentIDCleared returns if the "enrollment_id" field was cleared in this mutation.
+func (m *ScepChallengeMutation) EnrollmentIDCleared() bool {
+	_, ok := m.clearedFields[scepchallenge.FieldEnrollmentID]
+	return ok
+}
+
+// ResetEnrollmentID resets all changes to the "enrollment_id" field.
+func (m *ScepChallengeMutation) ResetEnrollmentID() {
+	m.enrollment = nil
+	delete(m.clearedFields, scepchallenge.FieldEnrollmentID)
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *ScepChallengeMutation) SetDeviceID(s string) {
+	m.device = &s
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *ScepChallengeMutation) DeviceID() (r string, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldDeviceID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ClearDeviceID clears the value of the "device_id" field.
+func (m *ScepChallengeMutation) ClearDeviceID() {
+	m.device = nil
+	m.clearedFields[scepchallenge.FieldDeviceID] = struct{}{}
+}
+
+// DeviceIDCleared returns if the "device_id" field was cleared in this mutation.
+func (m *ScepChallengeMutation) DeviceIDCleared() bool {
+	_, ok := m.clearedFields[scepchallenge.FieldDeviceID]
+	return ok
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *ScepChallengeMutation) ResetDeviceID() {
+	m.device = nil
+	delete(m.clearedFields, scepchallenge.FieldDeviceID)
+}
+
+// SetExpiresAt sets the "expires_at" field.
+func (m *ScepChallengeMutation) SetExpiresAt(t time.Time) {
+	m.expires_at = &t
+}
+
+// ExpiresAt returns the value of the "expires_at" field in the mutation.
+func (m *ScepChallengeMutation) ExpiresAt() (r time.Time, exists bool) {
+	v := m.expires_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExpiresAt returns the old "expires_at" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldExpiresAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExpiresAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExpiresAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExpiresAt: %w", err)
+	}
+	return oldValue.ExpiresAt, nil
+}
+
+// ResetExpiresAt resets all changes to the "expires_at" field.
+func (m *ScepChallengeMutation) ResetExpiresAt() {
+	m.expires_at = nil
+}
+
+// SetRedeemedAt sets the "redeemed_at" field.
+func (m *ScepChallengeMutation) SetRedeemedAt(t time.Time) {
+	m.redeemed_at = &t
+}
+
+// RedeemedAt returns the value of the "redeemed_at" field in the mutation.
+func (m *ScepChallengeMutation) RedeemedAt() (r time.Time, exists bool) {
+	v := m.redeemed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRedeemedAt returns the old "redeemed_at" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldRedeemedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRedeemedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRedeemedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRedeemedAt: %w", err)
+	}
+	return oldValue.RedeemedAt, nil
+}
+
+// ClearRedeemedAt clears the value of the "redeemed_at" field.
+func (m *ScepChallengeMutation) ClearRedeemedAt() {
+	m.redeemed_at = nil
+	m.clearedFields[scepchallenge.FieldRedeemedAt] = struct{}{}
+}
+
+// RedeemedAtCleared returns if the "redeemed_at" field was cleared in this mutation.
+func (m *ScepChallengeMutation) RedeemedAtCleared() bool {
+	_, ok := m.clearedFields[scepchallenge.FieldRedeemedAt]
+	return ok
+}
+
+// ResetRedeemedAt resets all changes to the "redeemed_at" field.
+func (m *ScepChallengeMutation) ResetRedeemedAt() {
+	m.redeemed_at = nil
+	delete(m.clearedFields, scepchallenge.FieldRedeemedAt)
+}
+
+// SetTransaction sets the "transaction" field.
+func (m *ScepChallengeMutation) SetTransaction(s string) {
+	m.transaction = &s
+}
+
+// Transaction returns the value of the "transaction" field in the mutation.
+func (m *ScepChallengeMutation) Transaction() (r string, exists bool) {
+	v := m.transaction
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTransaction returns the old "transaction" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldTransaction(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTransaction is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTransaction requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTransaction: %w", err)
+	}
+	return oldValue.Transaction, nil
+}
+
+// ClearTransaction clears the value of the "transaction" field.
+func (m *ScepChallengeMutation) ClearTransaction() {
+	m.transaction = nil
+	m.clearedFields[scepchallenge.FieldTransaction] = struct{}{}
+}
+
+// TransactionCleared returns if the "transaction" field was cleared in this mutation.
+func (m *ScepChallengeMutation) TransactionCleared() bool {
+	_, ok := m.clearedFields[scepchallenge.FieldTransaction]
+	return ok
+}
+
+// ResetTransaction resets all changes to the "transaction" field.
+func (m *ScepChallengeMutation) ResetTransaction() {
+	m.transaction = nil
+	delete(m.clearedFields, scepchallenge.FieldTransaction)
+}
+
+// ClearOrganization clears the "organization" edge to the Organization entity.
+func (m *ScepChallengeMutation) ClearOrganization() {
+	m.clearedorganization = true
+	m.clearedFields[scepchallenge.FieldOrganizationID] = struct{}{}
+}
+
+// OrganizationCleared reports if the "organization" edge to the Organization entity was cleared.
+func (m *ScepChallengeMutation) OrganizationCleared() bool {
+	return m.clearedorganization
+}
+
+// OrganizationIDs returns the "organization" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// OrganizationID instead. It exists only for internal usage by the builders.
+func (m *ScepChallengeMutation) OrganizationIDs() (ids []string) {
+	if id := m.organization; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetOrganization resets all changes to the "organization" edge.
+func (m *ScepChallengeMutation) ResetOrganization() {
+	m.organization = nil
+	m.clearedorganization = false
+}
+
+// ClearEnrollment clears the "enrollment" edge to the Enrollment entity.
+func (m *ScepChallengeMutation) ClearEnrollment() {
+	m.clearedenrollment = true
+	m.clearedFields[scepchallenge.FieldEnrollmentID] = struct{}{}
+}
+
+// EnrollmentCleared reports if the "enrollment" edge to the Enrollment entity was cleared.
+func (m *ScepChallengeMutation) EnrollmentCleared() bool {
+	return m.EnrollmentIDCleared() || m.clearedenrollment
+}
+
+// EnrollmentIDs returns the "enrollment" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// EnrollmentID instead. It exists only for internal usage by the builders.
+func (m *ScepChallengeMutation) EnrollmentIDs() (ids []string) {
+	if id := m.enrollment; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetEnrollment resets all changes to the "enrollment" edge.
+func (m *ScepChallengeMutation) ResetEnrollment() {
+	m.enrollment = nil
+	m.clearedenrollment = false
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *ScepChallengeMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[scepchallenge.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *ScepChallengeMutation) DeviceCleared() bool {
+	return m.DeviceIDCleared() || m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *ScepChallengeMutation) DeviceIDs() (ids []string) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *ScepChallengeMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the ScepChallengeMutation builder.
+func (m *ScepChallengeMutation) Where(ps ...predicate.ScepChallenge) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ScepChallengeMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ScepChallengeMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.ScepChallenge, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ScepChallengeMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ScepChallengeMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (ScepChallenge).
+func (m *ScepChallengeMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ScepChallengeMutation) Fields() []string {
+	fields := make([]string, 0, 10)
+	if m.organization != nil {
+		fields = append(fields, scepchallenge.FieldOrganizationID)
+	}
+	if m.provider_id != nil {
+		fields = append(fields, scepchallenge.FieldProviderID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, scepchallenge.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, scepchallenge.FieldUpdatedAt)
+	}
+	if m.challenge_hash != nil {
+		fields = append(fields, scepchallenge.FieldChallengeHash)
+	}
+	if m.enrollment != nil {
+		fields = append(fields, scepchallenge.FieldEnrollmentID)
+	}
+	if m.device != nil {
+		fields = append(fields, scepchallenge.FieldDeviceID)
+	}
+	if m.expires_at != nil {
+		fields = append(fields, scepchallenge.FieldExpiresAt)
+	}
+	if m.redeemed_at != nil {
+		fields = append(fields, scepchallenge.FieldRedeemedAt)
+	}
+	if m.transaction != nil {
+		fields = append(fields, scepchallenge.FieldTransaction)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ScepChallengeMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case scepchallenge.FieldOrganizationID:
+		return m.OrganizationID()
+	case scepchallenge.FieldProviderID:
+		return m.ProviderID()
+	case scepchallenge.FieldCreatedAt:
+		return m.CreatedAt()
+	case scepchallenge.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case scepchallenge.FieldChallengeHash:
+		return m.ChallengeHash()
+	case scepchallenge.FieldEnrollmentID:
+		return m.EnrollmentID()
+	case scepchallenge.FieldDeviceID:
+		return m.DeviceID()
+	case scepchallenge.FieldExpiresAt:
+		return m.ExpiresAt()
+	case scepchallenge.FieldRedeemedAt:
+		return m.RedeemedAt()
+	case scepchallenge.FieldTransaction:
+		return m.Transaction()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ScepChallengeMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case scepchallenge.FieldOrganizationID:
+		return m.OldOrganizationID(ctx)
+	case scepchallenge.FieldProviderID:
+		return m.OldProviderID(ctx)
+	case scepchallenge.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case scepchallenge.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case scepchallenge.FieldChallengeHash:
+		return m.OldChallengeHash(ctx)
+	case scepchallenge.FieldEnrollmentID:
+		return m.OldEnrollmentID(ctx)
+	case scepchallenge.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case scepchallenge.FieldExpiresAt:
+		return m.OldExpiresAt(ctx)
+	case scepchallenge.FieldRedeemedAt:
+		return m.OldRedeemedAt(ctx)
+	case scepchallenge.FieldTransaction:
+		return m.OldTransaction(ctx)
+	}
+	return nil, fmt.Errorf("unknown ScepChallenge field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ScepChallengeMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case scepchallenge.FieldOrganizationID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrganizationID(v)
+		return nil
+	case scepchallenge.FieldProviderID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProviderID(v)
+		return nil
+	case scepchallenge.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case scepchallenge.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case scepchallenge.FieldChallengeHash:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChallengeHash(v)
+		return nil
+	case scepchallenge.FieldEnrollmentID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEnrollmentID(v)
+		return nil
+	case scepchallenge.FieldDeviceID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case scepchallenge.FieldExpiresAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExpiresAt(v)
+		return nil
+	case scepchallenge.FieldRedeemedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRedeemedAt(v)
+		return nil
+	case scepchallenge.FieldTransaction:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTransaction(v)
+		return nil
+	}
+	return fmt.Errorf("unknown ScepChallenge field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ScepChallengeMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ScepChallengeMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ScepChallengeMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown ScepChallenge numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ScepChallengeMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(scepchallenge.FieldEnrollmentID) {
+		fields = append(fields, scepchallenge.FieldEnrollmentID)
+	}
+	if m.FieldCleared(scepchallenge.FieldDeviceID) {
+		fields = append(fields, scepchallenge.FieldDeviceID)
+	}
+	if m.FieldCleared(scepchallenge.FieldRedeemedAt) {
+		fields = append(fields, scepchallenge.FieldRedeemedAt)
+	}
+	if m.FieldCleared(scepchallenge.FieldTransaction) {
+		fields = append(fields, scepchallenge.FieldTransaction)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ScepChallengeMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ScepChallengeMutation) ClearField(name string) error {
+	switch name {
+	case scepchallenge.FieldEnrollmentID:
+		m.ClearEnrollmentID()
+		return nil
+	case scepchallenge.FieldDeviceID:
+		m.ClearDeviceID()
+		return nil
+	case scepchallenge.FieldRedeemedAt:
+		m.ClearRedeemedAt()
+		return nil
+	case scepchallenge.FieldTransaction:
+		m.ClearTransaction()
+		return nil
+	}
+	return fmt.Errorf("unknown ScepChallenge nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ScepChallengeMutation) ResetField(name string) error {
+	switch name {
+	case scepchallenge.FieldOrganizationID:
+		m.ResetOrganizationID()
+		return nil
+	case scepchallenge.FieldProviderID:
+		m.ResetProviderID()
+		return nil
+	case scepchallenge.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case scepchallenge.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case scepchallenge.FieldChallengeHash:
+		m.ResetChallengeHash()
+		return nil
+	case scepchallenge.FieldEnrollmentID:
+		m.ResetEnrollmentID()
+		return nil
+	case scepchallenge.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case scepchallenge.FieldExpiresAt:
+		m.ResetExpiresAt()
+		return nil
+	case scepchallenge.FieldRedeemedAt:
+		m.ResetRedeemedAt()
+		return nil
+	case scepchallenge.FieldTransaction:
+		m.ResetTransaction()
+		return nil
+	}
+	return fmt.Errorf("unknown ScepChallenge field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ScepChallengeMutation) AddedEdges() []string {
+	edges := make([]string, 0, 3)
+	if m.organization != nil {
+		edges = append(edges, scepchallenge.EdgeOrganization)
+	}
+	if m.enrollment != nil {
+		edges = append(edges, scepchallenge.EdgeEnrollment)
+	}
+	if m.device != nil {
+		edges = append(edges, scepchallenge.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ScepChallengeMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case scepchallenge.EdgeOrganization:
+		if id := m.organization; id != nil {
+			return []ent.Value{*id}
+		}
+	case scepchallenge.EdgeEnrollment:
+		if id := m.enrollment; id != nil {
+			return []ent.Value{*id}
+		}
+	case scepchallenge.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ScepChallengeMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 3)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ScepChallengeMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ScepChallengeMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 3)
+	if m.clearedorganization {
+		edges = append(edges, scepchallenge.EdgeOrganization)
+	}
+	if m.clearedenrollment {
+		edges = append(edges, scepchallenge.EdgeEnrollment)
+	}
+	if m.cleareddevice {
+		edges = append(edges, scepchallenge.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ScepChallengeMutation) EdgeCleared(name string) bool {
+	switch name {
+	case scepchallenge.EdgeOrganization:
+		return m.clearedorganization
+	case scepchallenge.EdgeEnrollment:
+		return m.clearedenrollment
+	case scepchallenge.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ScepChallengeMutation) ClearEdge(name string) error {
+	switch name {
+	case scepchallenge.EdgeOrganization:
+		m.ClearOrganization()
+		return nil
+	case scepchallenge.EdgeEnrollment:
+		m.ClearEnrollment()
+		return nil
+	case scepchallenge.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown ScepChallenge unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ScepChallengeMutation) ResetEdge(name string) error {
+	switch name {
+	case scepchallenge.EdgeOrganization:
+		m.ResetOrganization()
+		return nil
+	case scepchallenge.EdgeEnrollment:
+		m.ResetEnrollment()
+		return nil
+	case scepchallenge.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown ScepChallenge edge %s", name)
 }
 
 // SessionMutation represents an operation that mutates the Session nodes in the graph.

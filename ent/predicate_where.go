@@ -9,10 +9,21 @@ import (
 	"github.com/bailiwick/bailiwick/ent/administratororganizationlink"
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
 	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketalert"
@@ -62,6 +73,13 @@ func (_q *ApiKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *AppleMdmQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DataKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
@@ -70,6 +88,69 @@ func (_q *DataKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DeviceQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceAppQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceCertificateQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceChannelQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceCommandQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceIdentityQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceOsUpdateQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceProfileQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *DeviceSecretQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *EnrollmentQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
@@ -133,6 +214,13 @@ func (_q *RateSlotQuery) WhereP(ps ...func(*sql.Selector)) {
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *RoleQuery) WhereP(ps ...func(*sql.Selector)) {
+	for _, p := range ps {
+		_q.predicates = append(_q.predicates, p)
+	}
+}
+
+// WhereP adds storage-level predicates: the way in for the tenant filter.
+func (_q *ScepChallengeQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
@@ -252,6 +340,9 @@ func (c *DeviceClient) Detach(ctx context.Context, id string) error {
 	if err := client.Alert.Update().Where(alert.DeviceID(id)).ClearDeviceID().Exec(guard.WithoutTrail(ctx)); err != nil {
 		return err
 	}
+	if err := client.DeviceIdentity.Update().Where(deviceidentity.DeviceID(id)).ClearDeviceID().Exec(guard.WithoutTrail(ctx)); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -298,12 +389,102 @@ func (m *AlertOccurrenceMutation) Places(ctx context.Context) ([]string, error) 
 }
 
 // Places lists the organizations of the rows that the mutation is about.
+func (m *AppleMdmMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().AppleMdm.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(applemdm.ID(id))
+	}
+	return q.GroupBy(applemdm.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
 func (m *DeviceMutation) Places(ctx context.Context) ([]string, error) {
 	q := m.Client().Device.Query().Where(m.predicates...)
 	if id, ok := m.ID(); ok {
 		q.Where(device.ID(id))
 	}
 	return q.GroupBy(device.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceAppMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceApp.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(deviceapp.ID(id))
+	}
+	return q.GroupBy(deviceapp.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceCertificateMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceCertificate.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(devicecertificate.ID(id))
+	}
+	return q.GroupBy(devicecertificate.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceChannelMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceChannel.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(devicechannel.ID(id))
+	}
+	return q.GroupBy(devicechannel.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceCommandMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceCommand.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(devicecommand.ID(id))
+	}
+	return q.GroupBy(devicecommand.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceIdentityMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceIdentity.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(deviceidentity.ID(id))
+	}
+	return q.GroupBy(deviceidentity.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceOsUpdateMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceOsUpdate.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(deviceosupdate.ID(id))
+	}
+	return q.GroupBy(deviceosupdate.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceProfileMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceProfile.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(deviceprofile.ID(id))
+	}
+	return q.GroupBy(deviceprofile.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *DeviceSecretMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().DeviceSecret.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(devicesecret.ID(id))
+	}
+	return q.GroupBy(devicesecret.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *EnrollmentMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().Enrollment.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(enrollment.ID(id))
+	}
+	return q.GroupBy(enrollment.FieldOrganizationID).Strings(ctx)
 }
 
 // Places lists the organizations of the rows that the mutation is about.
@@ -333,6 +514,15 @@ func (m *RoleMutation) Places(ctx context.Context) ([]string, error) {
 	}
 	q.Where(role.OrganizationIDNotNil())
 	return q.GroupBy(role.FieldOrganizationID).Strings(ctx)
+}
+
+// Places lists the organizations of the rows that the mutation is about.
+func (m *ScepChallengeMutation) Places(ctx context.Context) ([]string, error) {
+	q := m.Client().ScepChallenge.Query().Where(m.predicates...)
+	if id, ok := m.ID(); ok {
+		q.Where(scepchallenge.ID(id))
+	}
+	return q.GroupBy(scepchallenge.FieldOrganizationID).Strings(ctx)
 }
 
 // Places lists the organizations of the rows that the mutation is about.
@@ -441,10 +631,30 @@ func TypeOf(prefix string) (table string, ok bool) {
 		return "alert_occurrences", true
 	case "key":
 		return "api_keys", true
+	case "amdm":
+		return "apple_mdms", true
 	case "dk":
 		return "data_keys", true
 	case "dev":
 		return "devices", true
+	case "dapp":
+		return "device_apps", true
+	case "dcrt":
+		return "device_certificates", true
+	case "dch":
+		return "device_channels", true
+	case "dcmd":
+		return "device_commands", true
+	case "did":
+		return "device_identities", true
+	case "dosu":
+		return "device_os_updates", true
+	case "dpro":
+		return "device_profiles", true
+	case "dsec":
+		return "device_secrets", true
+	case "enr":
+		return "enrollments", true
 	case "idem":
 		return "idempotency_records", true
 	case "job":
@@ -463,6 +673,8 @@ func TypeOf(prefix string) (table string, ok bool) {
 		return "rate_slots", true
 	case "role":
 		return "roles", true
+	case "scep":
+		return "scep_challenges", true
 	case "ses":
 		return "sessions", true
 	case "thr":
@@ -507,6 +719,15 @@ type SealedColumn struct {
 func SealedColumns() []SealedColumn {
 	return []SealedColumn{
 		{Table: "administrators", Column: "totp_secret", Tenant: "provider_id"},
+		{Table: "apple_mdms", Column: "push_key", Tenant: "provider_id"},
+		{Table: "apple_mdms", Column: "staged_key", Tenant: "provider_id"},
+		{Table: "apple_mdms", Column: "ca_key", Tenant: "provider_id"},
+		{Table: "apple_mdms", Column: "signing_key", Tenant: "provider_id"},
+		{Table: "device_channels", Column: "unlock_token", Tenant: "provider_id"},
+		{Table: "device_channels", Column: "bootstrap_token", Tenant: "provider_id"},
+		{Table: "device_commands", Column: "sealed_arguments", Tenant: "provider_id"},
+		{Table: "device_secrets", Column: "value", Tenant: "provider_id"},
+		{Table: "enrollments", Column: "token", Tenant: "provider_id"},
 		{Table: "idempotency_records", Column: "result", Tenant: "provider_id"},
 		{Table: "signing_keys", Column: "private_key", Tenant: ""},
 		{Table: "ticketing_integrations", Column: "credentials", Tenant: "provider_id"},
@@ -528,8 +749,28 @@ func ViewPermission(table string) string {
 		return "alert.view_alert"
 	case "api_keys":
 		return "access.view_apikey"
+	case "apple_mdms":
+		return "mdm.view_applemdm"
 	case "devices":
 		return "mdm.view_device"
+	case "device_apps":
+		return "mdm.view_device"
+	case "device_certificates":
+		return "mdm.view_device"
+	case "device_channels":
+		return "mdm.view_device"
+	case "device_commands":
+		return "mdm.view_devicecommand"
+	case "device_identities":
+		return "mdm.view_device"
+	case "device_os_updates":
+		return "mdm.view_device"
+	case "device_profiles":
+		return "mdm.view_device"
+	case "device_secrets":
+		return "mdm.view_device"
+	case "enrollments":
+		return "mdm.view_enrollment"
 	case "jobs":
 		return "job.view_job"
 	case "maintenance_windows":
@@ -579,10 +820,30 @@ func (c *Client) Exists(ctx context.Context, table, id string) (bool, error) {
 		return c.AlertOccurrence.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "api_keys":
 		return c.ApiKey.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "apple_mdms":
+		return c.AppleMdm.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "data_keys":
 		return c.DataKey.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "devices":
 		return c.Device.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_apps":
+		return c.DeviceApp.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_certificates":
+		return c.DeviceCertificate.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_channels":
+		return c.DeviceChannel.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_commands":
+		return c.DeviceCommand.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_identities":
+		return c.DeviceIdentity.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_os_updates":
+		return c.DeviceOsUpdate.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_profiles":
+		return c.DeviceProfile.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "device_secrets":
+		return c.DeviceSecret.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "enrollments":
+		return c.Enrollment.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "idempotency_records":
 		return c.IdempotencyRecord.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "jobs":
@@ -601,6 +862,8 @@ func (c *Client) Exists(ctx context.Context, table, id string) (bool, error) {
 		return c.RateSlot.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "roles":
 		return c.Role.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
+	case "scep_challenges":
+		return c.ScepChallenge.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "sessions":
 		return c.Session.Query().Where(func(s *sql.Selector) { s.Where(sql.EQ(s.C("id"), id)) }).Exist(ctx)
 	case "sign_in_throttles":

@@ -22,10 +22,30 @@ type Tx struct {
 	AlertOccurrence *AlertOccurrenceClient
 	// ApiKey is the client for interacting with the ApiKey builders.
 	ApiKey *ApiKeyClient
+	// AppleMdm is the client for interacting with the AppleMdm builders.
+	AppleMdm *AppleMdmClient
 	// DataKey is the client for interacting with the DataKey builders.
 	DataKey *DataKeyClient
 	// Device is the client for interacting with the Device builders.
 	Device *DeviceClient
+	// DeviceApp is the client for interacting with the DeviceApp builders.
+	DeviceApp *DeviceAppClient
+	// DeviceCertificate is the client for interacting with the DeviceCertificate builders.
+	DeviceCertificate *DeviceCertificateClient
+	// DeviceChannel is the client for interacting with the DeviceChannel builders.
+	DeviceChannel *DeviceChannelClient
+	// DeviceCommand is the client for interacting with the DeviceCommand builders.
+	DeviceCommand *DeviceCommandClient
+	// DeviceIdentity is the client for interacting with the DeviceIdentity builders.
+	DeviceIdentity *DeviceIdentityClient
+	// DeviceOsUpdate is the client for interacting with the DeviceOsUpdate builders.
+	DeviceOsUpdate *DeviceOsUpdateClient
+	// DeviceProfile is the client for interacting with the DeviceProfile builders.
+	DeviceProfile *DeviceProfileClient
+	// DeviceSecret is the client for interacting with the DeviceSecret builders.
+	DeviceSecret *DeviceSecretClient
+	// Enrollment is the client for interacting with the Enrollment builders.
+	Enrollment *EnrollmentClient
 	// IdempotencyRecord is the client for interacting with the IdempotencyRecord builders.
 	IdempotencyRecord *IdempotencyRecordClient
 	// Job is the client for interacting with the Job builders.
@@ -44,6 +64,8 @@ type Tx struct {
 	RateSlot *RateSlotClient
 	// Role is the client for interacting with the Role builders.
 	Role *RoleClient
+	// ScepChallenge is the client for interacting with the ScepChallenge builders.
+	ScepChallenge *ScepChallengeClient
 	// Session is the client for interacting with the Session builders.
 	Session *SessionClient
 	// SignInThrottle is the client for interacting with the SignInThrottle builders.
@@ -210,8 +232,18 @@ func (tx *Tx) init() {
 	tx.Alert = NewAlertClient(tx.config)
 	tx.AlertOccurrence = NewAlertOccurrenceClient(tx.config)
 	tx.ApiKey = NewApiKeyClient(tx.config)
+	tx.AppleMdm = NewAppleMdmClient(tx.config)
 	tx.DataKey = NewDataKeyClient(tx.config)
 	tx.Device = NewDeviceClient(tx.config)
+	tx.DeviceApp = NewDeviceAppClient(tx.config)
+	tx.DeviceCertificate = NewDeviceCertificateClient(tx.config)
+	tx.DeviceChannel = NewDeviceChannelClient(tx.config)
+	tx.DeviceCommand = NewDeviceCommandClient(tx.config)
+	tx.DeviceIdentity = NewDeviceIdentityClient(tx.config)
+	tx.DeviceOsUpdate = NewDeviceOsUpdateClient(tx.config)
+	tx.DeviceProfile = NewDeviceProfileClient(tx.config)
+	tx.DeviceSecret = NewDeviceSecretClient(tx.config)
+	tx.Enrollment = NewEnrollmentClient(tx.config)
 	tx.IdempotencyRecord = NewIdempotencyRecordClient(tx.config)
 	tx.Job = NewJobClient(tx.config)
 	tx.MaintenanceWindow = NewMaintenanceWindowClient(tx.config)
@@ -221,6 +253,7 @@ func (tx *Tx) init() {
 	tx.RateShare = NewRateShareClient(tx.config)
 	tx.RateSlot = NewRateSlotClient(tx.config)
 	tx.Role = NewRoleClient(tx.config)
+	tx.ScepChallenge = NewScepChallengeClient(tx.config)
 	tx.Session = NewSessionClient(tx.config)
 	tx.SignInThrottle = NewSignInThrottleClient(tx.config)
 	tx.SigningKey = NewSigningKeyClient(tx.config)

@@ -51,8 +51,44 @@ func (Device) Fields() []ent.Field {
 			Comment("The operating system's version."),
 		field.String("asset_tag").Optional().MaxLen(255).
 			Comment("The organization's own inventory number."),
+		field.String("model_identifier").Optional().MaxLen(64).
+			Comment("Apple's identifier of the model, such as Mac15,3."),
+		field.String("build_version").Optional().MaxLen(64).
+			Comment("The operating system's build."),
 		field.Bool("enrolled").Default(false).
 			Comment("Whether the device is under management."),
+		field.Bool("supervised").Default(false).
+			Comment("Whether the organization supervises the device."),
+		field.Bool("user_enrollment").Default(false).
+			Comment("Whether it is a person's own device, of which only work is managed."),
+		field.Bool("dep_enrollment").Default(false).
+			Comment("Whether it was enrolled through Automated Device Enrollment."),
+		field.Bool("user_approved_enrollment").Default(false).
+			Comment("Whether its user has approved the management."),
+		field.Bool("apple_silicon").Optional().Nillable().
+			Comment("Whether it is a Mac with Apple silicon; null if unknown or no Mac."),
+		field.Bool("activation_lock_enabled").Optional().Nillable().
+			Comment("Whether its activation lock is on; null if unknown."),
+		field.Bool("passcode_present").Optional().Nillable().
+			Comment("Whether a passcode is set; null if unknown."),
+		field.Bool("disk_encryption_enabled").Optional().Nillable().
+			Comment("Whether the disk is encrypted (FileVault on a Mac); null if unknown."),
+		field.Bool("bootstrap_token_escrowed").Default(false).
+			Comment("Whether its bootstrap token is kept here."),
+		field.Time("inventory_at").Optional().Nillable().
+			Comment("When its inventory was last read."),
+		field.Time("first_enrolled_at").Optional().Nillable().
+			Comment("When it was first enrolled."),
+		field.Time("last_enrolled_at").Optional().Nillable().
+			Comment("When it was last enrolled."),
+		field.Time("checkout_at").Optional().Nillable().
+			Comment("When it left by itself; null if it has not since it was last enrolled."),
+		field.Time("blocked_at").Optional().Nillable().
+			Comment("When it was blocked; null while it may enrol."),
+		field.Time("missing_since").Optional().Nillable().
+			Comment("Since when it counts as missing; null while it does not."),
+		field.Time("certificate_not_after").Optional().Nillable().
+			Comment("When its identity certificate expires."),
 		field.Time("last_seen_at").Optional().Nillable().
 			Comment("When the device last checked in."),
 		field.String("user_id").Optional().Nillable().
@@ -77,6 +113,10 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "name", "id"),
 		index.Fields(guard.OrganizationColumn, "platform", "name", "id"),
 		index.Fields(guard.OrganizationColumn, "user_id"),
+		index.Fields(guard.OrganizationColumn, "udid"),
+		index.Fields(guard.ProviderColumn, "enrolled", "name", "id"),
+		index.Fields(guard.OrganizationColumn, "enrolled", "last_seen_at"),
+		index.Fields(guard.ProviderColumn, "udid"),
 		index.Fields(guard.ProviderColumn, "name", "id"),
 		index.Fields(guard.ProviderColumn, "serial_number"),
 	}

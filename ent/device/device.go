@@ -40,8 +40,44 @@ const (
 	FieldOsVersion = "os_version"
 	// FieldAssetTag holds the string denoting the asset_tag field in the database.
 	FieldAssetTag = "asset_tag"
+	// FieldModelIdentifier holds the string denoting the model_identifier field in the database.
+	FieldModelIdentifier = "model_identifier"
+	// FieldBuildVersion holds the string denoting the build_version field in the database.
+	FieldBuildVersion = "build_version"
 	// FieldEnrolled holds the string denoting the enrolled field in the database.
 	FieldEnrolled = "enrolled"
+	// FieldSupervised holds the string denoting the supervised field in the database.
+	FieldSupervised = "supervised"
+	// FieldUserEnrollment holds the string denoting the user_enrollment field in the database.
+	FieldUserEnrollment = "user_enrollment"
+	// FieldDepEnrollment holds the string denoting the dep_enrollment field in the database.
+	FieldDepEnrollment = "dep_enrollment"
+	// FieldUserApprovedEnrollment holds the string denoting the user_approved_enrollment field in the database.
+	FieldUserApprovedEnrollment = "user_approved_enrollment"
+	// FieldAppleSilicon holds the string denoting the apple_silicon field in the database.
+	FieldAppleSilicon = "apple_silicon"
+	// FieldActivationLockEnabled holds the string denoting the activation_lock_enabled field in the database.
+	FieldActivationLockEnabled = "activation_lock_enabled"
+	// FieldPasscodePresent holds the string denoting the passcode_present field in the database.
+	FieldPasscodePresent = "passcode_present"
+	// FieldDiskEncryptionEnabled holds the string denoting the disk_encryption_enabled field in the database.
+	FieldDiskEncryptionEnabled = "disk_encryption_enabled"
+	// FieldBootstrapTokenEscrowed holds the string denoting the bootstrap_token_escrowed field in the database.
+	FieldBootstrapTokenEscrowed = "bootstrap_token_escrowed"
+	// FieldInventoryAt holds the string denoting the inventory_at field in the database.
+	FieldInventoryAt = "inventory_at"
+	// FieldFirstEnrolledAt holds the string denoting the first_enrolled_at field in the database.
+	FieldFirstEnrolledAt = "first_enrolled_at"
+	// FieldLastEnrolledAt holds the string denoting the last_enrolled_at field in the database.
+	FieldLastEnrolledAt = "last_enrolled_at"
+	// FieldCheckoutAt holds the string denoting the checkout_at field in the database.
+	FieldCheckoutAt = "checkout_at"
+	// FieldBlockedAt holds the string denoting the blocked_at field in the database.
+	FieldBlockedAt = "blocked_at"
+	// FieldMissingSince holds the string denoting the missing_since field in the database.
+	FieldMissingSince = "missing_since"
+	// FieldCertificateNotAfter holds the string denoting the certificate_not_after field in the database.
+	FieldCertificateNotAfter = "certificate_not_after"
 	// FieldLastSeenAt holds the string denoting the last_seen_at field in the database.
 	FieldLastSeenAt = "last_seen_at"
 	// FieldUserID holds the string denoting the user_id field in the database.
@@ -82,7 +118,25 @@ var Columns = []string{
 	FieldModel,
 	FieldOsVersion,
 	FieldAssetTag,
+	FieldModelIdentifier,
+	FieldBuildVersion,
 	FieldEnrolled,
+	FieldSupervised,
+	FieldUserEnrollment,
+	FieldDepEnrollment,
+	FieldUserApprovedEnrollment,
+	FieldAppleSilicon,
+	FieldActivationLockEnabled,
+	FieldPasscodePresent,
+	FieldDiskEncryptionEnabled,
+	FieldBootstrapTokenEscrowed,
+	FieldInventoryAt,
+	FieldFirstEnrolledAt,
+	FieldLastEnrolledAt,
+	FieldCheckoutAt,
+	FieldBlockedAt,
+	FieldMissingSince,
+	FieldCertificateNotAfter,
 	FieldLastSeenAt,
 	FieldUserID,
 }
@@ -127,8 +181,22 @@ var (
 	OsVersionValidator func(string) error
 	// AssetTagValidator is a validator for the "asset_tag" field. It is called by the builders before save.
 	AssetTagValidator func(string) error
+	// ModelIdentifierValidator is a validator for the "model_identifier" field. It is called by the builders before save.
+	ModelIdentifierValidator func(string) error
+	// BuildVersionValidator is a validator for the "build_version" field. It is called by the builders before save.
+	BuildVersionValidator func(string) error
 	// DefaultEnrolled holds the default value on creation for the "enrolled" field.
 	DefaultEnrolled bool
+	// DefaultSupervised holds the default value on creation for the "supervised" field.
+	DefaultSupervised bool
+	// DefaultUserEnrollment holds the default value on creation for the "user_enrollment" field.
+	DefaultUserEnrollment bool
+	// DefaultDepEnrollment holds the default value on creation for the "dep_enrollment" field.
+	DefaultDepEnrollment bool
+	// DefaultUserApprovedEnrollment holds the default value on creation for the "user_approved_enrollment" field.
+	DefaultUserApprovedEnrollment bool
+	// DefaultBootstrapTokenEscrowed holds the default value on creation for the "bootstrap_token_escrowed" field.
+	DefaultBootstrapTokenEscrowed bool
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() string
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -228,9 +296,99 @@ func ByAssetTag(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldAssetTag, opts...).ToFunc()
 }
 
+// ByModelIdentifier orders the results by the model_identifier field.
+func ByModelIdentifier(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldModelIdentifier, opts...).ToFunc()
+}
+
+// ByBuildVersion orders the results by the build_version field.
+func ByBuildVersion(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldBuildVersion, opts...).ToFunc()
+}
+
 // ByEnrolled orders the results by the enrolled field.
 func ByEnrolled(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldEnrolled, opts...).ToFunc()
+}
+
+// BySupervised orders the results by the supervised field.
+func BySupervised(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSupervised, opts...).ToFunc()
+}
+
+// ByUserEnrollment orders the results by the user_enrollment field.
+func ByUserEnrollment(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldUserEnrollment, opts...).ToFunc()
+}
+
+// ByDepEnrollment orders the results by the dep_enrollment field.
+func ByDepEnrollment(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldDepEnrollment, opts...).ToFunc()
+}
+
+// ByUserApprovedEnrollment orders the results by the user_approved_enrollment field.
+func ByUserApprovedEnrollment(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldUserApprovedEnrollment, opts...).ToFunc()
+}
+
+// ByAppleSilicon orders the results by the apple_silicon field.
+func ByAppleSilicon(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAppleSilicon, opts...).ToFunc()
+}
+
+// ByActivationLockEnabled orders the results by the activation_lock_enabled field.
+func ByActivationLockEnabled(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldActivationLockEnabled, opts...).ToFunc()
+}
+
+// ByPasscodePresent orders the results by the passcode_present field.
+func ByPasscodePresent(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPasscodePresent, opts...).ToFunc()
+}
+
+// ByDiskEncryptionEnabled orders the results by the disk_encryption_enabled field.
+func ByDiskEncryptionEnabled(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldDiskEncryptionEnabled, opts...).ToFunc()
+}
+
+// ByBootstrapTokenEscrowed orders the results by the bootstrap_token_escrowed field.
+func ByBootstrapTokenEscrowed(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldBootstrapTokenEscrowed, opts...).ToFunc()
+}
+
+// ByInventoryAt orders the results by the inventory_at field.
+func ByInventoryAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldInventoryAt, opts...).ToFunc()
+}
+
+// ByFirstEnrolledAt orders the results by the first_enrolled_at field.
+func ByFirstEnrolledAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldFirstEnrolledAt, opts...).ToFunc()
+}
+
+// ByLastEnrolledAt orders the results by the last_enrolled_at field.
+func ByLastEnrolledAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLastEnrolledAt, opts...).ToFunc()
+}
+
+// ByCheckoutAt orders the results by the checkout_at field.
+func ByCheckoutAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCheckoutAt, opts...).ToFunc()
+}
+
+// ByBlockedAt orders the results by the blocked_at field.
+func ByBlockedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldBlockedAt, opts...).ToFunc()
+}
+
+// ByMissingSince orders the results by the missing_since field.
+func ByMissingSince(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldMissingSince, opts...).ToFunc()
+}
+
+// ByCertificateNotAfter orders the results by the certificate_not_after field.
+func ByCertificateNotAfter(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCertificateNotAfter, opts...).ToFunc()
 }
 
 // ByLastSeenAt orders the results by the last_seen_at field.

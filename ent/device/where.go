@@ -116,9 +116,99 @@ func AssetTag(v string) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldAssetTag, v))
 }
 
+// ModelIdentifier applies equality check predicate on the "model_identifier" field. It's identical to ModelIdentifierEQ.
+func ModelIdentifier(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldModelIdentifier, v))
+}
+
+// BuildVersion applies equality check predicate on the "build_version" field. It's identical to BuildVersionEQ.
+func BuildVersion(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldBuildVersion, v))
+}
+
 // Enrolled applies equality check predicate on the "enrolled" field. It's identical to EnrolledEQ.
 func Enrolled(v bool) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldEnrolled, v))
+}
+
+// Supervised applies equality check predicate on the "supervised" field. It's identical to SupervisedEQ.
+func Supervised(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldSupervised, v))
+}
+
+// UserEnrollment applies equality check predicate on the "user_enrollment" field. It's identical to UserEnrollmentEQ.
+func UserEnrollment(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldUserEnrollment, v))
+}
+
+// DepEnrollment applies equality check predicate on the "dep_enrollment" field. It's identical to DepEnrollmentEQ.
+func DepEnrollment(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldDepEnrollment, v))
+}
+
+// UserApprovedEnrollment applies equality check predicate on the "user_approved_enrollment" field. It's identical to UserApprovedEnrollmentEQ.
+func UserApprovedEnrollment(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldUserApprovedEnrollment, v))
+}
+
+// AppleSilicon applies equality check predicate on the "apple_silicon" field. It's identical to AppleSiliconEQ.
+func AppleSilicon(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldAppleSilicon, v))
+}
+
+// ActivationLockEnabled applies equality check predicate on the "activation_lock_enabled" field. It's identical to ActivationLockEnabledEQ.
+func ActivationLockEnabled(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldActivationLockEnabled, v))
+}
+
+// PasscodePresent applies equality check predicate on the "passcode_present" field. It's identical to PasscodePresentEQ.
+func PasscodePresent(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldPasscodePresent, v))
+}
+
+// DiskEncryptionEnabled applies equality check predicate on the "disk_encryption_enabled" field. It's identical to DiskEncryptionEnabledEQ.
+func DiskEncryptionEnabled(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldDiskEncryptionEnabled, v))
+}
+
+// BootstrapTokenEscrowed applies equality check predicate on the "bootstrap_token_escrowed" field. It's identical to BootstrapTokenEscrowedEQ.
+func BootstrapTokenEscrowed(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldBootstrapTokenEscrowed, v))
+}
+
+// InventoryAt applies equality check predicate on the "inventory_at" field. It's identical to InventoryAtEQ.
+func InventoryAt(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldInventoryAt, v))
+}
+
+// FirstEnrolledAt applies equality check predicate on the "first_enrolled_at" field. It's identical to FirstEnrolledAtEQ.
+func FirstEnrolledAt(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldFirstEnrolledAt, v))
+}
+
+// LastEnrolledAt applies equality check predicate on the "last_enrolled_at" field. It's identical to LastEnrolledAtEQ.
+func LastEnrolledAt(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldLastEnrolledAt, v))
+}
+
+// CheckoutAt applies equality check predicate on the "checkout_at" field. It's identical to CheckoutAtEQ.
+func CheckoutAt(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldCheckoutAt, v))
+}
+
+// BlockedAt applies equality check predicate on the "blocked_at" field. It's identical to BlockedAtEQ.
+func BlockedAt(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldBlockedAt, v))
+}
+
+// MissingSince applies equality check predicate on the "missing_since" field. It's identical to MissingSinceEQ.
+func MissingSince(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldMissingSince, v))
+}
+
+// CertificateNotAfter applies equality check predicate on the "certificate_not_after" field. It's identical to CertificateNotAfterEQ.
+func CertificateNotAfter(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldCertificateNotAfter, v))
 }
 
 // LastSeenAt applies equality check predicate on the "last_seen_at" field. It's identical to LastSeenAtEQ.
@@ -791,6 +881,156 @@ func AssetTagContainsFold(v string) predicate.Device {
 	return predicate.Device(sql.FieldContainsFold(FieldAssetTag, v))
 }
 
+// ModelIdentifierEQ applies the EQ predicate on the "model_identifier" field.
+func ModelIdentifierEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierNEQ applies the NEQ predicate on the "model_identifier" field.
+func ModelIdentifierNEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierIn applies the In predicate on the "model_identifier" field.
+func ModelIdentifierIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldModelIdentifier, vs...))
+}
+
+// ModelIdentifierNotIn applies the NotIn predicate on the "model_identifier" field.
+func ModelIdentifierNotIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldModelIdentifier, vs...))
+}
+
+// ModelIdentifierGT applies the GT predicate on the "model_identifier" field.
+func ModelIdentifierGT(v string) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierGTE applies the GTE predicate on the "model_identifier" field.
+func ModelIdentifierGTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierLT applies the LT predicate on the "model_identifier" field.
+func ModelIdentifierLT(v string) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierLTE applies the LTE predicate on the "model_identifier" field.
+func ModelIdentifierLTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierContains applies the Contains predicate on the "model_identifier" field.
+func ModelIdentifierContains(v string) predicate.Device {
+	return predicate.Device(sql.FieldContains(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierHasPrefix applies the HasPrefix predicate on the "model_identifier" field.
+func ModelIdentifierHasPrefix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasPrefix(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierHasSuffix applies the HasSuffix predicate on the "model_identifier" field.
+func ModelIdentifierHasSuffix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasSuffix(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierIsNil applies the IsNil predicate on the "model_identifier" field.
+func ModelIdentifierIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldModelIdentifier))
+}
+
+// ModelIdentifierNotNil applies the NotNil predicate on the "model_identifier" field.
+func ModelIdentifierNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldModelIdentifier))
+}
+
+// ModelIdentifierEqualFold applies the EqualFold predicate on the "model_identifier" field.
+func ModelIdentifierEqualFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldEqualFold(FieldModelIdentifier, v))
+}
+
+// ModelIdentifierContainsFold applies the ContainsFold predicate on the "model_identifier" field.
+func ModelIdentifierContainsFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldContainsFold(FieldModelIdentifier, v))
+}
+
+// BuildVersionEQ applies the EQ predicate on the "build_version" field.
+func BuildVersionEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldBuildVersion, v))
+}
+
+// BuildVersionNEQ applies the NEQ predicate on the "build_version" field.
+func BuildVersionNEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldBuildVersion, v))
+}
+
+// BuildVersionIn applies the In predicate on the "build_version" field.
+func BuildVersionIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldBuildVersion, vs...))
+}
+
+// BuildVersionNotIn applies the NotIn predicate on the "build_version" field.
+func BuildVersionNotIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldBuildVersion, vs...))
+}
+
+// BuildVersionGT applies the GT predicate on the "build_version" field.
+func BuildVersionGT(v string) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldBuildVersion, v))
+}
+
+// BuildVersionGTE applies the GTE predicate on the "build_version" field.
+func BuildVersionGTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldBuildVersion, v))
+}
+
+// BuildVersionLT applies the LT predicate on the "build_version" field.
+func BuildVersionLT(v string) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldBuildVersion, v))
+}
+
+// BuildVersionLTE applies the LTE predicate on the "build_version" field.
+func BuildVersionLTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldBuildVersion, v))
+}
+
+// BuildVersionContains applies the Contains predicate on the "build_version" field.
+func BuildVersionContains(v string) predicate.Device {
+	return predicate.Device(sql.FieldContains(FieldBuildVersion, v))
+}
+
+// BuildVersionHasPrefix applies the HasPrefix predicate on the "build_version" field.
+func BuildVersionHasPrefix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasPrefix(FieldBuildVersion, v))
+}
+
+// BuildVersionHasSuffix applies the HasSuffix predicate on the "build_version" field.
+func BuildVersionHasSuffix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasSuffix(FieldBuildVersion, v))
+}
+
+// BuildVersionIsNil applies the IsNil predicate on the "build_version" field.
+func BuildVersionIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldBuildVersion))
+}
+
+// BuildVersionNotNil applies the NotNil predicate on the "build_version" field.
+func BuildVersionNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldBuildVersion))
+}
+
+// BuildVersionEqualFold applies the EqualFold predicate on the "build_version" field.
+func BuildVersionEqualFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldEqualFold(FieldBuildVersion, v))
+}
+
+// BuildVersionContainsFold applies the ContainsFold predicate on the "build_version" field.
+func BuildVersionContainsFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldContainsFold(FieldBuildVersion, v))
+}
+
 // EnrolledEQ applies the EQ predicate on the "enrolled" field.
 func EnrolledEQ(v bool) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldEnrolled, v))
@@ -799,6 +1039,486 @@ func EnrolledEQ(v bool) predicate.Device {
 // EnrolledNEQ applies the NEQ predicate on the "enrolled" field.
 func EnrolledNEQ(v bool) predicate.Device {
 	return predicate.Device(sql.FieldNEQ(FieldEnrolled, v))
+}
+
+// SupervisedEQ applies the EQ predicate on the "supervised" field.
+func SupervisedEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldSupervised, v))
+}
+
+// SupervisedNEQ applies the NEQ predicate on the "supervised" field.
+func SupervisedNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldSupervised, v))
+}
+
+// UserEnrollmentEQ applies the EQ predicate on the "user_enrollment" field.
+func UserEnrollmentEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldUserEnrollment, v))
+}
+
+// UserEnrollmentNEQ applies the NEQ predicate on the "user_enrollment" field.
+func UserEnrollmentNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldUserEnrollment, v))
+}
+
+// DepEnrollmentEQ applies the EQ predicate on the "dep_enrollment" field.
+func DepEnrollmentEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldDepEnrollment, v))
+}
+
+// DepEnrollmentNEQ applies the NEQ predicate on the "dep_enrollment" field.
+func DepEnrollmentNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldDepEnrollment, v))
+}
+
+// UserApprovedEnrollmentEQ applies the EQ predicate on the "user_approved_enrollment" field.
+func UserApprovedEnrollmentEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldUserApprovedEnrollment, v))
+}
+
+// UserApprovedEnrollmentNEQ applies the NEQ predicate on the "user_approved_enrollment" field.
+func UserApprovedEnrollmentNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldUserApprovedEnrollment, v))
+}
+
+// AppleSiliconEQ applies the EQ predicate on the "apple_silicon" field.
+func AppleSiliconEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldAppleSilicon, v))
+}
+
+// AppleSiliconNEQ applies the NEQ predicate on the "apple_silicon" field.
+func AppleSiliconNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldAppleSilicon, v))
+}
+
+// AppleSiliconIsNil applies the IsNil predicate on the "apple_silicon" field.
+func AppleSiliconIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldAppleSilicon))
+}
+
+// AppleSiliconNotNil applies the NotNil predicate on the "apple_silicon" field.
+func AppleSiliconNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldAppleSilicon))
+}
+
+// ActivationLockEnabledEQ applies the EQ predicate on the "activation_lock_enabled" field.
+func ActivationLockEnabledEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldActivationLockEnabled, v))
+}
+
+// ActivationLockEnabledNEQ applies the NEQ predicate on the "activation_lock_enabled" field.
+func ActivationLockEnabledNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldActivationLockEnabled, v))
+}
+
+// ActivationLockEnabledIsNil applies the IsNil predicate on the "activation_lock_enabled" field.
+func ActivationLockEnabledIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldActivationLockEnabled))
+}
+
+// ActivationLockEnabledNotNil applies the NotNil predicate on the "activation_lock_enabled" field.
+func ActivationLockEnabledNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldActivationLockEnabled))
+}
+
+// PasscodePresentEQ applies the EQ predicate on the "passcode_present" field.
+func PasscodePresentEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldPasscodePresent, v))
+}
+
+// PasscodePresentNEQ applies the NEQ predicate on the "passcode_present" field.
+func PasscodePresentNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldPasscodePresent, v))
+}
+
+// PasscodePresentIsNil applies the IsNil predicate on the "passcode_present" field.
+func PasscodePresentIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldPasscodePresent))
+}
+
+// PasscodePresentNotNil applies the NotNil predicate on the "passcode_present" field.
+func PasscodePresentNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldPasscodePresent))
+}
+
+// DiskEncryptionEnabledEQ applies the EQ predicate on the "disk_encryption_enabled" field.
+func DiskEncryptionEnabledEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldDiskEncryptionEnabled, v))
+}
+
+// DiskEncryptionEnabledNEQ applies the NEQ predicate on the "disk_encryption_enabled" field.
+func DiskEncryptionEnabledNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldDiskEncryptionEnabled, v))
+}
+
+// DiskEncryptionEnabledIsNil applies the IsNil predicate on the "disk_encryption_enabled" field.
+func DiskEncryptionEnabledIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldDiskEncryptionEnabled))
+}
+
+// DiskEncryptionEnabledNotNil applies the NotNil predicate on the "disk_encryption_enabled" field.
+func DiskEncryptionEnabledNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldDiskEncryptionEnabled))
+}
+
+// BootstrapTokenEscrowedEQ applies the EQ predicate on the "bootstrap_token_escrowed" field.
+func BootstrapTokenEscrowedEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldBootstrapTokenEscrowed, v))
+}
+
+// BootstrapTokenEscrowedNEQ applies the NEQ predicate on the "bootstrap_token_escrowed" field.
+func BootstrapTokenEscrowedNEQ(v bool) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldBootstrapTokenEscrowed, v))
+}
+
+// InventoryAtEQ applies the EQ predicate on the "inventory_at" field.
+func InventoryAtEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldInventoryAt, v))
+}
+
+// InventoryAtNEQ applies the NEQ predicate on the "inventory_at" field.
+func InventoryAtNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldInventoryAt, v))
+}
+
+// InventoryAtIn applies the In predicate on the "inventory_at" field.
+func InventoryAtIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldInventoryAt, vs...))
+}
+
+// InventoryAtNotIn applies the NotIn predicate on the "inventory_at" field.
+func InventoryAtNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldInventoryAt, vs...))
+}
+
+// InventoryAtGT applies the GT predicate on the "inventory_at" field.
+func InventoryAtGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldInventoryAt, v))
+}
+
+// InventoryAtGTE applies the GTE predicate on the "inventory_at" field.
+func InventoryAtGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldInventoryAt, v))
+}
+
+// InventoryAtLT applies the LT predicate on the "inventory_at" field.
+func InventoryAtLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldInventoryAt, v))
+}
+
+// InventoryAtLTE applies the LTE predicate on the "inventory_at" field.
+func InventoryAtLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldInventoryAt, v))
+}
+
+// InventoryAtIsNil applies the IsNil predicate on the "inventory_at" field.
+func InventoryAtIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldInventoryAt))
+}
+
+// InventoryAtNotNil applies the NotNil predicate on the "inventory_at" field.
+func InventoryAtNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldInventoryAt))
+}
+
+// FirstEnrolledAtEQ applies the EQ predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldFirstEnrolledAt, v))
+}
+
+// FirstEnrolledAtNEQ applies the NEQ predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldFirstEnrolledAt, v))
+}
+
+// FirstEnrolledAtIn applies the In predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldFirstEnrolledAt, vs...))
+}
+
+// FirstEnrolledAtNotIn applies the NotIn predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldFirstEnrolledAt, vs...))
+}
+
+// FirstEnrolledAtGT applies the GT predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldFirstEnrolledAt, v))
+}
+
+// FirstEnrolledAtGTE applies the GTE predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldFirstEnrolledAt, v))
+}
+
+// FirstEnrolledAtLT applies the LT predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldFirstEnrolledAt, v))
+}
+
+// FirstEnrolledAtLTE applies the LTE predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldFirstEnrolledAt, v))
+}
+
+// FirstEnrolledAtIsNil applies the IsNil predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldFirstEnrolledAt))
+}
+
+// FirstEnrolledAtNotNil applies the NotNil predicate on the "first_enrolled_at" field.
+func FirstEnrolledAtNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldFirstEnrolledAt))
+}
+
+// LastEnrolledAtEQ applies the EQ predicate on the "last_enrolled_at" field.
+func LastEnrolledAtEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldLastEnrolledAt, v))
+}
+
+// LastEnrolledAtNEQ applies the NEQ predicate on the "last_enrolled_at" field.
+func LastEnrolledAtNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldLastEnrolledAt, v))
+}
+
+// LastEnrolledAtIn applies the In predicate on the "last_enrolled_at" field.
+func LastEnrolledAtIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldLastEnrolledAt, vs...))
+}
+
+// LastEnrolledAtNotIn applies the NotIn predicate on the "last_enrolled_at" field.
+func LastEnrolledAtNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldLastEnrolledAt, vs...))
+}
+
+// LastEnrolledAtGT applies the GT predicate on the "last_enrolled_at" field.
+func LastEnrolledAtGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldLastEnrolledAt, v))
+}
+
+// LastEnrolledAtGTE applies the GTE predicate on the "last_enrolled_at" field.
+func LastEnrolledAtGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldLastEnrolledAt, v))
+}
+
+// LastEnrolledAtLT applies the LT predicate on the "last_enrolled_at" field.
+func LastEnrolledAtLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldLastEnrolledAt, v))
+}
+
+// LastEnrolledAtLTE applies the LTE predicate on the "last_enrolled_at" field.
+func LastEnrolledAtLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldLastEnrolledAt, v))
+}
+
+// LastEnrolledAtIsNil applies the IsNil predicate on the "last_enrolled_at" field.
+func LastEnrolledAtIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldLastEnrolledAt))
+}
+
+// LastEnrolledAtNotNil applies the NotNil predicate on the "last_enrolled_at" field.
+func LastEnrolledAtNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldLastEnrolledAt))
+}
+
+// CheckoutAtEQ applies the EQ predicate on the "checkout_at" field.
+func CheckoutAtEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldCheckoutAt, v))
+}
+
+// CheckoutAtNEQ applies the NEQ predicate on the "checkout_at" field.
+func CheckoutAtNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldCheckoutAt, v))
+}
+
+// CheckoutAtIn applies the In predicate on the "checkout_at" field.
+func CheckoutAtIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldCheckoutAt, vs...))
+}
+
+// CheckoutAtNotIn applies the NotIn predicate on the "checkout_at" field.
+func CheckoutAtNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldCheckoutAt, vs...))
+}
+
+// CheckoutAtGT applies the GT predicate on the "checkout_at" field.
+func CheckoutAtGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldCheckoutAt, v))
+}
+
+// CheckoutAtGTE applies the GTE predicate on the "checkout_at" field.
+func CheckoutAtGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldCheckoutAt, v))
+}
+
+// CheckoutAtLT applies the LT predicate on the "checkout_at" field.
+func CheckoutAtLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldCheckoutAt, v))
+}
+
+// CheckoutAtLTE applies the LTE predicate on the "checkout_at" field.
+func CheckoutAtLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldCheckoutAt, v))
+}
+
+// CheckoutAtIsNil applies the IsNil predicate on the "checkout_at" field.
+func CheckoutAtIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldCheckoutAt))
+}
+
+// CheckoutAtNotNil applies the NotNil predicate on the "checkout_at" field.
+func CheckoutAtNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldCheckoutAt))
+}
+
+// BlockedAtEQ applies the EQ predicate on the "blocked_at" field.
+func BlockedAtEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldBlockedAt, v))
+}
+
+// BlockedAtNEQ applies the NEQ predicate on the "blocked_at" field.
+func BlockedAtNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldBlockedAt, v))
+}
+
+// BlockedAtIn applies the In predicate on the "blocked_at" field.
+func BlockedAtIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldBlockedAt, vs...))
+}
+
+// BlockedAtNotIn applies the NotIn predicate on the "blocked_at" field.
+func BlockedAtNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldBlockedAt, vs...))
+}
+
+// BlockedAtGT applies the GT predicate on the "blocked_at" field.
+func BlockedAtGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldBlockedAt, v))
+}
+
+// BlockedAtGTE applies the GTE predicate on the "blocked_at" field.
+func BlockedAtGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldBlockedAt, v))
+}
+
+// BlockedAtLT applies the LT predicate on the "blocked_at" field.
+func BlockedAtLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldBlockedAt, v))
+}
+
+// BlockedAtLTE applies the LTE predicate on the "blocked_at" field.
+func BlockedAtLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldBlockedAt, v))
+}
+
+// BlockedAtIsNil applies the IsNil predicate on the "blocked_at" field.
+func BlockedAtIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldBlockedAt))
+}
+
+// BlockedAtNotNil applies the NotNil predicate on the "blocked_at" field.
+func BlockedAtNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldBlockedAt))
+}
+
+// MissingSinceEQ applies the EQ predicate on the "missing_since" field.
+func MissingSinceEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldMissingSince, v))
+}
+
+// MissingSinceNEQ applies the NEQ predicate on the "missing_since" field.
+func MissingSinceNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldMissingSince, v))
+}
+
+// MissingSinceIn applies the In predicate on the "missing_since" field.
+func MissingSinceIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldMissingSince, vs...))
+}
+
+// MissingSinceNotIn applies the NotIn predicate on the "missing_since" field.
+func MissingSinceNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldMissingSince, vs...))
+}
+
+// MissingSinceGT applies the GT predicate on the "missing_since" field.
+func MissingSinceGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldMissingSince, v))
+}
+
+// MissingSinceGTE applies the GTE predicate on the "missing_since" field.
+func MissingSinceGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldMissingSince, v))
+}
+
+// MissingSinceLT applies the LT predicate on the "missing_since" field.
+func MissingSinceLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldMissingSince, v))
+}
+
+// MissingSinceLTE applies the LTE predicate on the "missing_since" field.
+func MissingSinceLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldMissingSince, v))
+}
+
+// MissingSinceIsNil applies the IsNil predicate on the "missing_since" field.
+func MissingSinceIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldMissingSince))
+}
+
+// MissingSinceNotNil applies the NotNil predicate on the "missing_since" field.
+func MissingSinceNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldMissingSince))
+}
+
+// CertificateNotAfterEQ applies the EQ predicate on the "certificate_not_after" field.
+func CertificateNotAfterEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldCertificateNotAfter, v))
+}
+
+// CertificateNotAfterNEQ applies the NEQ predicate on the "certificate_not_after" field.
+func CertificateNotAfterNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldCertificateNotAfter, v))
+}
+
+// CertificateNotAfterIn applies the In predicate on the "certificate_not_after" field.
+func CertificateNotAfterIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldCertificateNotAfter, vs...))
+}
+
+// CertificateNotAfterNotIn applies the NotIn predicate on the "certificate_not_after" field.
+func CertificateNotAfterNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldCertificateNotAfter, vs...))
+}
+
+// CertificateNotAfterGT applies the GT predicate on the "certificate_not_after" field.
+func CertificateNotAfterGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldCertificateNotAfter, v))
+}
+
+// CertificateNotAfterGTE applies the GTE predicate on the "certificate_not_after" field.
+func CertificateNotAfterGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldCertificateNotAfter, v))
+}
+
+// CertificateNotAfterLT applies the LT predicate on the "certificate_not_after" field.
+func CertificateNotAfterLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldCertificateNotAfter, v))
+}
+
+// CertificateNotAfterLTE applies the LTE predicate on the "certificate_not_after" field.
+func CertificateNotAfterLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldCertificateNotAfter, v))
+}
+
+// CertificateNotAfterIsNil applies the IsNil predicate on the "certificate_not_after" field.
+func CertificateNotAfterIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldCertificateNotAfter))
+}
+
+// CertificateNotAfterNotNil applies the NotNil predicate on the "certificate_not_after" field.
+func CertificateNotAfterNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldCertificateNotAfter))
 }
 
 // LastSeenAtEQ applies the EQ predicate on the "last_seen_at" field.

@@ -69,6 +69,18 @@ func (f ApiKeyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, erro
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ApiKeyMutation", m)
 }
 
+// The AppleMdmFunc type is an adapter to allow the use of ordinary
+// function as AppleMdm mutator.
+type AppleMdmFunc func(context.Context, *ent.AppleMdmMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AppleMdmFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.AppleMdmMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AppleMdmMutation", m)
+}
+
 // The DataKeyFunc type is an adapter to allow the use of ordinary
 // function as DataKey mutator.
 type DataKeyFunc func(context.Context, *ent.DataKeyMutation) (ent.Value, error)
@@ -91,6 +103,114 @@ func (f DeviceFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, erro
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceMutation", m)
+}
+
+// The DeviceAppFunc type is an adapter to allow the use of ordinary
+// function as DeviceApp mutator.
+type DeviceAppFunc func(context.Context, *ent.DeviceAppMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceAppFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceAppMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceAppMutation", m)
+}
+
+// The DeviceCertificateFunc type is an adapter to allow the use of ordinary
+// function as DeviceCertificate mutator.
+type DeviceCertificateFunc func(context.Context, *ent.DeviceCertificateMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceCertificateFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceCertificateMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceCertificateMutation", m)
+}
+
+// The DeviceChannelFunc type is an adapter to allow the use of ordinary
+// function as DeviceChannel mutator.
+type DeviceChannelFunc func(context.Context, *ent.DeviceChannelMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceChannelFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceChannelMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceChannelMutation", m)
+}
+
+// The DeviceCommandFunc type is an adapter to allow the use of ordinary
+// function as DeviceCommand mutator.
+type DeviceCommandFunc func(context.Context, *ent.DeviceCommandMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceCommandFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceCommandMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceCommandMutation", m)
+}
+
+// The DeviceIdentityFunc type is an adapter to allow the use of ordinary
+// function as DeviceIdentity mutator.
+type DeviceIdentityFunc func(context.Context, *ent.DeviceIdentityMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceIdentityFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceIdentityMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceIdentityMutation", m)
+}
+
+// The DeviceOsUpdateFunc type is an adapter to allow the use of ordinary
+// function as DeviceOsUpdate mutator.
+type DeviceOsUpdateFunc func(context.Context, *ent.DeviceOsUpdateMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceOsUpdateFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceOsUpdateMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceOsUpdateMutation", m)
+}
+
+// The DeviceProfileFunc type is an adapter to allow the use of ordinary
+// function as DeviceProfile mutator.
+type DeviceProfileFunc func(context.Context, *ent.DeviceProfileMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceProfileFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceProfileMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceProfileMutation", m)
+}
+
+// The DeviceSecretFunc type is an adapter to allow the use of ordinary
+// function as DeviceSecret mutator.
+type DeviceSecretFunc func(context.Context, *ent.DeviceSecretMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DeviceSecretFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.DeviceSecretMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DeviceSecretMutation", m)
+}
+
+// The EnrollmentFunc type is an adapter to allow the use of ordinary
+// function as Enrollment mutator.
+type EnrollmentFunc func(context.Context, *ent.EnrollmentMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f EnrollmentFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.EnrollmentMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.EnrollmentMutation", m)
 }
 
 // The IdempotencyRecordFunc type is an adapter to allow the use of ordinary
@@ -199,6 +319,18 @@ func (f RoleFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error)
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RoleMutation", m)
+}
+
+// The ScepChallengeFunc type is an adapter to allow the use of ordinary
+// function as ScepChallenge mutator.
+type ScepChallengeFunc func(context.Context, *ent.ScepChallengeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ScepChallengeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ScepChallengeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ScepChallengeMutation", m)
 }
 
 // The SessionFunc type is an adapter to allow the use of ordinary

@@ -372,6 +372,77 @@ var (
 			},
 		},
 	}
+	// AppleMdmsColumns holds the columns for the "apple_mdms" table.
+	AppleMdmsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "name", Type: field.TypeString, Size: 255},
+		{Name: "allow_mobile_user_enrollment", Type: field.TypeBool, Default: false},
+		{Name: "sign_message", Type: field.TypeBool, Default: true},
+		{Name: "inventory_interval_hours", Type: field.TypeInt, Default: 24},
+		{Name: "missing_after_days", Type: field.TypeInt, Default: 14},
+		{Name: "history_days", Type: field.TypeInt, Default: 90},
+		{Name: "enrollment_limit", Type: field.TypeInt, Nullable: true},
+		{Name: "topic", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "certificate_not_before", Type: field.TypeTime, Nullable: true},
+		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
+		{Name: "certificate_serial_number", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "creator_apple_id", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "push_status", Type: field.TypeEnum, Enums: []string{"MISSING", "ACTIVE", "EXPIRED", "REFUSED"}, Default: "MISSING"},
+		{Name: "expiry_warned_days", Type: field.TypeInt, Default: 0},
+		{Name: "push_certificate", Type: field.TypeBytes, Nullable: true},
+		{Name: "push_key", Type: field.TypeBytes, Nullable: true},
+		{Name: "staged_key", Type: field.TypeBytes, Nullable: true},
+		{Name: "staged_csr", Type: field.TypeBytes, Nullable: true},
+		{Name: "ca_certificate", Type: field.TypeBytes, Nullable: true},
+		{Name: "ca_key", Type: field.TypeBytes, Nullable: true},
+		{Name: "signing_certificate", Type: field.TypeBytes, Nullable: true},
+		{Name: "signing_key", Type: field.TypeBytes, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+	}
+	// AppleMdmsTable holds the schema information for the "apple_mdms" table.
+	AppleMdmsTable = &schema.Table{
+		Name:       "apple_mdms",
+		Columns:    AppleMdmsColumns,
+		PrimaryKey: []*schema.Column{AppleMdmsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "apple_mdms_organizations_organization",
+				Columns:    []*schema.Column{AppleMdmsColumns[26]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "applemdm_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{AppleMdmsColumns[26], AppleMdmsColumns[0]},
+			},
+			{
+				Name:    "applemdm_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{AppleMdmsColumns[1], AppleMdmsColumns[0]},
+			},
+			{
+				Name:    "applemdm_organization_id",
+				Unique:  true,
+				Columns: []*schema.Column{AppleMdmsColumns[26]},
+			},
+			{
+				Name:    "applemdm_provider_id_certificate_not_after_id",
+				Unique:  false,
+				Columns: []*schema.Column{AppleMdmsColumns[1], AppleMdmsColumns[13], AppleMdmsColumns[0]},
+			},
+			{
+				Name:    "applemdm_certificate_not_after",
+				Unique:  false,
+				Columns: []*schema.Column{AppleMdmsColumns[13]},
+			},
+		},
+	}
 	// DataKeysColumns holds the columns for the "data_keys" table.
 	DataKeysColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 90},
@@ -407,7 +478,25 @@ var (
 		{Name: "model", Type: field.TypeString, Nullable: true, Size: 255},
 		{Name: "os_version", Type: field.TypeString, Nullable: true, Size: 64},
 		{Name: "asset_tag", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "model_identifier", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "build_version", Type: field.TypeString, Nullable: true, Size: 64},
 		{Name: "enrolled", Type: field.TypeBool, Default: false},
+		{Name: "supervised", Type: field.TypeBool, Default: false},
+		{Name: "user_enrollment", Type: field.TypeBool, Default: false},
+		{Name: "dep_enrollment", Type: field.TypeBool, Default: false},
+		{Name: "user_approved_enrollment", Type: field.TypeBool, Default: false},
+		{Name: "apple_silicon", Type: field.TypeBool, Nullable: true},
+		{Name: "activation_lock_enabled", Type: field.TypeBool, Nullable: true},
+		{Name: "passcode_present", Type: field.TypeBool, Nullable: true},
+		{Name: "disk_encryption_enabled", Type: field.TypeBool, Nullable: true},
+		{Name: "bootstrap_token_escrowed", Type: field.TypeBool, Default: false},
+		{Name: "inventory_at", Type: field.TypeTime, Nullable: true},
+		{Name: "first_enrolled_at", Type: field.TypeTime, Nullable: true},
+		{Name: "last_enrolled_at", Type: field.TypeTime, Nullable: true},
+		{Name: "checkout_at", Type: field.TypeTime, Nullable: true},
+		{Name: "blocked_at", Type: field.TypeTime, Nullable: true},
+		{Name: "missing_since", Type: field.TypeTime, Nullable: true},
+		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
 		{Name: "last_seen_at", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "user_id", Type: field.TypeString, Nullable: true, Size: 90},
@@ -420,13 +509,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "devices_organizations_organization",
-				Columns:    []*schema.Column{DevicesColumns[13]},
+				Columns:    []*schema.Column{DevicesColumns[31]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "devices_users_user",
-				Columns:    []*schema.Column{DevicesColumns[14]},
+				Columns:    []*schema.Column{DevicesColumns[32]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -435,7 +524,7 @@ var (
 			{
 				Name:    "device_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[13], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_id",
@@ -445,22 +534,42 @@ var (
 			{
 				Name:    "device_organization_id_serial_number",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[13], DevicesColumns[5]},
+				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[5]},
 			},
 			{
 				Name:    "device_organization_id_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[13], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_platform_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[13], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[13], DevicesColumns[14]},
+				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[32]},
+			},
+			{
+				Name:    "device_organization_id_udid",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[6]},
+			},
+			{
+				Name:    "device_provider_id_enrolled_name_id",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[13], DevicesColumns[4], DevicesColumns[0]},
+			},
+			{
+				Name:    "device_organization_id_enrolled_last_seen_at",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[13], DevicesColumns[30]},
+			},
+			{
+				Name:    "device_provider_id_udid",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[6]},
 			},
 			{
 				Name:    "device_provider_id_name_id",
@@ -471,6 +580,624 @@ var (
 				Name:    "device_provider_id_serial_number",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[5]},
+			},
+		},
+	}
+	// DeviceAppsColumns holds the columns for the "device_apps" table.
+	DeviceAppsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "name", Type: field.TypeString, Size: 255},
+		{Name: "identifier", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "version", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "short_version", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "bundle_size", Type: field.TypeFloat64, Nullable: true},
+		{Name: "managed", Type: field.TypeBool, Default: false},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Size: 90},
+	}
+	// DeviceAppsTable holds the schema information for the "device_apps" table.
+	DeviceAppsTable = &schema.Table{
+		Name:       "device_apps",
+		Columns:    DeviceAppsColumns,
+		PrimaryKey: []*schema.Column{DeviceAppsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "device_apps_organizations_organization",
+				Columns:    []*schema.Column{DeviceAppsColumns[10]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_apps_devices_device",
+				Columns:    []*schema.Column{DeviceAppsColumns[11]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "deviceapp_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceAppsColumns[10], DeviceAppsColumns[0]},
+			},
+			{
+				Name:    "deviceapp_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceAppsColumns[1], DeviceAppsColumns[0]},
+			},
+			{
+				Name:    "deviceapp_device_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceAppsColumns[11], DeviceAppsColumns[0]},
+			},
+			{
+				Name:    "deviceapp_organization_id_device_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceAppsColumns[10], DeviceAppsColumns[11]},
+			},
+			{
+				Name:    "deviceapp_organization_id_identifier",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceAppsColumns[10], DeviceAppsColumns[5]},
+			},
+		},
+	}
+	// DeviceCertificatesColumns holds the columns for the "device_certificates" table.
+	DeviceCertificatesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "common_name", Type: field.TypeString, Size: 255},
+		{Name: "is_identity", Type: field.TypeBool, Default: false},
+		{Name: "fingerprint", Type: field.TypeString, Size: 64},
+		{Name: "not_after", Type: field.TypeTime, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Size: 90},
+	}
+	// DeviceCertificatesTable holds the schema information for the "device_certificates" table.
+	DeviceCertificatesTable = &schema.Table{
+		Name:       "device_certificates",
+		Columns:    DeviceCertificatesColumns,
+		PrimaryKey: []*schema.Column{DeviceCertificatesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "device_certificates_organizations_organization",
+				Columns:    []*schema.Column{DeviceCertificatesColumns[8]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_certificates_devices_device",
+				Columns:    []*schema.Column{DeviceCertificatesColumns[9]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "devicecertificate_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceCertificatesColumns[8], DeviceCertificatesColumns[0]},
+			},
+			{
+				Name:    "devicecertificate_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCertificatesColumns[1], DeviceCertificatesColumns[0]},
+			},
+			{
+				Name:    "devicecertificate_device_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCertificatesColumns[9], DeviceCertificatesColumns[0]},
+			},
+			{
+				Name:    "devicecertificate_organization_id_device_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCertificatesColumns[8], DeviceCertificatesColumns[9]},
+			},
+		},
+	}
+	// DeviceChannelsColumns holds the columns for the "device_channels" table.
+	DeviceChannelsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "key", Type: field.TypeString, Size: 128},
+		{Name: "kind", Type: field.TypeEnum, Enums: []string{"DEVICE", "USER"}, Default: "DEVICE"},
+		{Name: "status", Type: field.TypeEnum, Enums: []string{"AUTHENTICATED", "ENROLLED", "CHECKED_OUT", "REMOVED"}, Default: "AUTHENTICATED"},
+		{Name: "user_name", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "fingerprint", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "topic", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "push_token", Type: field.TypeBytes, Nullable: true},
+		{Name: "push_magic", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "push_dead", Type: field.TypeBool, Default: false},
+		{Name: "push_wanted_at", Type: field.TypeTime, Nullable: true},
+		{Name: "pushed_at", Type: field.TypeTime, Nullable: true},
+		{Name: "last_seen_at", Type: field.TypeTime, Nullable: true},
+		{Name: "next_inventory_at", Type: field.TypeTime, Nullable: true},
+		{Name: "awaiting_configuration", Type: field.TypeBool, Default: false},
+		{Name: "unlock_token", Type: field.TypeBytes, Nullable: true},
+		{Name: "bootstrap_token", Type: field.TypeBytes, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Size: 90},
+	}
+	// DeviceChannelsTable holds the schema information for the "device_channels" table.
+	DeviceChannelsTable = &schema.Table{
+		Name:       "device_channels",
+		Columns:    DeviceChannelsColumns,
+		PrimaryKey: []*schema.Column{DeviceChannelsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "device_channels_organizations_organization",
+				Columns:    []*schema.Column{DeviceChannelsColumns[20]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_channels_devices_device",
+				Columns:    []*schema.Column{DeviceChannelsColumns[21]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "devicechannel_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceChannelsColumns[20], DeviceChannelsColumns[0]},
+			},
+			{
+				Name:    "devicechannel_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceChannelsColumns[1], DeviceChannelsColumns[0]},
+			},
+			{
+				Name:    "devicechannel_organization_id_key",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceChannelsColumns[20], DeviceChannelsColumns[4]},
+			},
+			{
+				Name:    "devicechannel_device_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceChannelsColumns[21], DeviceChannelsColumns[0]},
+			},
+			{
+				Name:    "devicechannel_organization_id_device_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceChannelsColumns[20], DeviceChannelsColumns[21]},
+			},
+			{
+				Name:    "device_channel_to_be_notified",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceChannelsColumns[13]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "push_wanted_at IS NOT NULL",
+				},
+			},
+			{
+				Name:    "device_channel_to_be_inventoried",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceChannelsColumns[16]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "next_inventory_at IS NOT NULL",
+				},
+			},
+		},
+	}
+	// DeviceCommandsColumns holds the columns for the "device_commands" table.
+	DeviceCommandsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "command_uuid", Type: field.TypeString, Size: 64},
+		{Name: "request_type", Type: field.TypeString, Size: 64},
+		{Name: "arguments", Type: field.TypeJSON, Nullable: true},
+		{Name: "sealed_arguments", Type: field.TypeBytes, Nullable: true},
+		{Name: "status", Type: field.TypeEnum, Enums: []string{"PENDING", "SENT", "NOT_NOW", "ACKNOWLEDGED", "ERROR", "COMMAND_FORMAT_ERROR", "CANCELLED", "EXPIRED"}, Default: "PENDING"},
+		{Name: "priority", Type: field.TypeInt, Default: 0},
+		{Name: "not_before", Type: field.TypeTime, Nullable: true},
+		{Name: "expires_at", Type: field.TypeTime, Nullable: true},
+		{Name: "sent_at", Type: field.TypeTime, Nullable: true},
+		{Name: "result_at", Type: field.TypeTime, Nullable: true},
+		{Name: "attempts", Type: field.TypeInt, Default: 0},
+		{Name: "error_chain", Type: field.TypeJSON, Nullable: true},
+		{Name: "inventory", Type: field.TypeBool, Default: false},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Size: 90},
+		{Name: "channel_id", Type: field.TypeString, Size: 90},
+	}
+	// DeviceCommandsTable holds the schema information for the "device_commands" table.
+	DeviceCommandsTable = &schema.Table{
+		Name:       "device_commands",
+		Columns:    DeviceCommandsColumns,
+		PrimaryKey: []*schema.Column{DeviceCommandsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "device_commands_organizations_organization",
+				Columns:    []*schema.Column{DeviceCommandsColumns[17]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_commands_devices_device",
+				Columns:    []*schema.Column{DeviceCommandsColumns[18]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_commands_device_channels_channel",
+				Columns:    []*schema.Column{DeviceCommandsColumns[19]},
+				RefColumns: []*schema.Column{DeviceChannelsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "devicecommand_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[0]},
+			},
+			{
+				Name:    "devicecommand_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[1], DeviceCommandsColumns[0]},
+			},
+			{
+				Name:    "devicecommand_organization_id_command_uuid",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[4]},
+			},
+			{
+				Name:    "devicecommand_device_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[0]},
+			},
+			{
+				Name:    "devicecommand_provider_id_status_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[1], DeviceCommandsColumns[8], DeviceCommandsColumns[0]},
+			},
+			{
+				Name:    "devicecommand_organization_id_device_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[18]},
+			},
+			{
+				Name:    "device_command_waiting",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[9], DeviceCommandsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "status IN ('PENDING', 'SENT', 'NOT_NOW')",
+				},
+			},
+			{
+				Name:    "devicecommand_result_at",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[13]},
+			},
+			{
+				Name:    "device_command_ending",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[11]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "expires_at IS NOT NULL AND status IN ('PENDING', 'SENT', 'NOT_NOW')",
+				},
+			},
+		},
+	}
+	// DeviceIdentitiesColumns holds the columns for the "device_identities" table.
+	DeviceIdentitiesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "fingerprint", Type: field.TypeString, Size: 64},
+		{Name: "serial_number", Type: field.TypeString, Size: 64},
+		{Name: "common_name", Type: field.TypeString, Size: 255},
+		{Name: "not_before", Type: field.TypeTime},
+		{Name: "not_after", Type: field.TypeTime},
+		{Name: "revoked_at", Type: field.TypeTime, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "enrollment_id", Type: field.TypeString, Nullable: true, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Nullable: true, Size: 90},
+	}
+	// DeviceIdentitiesTable holds the schema information for the "device_identities" table.
+	DeviceIdentitiesTable = &schema.Table{
+		Name:       "device_identities",
+		Columns:    DeviceIdentitiesColumns,
+		PrimaryKey: []*schema.Column{DeviceIdentitiesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "device_identities_organizations_organization",
+				Columns:    []*schema.Column{DeviceIdentitiesColumns[10]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_identities_enrollments_enrollment",
+				Columns:    []*schema.Column{DeviceIdentitiesColumns[11]},
+				RefColumns: []*schema.Column{EnrollmentsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_identities_devices_device",
+				Columns:    []*schema.Column{DeviceIdentitiesColumns[12]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.SetNull,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "deviceidentity_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[0]},
+			},
+			{
+				Name:    "deviceidentity_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[1], DeviceIdentitiesColumns[0]},
+			},
+			{
+				Name:    "deviceidentity_organization_id_fingerprint",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[4]},
+			},
+			{
+				Name:    "deviceidentity_organization_id_device_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[12]},
+			},
+			{
+				Name:    "deviceidentity_device_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[12], DeviceIdentitiesColumns[0]},
+			},
+			{
+				Name:    "deviceidentity_organization_id_enrollment_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[11]},
+			},
+			{
+				Name:    "deviceidentity_organization_id_not_after",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[8]},
+			},
+		},
+	}
+	// DeviceOsUpdatesColumns holds the columns for the "device_os_updates" table.
+	DeviceOsUpdatesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "product_key", Type: field.TypeString, Size: 255},
+		{Name: "name", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "version", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "build", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "is_critical", Type: field.TypeBool, Default: false},
+		{Name: "restart_required", Type: field.TypeBool, Default: false},
+		{Name: "status", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "percent_downloaded", Type: field.TypeFloat64, Nullable: true},
+		{Name: "is_downloaded", Type: field.TypeBool, Default: false},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Size: 90},
+	}
+	// DeviceOsUpdatesTable holds the schema information for the "device_os_updates" table.
+	DeviceOsUpdatesTable = &schema.Table{
+		Name:       "device_os_updates",
+		Columns:    DeviceOsUpdatesColumns,
+		PrimaryKey: []*schema.Column{DeviceOsUpdatesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "device_os_updates_organizations_organization",
+				Columns:    []*schema.Column{DeviceOsUpdatesColumns[13]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_os_updates_devices_device",
+				Columns:    []*schema.Column{DeviceOsUpdatesColumns[14]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "deviceosupdate_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceOsUpdatesColumns[13], DeviceOsUpdatesColumns[0]},
+			},
+			{
+				Name:    "deviceosupdate_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceOsUpdatesColumns[1], DeviceOsUpdatesColumns[0]},
+			},
+			{
+				Name:    "deviceosupdate_organization_id_device_id_product_key",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceOsUpdatesColumns[13], DeviceOsUpdatesColumns[14], DeviceOsUpdatesColumns[4]},
+			},
+			{
+				Name:    "deviceosupdate_device_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceOsUpdatesColumns[14], DeviceOsUpdatesColumns[0]},
+			},
+		},
+	}
+	// DeviceProfilesColumns holds the columns for the "device_profiles" table.
+	DeviceProfilesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "identifier", Type: field.TypeString, Size: 255},
+		{Name: "uuid", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "name", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "profile_organization", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "managed", Type: field.TypeBool, Default: false},
+		{Name: "removal_disallowed", Type: field.TypeBool, Default: false},
+		{Name: "encrypted", Type: field.TypeBool, Default: false},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Size: 90},
+	}
+	// DeviceProfilesTable holds the schema information for the "device_profiles" table.
+	DeviceProfilesTable = &schema.Table{
+		Name:       "device_profiles",
+		Columns:    DeviceProfilesColumns,
+		PrimaryKey: []*schema.Column{DeviceProfilesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "device_profiles_organizations_organization",
+				Columns:    []*schema.Column{DeviceProfilesColumns[11]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_profiles_devices_device",
+				Columns:    []*schema.Column{DeviceProfilesColumns[12]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "deviceprofile_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceProfilesColumns[11], DeviceProfilesColumns[0]},
+			},
+			{
+				Name:    "deviceprofile_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceProfilesColumns[1], DeviceProfilesColumns[0]},
+			},
+			{
+				Name:    "deviceprofile_device_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceProfilesColumns[12], DeviceProfilesColumns[0]},
+			},
+			{
+				Name:    "deviceprofile_organization_id_device_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceProfilesColumns[11], DeviceProfilesColumns[12]},
+			},
+		},
+	}
+	// DeviceSecretsColumns holds the columns for the "device_secrets" table.
+	DeviceSecretsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "kind", Type: field.TypeEnum, Enums: []string{"UNLOCK_PIN", "ERASE_PIN", "ACTIVATION_LOCK_BYPASS_CODE"}},
+		{Name: "value", Type: field.TypeBytes},
+		{Name: "revealed_at", Type: field.TypeTime, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Size: 90},
+	}
+	// DeviceSecretsTable holds the schema information for the "device_secrets" table.
+	DeviceSecretsTable = &schema.Table{
+		Name:       "device_secrets",
+		Columns:    DeviceSecretsColumns,
+		PrimaryKey: []*schema.Column{DeviceSecretsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "device_secrets_organizations_organization",
+				Columns:    []*schema.Column{DeviceSecretsColumns[7]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "device_secrets_devices_device",
+				Columns:    []*schema.Column{DeviceSecretsColumns[8]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "devicesecret_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceSecretsColumns[7], DeviceSecretsColumns[0]},
+			},
+			{
+				Name:    "devicesecret_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceSecretsColumns[1], DeviceSecretsColumns[0]},
+			},
+			{
+				Name:    "devicesecret_organization_id_device_id_kind",
+				Unique:  true,
+				Columns: []*schema.Column{DeviceSecretsColumns[7], DeviceSecretsColumns[8], DeviceSecretsColumns[4]},
+			},
+			{
+				Name:    "devicesecret_device_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceSecretsColumns[8], DeviceSecretsColumns[0]},
+			},
+		},
+	}
+	// EnrollmentsColumns holds the columns for the "enrollments" table.
+	EnrollmentsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "name", Type: field.TypeString, Size: 255},
+		{Name: "kind", Type: field.TypeEnum, Enums: []string{"OTA", "USER"}},
+		{Name: "token_hash", Type: field.TypeString, Size: 64},
+		{Name: "token", Type: field.TypeBytes},
+		{Name: "quota", Type: field.TypeInt, Nullable: true},
+		{Name: "used", Type: field.TypeInt, Default: 0},
+		{Name: "expires_at", Type: field.TypeTime, Nullable: true},
+		{Name: "revoked_at", Type: field.TypeTime, Nullable: true},
+		{Name: "rotated_at", Type: field.TypeTime, Nullable: true},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "apple_mdm_id", Type: field.TypeString, Size: 90},
+	}
+	// EnrollmentsTable holds the schema information for the "enrollments" table.
+	EnrollmentsTable = &schema.Table{
+		Name:       "enrollments",
+		Columns:    EnrollmentsColumns,
+		PrimaryKey: []*schema.Column{EnrollmentsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "enrollments_organizations_organization",
+				Columns:    []*schema.Column{EnrollmentsColumns[13]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "enrollments_apple_mdms_apple_mdm",
+				Columns:    []*schema.Column{EnrollmentsColumns[14]},
+				RefColumns: []*schema.Column{AppleMdmsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "enrollment_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{EnrollmentsColumns[13], EnrollmentsColumns[0]},
+			},
+			{
+				Name:    "enrollment_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{EnrollmentsColumns[1], EnrollmentsColumns[0]},
+			},
+			{
+				Name:    "enrollment_organization_id_token_hash",
+				Unique:  true,
+				Columns: []*schema.Column{EnrollmentsColumns[13], EnrollmentsColumns[6]},
+			},
+			{
+				Name:    "enrollment_organization_id_apple_mdm_id",
+				Unique:  false,
+				Columns: []*schema.Column{EnrollmentsColumns[13], EnrollmentsColumns[14]},
 			},
 		},
 	}
@@ -800,6 +1527,78 @@ var (
 				Name:    "role_provider_id_name",
 				Unique:  false,
 				Columns: []*schema.Column{RolesColumns[1], RolesColumns[5]},
+			},
+		},
+	}
+	// ScepChallengesColumns holds the columns for the "scep_challenges" table.
+	ScepChallengesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 90},
+		{Name: "provider_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "challenge_hash", Type: field.TypeString, Size: 64},
+		{Name: "expires_at", Type: field.TypeTime},
+		{Name: "redeemed_at", Type: field.TypeTime, Nullable: true},
+		{Name: "transaction", Type: field.TypeString, Nullable: true, Size: 255},
+		{Name: "organization_id", Type: field.TypeString, Size: 90},
+		{Name: "enrollment_id", Type: field.TypeString, Nullable: true, Size: 90},
+		{Name: "device_id", Type: field.TypeString, Nullable: true, Size: 90},
+	}
+	// ScepChallengesTable holds the schema information for the "scep_challenges" table.
+	ScepChallengesTable = &schema.Table{
+		Name:       "scep_challenges",
+		Columns:    ScepChallengesColumns,
+		PrimaryKey: []*schema.Column{ScepChallengesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "scep_challenges_organizations_organization",
+				Columns:    []*schema.Column{ScepChallengesColumns[8]},
+				RefColumns: []*schema.Column{OrganizationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "scep_challenges_enrollments_enrollment",
+				Columns:    []*schema.Column{ScepChallengesColumns[9]},
+				RefColumns: []*schema.Column{EnrollmentsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "scep_challenges_devices_device",
+				Columns:    []*schema.Column{ScepChallengesColumns[10]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "scepchallenge_organization_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{ScepChallengesColumns[8], ScepChallengesColumns[0]},
+			},
+			{
+				Name:    "scepchallenge_provider_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{ScepChallengesColumns[1], ScepChallengesColumns[0]},
+			},
+			{
+				Name:    "scepchallenge_organization_id_challenge_hash",
+				Unique:  true,
+				Columns: []*schema.Column{ScepChallengesColumns[8], ScepChallengesColumns[4]},
+			},
+			{
+				Name:    "scepchallenge_organization_id_device_id",
+				Unique:  false,
+				Columns: []*schema.Column{ScepChallengesColumns[8], ScepChallengesColumns[10]},
+			},
+			{
+				Name:    "scepchallenge_organization_id_enrollment_id",
+				Unique:  false,
+				Columns: []*schema.Column{ScepChallengesColumns[8], ScepChallengesColumns[9]},
+			},
+			{
+				Name:    "scepchallenge_expires_at",
+				Unique:  false,
+				Columns: []*schema.Column{ScepChallengesColumns[5]},
 			},
 		},
 	}
@@ -1743,8 +2542,18 @@ var (
 		AlertsTable,
 		AlertOccurrencesTable,
 		APIKeysTable,
+		AppleMdmsTable,
 		DataKeysTable,
 		DevicesTable,
+		DeviceAppsTable,
+		DeviceCertificatesTable,
+		DeviceChannelsTable,
+		DeviceCommandsTable,
+		DeviceIdentitiesTable,
+		DeviceOsUpdatesTable,
+		DeviceProfilesTable,
+		DeviceSecretsTable,
+		EnrollmentsTable,
 		IdempotencyRecordsTable,
 		JobsTable,
 		MaintenanceWindowsTable,
@@ -1754,6 +2563,7 @@ var (
 		RateSharesTable,
 		RateSlotsTable,
 		RolesTable,
+		ScepChallengesTable,
 		SessionsTable,
 		SignInThrottlesTable,
 		SigningKeysTable,
@@ -1785,13 +2595,37 @@ func init() {
 	AlertOccurrencesTable.ForeignKeys[1].RefTable = AlertsTable
 	APIKeysTable.ForeignKeys[0].RefTable = ProvidersTable
 	APIKeysTable.ForeignKeys[1].RefTable = AdministratorsTable
+	AppleMdmsTable.ForeignKeys[0].RefTable = OrganizationsTable
 	DevicesTable.ForeignKeys[0].RefTable = OrganizationsTable
 	DevicesTable.ForeignKeys[1].RefTable = UsersTable
+	DeviceAppsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	DeviceAppsTable.ForeignKeys[1].RefTable = DevicesTable
+	DeviceCertificatesTable.ForeignKeys[0].RefTable = OrganizationsTable
+	DeviceCertificatesTable.ForeignKeys[1].RefTable = DevicesTable
+	DeviceChannelsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	DeviceChannelsTable.ForeignKeys[1].RefTable = DevicesTable
+	DeviceCommandsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	DeviceCommandsTable.ForeignKeys[1].RefTable = DevicesTable
+	DeviceCommandsTable.ForeignKeys[2].RefTable = DeviceChannelsTable
+	DeviceIdentitiesTable.ForeignKeys[0].RefTable = OrganizationsTable
+	DeviceIdentitiesTable.ForeignKeys[1].RefTable = EnrollmentsTable
+	DeviceIdentitiesTable.ForeignKeys[2].RefTable = DevicesTable
+	DeviceOsUpdatesTable.ForeignKeys[0].RefTable = OrganizationsTable
+	DeviceOsUpdatesTable.ForeignKeys[1].RefTable = DevicesTable
+	DeviceProfilesTable.ForeignKeys[0].RefTable = OrganizationsTable
+	DeviceProfilesTable.ForeignKeys[1].RefTable = DevicesTable
+	DeviceSecretsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	DeviceSecretsTable.ForeignKeys[1].RefTable = DevicesTable
+	EnrollmentsTable.ForeignKeys[0].RefTable = OrganizationsTable
+	EnrollmentsTable.ForeignKeys[1].RefTable = AppleMdmsTable
 	IdempotencyRecordsTable.ForeignKeys[0].RefTable = ProvidersTable
 	JobsTable.ForeignKeys[0].RefTable = OrganizationsTable
 	MaintenanceWindowsTable.ForeignKeys[0].RefTable = OrganizationsTable
 	OrganizationsTable.ForeignKeys[0].RefTable = ProvidersTable
 	RolesTable.ForeignKeys[0].RefTable = OrganizationsTable
+	ScepChallengesTable.ForeignKeys[0].RefTable = OrganizationsTable
+	ScepChallengesTable.ForeignKeys[1].RefTable = EnrollmentsTable
+	ScepChallengesTable.ForeignKeys[2].RefTable = DevicesTable
 	SessionsTable.ForeignKeys[0].RefTable = ProvidersTable
 	SessionsTable.ForeignKeys[1].RefTable = AdministratorsTable
 	SystemLogEventsTable.ForeignKeys[0].RefTable = OrganizationsTable

@@ -21,11 +21,41 @@ type AlertOccurrence func(*sql.Selector)
 // ApiKey is the predicate function for apikey builders.
 type ApiKey func(*sql.Selector)
 
+// AppleMdm is the predicate function for applemdm builders.
+type AppleMdm func(*sql.Selector)
+
 // DataKey is the predicate function for datakey builders.
 type DataKey func(*sql.Selector)
 
 // Device is the predicate function for device builders.
 type Device func(*sql.Selector)
+
+// DeviceApp is the predicate function for deviceapp builders.
+type DeviceApp func(*sql.Selector)
+
+// DeviceCertificate is the predicate function for devicecertificate builders.
+type DeviceCertificate func(*sql.Selector)
+
+// DeviceChannel is the predicate function for devicechannel builders.
+type DeviceChannel func(*sql.Selector)
+
+// DeviceCommand is the predicate function for devicecommand builders.
+type DeviceCommand func(*sql.Selector)
+
+// DeviceIdentity is the predicate function for deviceidentity builders.
+type DeviceIdentity func(*sql.Selector)
+
+// DeviceOsUpdate is the predicate function for deviceosupdate builders.
+type DeviceOsUpdate func(*sql.Selector)
+
+// DeviceProfile is the predicate function for deviceprofile builders.
+type DeviceProfile func(*sql.Selector)
+
+// DeviceSecret is the predicate function for devicesecret builders.
+type DeviceSecret func(*sql.Selector)
+
+// Enrollment is the predicate function for enrollment builders.
+type Enrollment func(*sql.Selector)
 
 // IdempotencyRecord is the predicate function for idempotencyrecord builders.
 type IdempotencyRecord func(*sql.Selector)
@@ -53,6 +83,9 @@ type RateSlot func(*sql.Selector)
 
 // Role is the predicate function for role builders.
 type Role func(*sql.Selector)
+
+// ScepChallenge is the predicate function for scepchallenge builders.
+type ScepChallenge func(*sql.Selector)
 
 // Session is the predicate function for session builders.
 type Session func(*sql.Selector)

@@ -10,8 +10,18 @@ import (
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/alertoccurrence"
 	"github.com/bailiwick/bailiwick/ent/apikey"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/datakey"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/idempotencyrecord"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/maintenancewindow"
@@ -21,6 +31,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/rateshare"
 	"github.com/bailiwick/bailiwick/ent/rateslot"
 	"github.com/bailiwick/bailiwick/ent/role"
+	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/ent/session"
 	"github.com/bailiwick/bailiwick/ent/signingkey"
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
@@ -504,6 +515,121 @@ func init() {
 			return nil
 		}
 	}()
+	applemdmMixin := schema.AppleMdm{}.Mixin()
+	applemdmMixinHooks0 := applemdmMixin[0].Hooks()
+	applemdmMixinHooks1 := applemdmMixin[1].Hooks()
+	applemdm.Hooks[0] = applemdmMixinHooks0[0]
+	applemdm.Hooks[1] = applemdmMixinHooks1[0]
+	applemdmMixinInters0 := applemdmMixin[0].Interceptors()
+	applemdm.Interceptors[0] = applemdmMixinInters0[0]
+	applemdmMixinFields0 := applemdmMixin[0].Fields()
+	_ = applemdmMixinFields0
+	applemdmMixinFields1 := applemdmMixin[1].Fields()
+	_ = applemdmMixinFields1
+	applemdmFields := schema.AppleMdm{}.Fields()
+	_ = applemdmFields
+	// applemdmDescOrganizationID is the schema descriptor for organization_id field.
+	applemdmDescOrganizationID := applemdmMixinFields0[0].Descriptor()
+	// applemdm.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	applemdm.OrganizationIDValidator = applemdmDescOrganizationID.Validators[0].(func(string) error)
+	// applemdmDescProviderID is the schema descriptor for provider_id field.
+	applemdmDescProviderID := applemdmMixinFields0[1].Descriptor()
+	// applemdm.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	applemdm.ProviderIDValidator = applemdmDescProviderID.Validators[0].(func(string) error)
+	// applemdmDescCreatedAt is the schema descriptor for created_at field.
+	applemdmDescCreatedAt := applemdmMixinFields1[1].Descriptor()
+	// applemdm.DefaultCreatedAt holds the default value on creation for the created_at field.
+	applemdm.DefaultCreatedAt = applemdmDescCreatedAt.Default.(func() time.Time)
+	// applemdmDescUpdatedAt is the schema descriptor for updated_at field.
+	applemdmDescUpdatedAt := applemdmMixinFields1[2].Descriptor()
+	// applemdm.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	applemdm.DefaultUpdatedAt = applemdmDescUpdatedAt.Default.(func() time.Time)
+	// applemdm.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	applemdm.UpdateDefaultUpdatedAt = applemdmDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// applemdmDescName is the schema descriptor for name field.
+	applemdmDescName := applemdmFields[0].Descriptor()
+	// applemdm.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	applemdm.NameValidator = func() func(string) error {
+		validators := applemdmDescName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(name string) error {
+			for _, fn := range fns {
+				if err := fn(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// applemdmDescAllowMobileUserEnrollment is the schema descriptor for allow_mobile_user_enrollment field.
+	applemdmDescAllowMobileUserEnrollment := applemdmFields[1].Descriptor()
+	// applemdm.DefaultAllowMobileUserEnrollment holds the default value on creation for the allow_mobile_user_enrollment field.
+	applemdm.DefaultAllowMobileUserEnrollment = applemdmDescAllowMobileUserEnrollment.Default.(bool)
+	// applemdmDescSignMessage is the schema descriptor for sign_message field.
+	applemdmDescSignMessage := applemdmFields[2].Descriptor()
+	// applemdm.DefaultSignMessage holds the default value on creation for the sign_message field.
+	applemdm.DefaultSignMessage = applemdmDescSignMessage.Default.(bool)
+	// applemdmDescInventoryIntervalHours is the schema descriptor for inventory_interval_hours field.
+	applemdmDescInventoryIntervalHours := applemdmFields[3].Descriptor()
+	// applemdm.DefaultInventoryIntervalHours holds the default value on creation for the inventory_interval_hours field.
+	applemdm.DefaultInventoryIntervalHours = applemdmDescInventoryIntervalHours.Default.(int)
+	// applemdm.InventoryIntervalHoursValidator is a validator for the "inventory_interval_hours" field. It is called by the builders before save.
+	applemdm.InventoryIntervalHoursValidator = applemdmDescInventoryIntervalHours.Validators[0].(func(int) error)
+	// applemdmDescMissingAfterDays is the schema descriptor for missing_after_days field.
+	applemdmDescMissingAfterDays := applemdmFields[4].Descriptor()
+	// applemdm.DefaultMissingAfterDays holds the default value on creation for the missing_after_days field.
+	applemdm.DefaultMissingAfterDays = applemdmDescMissingAfterDays.Default.(int)
+	// applemdm.MissingAfterDaysValidator is a validator for the "missing_after_days" field. It is called by the builders before save.
+	applemdm.MissingAfterDaysValidator = applemdmDescMissingAfterDays.Validators[0].(func(int) error)
+	// applemdmDescHistoryDays is the schema descriptor for history_days field.
+	applemdmDescHistoryDays := applemdmFields[5].Descriptor()
+	// applemdm.DefaultHistoryDays holds the default value on creation for the history_days field.
+	applemdm.DefaultHistoryDays = applemdmDescHistoryDays.Default.(int)
+	// applemdm.HistoryDaysValidator is a validator for the "history_days" field. It is called by the builders before save.
+	applemdm.HistoryDaysValidator = applemdmDescHistoryDays.Validators[0].(func(int) error)
+	// applemdmDescEnrollmentLimit is the schema descriptor for enrollment_limit field.
+	applemdmDescEnrollmentLimit := applemdmFields[6].Descriptor()
+	// applemdm.EnrollmentLimitValidator is a validator for the "enrollment_limit" field. It is called by the builders before save.
+	applemdm.EnrollmentLimitValidator = applemdmDescEnrollmentLimit.Validators[0].(func(int) error)
+	// applemdmDescTopic is the schema descriptor for topic field.
+	applemdmDescTopic := applemdmFields[7].Descriptor()
+	// applemdm.TopicValidator is a validator for the "topic" field. It is called by the builders before save.
+	applemdm.TopicValidator = applemdmDescTopic.Validators[0].(func(string) error)
+	// applemdmDescCertificateSerialNumber is the schema descriptor for certificate_serial_number field.
+	applemdmDescCertificateSerialNumber := applemdmFields[10].Descriptor()
+	// applemdm.CertificateSerialNumberValidator is a validator for the "certificate_serial_number" field. It is called by the builders before save.
+	applemdm.CertificateSerialNumberValidator = applemdmDescCertificateSerialNumber.Validators[0].(func(string) error)
+	// applemdmDescCreatorAppleID is the schema descriptor for creator_apple_id field.
+	applemdmDescCreatorAppleID := applemdmFields[11].Descriptor()
+	// applemdm.CreatorAppleIDValidator is a validator for the "creator_apple_id" field. It is called by the builders before save.
+	applemdm.CreatorAppleIDValidator = applemdmDescCreatorAppleID.Validators[0].(func(string) error)
+	// applemdmDescExpiryWarnedDays is the schema descriptor for expiry_warned_days field.
+	applemdmDescExpiryWarnedDays := applemdmFields[13].Descriptor()
+	// applemdm.DefaultExpiryWarnedDays holds the default value on creation for the expiry_warned_days field.
+	applemdm.DefaultExpiryWarnedDays = applemdmDescExpiryWarnedDays.Default.(int)
+	// applemdmDescID is the schema descriptor for id field.
+	applemdmDescID := applemdmMixinFields1[0].Descriptor()
+	// applemdm.DefaultID holds the default value on creation for the id field.
+	applemdm.DefaultID = applemdmDescID.Default.(func() string)
+	// applemdm.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	applemdm.IDValidator = func() func(string) error {
+		validators := applemdmDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	datakeyMixin := schema.DataKey{}.Mixin()
 	datakeyMixinHooks0 := datakeyMixin[0].Hooks()
 	datakey.Hooks[0] = datakeyMixinHooks0[0]
@@ -650,10 +776,38 @@ func init() {
 	deviceDescAssetTag := deviceFields[6].Descriptor()
 	// device.AssetTagValidator is a validator for the "asset_tag" field. It is called by the builders before save.
 	device.AssetTagValidator = deviceDescAssetTag.Validators[0].(func(string) error)
+	// deviceDescModelIdentifier is the schema descriptor for model_identifier field.
+	deviceDescModelIdentifier := deviceFields[7].Descriptor()
+	// device.ModelIdentifierValidator is a validator for the "model_identifier" field. It is called by the builders before save.
+	device.ModelIdentifierValidator = deviceDescModelIdentifier.Validators[0].(func(string) error)
+	// deviceDescBuildVersion is the schema descriptor for build_version field.
+	deviceDescBuildVersion := deviceFields[8].Descriptor()
+	// device.BuildVersionValidator is a validator for the "build_version" field. It is called by the builders before save.
+	device.BuildVersionValidator = deviceDescBuildVersion.Validators[0].(func(string) error)
 	// deviceDescEnrolled is the schema descriptor for enrolled field.
-	deviceDescEnrolled := deviceFields[7].Descriptor()
+	deviceDescEnrolled := deviceFields[9].Descriptor()
 	// device.DefaultEnrolled holds the default value on creation for the enrolled field.
 	device.DefaultEnrolled = deviceDescEnrolled.Default.(bool)
+	// deviceDescSupervised is the schema descriptor for supervised field.
+	deviceDescSupervised := deviceFields[10].Descriptor()
+	// device.DefaultSupervised holds the default value on creation for the supervised field.
+	device.DefaultSupervised = deviceDescSupervised.Default.(bool)
+	// deviceDescUserEnrollment is the schema descriptor for user_enrollment field.
+	deviceDescUserEnrollment := deviceFields[11].Descriptor()
+	// device.DefaultUserEnrollment holds the default value on creation for the user_enrollment field.
+	device.DefaultUserEnrollment = deviceDescUserEnrollment.Default.(bool)
+	// deviceDescDepEnrollment is the schema descriptor for dep_enrollment field.
+	deviceDescDepEnrollment := deviceFields[12].Descriptor()
+	// device.DefaultDepEnrollment holds the default value on creation for the dep_enrollment field.
+	device.DefaultDepEnrollment = deviceDescDepEnrollment.Default.(bool)
+	// deviceDescUserApprovedEnrollment is the schema descriptor for user_approved_enrollment field.
+	deviceDescUserApprovedEnrollment := deviceFields[13].Descriptor()
+	// device.DefaultUserApprovedEnrollment holds the default value on creation for the user_approved_enrollment field.
+	device.DefaultUserApprovedEnrollment = deviceDescUserApprovedEnrollment.Default.(bool)
+	// deviceDescBootstrapTokenEscrowed is the schema descriptor for bootstrap_token_escrowed field.
+	deviceDescBootstrapTokenEscrowed := deviceFields[18].Descriptor()
+	// device.DefaultBootstrapTokenEscrowed holds the default value on creation for the bootstrap_token_escrowed field.
+	device.DefaultBootstrapTokenEscrowed = deviceDescBootstrapTokenEscrowed.Default.(bool)
 	// deviceDescID is the schema descriptor for id field.
 	deviceDescID := deviceMixinFields1[0].Descriptor()
 	// device.DefaultID holds the default value on creation for the id field.
@@ -661,6 +815,835 @@ func init() {
 	// device.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	device.IDValidator = func() func(string) error {
 		validators := deviceDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	deviceappMixin := schema.DeviceApp{}.Mixin()
+	deviceappMixinHooks0 := deviceappMixin[0].Hooks()
+	deviceappMixinHooks1 := deviceappMixin[1].Hooks()
+	deviceapp.Hooks[0] = deviceappMixinHooks0[0]
+	deviceapp.Hooks[1] = deviceappMixinHooks1[0]
+	deviceappMixinInters0 := deviceappMixin[0].Interceptors()
+	deviceapp.Interceptors[0] = deviceappMixinInters0[0]
+	deviceappMixinFields0 := deviceappMixin[0].Fields()
+	_ = deviceappMixinFields0
+	deviceappMixinFields1 := deviceappMixin[1].Fields()
+	_ = deviceappMixinFields1
+	deviceappFields := schema.DeviceApp{}.Fields()
+	_ = deviceappFields
+	// deviceappDescOrganizationID is the schema descriptor for organization_id field.
+	deviceappDescOrganizationID := deviceappMixinFields0[0].Descriptor()
+	// deviceapp.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	deviceapp.OrganizationIDValidator = deviceappDescOrganizationID.Validators[0].(func(string) error)
+	// deviceappDescProviderID is the schema descriptor for provider_id field.
+	deviceappDescProviderID := deviceappMixinFields0[1].Descriptor()
+	// deviceapp.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	deviceapp.ProviderIDValidator = deviceappDescProviderID.Validators[0].(func(string) error)
+	// deviceappDescCreatedAt is the schema descriptor for created_at field.
+	deviceappDescCreatedAt := deviceappMixinFields1[1].Descriptor()
+	// deviceapp.DefaultCreatedAt holds the default value on creation for the created_at field.
+	deviceapp.DefaultCreatedAt = deviceappDescCreatedAt.Default.(func() time.Time)
+	// deviceappDescUpdatedAt is the schema descriptor for updated_at field.
+	deviceappDescUpdatedAt := deviceappMixinFields1[2].Descriptor()
+	// deviceapp.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	deviceapp.DefaultUpdatedAt = deviceappDescUpdatedAt.Default.(func() time.Time)
+	// deviceapp.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	deviceapp.UpdateDefaultUpdatedAt = deviceappDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// deviceappDescDeviceID is the schema descriptor for device_id field.
+	deviceappDescDeviceID := deviceappFields[0].Descriptor()
+	// deviceapp.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	deviceapp.DeviceIDValidator = deviceappDescDeviceID.Validators[0].(func(string) error)
+	// deviceappDescName is the schema descriptor for name field.
+	deviceappDescName := deviceappFields[1].Descriptor()
+	// deviceapp.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	deviceapp.NameValidator = deviceappDescName.Validators[0].(func(string) error)
+	// deviceappDescIdentifier is the schema descriptor for identifier field.
+	deviceappDescIdentifier := deviceappFields[2].Descriptor()
+	// deviceapp.IdentifierValidator is a validator for the "identifier" field. It is called by the builders before save.
+	deviceapp.IdentifierValidator = deviceappDescIdentifier.Validators[0].(func(string) error)
+	// deviceappDescVersion is the schema descriptor for version field.
+	deviceappDescVersion := deviceappFields[3].Descriptor()
+	// deviceapp.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	deviceapp.VersionValidator = deviceappDescVersion.Validators[0].(func(string) error)
+	// deviceappDescShortVersion is the schema descriptor for short_version field.
+	deviceappDescShortVersion := deviceappFields[4].Descriptor()
+	// deviceapp.ShortVersionValidator is a validator for the "short_version" field. It is called by the builders before save.
+	deviceapp.ShortVersionValidator = deviceappDescShortVersion.Validators[0].(func(string) error)
+	// deviceappDescManaged is the schema descriptor for managed field.
+	deviceappDescManaged := deviceappFields[6].Descriptor()
+	// deviceapp.DefaultManaged holds the default value on creation for the managed field.
+	deviceapp.DefaultManaged = deviceappDescManaged.Default.(bool)
+	// deviceappDescID is the schema descriptor for id field.
+	deviceappDescID := deviceappMixinFields1[0].Descriptor()
+	// deviceapp.DefaultID holds the default value on creation for the id field.
+	deviceapp.DefaultID = deviceappDescID.Default.(func() string)
+	// deviceapp.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	deviceapp.IDValidator = func() func(string) error {
+		validators := deviceappDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	devicecertificateMixin := schema.DeviceCertificate{}.Mixin()
+	devicecertificateMixinHooks0 := devicecertificateMixin[0].Hooks()
+	devicecertificateMixinHooks1 := devicecertificateMixin[1].Hooks()
+	devicecertificate.Hooks[0] = devicecertificateMixinHooks0[0]
+	devicecertificate.Hooks[1] = devicecertificateMixinHooks1[0]
+	devicecertificateMixinInters0 := devicecertificateMixin[0].Interceptors()
+	devicecertificate.Interceptors[0] = devicecertificateMixinInters0[0]
+	devicecertificateMixinFields0 := devicecertificateMixin[0].Fields()
+	_ = devicecertificateMixinFields0
+	devicecertificateMixinFields1 := devicecertificateMixin[1].Fields()
+	_ = devicecertificateMixinFields1
+	devicecertificateFields := schema.DeviceCertificate{}.Fields()
+	_ = devicecertificateFields
+	// devicecertificateDescOrganizationID is the schema descriptor for organization_id field.
+	devicecertificateDescOrganizationID := devicecertificateMixinFields0[0].Descriptor()
+	// devicecertificate.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	devicecertificate.OrganizationIDValidator = devicecertificateDescOrganizationID.Validators[0].(func(string) error)
+	// devicecertificateDescProviderID is the schema descriptor for provider_id field.
+	devicecertificateDescProviderID := devicecertificateMixinFields0[1].Descriptor()
+	// devicecertificate.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	devicecertificate.ProviderIDValidator = devicecertificateDescProviderID.Validators[0].(func(string) error)
+	// devicecertificateDescCreatedAt is the schema descriptor for created_at field.
+	devicecertificateDescCreatedAt := devicecertificateMixinFields1[1].Descriptor()
+	// devicecertificate.DefaultCreatedAt holds the default value on creation for the created_at field.
+	devicecertificate.DefaultCreatedAt = devicecertificateDescCreatedAt.Default.(func() time.Time)
+	// devicecertificateDescUpdatedAt is the schema descriptor for updated_at field.
+	devicecertificateDescUpdatedAt := devicecertificateMixinFields1[2].Descriptor()
+	// devicecertificate.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	devicecertificate.DefaultUpdatedAt = devicecertificateDescUpdatedAt.Default.(func() time.Time)
+	// devicecertificate.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	devicecertificate.UpdateDefaultUpdatedAt = devicecertificateDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// devicecertificateDescDeviceID is the schema descriptor for device_id field.
+	devicecertificateDescDeviceID := devicecertificateFields[0].Descriptor()
+	// devicecertificate.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	devicecertificate.DeviceIDValidator = devicecertificateDescDeviceID.Validators[0].(func(string) error)
+	// devicecertificateDescCommonName is the schema descriptor for common_name field.
+	devicecertificateDescCommonName := devicecertificateFields[1].Descriptor()
+	// devicecertificate.CommonNameValidator is a validator for the "common_name" field. It is called by the builders before save.
+	devicecertificate.CommonNameValidator = devicecertificateDescCommonName.Validators[0].(func(string) error)
+	// devicecertificateDescIsIdentity is the schema descriptor for is_identity field.
+	devicecertificateDescIsIdentity := devicecertificateFields[2].Descriptor()
+	// devicecertificate.DefaultIsIdentity holds the default value on creation for the is_identity field.
+	devicecertificate.DefaultIsIdentity = devicecertificateDescIsIdentity.Default.(bool)
+	// devicecertificateDescFingerprint is the schema descriptor for fingerprint field.
+	devicecertificateDescFingerprint := devicecertificateFields[3].Descriptor()
+	// devicecertificate.FingerprintValidator is a validator for the "fingerprint" field. It is called by the builders before save.
+	devicecertificate.FingerprintValidator = func() func(string) error {
+		validators := devicecertificateDescFingerprint.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(fingerprint string) error {
+			for _, fn := range fns {
+				if err := fn(fingerprint); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// devicecertificateDescID is the schema descriptor for id field.
+	devicecertificateDescID := devicecertificateMixinFields1[0].Descriptor()
+	// devicecertificate.DefaultID holds the default value on creation for the id field.
+	devicecertificate.DefaultID = devicecertificateDescID.Default.(func() string)
+	// devicecertificate.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	devicecertificate.IDValidator = func() func(string) error {
+		validators := devicecertificateDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	devicechannelMixin := schema.DeviceChannel{}.Mixin()
+	devicechannelMixinHooks0 := devicechannelMixin[0].Hooks()
+	devicechannelMixinHooks1 := devicechannelMixin[1].Hooks()
+	devicechannel.Hooks[0] = devicechannelMixinHooks0[0]
+	devicechannel.Hooks[1] = devicechannelMixinHooks1[0]
+	devicechannelMixinInters0 := devicechannelMixin[0].Interceptors()
+	devicechannel.Interceptors[0] = devicechannelMixinInters0[0]
+	devicechannelMixinFields0 := devicechannelMixin[0].Fields()
+	_ = devicechannelMixinFields0
+	devicechannelMixinFields1 := devicechannelMixin[1].Fields()
+	_ = devicechannelMixinFields1
+	devicechannelFields := schema.DeviceChannel{}.Fields()
+	_ = devicechannelFields
+	// devicechannelDescOrganizationID is the schema descriptor for organization_id field.
+	devicechannelDescOrganizationID := devicechannelMixinFields0[0].Descriptor()
+	// devicechannel.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	devicechannel.OrganizationIDValidator = devicechannelDescOrganizationID.Validators[0].(func(string) error)
+	// devicechannelDescProviderID is the schema descriptor for provider_id field.
+	devicechannelDescProviderID := devicechannelMixinFields0[1].Descriptor()
+	// devicechannel.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	devicechannel.ProviderIDValidator = devicechannelDescProviderID.Validators[0].(func(string) error)
+	// devicechannelDescCreatedAt is the schema descriptor for created_at field.
+	devicechannelDescCreatedAt := devicechannelMixinFields1[1].Descriptor()
+	// devicechannel.DefaultCreatedAt holds the default value on creation for the created_at field.
+	devicechannel.DefaultCreatedAt = devicechannelDescCreatedAt.Default.(func() time.Time)
+	// devicechannelDescUpdatedAt is the schema descriptor for updated_at field.
+	devicechannelDescUpdatedAt := devicechannelMixinFields1[2].Descriptor()
+	// devicechannel.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	devicechannel.DefaultUpdatedAt = devicechannelDescUpdatedAt.Default.(func() time.Time)
+	// devicechannel.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	devicechannel.UpdateDefaultUpdatedAt = devicechannelDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// devicechannelDescDeviceID is the schema descriptor for device_id field.
+	devicechannelDescDeviceID := devicechannelFields[0].Descriptor()
+	// devicechannel.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	devicechannel.DeviceIDValidator = devicechannelDescDeviceID.Validators[0].(func(string) error)
+	// devicechannelDescKey is the schema descriptor for key field.
+	devicechannelDescKey := devicechannelFields[1].Descriptor()
+	// devicechannel.KeyValidator is a validator for the "key" field. It is called by the builders before save.
+	devicechannel.KeyValidator = func() func(string) error {
+		validators := devicechannelDescKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(key string) error {
+			for _, fn := range fns {
+				if err := fn(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// devicechannelDescUserName is the schema descriptor for user_name field.
+	devicechannelDescUserName := devicechannelFields[4].Descriptor()
+	// devicechannel.UserNameValidator is a validator for the "user_name" field. It is called by the builders before save.
+	devicechannel.UserNameValidator = devicechannelDescUserName.Validators[0].(func(string) error)
+	// devicechannelDescFingerprint is the schema descriptor for fingerprint field.
+	devicechannelDescFingerprint := devicechannelFields[5].Descriptor()
+	// devicechannel.FingerprintValidator is a validator for the "fingerprint" field. It is called by the builders before save.
+	devicechannel.FingerprintValidator = devicechannelDescFingerprint.Validators[0].(func(string) error)
+	// devicechannelDescTopic is the schema descriptor for topic field.
+	devicechannelDescTopic := devicechannelFields[6].Descriptor()
+	// devicechannel.TopicValidator is a validator for the "topic" field. It is called by the builders before save.
+	devicechannel.TopicValidator = devicechannelDescTopic.Validators[0].(func(string) error)
+	// devicechannelDescPushMagic is the schema descriptor for push_magic field.
+	devicechannelDescPushMagic := devicechannelFields[8].Descriptor()
+	// devicechannel.PushMagicValidator is a validator for the "push_magic" field. It is called by the builders before save.
+	devicechannel.PushMagicValidator = devicechannelDescPushMagic.Validators[0].(func(string) error)
+	// devicechannelDescPushDead is the schema descriptor for push_dead field.
+	devicechannelDescPushDead := devicechannelFields[9].Descriptor()
+	// devicechannel.DefaultPushDead holds the default value on creation for the push_dead field.
+	devicechannel.DefaultPushDead = devicechannelDescPushDead.Default.(bool)
+	// devicechannelDescAwaitingConfiguration is the schema descriptor for awaiting_configuration field.
+	devicechannelDescAwaitingConfiguration := devicechannelFields[14].Descriptor()
+	// devicechannel.DefaultAwaitingConfiguration holds the default value on creation for the awaiting_configuration field.
+	devicechannel.DefaultAwaitingConfiguration = devicechannelDescAwaitingConfiguration.Default.(bool)
+	// devicechannelDescID is the schema descriptor for id field.
+	devicechannelDescID := devicechannelMixinFields1[0].Descriptor()
+	// devicechannel.DefaultID holds the default value on creation for the id field.
+	devicechannel.DefaultID = devicechannelDescID.Default.(func() string)
+	// devicechannel.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	devicechannel.IDValidator = func() func(string) error {
+		validators := devicechannelDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	devicecommandMixin := schema.DeviceCommand{}.Mixin()
+	devicecommandMixinHooks0 := devicecommandMixin[0].Hooks()
+	devicecommandMixinHooks1 := devicecommandMixin[1].Hooks()
+	devicecommand.Hooks[0] = devicecommandMixinHooks0[0]
+	devicecommand.Hooks[1] = devicecommandMixinHooks1[0]
+	devicecommandMixinInters0 := devicecommandMixin[0].Interceptors()
+	devicecommand.Interceptors[0] = devicecommandMixinInters0[0]
+	devicecommandMixinFields0 := devicecommandMixin[0].Fields()
+	_ = devicecommandMixinFields0
+	devicecommandMixinFields1 := devicecommandMixin[1].Fields()
+	_ = devicecommandMixinFields1
+	devicecommandFields := schema.DeviceCommand{}.Fields()
+	_ = devicecommandFields
+	// devicecommandDescOrganizationID is the schema descriptor for organization_id field.
+	devicecommandDescOrganizationID := devicecommandMixinFields0[0].Descriptor()
+	// devicecommand.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	devicecommand.OrganizationIDValidator = devicecommandDescOrganizationID.Validators[0].(func(string) error)
+	// devicecommandDescProviderID is the schema descriptor for provider_id field.
+	devicecommandDescProviderID := devicecommandMixinFields0[1].Descriptor()
+	// devicecommand.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	devicecommand.ProviderIDValidator = devicecommandDescProviderID.Validators[0].(func(string) error)
+	// devicecommandDescCreatedAt is the schema descriptor for created_at field.
+	devicecommandDescCreatedAt := devicecommandMixinFields1[1].Descriptor()
+	// devicecommand.DefaultCreatedAt holds the default value on creation for the created_at field.
+	devicecommand.DefaultCreatedAt = devicecommandDescCreatedAt.Default.(func() time.Time)
+	// devicecommandDescUpdatedAt is the schema descriptor for updated_at field.
+	devicecommandDescUpdatedAt := devicecommandMixinFields1[2].Descriptor()
+	// devicecommand.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	devicecommand.DefaultUpdatedAt = devicecommandDescUpdatedAt.Default.(func() time.Time)
+	// devicecommand.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	devicecommand.UpdateDefaultUpdatedAt = devicecommandDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// devicecommandDescDeviceID is the schema descriptor for device_id field.
+	devicecommandDescDeviceID := devicecommandFields[0].Descriptor()
+	// devicecommand.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	devicecommand.DeviceIDValidator = devicecommandDescDeviceID.Validators[0].(func(string) error)
+	// devicecommandDescChannelID is the schema descriptor for channel_id field.
+	devicecommandDescChannelID := devicecommandFields[1].Descriptor()
+	// devicecommand.ChannelIDValidator is a validator for the "channel_id" field. It is called by the builders before save.
+	devicecommand.ChannelIDValidator = devicecommandDescChannelID.Validators[0].(func(string) error)
+	// devicecommandDescCommandUUID is the schema descriptor for command_uuid field.
+	devicecommandDescCommandUUID := devicecommandFields[2].Descriptor()
+	// devicecommand.CommandUUIDValidator is a validator for the "command_uuid" field. It is called by the builders before save.
+	devicecommand.CommandUUIDValidator = func() func(string) error {
+		validators := devicecommandDescCommandUUID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(command_uuid string) error {
+			for _, fn := range fns {
+				if err := fn(command_uuid); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// devicecommandDescRequestType is the schema descriptor for request_type field.
+	devicecommandDescRequestType := devicecommandFields[3].Descriptor()
+	// devicecommand.RequestTypeValidator is a validator for the "request_type" field. It is called by the builders before save.
+	devicecommand.RequestTypeValidator = func() func(string) error {
+		validators := devicecommandDescRequestType.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(request_type string) error {
+			for _, fn := range fns {
+				if err := fn(request_type); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// devicecommandDescPriority is the schema descriptor for priority field.
+	devicecommandDescPriority := devicecommandFields[7].Descriptor()
+	// devicecommand.DefaultPriority holds the default value on creation for the priority field.
+	devicecommand.DefaultPriority = devicecommandDescPriority.Default.(int)
+	// devicecommandDescAttempts is the schema descriptor for attempts field.
+	devicecommandDescAttempts := devicecommandFields[12].Descriptor()
+	// devicecommand.DefaultAttempts holds the default value on creation for the attempts field.
+	devicecommand.DefaultAttempts = devicecommandDescAttempts.Default.(int)
+	// devicecommand.AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
+	devicecommand.AttemptsValidator = devicecommandDescAttempts.Validators[0].(func(int) error)
+	// devicecommandDescInventory is the schema descriptor for inventory field.
+	devicecommandDescInventory := devicecommandFields[14].Descriptor()
+	// devicecommand.DefaultInventory holds the default value on creation for the inventory field.
+	devicecommand.DefaultInventory = devicecommandDescInventory.Default.(bool)
+	// devicecommandDescID is the schema descriptor for id field.
+	devicecommandDescID := devicecommandMixinFields1[0].Descriptor()
+	// devicecommand.DefaultID holds the default value on creation for the id field.
+	devicecommand.DefaultID = devicecommandDescID.Default.(func() string)
+	// devicecommand.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	devicecommand.IDValidator = func() func(string) error {
+		validators := devicecommandDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	deviceidentityMixin := schema.DeviceIdentity{}.Mixin()
+	deviceidentityMixinHooks0 := deviceidentityMixin[0].Hooks()
+	deviceidentityMixinHooks1 := deviceidentityMixin[1].Hooks()
+	deviceidentity.Hooks[0] = deviceidentityMixinHooks0[0]
+	deviceidentity.Hooks[1] = deviceidentityMixinHooks1[0]
+	deviceidentityMixinInters0 := deviceidentityMixin[0].Interceptors()
+	deviceidentity.Interceptors[0] = deviceidentityMixinInters0[0]
+	deviceidentityMixinFields0 := deviceidentityMixin[0].Fields()
+	_ = deviceidentityMixinFields0
+	deviceidentityMixinFields1 := deviceidentityMixin[1].Fields()
+	_ = deviceidentityMixinFields1
+	deviceidentityFields := schema.DeviceIdentity{}.Fields()
+	_ = deviceidentityFields
+	// deviceidentityDescOrganizationID is the schema descriptor for organization_id field.
+	deviceidentityDescOrganizationID := deviceidentityMixinFields0[0].Descriptor()
+	// deviceidentity.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	deviceidentity.OrganizationIDValidator = deviceidentityDescOrganizationID.Validators[0].(func(string) error)
+	// deviceidentityDescProviderID is the schema descriptor for provider_id field.
+	deviceidentityDescProviderID := deviceidentityMixinFields0[1].Descriptor()
+	// deviceidentity.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	deviceidentity.ProviderIDValidator = deviceidentityDescProviderID.Validators[0].(func(string) error)
+	// deviceidentityDescCreatedAt is the schema descriptor for created_at field.
+	deviceidentityDescCreatedAt := deviceidentityMixinFields1[1].Descriptor()
+	// deviceidentity.DefaultCreatedAt holds the default value on creation for the created_at field.
+	deviceidentity.DefaultCreatedAt = deviceidentityDescCreatedAt.Default.(func() time.Time)
+	// deviceidentityDescUpdatedAt is the schema descriptor for updated_at field.
+	deviceidentityDescUpdatedAt := deviceidentityMixinFields1[2].Descriptor()
+	// deviceidentity.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	deviceidentity.DefaultUpdatedAt = deviceidentityDescUpdatedAt.Default.(func() time.Time)
+	// deviceidentity.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	deviceidentity.UpdateDefaultUpdatedAt = deviceidentityDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// deviceidentityDescFingerprint is the schema descriptor for fingerprint field.
+	deviceidentityDescFingerprint := deviceidentityFields[2].Descriptor()
+	// deviceidentity.FingerprintValidator is a validator for the "fingerprint" field. It is called by the builders before save.
+	deviceidentity.FingerprintValidator = func() func(string) error {
+		validators := deviceidentityDescFingerprint.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(fingerprint string) error {
+			for _, fn := range fns {
+				if err := fn(fingerprint); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceidentityDescSerialNumber is the schema descriptor for serial_number field.
+	deviceidentityDescSerialNumber := deviceidentityFields[3].Descriptor()
+	// deviceidentity.SerialNumberValidator is a validator for the "serial_number" field. It is called by the builders before save.
+	deviceidentity.SerialNumberValidator = func() func(string) error {
+		validators := deviceidentityDescSerialNumber.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(serial_number string) error {
+			for _, fn := range fns {
+				if err := fn(serial_number); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceidentityDescCommonName is the schema descriptor for common_name field.
+	deviceidentityDescCommonName := deviceidentityFields[4].Descriptor()
+	// deviceidentity.CommonNameValidator is a validator for the "common_name" field. It is called by the builders before save.
+	deviceidentity.CommonNameValidator = func() func(string) error {
+		validators := deviceidentityDescCommonName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(common_name string) error {
+			for _, fn := range fns {
+				if err := fn(common_name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceidentityDescID is the schema descriptor for id field.
+	deviceidentityDescID := deviceidentityMixinFields1[0].Descriptor()
+	// deviceidentity.DefaultID holds the default value on creation for the id field.
+	deviceidentity.DefaultID = deviceidentityDescID.Default.(func() string)
+	// deviceidentity.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	deviceidentity.IDValidator = func() func(string) error {
+		validators := deviceidentityDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	deviceosupdateMixin := schema.DeviceOsUpdate{}.Mixin()
+	deviceosupdateMixinHooks0 := deviceosupdateMixin[0].Hooks()
+	deviceosupdateMixinHooks1 := deviceosupdateMixin[1].Hooks()
+	deviceosupdate.Hooks[0] = deviceosupdateMixinHooks0[0]
+	deviceosupdate.Hooks[1] = deviceosupdateMixinHooks1[0]
+	deviceosupdateMixinInters0 := deviceosupdateMixin[0].Interceptors()
+	deviceosupdate.Interceptors[0] = deviceosupdateMixinInters0[0]
+	deviceosupdateMixinFields0 := deviceosupdateMixin[0].Fields()
+	_ = deviceosupdateMixinFields0
+	deviceosupdateMixinFields1 := deviceosupdateMixin[1].Fields()
+	_ = deviceosupdateMixinFields1
+	deviceosupdateFields := schema.DeviceOsUpdate{}.Fields()
+	_ = deviceosupdateFields
+	// deviceosupdateDescOrganizationID is the schema descriptor for organization_id field.
+	deviceosupdateDescOrganizationID := deviceosupdateMixinFields0[0].Descriptor()
+	// deviceosupdate.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	deviceosupdate.OrganizationIDValidator = deviceosupdateDescOrganizationID.Validators[0].(func(string) error)
+	// deviceosupdateDescProviderID is the schema descriptor for provider_id field.
+	deviceosupdateDescProviderID := deviceosupdateMixinFields0[1].Descriptor()
+	// deviceosupdate.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	deviceosupdate.ProviderIDValidator = deviceosupdateDescProviderID.Validators[0].(func(string) error)
+	// deviceosupdateDescCreatedAt is the schema descriptor for created_at field.
+	deviceosupdateDescCreatedAt := deviceosupdateMixinFields1[1].Descriptor()
+	// deviceosupdate.DefaultCreatedAt holds the default value on creation for the created_at field.
+	deviceosupdate.DefaultCreatedAt = deviceosupdateDescCreatedAt.Default.(func() time.Time)
+	// deviceosupdateDescUpdatedAt is the schema descriptor for updated_at field.
+	deviceosupdateDescUpdatedAt := deviceosupdateMixinFields1[2].Descriptor()
+	// deviceosupdate.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	deviceosupdate.DefaultUpdatedAt = deviceosupdateDescUpdatedAt.Default.(func() time.Time)
+	// deviceosupdate.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	deviceosupdate.UpdateDefaultUpdatedAt = deviceosupdateDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// deviceosupdateDescDeviceID is the schema descriptor for device_id field.
+	deviceosupdateDescDeviceID := deviceosupdateFields[0].Descriptor()
+	// deviceosupdate.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	deviceosupdate.DeviceIDValidator = deviceosupdateDescDeviceID.Validators[0].(func(string) error)
+	// deviceosupdateDescProductKey is the schema descriptor for product_key field.
+	deviceosupdateDescProductKey := deviceosupdateFields[1].Descriptor()
+	// deviceosupdate.ProductKeyValidator is a validator for the "product_key" field. It is called by the builders before save.
+	deviceosupdate.ProductKeyValidator = func() func(string) error {
+		validators := deviceosupdateDescProductKey.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(product_key string) error {
+			for _, fn := range fns {
+				if err := fn(product_key); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceosupdateDescName is the schema descriptor for name field.
+	deviceosupdateDescName := deviceosupdateFields[2].Descriptor()
+	// deviceosupdate.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	deviceosupdate.NameValidator = deviceosupdateDescName.Validators[0].(func(string) error)
+	// deviceosupdateDescVersion is the schema descriptor for version field.
+	deviceosupdateDescVersion := deviceosupdateFields[3].Descriptor()
+	// deviceosupdate.VersionValidator is a validator for the "version" field. It is called by the builders before save.
+	deviceosupdate.VersionValidator = deviceosupdateDescVersion.Validators[0].(func(string) error)
+	// deviceosupdateDescBuild is the schema descriptor for build field.
+	deviceosupdateDescBuild := deviceosupdateFields[4].Descriptor()
+	// deviceosupdate.BuildValidator is a validator for the "build" field. It is called by the builders before save.
+	deviceosupdate.BuildValidator = deviceosupdateDescBuild.Validators[0].(func(string) error)
+	// deviceosupdateDescIsCritical is the schema descriptor for is_critical field.
+	deviceosupdateDescIsCritical := deviceosupdateFields[5].Descriptor()
+	// deviceosupdate.DefaultIsCritical holds the default value on creation for the is_critical field.
+	deviceosupdate.DefaultIsCritical = deviceosupdateDescIsCritical.Default.(bool)
+	// deviceosupdateDescRestartRequired is the schema descriptor for restart_required field.
+	deviceosupdateDescRestartRequired := deviceosupdateFields[6].Descriptor()
+	// deviceosupdate.DefaultRestartRequired holds the default value on creation for the restart_required field.
+	deviceosupdate.DefaultRestartRequired = deviceosupdateDescRestartRequired.Default.(bool)
+	// deviceosupdateDescStatus is the schema descriptor for status field.
+	deviceosupdateDescStatus := deviceosupdateFields[7].Descriptor()
+	// deviceosupdate.StatusValidator is a validator for the "status" field. It is called by the builders before save.
+	deviceosupdate.StatusValidator = deviceosupdateDescStatus.Validators[0].(func(string) error)
+	// deviceosupdateDescIsDownloaded is the schema descriptor for is_downloaded field.
+	deviceosupdateDescIsDownloaded := deviceosupdateFields[9].Descriptor()
+	// deviceosupdate.DefaultIsDownloaded holds the default value on creation for the is_downloaded field.
+	deviceosupdate.DefaultIsDownloaded = deviceosupdateDescIsDownloaded.Default.(bool)
+	// deviceosupdateDescID is the schema descriptor for id field.
+	deviceosupdateDescID := deviceosupdateMixinFields1[0].Descriptor()
+	// deviceosupdate.DefaultID holds the default value on creation for the id field.
+	deviceosupdate.DefaultID = deviceosupdateDescID.Default.(func() string)
+	// deviceosupdate.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	deviceosupdate.IDValidator = func() func(string) error {
+		validators := deviceosupdateDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	deviceprofileMixin := schema.DeviceProfile{}.Mixin()
+	deviceprofileMixinHooks0 := deviceprofileMixin[0].Hooks()
+	deviceprofileMixinHooks1 := deviceprofileMixin[1].Hooks()
+	deviceprofile.Hooks[0] = deviceprofileMixinHooks0[0]
+	deviceprofile.Hooks[1] = deviceprofileMixinHooks1[0]
+	deviceprofileMixinInters0 := deviceprofileMixin[0].Interceptors()
+	deviceprofile.Interceptors[0] = deviceprofileMixinInters0[0]
+	deviceprofileMixinFields0 := deviceprofileMixin[0].Fields()
+	_ = deviceprofileMixinFields0
+	deviceprofileMixinFields1 := deviceprofileMixin[1].Fields()
+	_ = deviceprofileMixinFields1
+	deviceprofileFields := schema.DeviceProfile{}.Fields()
+	_ = deviceprofileFields
+	// deviceprofileDescOrganizationID is the schema descriptor for organization_id field.
+	deviceprofileDescOrganizationID := deviceprofileMixinFields0[0].Descriptor()
+	// deviceprofile.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	deviceprofile.OrganizationIDValidator = deviceprofileDescOrganizationID.Validators[0].(func(string) error)
+	// deviceprofileDescProviderID is the schema descriptor for provider_id field.
+	deviceprofileDescProviderID := deviceprofileMixinFields0[1].Descriptor()
+	// deviceprofile.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	deviceprofile.ProviderIDValidator = deviceprofileDescProviderID.Validators[0].(func(string) error)
+	// deviceprofileDescCreatedAt is the schema descriptor for created_at field.
+	deviceprofileDescCreatedAt := deviceprofileMixinFields1[1].Descriptor()
+	// deviceprofile.DefaultCreatedAt holds the default value on creation for the created_at field.
+	deviceprofile.DefaultCreatedAt = deviceprofileDescCreatedAt.Default.(func() time.Time)
+	// deviceprofileDescUpdatedAt is the schema descriptor for updated_at field.
+	deviceprofileDescUpdatedAt := deviceprofileMixinFields1[2].Descriptor()
+	// deviceprofile.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	deviceprofile.DefaultUpdatedAt = deviceprofileDescUpdatedAt.Default.(func() time.Time)
+	// deviceprofile.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	deviceprofile.UpdateDefaultUpdatedAt = deviceprofileDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// deviceprofileDescDeviceID is the schema descriptor for device_id field.
+	deviceprofileDescDeviceID := deviceprofileFields[0].Descriptor()
+	// deviceprofile.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	deviceprofile.DeviceIDValidator = deviceprofileDescDeviceID.Validators[0].(func(string) error)
+	// deviceprofileDescIdentifier is the schema descriptor for identifier field.
+	deviceprofileDescIdentifier := deviceprofileFields[1].Descriptor()
+	// deviceprofile.IdentifierValidator is a validator for the "identifier" field. It is called by the builders before save.
+	deviceprofile.IdentifierValidator = func() func(string) error {
+		validators := deviceprofileDescIdentifier.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(identifier string) error {
+			for _, fn := range fns {
+				if err := fn(identifier); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// deviceprofileDescUUID is the schema descriptor for uuid field.
+	deviceprofileDescUUID := deviceprofileFields[2].Descriptor()
+	// deviceprofile.UUIDValidator is a validator for the "uuid" field. It is called by the builders before save.
+	deviceprofile.UUIDValidator = deviceprofileDescUUID.Validators[0].(func(string) error)
+	// deviceprofileDescName is the schema descriptor for name field.
+	deviceprofileDescName := deviceprofileFields[3].Descriptor()
+	// deviceprofile.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	deviceprofile.NameValidator = deviceprofileDescName.Validators[0].(func(string) error)
+	// deviceprofileDescProfileOrganization is the schema descriptor for profile_organization field.
+	deviceprofileDescProfileOrganization := deviceprofileFields[4].Descriptor()
+	// deviceprofile.ProfileOrganizationValidator is a validator for the "profile_organization" field. It is called by the builders before save.
+	deviceprofile.ProfileOrganizationValidator = deviceprofileDescProfileOrganization.Validators[0].(func(string) error)
+	// deviceprofileDescManaged is the schema descriptor for managed field.
+	deviceprofileDescManaged := deviceprofileFields[5].Descriptor()
+	// deviceprofile.DefaultManaged holds the default value on creation for the managed field.
+	deviceprofile.DefaultManaged = deviceprofileDescManaged.Default.(bool)
+	// deviceprofileDescRemovalDisallowed is the schema descriptor for removal_disallowed field.
+	deviceprofileDescRemovalDisallowed := deviceprofileFields[6].Descriptor()
+	// deviceprofile.DefaultRemovalDisallowed holds the default value on creation for the removal_disallowed field.
+	deviceprofile.DefaultRemovalDisallowed = deviceprofileDescRemovalDisallowed.Default.(bool)
+	// deviceprofileDescEncrypted is the schema descriptor for encrypted field.
+	deviceprofileDescEncrypted := deviceprofileFields[7].Descriptor()
+	// deviceprofile.DefaultEncrypted holds the default value on creation for the encrypted field.
+	deviceprofile.DefaultEncrypted = deviceprofileDescEncrypted.Default.(bool)
+	// deviceprofileDescID is the schema descriptor for id field.
+	deviceprofileDescID := deviceprofileMixinFields1[0].Descriptor()
+	// deviceprofile.DefaultID holds the default value on creation for the id field.
+	deviceprofile.DefaultID = deviceprofileDescID.Default.(func() string)
+	// deviceprofile.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	deviceprofile.IDValidator = func() func(string) error {
+		validators := deviceprofileDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	devicesecretMixin := schema.DeviceSecret{}.Mixin()
+	devicesecretMixinHooks0 := devicesecretMixin[0].Hooks()
+	devicesecretMixinHooks1 := devicesecretMixin[1].Hooks()
+	devicesecret.Hooks[0] = devicesecretMixinHooks0[0]
+	devicesecret.Hooks[1] = devicesecretMixinHooks1[0]
+	devicesecretMixinInters0 := devicesecretMixin[0].Interceptors()
+	devicesecret.Interceptors[0] = devicesecretMixinInters0[0]
+	devicesecretMixinFields0 := devicesecretMixin[0].Fields()
+	_ = devicesecretMixinFields0
+	devicesecretMixinFields1 := devicesecretMixin[1].Fields()
+	_ = devicesecretMixinFields1
+	devicesecretFields := schema.DeviceSecret{}.Fields()
+	_ = devicesecretFields
+	// devicesecretDescOrganizationID is the schema descriptor for organization_id field.
+	devicesecretDescOrganizationID := devicesecretMixinFields0[0].Descriptor()
+	// devicesecret.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	devicesecret.OrganizationIDValidator = devicesecretDescOrganizationID.Validators[0].(func(string) error)
+	// devicesecretDescProviderID is the schema descriptor for provider_id field.
+	devicesecretDescProviderID := devicesecretMixinFields0[1].Descriptor()
+	// devicesecret.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	devicesecret.ProviderIDValidator = devicesecretDescProviderID.Validators[0].(func(string) error)
+	// devicesecretDescCreatedAt is the schema descriptor for created_at field.
+	devicesecretDescCreatedAt := devicesecretMixinFields1[1].Descriptor()
+	// devicesecret.DefaultCreatedAt holds the default value on creation for the created_at field.
+	devicesecret.DefaultCreatedAt = devicesecretDescCreatedAt.Default.(func() time.Time)
+	// devicesecretDescUpdatedAt is the schema descriptor for updated_at field.
+	devicesecretDescUpdatedAt := devicesecretMixinFields1[2].Descriptor()
+	// devicesecret.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	devicesecret.DefaultUpdatedAt = devicesecretDescUpdatedAt.Default.(func() time.Time)
+	// devicesecret.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	devicesecret.UpdateDefaultUpdatedAt = devicesecretDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// devicesecretDescDeviceID is the schema descriptor for device_id field.
+	devicesecretDescDeviceID := devicesecretFields[0].Descriptor()
+	// devicesecret.DeviceIDValidator is a validator for the "device_id" field. It is called by the builders before save.
+	devicesecret.DeviceIDValidator = devicesecretDescDeviceID.Validators[0].(func(string) error)
+	// devicesecretDescValue is the schema descriptor for value field.
+	devicesecretDescValue := devicesecretFields[2].Descriptor()
+	// devicesecret.ValueValidator is a validator for the "value" field. It is called by the builders before save.
+	devicesecret.ValueValidator = devicesecretDescValue.Validators[0].(func([]byte) error)
+	// devicesecretDescID is the schema descriptor for id field.
+	devicesecretDescID := devicesecretMixinFields1[0].Descriptor()
+	// devicesecret.DefaultID holds the default value on creation for the id field.
+	devicesecret.DefaultID = devicesecretDescID.Default.(func() string)
+	// devicesecret.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	devicesecret.IDValidator = func() func(string) error {
+		validators := devicesecretDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	enrollmentMixin := schema.Enrollment{}.Mixin()
+	enrollmentMixinHooks0 := enrollmentMixin[0].Hooks()
+	enrollmentMixinHooks1 := enrollmentMixin[1].Hooks()
+	enrollment.Hooks[0] = enrollmentMixinHooks0[0]
+	enrollment.Hooks[1] = enrollmentMixinHooks1[0]
+	enrollmentMixinInters0 := enrollmentMixin[0].Interceptors()
+	enrollment.Interceptors[0] = enrollmentMixinInters0[0]
+	enrollmentMixinFields0 := enrollmentMixin[0].Fields()
+	_ = enrollmentMixinFields0
+	enrollmentMixinFields1 := enrollmentMixin[1].Fields()
+	_ = enrollmentMixinFields1
+	enrollmentFields := schema.Enrollment{}.Fields()
+	_ = enrollmentFields
+	// enrollmentDescOrganizationID is the schema descriptor for organization_id field.
+	enrollmentDescOrganizationID := enrollmentMixinFields0[0].Descriptor()
+	// enrollment.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	enrollment.OrganizationIDValidator = enrollmentDescOrganizationID.Validators[0].(func(string) error)
+	// enrollmentDescProviderID is the schema descriptor for provider_id field.
+	enrollmentDescProviderID := enrollmentMixinFields0[1].Descriptor()
+	// enrollment.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	enrollment.ProviderIDValidator = enrollmentDescProviderID.Validators[0].(func(string) error)
+	// enrollmentDescCreatedAt is the schema descriptor for created_at field.
+	enrollmentDescCreatedAt := enrollmentMixinFields1[1].Descriptor()
+	// enrollment.DefaultCreatedAt holds the default value on creation for the created_at field.
+	enrollment.DefaultCreatedAt = enrollmentDescCreatedAt.Default.(func() time.Time)
+	// enrollmentDescUpdatedAt is the schema descriptor for updated_at field.
+	enrollmentDescUpdatedAt := enrollmentMixinFields1[2].Descriptor()
+	// enrollment.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	enrollment.DefaultUpdatedAt = enrollmentDescUpdatedAt.Default.(func() time.Time)
+	// enrollment.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	enrollment.UpdateDefaultUpdatedAt = enrollmentDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// enrollmentDescAppleMdmID is the schema descriptor for apple_mdm_id field.
+	enrollmentDescAppleMdmID := enrollmentFields[0].Descriptor()
+	// enrollment.AppleMdmIDValidator is a validator for the "apple_mdm_id" field. It is called by the builders before save.
+	enrollment.AppleMdmIDValidator = enrollmentDescAppleMdmID.Validators[0].(func(string) error)
+	// enrollmentDescName is the schema descriptor for name field.
+	enrollmentDescName := enrollmentFields[1].Descriptor()
+	// enrollment.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	enrollment.NameValidator = func() func(string) error {
+		validators := enrollmentDescName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(name string) error {
+			for _, fn := range fns {
+				if err := fn(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// enrollmentDescTokenHash is the schema descriptor for token_hash field.
+	enrollmentDescTokenHash := enrollmentFields[3].Descriptor()
+	// enrollment.TokenHashValidator is a validator for the "token_hash" field. It is called by the builders before save.
+	enrollment.TokenHashValidator = func() func(string) error {
+		validators := enrollmentDescTokenHash.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(token_hash string) error {
+			for _, fn := range fns {
+				if err := fn(token_hash); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// enrollmentDescToken is the schema descriptor for token field.
+	enrollmentDescToken := enrollmentFields[4].Descriptor()
+	// enrollment.TokenValidator is a validator for the "token" field. It is called by the builders before save.
+	enrollment.TokenValidator = enrollmentDescToken.Validators[0].(func([]byte) error)
+	// enrollmentDescQuota is the schema descriptor for quota field.
+	enrollmentDescQuota := enrollmentFields[5].Descriptor()
+	// enrollment.QuotaValidator is a validator for the "quota" field. It is called by the builders before save.
+	enrollment.QuotaValidator = enrollmentDescQuota.Validators[0].(func(int) error)
+	// enrollmentDescUsed is the schema descriptor for used field.
+	enrollmentDescUsed := enrollmentFields[6].Descriptor()
+	// enrollment.DefaultUsed holds the default value on creation for the used field.
+	enrollment.DefaultUsed = enrollmentDescUsed.Default.(int)
+	// enrollment.UsedValidator is a validator for the "used" field. It is called by the builders before save.
+	enrollment.UsedValidator = enrollmentDescUsed.Validators[0].(func(int) error)
+	// enrollmentDescID is the schema descriptor for id field.
+	enrollmentDescID := enrollmentMixinFields1[0].Descriptor()
+	// enrollment.DefaultID holds the default value on creation for the id field.
+	enrollment.DefaultID = enrollmentDescID.Default.(func() string)
+	// enrollment.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	enrollment.IDValidator = func() func(string) error {
+		validators := enrollmentDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1328,6 +2311,79 @@ func init() {
 	// role.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	role.IDValidator = func() func(string) error {
 		validators := roleDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	scepchallengeMixin := schema.ScepChallenge{}.Mixin()
+	scepchallengeMixinHooks0 := scepchallengeMixin[0].Hooks()
+	scepchallengeMixinHooks1 := scepchallengeMixin[1].Hooks()
+	scepchallenge.Hooks[0] = scepchallengeMixinHooks0[0]
+	scepchallenge.Hooks[1] = scepchallengeMixinHooks1[0]
+	scepchallengeMixinInters0 := scepchallengeMixin[0].Interceptors()
+	scepchallenge.Interceptors[0] = scepchallengeMixinInters0[0]
+	scepchallengeMixinFields0 := scepchallengeMixin[0].Fields()
+	_ = scepchallengeMixinFields0
+	scepchallengeMixinFields1 := scepchallengeMixin[1].Fields()
+	_ = scepchallengeMixinFields1
+	scepchallengeFields := schema.ScepChallenge{}.Fields()
+	_ = scepchallengeFields
+	// scepchallengeDescOrganizationID is the schema descriptor for organization_id field.
+	scepchallengeDescOrganizationID := scepchallengeMixinFields0[0].Descriptor()
+	// scepchallenge.OrganizationIDValidator is a validator for the "organization_id" field. It is called by the builders before save.
+	scepchallenge.OrganizationIDValidator = scepchallengeDescOrganizationID.Validators[0].(func(string) error)
+	// scepchallengeDescProviderID is the schema descriptor for provider_id field.
+	scepchallengeDescProviderID := scepchallengeMixinFields0[1].Descriptor()
+	// scepchallenge.ProviderIDValidator is a validator for the "provider_id" field. It is called by the builders before save.
+	scepchallenge.ProviderIDValidator = scepchallengeDescProviderID.Validators[0].(func(string) error)
+	// scepchallengeDescCreatedAt is the schema descriptor for created_at field.
+	scepchallengeDescCreatedAt := scepchallengeMixinFields1[1].Descriptor()
+	// scepchallenge.DefaultCreatedAt holds the default value on creation for the created_at field.
+	scepchallenge.DefaultCreatedAt = scepchallengeDescCreatedAt.Default.(func() time.Time)
+	// scepchallengeDescUpdatedAt is the schema descriptor for updated_at field.
+	scepchallengeDescUpdatedAt := scepchallengeMixinFields1[2].Descriptor()
+	// scepchallenge.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	scepchallenge.DefaultUpdatedAt = scepchallengeDescUpdatedAt.Default.(func() time.Time)
+	// scepchallenge.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	scepchallenge.UpdateDefaultUpdatedAt = scepchallengeDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// scepchallengeDescChallengeHash is the schema descriptor for challenge_hash field.
+	scepchallengeDescChallengeHash := scepchallengeFields[0].Descriptor()
+	// scepchallenge.ChallengeHashValidator is a validator for the "challenge_hash" field. It is called by the builders before save.
+	scepchallenge.ChallengeHashValidator = func() func(string) error {
+		validators := scepchallengeDescChallengeHash.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(challenge_hash string) error {
+			for _, fn := range fns {
+				if err := fn(challenge_hash); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// scepchallengeDescTransaction is the schema descriptor for transaction field.
+	scepchallengeDescTransaction := scepchallengeFields[5].Descriptor()
+	// scepchallenge.TransactionValidator is a validator for the "transaction" field. It is called by the builders before save.
+	scepchallenge.TransactionValidator = scepchallengeDescTransaction.Validators[0].(func(string) error)
+	// scepchallengeDescID is the schema descriptor for id field.
+	scepchallengeDescID := scepchallengeMixinFields1[0].Descriptor()
+	// scepchallenge.DefaultID holds the default value on creation for the id field.
+	scepchallenge.DefaultID = scepchallengeDescID.Default.(func() string)
+	// scepchallenge.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	scepchallenge.IDValidator = func() func(string) error {
+		validators := scepchallengeDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),

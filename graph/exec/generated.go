@@ -17,7 +17,12 @@ import (
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/job"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
@@ -218,6 +223,37 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	AppleMdm struct {
+		AllowMobileUserEnrollment func(childComplexity int) int
+		CertificateNotAfter       func(childComplexity int) int
+		CertificateNotBefore      func(childComplexity int) int
+		CertificateSerialNumber   func(childComplexity int) int
+		CreatedAt                 func(childComplexity int) int
+		CreatorAppleID            func(childComplexity int) int
+		EnrollmentLimit           func(childComplexity int) int
+		HistoryDays               func(childComplexity int) int
+		ID                        func(childComplexity int) int
+		InventoryIntervalHours    func(childComplexity int) int
+		MissingAfterDays          func(childComplexity int) int
+		Name                      func(childComplexity int) int
+		Organization              func(childComplexity int) int
+		PushStatus                func(childComplexity int) int
+		SignMessage               func(childComplexity int) int
+		Topic                     func(childComplexity int) int
+		UpdatedAt                 func(childComplexity int) int
+	}
+
+	AppleMdmConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AppleMdmEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	CancelTicketPayload struct {
 		Ticket func(childComplexity int) int
 	}
@@ -294,21 +330,145 @@ type ComplexityRoot struct {
 	}
 
 	Device struct {
-		Alerts       func(childComplexity int, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
-		AssetTag     func(childComplexity int) int
+		ActivationLockEnabled  func(childComplexity int) int
+		Alerts                 func(childComplexity int, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		AppleSilicon           func(childComplexity int) int
+		AssetTag               func(childComplexity int) int
+		BlockedAt              func(childComplexity int) int
+		BootstrapTokenEscrowed func(childComplexity int) int
+		BuildVersion           func(childComplexity int) int
+		CertificateNotAfter    func(childComplexity int) int
+		CheckoutAt             func(childComplexity int) int
+		CreatedAt              func(childComplexity int) int
+		DepEnrollment          func(childComplexity int) int
+		DiskEncryptionEnabled  func(childComplexity int) int
+		Enrolled               func(childComplexity int) int
+		FirstEnrolledAt        func(childComplexity int) int
+		ID                     func(childComplexity int) int
+		InventoryAt            func(childComplexity int) int
+		LastEnrolledAt         func(childComplexity int) int
+		LastSeenAt             func(childComplexity int) int
+		MissingSince           func(childComplexity int) int
+		Model                  func(childComplexity int) int
+		ModelIdentifier        func(childComplexity int) int
+		Name                   func(childComplexity int) int
+		Organization           func(childComplexity int) int
+		OsVersion              func(childComplexity int) int
+		PasscodePresent        func(childComplexity int) int
+		Platform               func(childComplexity int) int
+		SerialNumber           func(childComplexity int) int
+		Supervised             func(childComplexity int) int
+		Udid                   func(childComplexity int) int
+		UpdatedAt              func(childComplexity int) int
+		User                   func(childComplexity int) int
+		UserApprovedEnrollment func(childComplexity int) int
+		UserEnrollment         func(childComplexity int) int
+	}
+
+	DeviceApp struct {
+		BundleSize   func(childComplexity int) int
 		CreatedAt    func(childComplexity int) int
-		Enrolled     func(childComplexity int) int
+		Device       func(childComplexity int) int
 		ID           func(childComplexity int) int
-		LastSeenAt   func(childComplexity int) int
-		Model        func(childComplexity int) int
+		Identifier   func(childComplexity int) int
+		Managed      func(childComplexity int) int
 		Name         func(childComplexity int) int
 		Organization func(childComplexity int) int
-		OsVersion    func(childComplexity int) int
-		Platform     func(childComplexity int) int
-		SerialNumber func(childComplexity int) int
-		Udid         func(childComplexity int) int
+		ShortVersion func(childComplexity int) int
 		UpdatedAt    func(childComplexity int) int
-		User         func(childComplexity int) int
+		Version      func(childComplexity int) int
+	}
+
+	DeviceAppConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceAppEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceCertificate struct {
+		CommonName   func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Device       func(childComplexity int) int
+		Fingerprint  func(childComplexity int) int
+		ID           func(childComplexity int) int
+		IsIdentity   func(childComplexity int) int
+		NotAfter     func(childComplexity int) int
+		Organization func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	DeviceCertificateConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceCertificateEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceChannel struct {
+		AwaitingConfiguration func(childComplexity int) int
+		CreatedAt             func(childComplexity int) int
+		Device                func(childComplexity int) int
+		ID                    func(childComplexity int) int
+		Key                   func(childComplexity int) int
+		Kind                  func(childComplexity int) int
+		LastSeenAt            func(childComplexity int) int
+		Organization          func(childComplexity int) int
+		PushDead              func(childComplexity int) int
+		PushedAt              func(childComplexity int) int
+		Status                func(childComplexity int) int
+		Topic                 func(childComplexity int) int
+		UpdatedAt             func(childComplexity int) int
+		UserName              func(childComplexity int) int
+	}
+
+	DeviceChannelConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceChannelEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceCommand struct {
+		Attempts     func(childComplexity int) int
+		Channel      func(childComplexity int) int
+		CommandUUID  func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Device       func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Inventory    func(childComplexity int) int
+		NotBefore    func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Priority     func(childComplexity int) int
+		RequestType  func(childComplexity int) int
+		ResultAt     func(childComplexity int) int
+		SentAt       func(childComplexity int) int
+		Status       func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	DeviceCommandConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceCommandEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	DeviceConnection struct {
@@ -322,9 +482,136 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	DeviceIdentity struct {
+		CommonName   func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Device       func(childComplexity int) int
+		Enrollment   func(childComplexity int) int
+		Fingerprint  func(childComplexity int) int
+		ID           func(childComplexity int) int
+		NotAfter     func(childComplexity int) int
+		NotBefore    func(childComplexity int) int
+		Organization func(childComplexity int) int
+		RevokedAt    func(childComplexity int) int
+		SerialNumber func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	DeviceIdentityConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceIdentityEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceOsUpdate struct {
+		Build             func(childComplexity int) int
+		CreatedAt         func(childComplexity int) int
+		Device            func(childComplexity int) int
+		ID                func(childComplexity int) int
+		IsCritical        func(childComplexity int) int
+		IsDownloaded      func(childComplexity int) int
+		Name              func(childComplexity int) int
+		Organization      func(childComplexity int) int
+		PercentDownloaded func(childComplexity int) int
+		ProductKey        func(childComplexity int) int
+		RestartRequired   func(childComplexity int) int
+		Status            func(childComplexity int) int
+		UpdatedAt         func(childComplexity int) int
+		Version           func(childComplexity int) int
+	}
+
+	DeviceOsUpdateConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceOsUpdateEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceProfile struct {
+		CreatedAt           func(childComplexity int) int
+		Device              func(childComplexity int) int
+		Encrypted           func(childComplexity int) int
+		ID                  func(childComplexity int) int
+		Identifier          func(childComplexity int) int
+		Managed             func(childComplexity int) int
+		Name                func(childComplexity int) int
+		Organization        func(childComplexity int) int
+		ProfileOrganization func(childComplexity int) int
+		RemovalDisallowed   func(childComplexity int) int
+		UUID                func(childComplexity int) int
+		UpdatedAt           func(childComplexity int) int
+	}
+
+	DeviceProfileConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceProfileEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DeviceSecret struct {
+		CreatedAt    func(childComplexity int) int
+		Device       func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		Organization func(childComplexity int) int
+		RevealedAt   func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+	}
+
+	DeviceSecretConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceSecretEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	EnrollTotpPayload struct {
 		Secret func(childComplexity int) int
 		URL    func(childComplexity int) int
+	}
+
+	Enrollment struct {
+		AppleMdm     func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		Name         func(childComplexity int) int
+		Organization func(childComplexity int) int
+		Quota        func(childComplexity int) int
+		RevokedAt    func(childComplexity int) int
+		RotatedAt    func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+		Used         func(childComplexity int) int
+	}
+
+	EnrollmentConnection struct {
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	EnrollmentEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	GrantAdministratorOrganizationAccessPayload struct {
@@ -1830,6 +2117,141 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ApiKeyEdge.Node(childComplexity), true
 
+	case "AppleMdm.allowMobileUserEnrollment":
+		if e.ComplexityRoot.AppleMdm.AllowMobileUserEnrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.AllowMobileUserEnrollment(childComplexity), true
+	case "AppleMdm.certificateNotAfter":
+		if e.ComplexityRoot.AppleMdm.CertificateNotAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CertificateNotAfter(childComplexity), true
+	case "AppleMdm.certificateNotBefore":
+		if e.ComplexityRoot.AppleMdm.CertificateNotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CertificateNotBefore(childComplexity), true
+	case "AppleMdm.certificateSerialNumber":
+		if e.ComplexityRoot.AppleMdm.CertificateSerialNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CertificateSerialNumber(childComplexity), true
+	case "AppleMdm.createdAt":
+		if e.ComplexityRoot.AppleMdm.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CreatedAt(childComplexity), true
+	case "AppleMdm.creatorAppleID":
+		if e.ComplexityRoot.AppleMdm.CreatorAppleID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CreatorAppleID(childComplexity), true
+	case "AppleMdm.enrollmentLimit":
+		if e.ComplexityRoot.AppleMdm.EnrollmentLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.EnrollmentLimit(childComplexity), true
+	case "AppleMdm.historyDays":
+		if e.ComplexityRoot.AppleMdm.HistoryDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.HistoryDays(childComplexity), true
+	case "AppleMdm.id":
+		if e.ComplexityRoot.AppleMdm.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.ID(childComplexity), true
+	case "AppleMdm.inventoryIntervalHours":
+		if e.ComplexityRoot.AppleMdm.InventoryIntervalHours == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.InventoryIntervalHours(childComplexity), true
+	case "AppleMdm.missingAfterDays":
+		if e.ComplexityRoot.AppleMdm.MissingAfterDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.MissingAfterDays(childComplexity), true
+	case "AppleMdm.name":
+		if e.ComplexityRoot.AppleMdm.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.Name(childComplexity), true
+	case "AppleMdm.organization":
+		if e.ComplexityRoot.AppleMdm.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.Organization(childComplexity), true
+	case "AppleMdm.pushStatus":
+		if e.ComplexityRoot.AppleMdm.PushStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.PushStatus(childComplexity), true
+	case "AppleMdm.signMessage":
+		if e.ComplexityRoot.AppleMdm.SignMessage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.SignMessage(childComplexity), true
+	case "AppleMdm.topic":
+		if e.ComplexityRoot.AppleMdm.Topic == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.Topic(childComplexity), true
+	case "AppleMdm.updatedAt":
+		if e.ComplexityRoot.AppleMdm.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.UpdatedAt(childComplexity), true
+
+	case "AppleMdmConnection.edges":
+		if e.ComplexityRoot.AppleMdmConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmConnection.Edges(childComplexity), true
+	case "AppleMdmConnection.pageInfo":
+		if e.ComplexityRoot.AppleMdmConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmConnection.PageInfo(childComplexity), true
+	case "AppleMdmConnection.totalCount":
+		if e.ComplexityRoot.AppleMdmConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmConnection.TotalCount(childComplexity), true
+
+	case "AppleMdmEdge.cursor":
+		if e.ComplexityRoot.AppleMdmEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmEdge.Cursor(childComplexity), true
+	case "AppleMdmEdge.node":
+		if e.ComplexityRoot.AppleMdmEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdmEdge.Node(childComplexity), true
+
 	case "CancelTicketPayload.ticket":
 		if e.ComplexityRoot.CancelTicketPayload.Ticket == nil {
 			break
@@ -1974,6 +2396,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteUserPayload.DeletedID(childComplexity), true
 
+	case "Device.activationLockEnabled":
+		if e.ComplexityRoot.Device.ActivationLockEnabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.ActivationLockEnabled(childComplexity), true
 	case "Device.alerts":
 		if e.ComplexityRoot.Device.Alerts == nil {
 			break
@@ -1985,42 +2413,120 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Alerts(childComplexity, args["filter"].(*model.AlertFilter), args["orderBy"].(*ent.AlertOrder), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Device.appleSilicon":
+		if e.ComplexityRoot.Device.AppleSilicon == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.AppleSilicon(childComplexity), true
 	case "Device.assetTag":
 		if e.ComplexityRoot.Device.AssetTag == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.AssetTag(childComplexity), true
+	case "Device.blockedAt":
+		if e.ComplexityRoot.Device.BlockedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.BlockedAt(childComplexity), true
+	case "Device.bootstrapTokenEscrowed":
+		if e.ComplexityRoot.Device.BootstrapTokenEscrowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.BootstrapTokenEscrowed(childComplexity), true
+	case "Device.buildVersion":
+		if e.ComplexityRoot.Device.BuildVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.BuildVersion(childComplexity), true
+	case "Device.certificateNotAfter":
+		if e.ComplexityRoot.Device.CertificateNotAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.CertificateNotAfter(childComplexity), true
+	case "Device.checkoutAt":
+		if e.ComplexityRoot.Device.CheckoutAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.CheckoutAt(childComplexity), true
 	case "Device.createdAt":
 		if e.ComplexityRoot.Device.CreatedAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.CreatedAt(childComplexity), true
+	case "Device.depEnrollment":
+		if e.ComplexityRoot.Device.DepEnrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.DepEnrollment(childComplexity), true
+	case "Device.diskEncryptionEnabled":
+		if e.ComplexityRoot.Device.DiskEncryptionEnabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.DiskEncryptionEnabled(childComplexity), true
 	case "Device.enrolled":
 		if e.ComplexityRoot.Device.Enrolled == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.Enrolled(childComplexity), true
+	case "Device.firstEnrolledAt":
+		if e.ComplexityRoot.Device.FirstEnrolledAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.FirstEnrolledAt(childComplexity), true
 	case "Device.id":
 		if e.ComplexityRoot.Device.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.ID(childComplexity), true
+	case "Device.inventoryAt":
+		if e.ComplexityRoot.Device.InventoryAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.InventoryAt(childComplexity), true
+	case "Device.lastEnrolledAt":
+		if e.ComplexityRoot.Device.LastEnrolledAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.LastEnrolledAt(childComplexity), true
 	case "Device.lastSeenAt":
 		if e.ComplexityRoot.Device.LastSeenAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.LastSeenAt(childComplexity), true
+	case "Device.missingSince":
+		if e.ComplexityRoot.Device.MissingSince == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.MissingSince(childComplexity), true
 	case "Device.model":
 		if e.ComplexityRoot.Device.Model == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.Model(childComplexity), true
+	case "Device.modelIdentifier":
+		if e.ComplexityRoot.Device.ModelIdentifier == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.ModelIdentifier(childComplexity), true
 	case "Device.name":
 		if e.ComplexityRoot.Device.Name == nil {
 			break
@@ -2039,6 +2545,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.OsVersion(childComplexity), true
+	case "Device.passcodePresent":
+		if e.ComplexityRoot.Device.PasscodePresent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.PasscodePresent(childComplexity), true
 	case "Device.platform":
 		if e.ComplexityRoot.Device.Platform == nil {
 			break
@@ -2051,6 +2563,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.SerialNumber(childComplexity), true
+	case "Device.supervised":
+		if e.ComplexityRoot.Device.Supervised == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.Supervised(childComplexity), true
 	case "Device.udid":
 		if e.ComplexityRoot.Device.Udid == nil {
 			break
@@ -2069,6 +2587,450 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.User(childComplexity), true
+	case "Device.userApprovedEnrollment":
+		if e.ComplexityRoot.Device.UserApprovedEnrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.UserApprovedEnrollment(childComplexity), true
+	case "Device.userEnrollment":
+		if e.ComplexityRoot.Device.UserEnrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.UserEnrollment(childComplexity), true
+
+	case "DeviceApp.bundleSize":
+		if e.ComplexityRoot.DeviceApp.BundleSize == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.BundleSize(childComplexity), true
+	case "DeviceApp.createdAt":
+		if e.ComplexityRoot.DeviceApp.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.CreatedAt(childComplexity), true
+	case "DeviceApp.device":
+		if e.ComplexityRoot.DeviceApp.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Device(childComplexity), true
+	case "DeviceApp.id":
+		if e.ComplexityRoot.DeviceApp.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.ID(childComplexity), true
+	case "DeviceApp.identifier":
+		if e.ComplexityRoot.DeviceApp.Identifier == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Identifier(childComplexity), true
+	case "DeviceApp.managed":
+		if e.ComplexityRoot.DeviceApp.Managed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Managed(childComplexity), true
+	case "DeviceApp.name":
+		if e.ComplexityRoot.DeviceApp.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Name(childComplexity), true
+	case "DeviceApp.organization":
+		if e.ComplexityRoot.DeviceApp.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Organization(childComplexity), true
+	case "DeviceApp.shortVersion":
+		if e.ComplexityRoot.DeviceApp.ShortVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.ShortVersion(childComplexity), true
+	case "DeviceApp.updatedAt":
+		if e.ComplexityRoot.DeviceApp.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.UpdatedAt(childComplexity), true
+	case "DeviceApp.version":
+		if e.ComplexityRoot.DeviceApp.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceApp.Version(childComplexity), true
+
+	case "DeviceAppConnection.edges":
+		if e.ComplexityRoot.DeviceAppConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppConnection.Edges(childComplexity), true
+	case "DeviceAppConnection.pageInfo":
+		if e.ComplexityRoot.DeviceAppConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppConnection.PageInfo(childComplexity), true
+	case "DeviceAppConnection.totalCount":
+		if e.ComplexityRoot.DeviceAppConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppConnection.TotalCount(childComplexity), true
+
+	case "DeviceAppEdge.cursor":
+		if e.ComplexityRoot.DeviceAppEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppEdge.Cursor(childComplexity), true
+	case "DeviceAppEdge.node":
+		if e.ComplexityRoot.DeviceAppEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceAppEdge.Node(childComplexity), true
+
+	case "DeviceCertificate.commonName":
+		if e.ComplexityRoot.DeviceCertificate.CommonName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.CommonName(childComplexity), true
+	case "DeviceCertificate.createdAt":
+		if e.ComplexityRoot.DeviceCertificate.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.CreatedAt(childComplexity), true
+	case "DeviceCertificate.device":
+		if e.ComplexityRoot.DeviceCertificate.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.Device(childComplexity), true
+	case "DeviceCertificate.fingerprint":
+		if e.ComplexityRoot.DeviceCertificate.Fingerprint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.Fingerprint(childComplexity), true
+	case "DeviceCertificate.id":
+		if e.ComplexityRoot.DeviceCertificate.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.ID(childComplexity), true
+	case "DeviceCertificate.isIdentity":
+		if e.ComplexityRoot.DeviceCertificate.IsIdentity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.IsIdentity(childComplexity), true
+	case "DeviceCertificate.notAfter":
+		if e.ComplexityRoot.DeviceCertificate.NotAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.NotAfter(childComplexity), true
+	case "DeviceCertificate.organization":
+		if e.ComplexityRoot.DeviceCertificate.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.Organization(childComplexity), true
+	case "DeviceCertificate.updatedAt":
+		if e.ComplexityRoot.DeviceCertificate.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificate.UpdatedAt(childComplexity), true
+
+	case "DeviceCertificateConnection.edges":
+		if e.ComplexityRoot.DeviceCertificateConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateConnection.Edges(childComplexity), true
+	case "DeviceCertificateConnection.pageInfo":
+		if e.ComplexityRoot.DeviceCertificateConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateConnection.PageInfo(childComplexity), true
+	case "DeviceCertificateConnection.totalCount":
+		if e.ComplexityRoot.DeviceCertificateConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateConnection.TotalCount(childComplexity), true
+
+	case "DeviceCertificateEdge.cursor":
+		if e.ComplexityRoot.DeviceCertificateEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateEdge.Cursor(childComplexity), true
+	case "DeviceCertificateEdge.node":
+		if e.ComplexityRoot.DeviceCertificateEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCertificateEdge.Node(childComplexity), true
+
+	case "DeviceChannel.awaitingConfiguration":
+		if e.ComplexityRoot.DeviceChannel.AwaitingConfiguration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.AwaitingConfiguration(childComplexity), true
+	case "DeviceChannel.createdAt":
+		if e.ComplexityRoot.DeviceChannel.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.CreatedAt(childComplexity), true
+	case "DeviceChannel.device":
+		if e.ComplexityRoot.DeviceChannel.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Device(childComplexity), true
+	case "DeviceChannel.id":
+		if e.ComplexityRoot.DeviceChannel.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.ID(childComplexity), true
+	case "DeviceChannel.key":
+		if e.ComplexityRoot.DeviceChannel.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Key(childComplexity), true
+	case "DeviceChannel.kind":
+		if e.ComplexityRoot.DeviceChannel.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Kind(childComplexity), true
+	case "DeviceChannel.lastSeenAt":
+		if e.ComplexityRoot.DeviceChannel.LastSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.LastSeenAt(childComplexity), true
+	case "DeviceChannel.organization":
+		if e.ComplexityRoot.DeviceChannel.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Organization(childComplexity), true
+	case "DeviceChannel.pushDead":
+		if e.ComplexityRoot.DeviceChannel.PushDead == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.PushDead(childComplexity), true
+	case "DeviceChannel.pushedAt":
+		if e.ComplexityRoot.DeviceChannel.PushedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.PushedAt(childComplexity), true
+	case "DeviceChannel.status":
+		if e.ComplexityRoot.DeviceChannel.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Status(childComplexity), true
+	case "DeviceChannel.topic":
+		if e.ComplexityRoot.DeviceChannel.Topic == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.Topic(childComplexity), true
+	case "DeviceChannel.updatedAt":
+		if e.ComplexityRoot.DeviceChannel.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.UpdatedAt(childComplexity), true
+	case "DeviceChannel.userName":
+		if e.ComplexityRoot.DeviceChannel.UserName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannel.UserName(childComplexity), true
+
+	case "DeviceChannelConnection.edges":
+		if e.ComplexityRoot.DeviceChannelConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelConnection.Edges(childComplexity), true
+	case "DeviceChannelConnection.pageInfo":
+		if e.ComplexityRoot.DeviceChannelConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelConnection.PageInfo(childComplexity), true
+	case "DeviceChannelConnection.totalCount":
+		if e.ComplexityRoot.DeviceChannelConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelConnection.TotalCount(childComplexity), true
+
+	case "DeviceChannelEdge.cursor":
+		if e.ComplexityRoot.DeviceChannelEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelEdge.Cursor(childComplexity), true
+	case "DeviceChannelEdge.node":
+		if e.ComplexityRoot.DeviceChannelEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceChannelEdge.Node(childComplexity), true
+
+	case "DeviceCommand.attempts":
+		if e.ComplexityRoot.DeviceCommand.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Attempts(childComplexity), true
+	case "DeviceCommand.channel":
+		if e.ComplexityRoot.DeviceCommand.Channel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Channel(childComplexity), true
+	case "DeviceCommand.commandUUID":
+		if e.ComplexityRoot.DeviceCommand.CommandUUID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.CommandUUID(childComplexity), true
+	case "DeviceCommand.createdAt":
+		if e.ComplexityRoot.DeviceCommand.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.CreatedAt(childComplexity), true
+	case "DeviceCommand.device":
+		if e.ComplexityRoot.DeviceCommand.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Device(childComplexity), true
+	case "DeviceCommand.expiresAt":
+		if e.ComplexityRoot.DeviceCommand.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.ExpiresAt(childComplexity), true
+	case "DeviceCommand.id":
+		if e.ComplexityRoot.DeviceCommand.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.ID(childComplexity), true
+	case "DeviceCommand.inventory":
+		if e.ComplexityRoot.DeviceCommand.Inventory == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Inventory(childComplexity), true
+	case "DeviceCommand.notBefore":
+		if e.ComplexityRoot.DeviceCommand.NotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.NotBefore(childComplexity), true
+	case "DeviceCommand.organization":
+		if e.ComplexityRoot.DeviceCommand.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Organization(childComplexity), true
+	case "DeviceCommand.priority":
+		if e.ComplexityRoot.DeviceCommand.Priority == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Priority(childComplexity), true
+	case "DeviceCommand.requestType":
+		if e.ComplexityRoot.DeviceCommand.RequestType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.RequestType(childComplexity), true
+	case "DeviceCommand.resultAt":
+		if e.ComplexityRoot.DeviceCommand.ResultAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.ResultAt(childComplexity), true
+	case "DeviceCommand.sentAt":
+		if e.ComplexityRoot.DeviceCommand.SentAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.SentAt(childComplexity), true
+	case "DeviceCommand.status":
+		if e.ComplexityRoot.DeviceCommand.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.Status(childComplexity), true
+	case "DeviceCommand.updatedAt":
+		if e.ComplexityRoot.DeviceCommand.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.UpdatedAt(childComplexity), true
+
+	case "DeviceCommandConnection.edges":
+		if e.ComplexityRoot.DeviceCommandConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandConnection.Edges(childComplexity), true
+	case "DeviceCommandConnection.pageInfo":
+		if e.ComplexityRoot.DeviceCommandConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandConnection.PageInfo(childComplexity), true
+	case "DeviceCommandConnection.totalCount":
+		if e.ComplexityRoot.DeviceCommandConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandConnection.TotalCount(childComplexity), true
+
+	case "DeviceCommandEdge.cursor":
+		if e.ComplexityRoot.DeviceCommandEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandEdge.Cursor(childComplexity), true
+	case "DeviceCommandEdge.node":
+		if e.ComplexityRoot.DeviceCommandEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandEdge.Node(childComplexity), true
 
 	case "DeviceConnection.edges":
 		if e.ComplexityRoot.DeviceConnection.Edges == nil {
@@ -2102,6 +3064,408 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeviceEdge.Node(childComplexity), true
 
+	case "DeviceIdentity.commonName":
+		if e.ComplexityRoot.DeviceIdentity.CommonName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.CommonName(childComplexity), true
+	case "DeviceIdentity.createdAt":
+		if e.ComplexityRoot.DeviceIdentity.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.CreatedAt(childComplexity), true
+	case "DeviceIdentity.device":
+		if e.ComplexityRoot.DeviceIdentity.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.Device(childComplexity), true
+	case "DeviceIdentity.enrollment":
+		if e.ComplexityRoot.DeviceIdentity.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.Enrollment(childComplexity), true
+	case "DeviceIdentity.fingerprint":
+		if e.ComplexityRoot.DeviceIdentity.Fingerprint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.Fingerprint(childComplexity), true
+	case "DeviceIdentity.id":
+		if e.ComplexityRoot.DeviceIdentity.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.ID(childComplexity), true
+	case "DeviceIdentity.notAfter":
+		if e.ComplexityRoot.DeviceIdentity.NotAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.NotAfter(childComplexity), true
+	case "DeviceIdentity.notBefore":
+		if e.ComplexityRoot.DeviceIdentity.NotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.NotBefore(childComplexity), true
+	case "DeviceIdentity.organization":
+		if e.ComplexityRoot.DeviceIdentity.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.Organization(childComplexity), true
+	case "DeviceIdentity.revokedAt":
+		if e.ComplexityRoot.DeviceIdentity.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.RevokedAt(childComplexity), true
+	case "DeviceIdentity.serialNumber":
+		if e.ComplexityRoot.DeviceIdentity.SerialNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.SerialNumber(childComplexity), true
+	case "DeviceIdentity.updatedAt":
+		if e.ComplexityRoot.DeviceIdentity.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.UpdatedAt(childComplexity), true
+
+	case "DeviceIdentityConnection.edges":
+		if e.ComplexityRoot.DeviceIdentityConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityConnection.Edges(childComplexity), true
+	case "DeviceIdentityConnection.pageInfo":
+		if e.ComplexityRoot.DeviceIdentityConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityConnection.PageInfo(childComplexity), true
+	case "DeviceIdentityConnection.totalCount":
+		if e.ComplexityRoot.DeviceIdentityConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityConnection.TotalCount(childComplexity), true
+
+	case "DeviceIdentityEdge.cursor":
+		if e.ComplexityRoot.DeviceIdentityEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityEdge.Cursor(childComplexity), true
+	case "DeviceIdentityEdge.node":
+		if e.ComplexityRoot.DeviceIdentityEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentityEdge.Node(childComplexity), true
+
+	case "DeviceOsUpdate.build":
+		if e.ComplexityRoot.DeviceOsUpdate.Build == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Build(childComplexity), true
+	case "DeviceOsUpdate.createdAt":
+		if e.ComplexityRoot.DeviceOsUpdate.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.CreatedAt(childComplexity), true
+	case "DeviceOsUpdate.device":
+		if e.ComplexityRoot.DeviceOsUpdate.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Device(childComplexity), true
+	case "DeviceOsUpdate.id":
+		if e.ComplexityRoot.DeviceOsUpdate.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.ID(childComplexity), true
+	case "DeviceOsUpdate.isCritical":
+		if e.ComplexityRoot.DeviceOsUpdate.IsCritical == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.IsCritical(childComplexity), true
+	case "DeviceOsUpdate.isDownloaded":
+		if e.ComplexityRoot.DeviceOsUpdate.IsDownloaded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.IsDownloaded(childComplexity), true
+	case "DeviceOsUpdate.name":
+		if e.ComplexityRoot.DeviceOsUpdate.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Name(childComplexity), true
+	case "DeviceOsUpdate.organization":
+		if e.ComplexityRoot.DeviceOsUpdate.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Organization(childComplexity), true
+	case "DeviceOsUpdate.percentDownloaded":
+		if e.ComplexityRoot.DeviceOsUpdate.PercentDownloaded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.PercentDownloaded(childComplexity), true
+	case "DeviceOsUpdate.productKey":
+		if e.ComplexityRoot.DeviceOsUpdate.ProductKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.ProductKey(childComplexity), true
+	case "DeviceOsUpdate.restartRequired":
+		if e.ComplexityRoot.DeviceOsUpdate.RestartRequired == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.RestartRequired(childComplexity), true
+	case "DeviceOsUpdate.status":
+		if e.ComplexityRoot.DeviceOsUpdate.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Status(childComplexity), true
+	case "DeviceOsUpdate.updatedAt":
+		if e.ComplexityRoot.DeviceOsUpdate.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.UpdatedAt(childComplexity), true
+	case "DeviceOsUpdate.version":
+		if e.ComplexityRoot.DeviceOsUpdate.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdate.Version(childComplexity), true
+
+	case "DeviceOsUpdateConnection.edges":
+		if e.ComplexityRoot.DeviceOsUpdateConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateConnection.Edges(childComplexity), true
+	case "DeviceOsUpdateConnection.pageInfo":
+		if e.ComplexityRoot.DeviceOsUpdateConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateConnection.PageInfo(childComplexity), true
+	case "DeviceOsUpdateConnection.totalCount":
+		if e.ComplexityRoot.DeviceOsUpdateConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateConnection.TotalCount(childComplexity), true
+
+	case "DeviceOsUpdateEdge.cursor":
+		if e.ComplexityRoot.DeviceOsUpdateEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateEdge.Cursor(childComplexity), true
+	case "DeviceOsUpdateEdge.node":
+		if e.ComplexityRoot.DeviceOsUpdateEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceOsUpdateEdge.Node(childComplexity), true
+
+	case "DeviceProfile.createdAt":
+		if e.ComplexityRoot.DeviceProfile.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.CreatedAt(childComplexity), true
+	case "DeviceProfile.device":
+		if e.ComplexityRoot.DeviceProfile.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Device(childComplexity), true
+	case "DeviceProfile.encrypted":
+		if e.ComplexityRoot.DeviceProfile.Encrypted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Encrypted(childComplexity), true
+	case "DeviceProfile.id":
+		if e.ComplexityRoot.DeviceProfile.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.ID(childComplexity), true
+	case "DeviceProfile.identifier":
+		if e.ComplexityRoot.DeviceProfile.Identifier == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Identifier(childComplexity), true
+	case "DeviceProfile.managed":
+		if e.ComplexityRoot.DeviceProfile.Managed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Managed(childComplexity), true
+	case "DeviceProfile.name":
+		if e.ComplexityRoot.DeviceProfile.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Name(childComplexity), true
+	case "DeviceProfile.organization":
+		if e.ComplexityRoot.DeviceProfile.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.Organization(childComplexity), true
+	case "DeviceProfile.profileOrganization":
+		if e.ComplexityRoot.DeviceProfile.ProfileOrganization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.ProfileOrganization(childComplexity), true
+	case "DeviceProfile.removalDisallowed":
+		if e.ComplexityRoot.DeviceProfile.RemovalDisallowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.RemovalDisallowed(childComplexity), true
+	case "DeviceProfile.uuid":
+		if e.ComplexityRoot.DeviceProfile.UUID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.UUID(childComplexity), true
+	case "DeviceProfile.updatedAt":
+		if e.ComplexityRoot.DeviceProfile.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfile.UpdatedAt(childComplexity), true
+
+	case "DeviceProfileConnection.edges":
+		if e.ComplexityRoot.DeviceProfileConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileConnection.Edges(childComplexity), true
+	case "DeviceProfileConnection.pageInfo":
+		if e.ComplexityRoot.DeviceProfileConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileConnection.PageInfo(childComplexity), true
+	case "DeviceProfileConnection.totalCount":
+		if e.ComplexityRoot.DeviceProfileConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileConnection.TotalCount(childComplexity), true
+
+	case "DeviceProfileEdge.cursor":
+		if e.ComplexityRoot.DeviceProfileEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileEdge.Cursor(childComplexity), true
+	case "DeviceProfileEdge.node":
+		if e.ComplexityRoot.DeviceProfileEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceProfileEdge.Node(childComplexity), true
+
+	case "DeviceSecret.createdAt":
+		if e.ComplexityRoot.DeviceSecret.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.CreatedAt(childComplexity), true
+	case "DeviceSecret.device":
+		if e.ComplexityRoot.DeviceSecret.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.Device(childComplexity), true
+	case "DeviceSecret.id":
+		if e.ComplexityRoot.DeviceSecret.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.ID(childComplexity), true
+	case "DeviceSecret.kind":
+		if e.ComplexityRoot.DeviceSecret.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.Kind(childComplexity), true
+	case "DeviceSecret.organization":
+		if e.ComplexityRoot.DeviceSecret.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.Organization(childComplexity), true
+	case "DeviceSecret.revealedAt":
+		if e.ComplexityRoot.DeviceSecret.RevealedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.RevealedAt(childComplexity), true
+	case "DeviceSecret.updatedAt":
+		if e.ComplexityRoot.DeviceSecret.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecret.UpdatedAt(childComplexity), true
+
+	case "DeviceSecretConnection.edges":
+		if e.ComplexityRoot.DeviceSecretConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretConnection.Edges(childComplexity), true
+	case "DeviceSecretConnection.pageInfo":
+		if e.ComplexityRoot.DeviceSecretConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretConnection.PageInfo(childComplexity), true
+	case "DeviceSecretConnection.totalCount":
+		if e.ComplexityRoot.DeviceSecretConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretConnection.TotalCount(childComplexity), true
+
+	case "DeviceSecretEdge.cursor":
+		if e.ComplexityRoot.DeviceSecretEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretEdge.Cursor(childComplexity), true
+	case "DeviceSecretEdge.node":
+		if e.ComplexityRoot.DeviceSecretEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSecretEdge.Node(childComplexity), true
+
 	case "EnrollTotpPayload.secret":
 		if e.ComplexityRoot.EnrollTotpPayload.Secret == nil {
 			break
@@ -2114,6 +3478,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EnrollTotpPayload.URL(childComplexity), true
+
+	case "Enrollment.appleMdm":
+		if e.ComplexityRoot.Enrollment.AppleMdm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.AppleMdm(childComplexity), true
+	case "Enrollment.createdAt":
+		if e.ComplexityRoot.Enrollment.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.CreatedAt(childComplexity), true
+	case "Enrollment.expiresAt":
+		if e.ComplexityRoot.Enrollment.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.ExpiresAt(childComplexity), true
+	case "Enrollment.id":
+		if e.ComplexityRoot.Enrollment.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.ID(childComplexity), true
+	case "Enrollment.kind":
+		if e.ComplexityRoot.Enrollment.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Kind(childComplexity), true
+	case "Enrollment.name":
+		if e.ComplexityRoot.Enrollment.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Name(childComplexity), true
+	case "Enrollment.organization":
+		if e.ComplexityRoot.Enrollment.Organization == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Organization(childComplexity), true
+	case "Enrollment.quota":
+		if e.ComplexityRoot.Enrollment.Quota == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Quota(childComplexity), true
+	case "Enrollment.revokedAt":
+		if e.ComplexityRoot.Enrollment.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.RevokedAt(childComplexity), true
+	case "Enrollment.rotatedAt":
+		if e.ComplexityRoot.Enrollment.RotatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.RotatedAt(childComplexity), true
+	case "Enrollment.updatedAt":
+		if e.ComplexityRoot.Enrollment.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.UpdatedAt(childComplexity), true
+	case "Enrollment.used":
+		if e.ComplexityRoot.Enrollment.Used == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.Used(childComplexity), true
+
+	case "EnrollmentConnection.edges":
+		if e.ComplexityRoot.EnrollmentConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentConnection.Edges(childComplexity), true
+	case "EnrollmentConnection.pageInfo":
+		if e.ComplexityRoot.EnrollmentConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentConnection.PageInfo(childComplexity), true
+	case "EnrollmentConnection.totalCount":
+		if e.ComplexityRoot.EnrollmentConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentConnection.TotalCount(childComplexity), true
+
+	case "EnrollmentEdge.cursor":
+		if e.ComplexityRoot.EnrollmentEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentEdge.Cursor(childComplexity), true
+	case "EnrollmentEdge.node":
+		if e.ComplexityRoot.EnrollmentEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollmentEdge.Node(childComplexity), true
 
 	case "GrantAdministratorOrganizationAccessPayload.link":
 		if e.ComplexityRoot.GrantAdministratorOrganizationAccessPayload.Link == nil {
@@ -7481,6 +8950,130 @@ type ApiKeyEdge {
   cursor: Cursor!
 }
 """
+An organization's Apple device management: its push certificate and topic, and how devices are looked after (JC-009).
+"""
+type AppleMdm implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What the organization calls it; not unique.
+  """
+  name: String!
+  """
+  Whether people may enrol their own iPhones and iPads.
+  """
+  allowMobileUserEnrollment: Boolean!
+  """
+  Whether devices sign every message, for deployments where no proxy passes their certificates on.
+  """
+  signMessage: Boolean!
+  """
+  How often a device is asked for its inventory, in hours; 4 to 168.
+  """
+  inventoryIntervalHours: Int!
+  """
+  A device that has not been seen for so many days is missing.
+  """
+  missingAfterDays: Int!
+  """
+  For how many days finished commands are kept.
+  """
+  historyDays: Int!
+  """
+  How many devices may be enrolled at a time; null for no limit.
+  """
+  enrollmentLimit: Int
+  """
+  The push topic, from the certificate; empty while there is none, and no device can be managed.
+  """
+  topic: String
+  """
+  From when the push certificate is valid.
+  """
+  certificateNotBefore: Time
+  """
+  When the push certificate expires.
+  """
+  certificateNotAfter: Time
+  """
+  The push certificate's serial number, in hexadecimal.
+  """
+  certificateSerialNumber: String
+  """
+  The Apple ID that the certificate was made with; renewals need the same one.
+  """
+  creatorAppleID: String
+  """
+  Whether devices can be notified.
+  """
+  pushStatus: AppleMdmPushStatus!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+}
+"""
+A page of a list of apple mdms.
+"""
+type AppleMdmConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [AppleMdmEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of apple mdms.
+"""
+type AppleMdmEdge {
+  """
+  The object.
+  """
+  node: AppleMdm
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+AppleMdmPushStatus is enum for the field push_status
+"""
+enum AppleMdmPushStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/applemdm.PushStatus") {
+  """
+  There is no push certificate yet.
+  """
+  MISSING
+  """
+  Devices can be notified.
+  """
+  ACTIVE
+  """
+  The push certificate has expired: renew it, do not make another.
+  """
+  EXPIRED
+  """
+  Apple refuses the push certificate.
+  """
+  REFUSED
+}
+"""
 Define a Relay Cursor type:
 https://relay.dev/graphql/connections.htm#sec-Cursor
 """
@@ -7530,9 +9123,81 @@ type Device implements Node {
   """
   assetTag: String
   """
+  Apple's identifier of the model, such as Mac15,3.
+  """
+  modelIdentifier: String
+  """
+  The operating system's build.
+  """
+  buildVersion: String
+  """
   Whether the device is under management.
   """
   enrolled: Boolean!
+  """
+  Whether the organization supervises the device.
+  """
+  supervised: Boolean!
+  """
+  Whether it is a person's own device, of which only work is managed.
+  """
+  userEnrollment: Boolean!
+  """
+  Whether it was enrolled through Automated Device Enrollment.
+  """
+  depEnrollment: Boolean!
+  """
+  Whether its user has approved the management.
+  """
+  userApprovedEnrollment: Boolean!
+  """
+  Whether it is a Mac with Apple silicon; null if unknown or no Mac.
+  """
+  appleSilicon: Boolean
+  """
+  Whether its activation lock is on; null if unknown.
+  """
+  activationLockEnabled: Boolean
+  """
+  Whether a passcode is set; null if unknown.
+  """
+  passcodePresent: Boolean
+  """
+  Whether the disk is encrypted (FileVault on a Mac); null if unknown.
+  """
+  diskEncryptionEnabled: Boolean
+  """
+  Whether its bootstrap token is kept here.
+  """
+  bootstrapTokenEscrowed: Boolean!
+  """
+  When its inventory was last read.
+  """
+  inventoryAt: Time
+  """
+  When it was first enrolled.
+  """
+  firstEnrolledAt: Time
+  """
+  When it was last enrolled.
+  """
+  lastEnrolledAt: Time
+  """
+  When it left by itself; null if it has not since it was last enrolled.
+  """
+  checkoutAt: Time
+  """
+  When it was blocked; null while it may enrol.
+  """
+  blockedAt: Time
+  """
+  Since when it counts as missing; null while it does not.
+  """
+  missingSince: Time
+  """
+  When its identity certificate expires.
+  """
+  certificateNotAfter: Time
   """
   When the device last checked in.
   """
@@ -7545,6 +9210,417 @@ type Device implements Node {
   Who uses the device.
   """
   user: User @requires(permission: "directory.view_user")
+}
+"""
+An application that is installed on a device (KA-011, ZE-031).
+"""
+type DeviceApp implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The application's name.
+  """
+  name: String!
+  """
+  Its bundle identifier.
+  """
+  identifier: String
+  """
+  Its version.
+  """
+  version: String
+  """
+  Its version for people.
+  """
+  shortVersion: String
+  """
+  The size of its bundle, in bytes.
+  """
+  bundleSize: Float
+  """
+  Whether device management has installed it.
+  """
+  managed: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device apps.
+"""
+type DeviceAppConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceAppEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device apps.
+"""
+type DeviceAppEdge {
+  """
+  The object.
+  """
+  node: DeviceApp
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+A certificate that is installed on a device (ZE-031).
+"""
+type DeviceCertificate implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The certificate's common name.
+  """
+  commonName: String!
+  """
+  Whether the device has its key.
+  """
+  isIdentity: Boolean!
+  """
+  The SHA-256 of the certificate, in hexadecimal.
+  """
+  fingerprint: String!
+  """
+  When it expires.
+  """
+  notAfter: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device certificates.
+"""
+type DeviceCertificateConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceCertificateEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device certificates.
+"""
+type DeviceCertificateEdge {
+  """
+  The object.
+  """
+  node: DeviceCertificate
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+A managed channel: a device's own, or that of a person who is signed in on it.
+"""
+type DeviceChannel implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What its messages carry: the UDID or enrollment id, and for a person the user id after a colon.
+  """
+  key: String!
+  """
+  Whose channel it is.
+  """
+  kind: DeviceChannelKind!
+  """
+  Where it is in its life.
+  """
+  status: DeviceChannelStatus!
+  """
+  The person's short name.
+  """
+  userName: String
+  """
+  The push topic that it listens on.
+  """
+  topic: String
+  """
+  Whether Apple says that the token is no longer valid.
+  """
+  pushDead: Boolean!
+  """
+  When it was last notified.
+  """
+  pushedAt: Time
+  """
+  When it last spoke.
+  """
+  lastSeenAt: Time
+  """
+  Whether it waits in Setup Assistant to be released.
+  """
+  awaitingConfiguration: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device channels.
+"""
+type DeviceChannelConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceChannelEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device channels.
+"""
+type DeviceChannelEdge {
+  """
+  The object.
+  """
+  node: DeviceChannel
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+DeviceChannelKind is enum for the field kind
+"""
+enum DeviceChannelKind @goModel(model: "github.com/bailiwick/bailiwick/ent/devicechannel.Kind") {
+  """
+  The device's own.
+  """
+  DEVICE
+  """
+  A person's on it.
+  """
+  USER
+}
+"""
+DeviceChannelStatus is enum for the field status
+"""
+enum DeviceChannelStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/devicechannel.Status") {
+  """
+  It has asked to be managed, and cannot be notified yet.
+  """
+  AUTHENTICATED
+  """
+  It is managed.
+  """
+  ENROLLED
+  """
+  It has left by itself.
+  """
+  CHECKED_OUT
+  """
+  It was released.
+  """
+  REMOVED
+}
+"""
+Something that a device is told to do, and what it answered (ZE-060).
+"""
+type DeviceCommand implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  Apple's CommandUUID, by which the device reports.
+  """
+  commandUUID: String!
+  """
+  Apple's name of the command, such as DeviceLock.
+  """
+  requestType: String!
+  """
+  Where it is in its life.
+  """
+  status: DeviceCommandStatus!
+  """
+  Higher goes first; among equals the older.
+  """
+  priority: Int!
+  """
+  When it may be given out; null for at once.
+  """
+  notBefore: Time
+  """
+  When it is no longer given out; null for never.
+  """
+  expiresAt: Time
+  """
+  When it was last given out.
+  """
+  sentAt: Time
+  """
+  When the device answered.
+  """
+  resultAt: Time
+  """
+  How often it was given out.
+  """
+  attempts: Int!
+  """
+  Whether it only asks for inventory, and is left out of lists unless asked for.
+  """
+  inventory: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+  """
+  The channel that it is for.
+  """
+  channel: DeviceChannel! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device commands.
+"""
+type DeviceCommandConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceCommandEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device commands.
+"""
+type DeviceCommandEdge {
+  """
+  The object.
+  """
+  node: DeviceCommand
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+DeviceCommandStatus is enum for the field status
+"""
+enum DeviceCommandStatus @goModel(model: "github.com/bailiwick/bailiwick/ent/devicecommand.Status") {
+  """
+  Waiting for the device.
+  """
+  PENDING
+  """
+  The device has it, and has not answered.
+  """
+  SENT
+  """
+  The device cannot do it now, and asks again by itself.
+  """
+  NOT_NOW
+  """
+  Done.
+  """
+  ACKNOWLEDGED
+  """
+  The device could not do it; the error chain says why.
+  """
+  ERROR
+  """
+  The device does not understand it.
+  """
+  COMMAND_FORMAT_ERROR
+  """
+  Withdrawn before the device had it.
+  """
+  CANCELLED
+  """
+  Its time ended before the device had it.
+  """
+  EXPIRED
 }
 """
 A page of a list of devices.
@@ -7577,6 +9653,89 @@ type DeviceEdge {
   cursor: Cursor!
 }
 """
+A certificate that the organization's authority gave to a device.
+"""
+type DeviceIdentity implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The SHA-256 of the certificate, in hexadecimal.
+  """
+  fingerprint: String!
+  """
+  The certificate's serial number, in hexadecimal.
+  """
+  serialNumber: String!
+  """
+  The certificate's common name.
+  """
+  commonName: String!
+  """
+  From when it is valid.
+  """
+  notBefore: Time!
+  """
+  When it expires.
+  """
+  notAfter: Time!
+  """
+  When it was revoked; null while it is accepted.
+  """
+  revokedAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The enrollment that it was given for.
+  """
+  enrollment: Enrollment @requires(permission: "mdm.view_enrollment")
+  """
+  The device that uses it.
+  """
+  device: Device @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device identitys.
+"""
+type DeviceIdentityConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceIdentityEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device identitys.
+"""
+type DeviceIdentityEdge {
+  """
+  The object.
+  """
+  node: DeviceIdentity
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
 How to order a list of devices.
 """
 input DeviceOrder {
@@ -7597,6 +9756,97 @@ enum DeviceOrderField {
   By name.
   """
   NAME
+}
+"""
+An update of a device's operating system: offered, or under way (JC-026).
+"""
+type DeviceOsUpdate implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  Apple's key of the update.
+  """
+  productKey: String!
+  """
+  The update's name for people.
+  """
+  name: String
+  """
+  The version that it leads to.
+  """
+  version: String
+  """
+  The build that it leads to.
+  """
+  build: String
+  """
+  Whether Apple calls it critical.
+  """
+  isCritical: Boolean!
+  """
+  Whether it takes a restart.
+  """
+  restartRequired: Boolean!
+  """
+  How far it is, in Apple's words, such as Downloading; empty if it is only offered.
+  """
+  status: String
+  """
+  How much is downloaded, from 0 to 1.
+  """
+  percentDownloaded: Float
+  """
+  Whether all of it is downloaded.
+  """
+  isDownloaded: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device os updates.
+"""
+type DeviceOsUpdateConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceOsUpdateEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device os updates.
+"""
+type DeviceOsUpdateEdge {
+  """
+  The object.
+  """
+  node: DeviceOsUpdate
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
 }
 """
 DevicePlatform is enum for the field platform
@@ -7638,6 +9888,265 @@ enum DevicePlatform @goModel(model: "github.com/bailiwick/bailiwick/ent/device.P
   Google Android.
   """
   ANDROID
+}
+"""
+A configuration profile that is installed on a device (ZE-031).
+"""
+type DeviceProfile implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  The profile's identifier.
+  """
+  identifier: String!
+  """
+  The profile's UUID.
+  """
+  uuid: String
+  """
+  Its name for people.
+  """
+  name: String
+  """
+  Who made it.
+  """
+  profileOrganization: String
+  """
+  Whether device management has installed it.
+  """
+  managed: Boolean!
+  """
+  Whether its removal is forbidden.
+  """
+  removalDisallowed: Boolean!
+  """
+  Whether it was encrypted.
+  """
+  encrypted: Boolean!
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device profiles.
+"""
+type DeviceProfileConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceProfileEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device profiles.
+"""
+type DeviceProfileEdge {
+  """
+  The object.
+  """
+  node: DeviceProfile
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+A secret that a technician may need of a device, without the secret itself.
+"""
+type DeviceSecret implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What it is for.
+  """
+  kind: DeviceSecretKind!
+  """
+  When it was last shown to somebody.
+  """
+  revealedAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device.
+  """
+  device: Device! @requires(permission: "mdm.view_device")
+}
+"""
+A page of a list of device secrets.
+"""
+type DeviceSecretConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [DeviceSecretEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of device secrets.
+"""
+type DeviceSecretEdge {
+  """
+  The object.
+  """
+  node: DeviceSecret
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+DeviceSecretKind is enum for the field kind
+"""
+enum DeviceSecretKind @goModel(model: "github.com/bailiwick/bailiwick/ent/devicesecret.Kind") {
+  """
+  Unlocks a Mac that was locked.
+  """
+  UNLOCK_PIN
+  """
+  Unlocks a Mac that was erased.
+  """
+  ERASE_PIN
+  """
+  Passes the activation lock.
+  """
+  ACTIVATION_LOCK_BYPASS_CODE
+}
+"""
+A way into an organization's device management: a link with a quota, an end and a revocation (JC-014, ZE-026).
+"""
+type Enrollment implements Node {
+  """
+  Globally unique id: a TypeID, whose prefix tells the type and whose suffix sorts by creation.
+  """
+  id: ID!
+  """
+  When it was created.
+  """
+  createdAt: Time!
+  """
+  When it was last changed.
+  """
+  updatedAt: Time!
+  """
+  What it is for.
+  """
+  name: String!
+  """
+  Which devices it is for.
+  """
+  kind: EnrollmentKind!
+  """
+  How many devices may enrol with it; null for any number.
+  """
+  quota: Int
+  """
+  How many devices have enrolled with it.
+  """
+  used: Int!
+  """
+  When it ends; null for never.
+  """
+  expiresAt: Time
+  """
+  When it was revoked; null while it can be used.
+  """
+  revokedAt: Time
+  """
+  When its link was last replaced.
+  """
+  rotatedAt: Time
+  """
+  The organization that it belongs to.
+  """
+  organization: Organization! @requires(permission: "tenancy.view_organization")
+  """
+  The device management that it leads into.
+  """
+  appleMdm: AppleMdm! @requires(permission: "mdm.view_applemdm")
+}
+"""
+A page of a list of enrollments.
+"""
+type EnrollmentConnection {
+  """
+  The page's entries, in order.
+  """
+  edges: [EnrollmentEdge]
+  """
+  Where the page stands in the whole list.
+  """
+  pageInfo: PageInfo!
+  """
+  How many there are on all pages; counted only when asked for.
+  """
+  totalCount: Int!
+}
+"""
+One entry on a page of enrollments.
+"""
+type EnrollmentEdge {
+  """
+  The object.
+  """
+  node: Enrollment
+  """
+  Where the entry stands: pass it as after or before.
+  """
+  cursor: Cursor!
+}
+"""
+EnrollmentKind is enum for the field kind
+"""
+enum EnrollmentKind @goModel(model: "github.com/bailiwick/bailiwick/ent/enrollment.Kind") {
+  """
+  Devices of the organization, by a profile from a link.
+  """
+  OTA
+  """
+  People's own devices, by their managed Apple accounts.
+  """
+  USER
 }
 """
 Long work that a user waits for.
@@ -11522,6 +14031,56 @@ func childFields_ApiKeyEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type ApiKeyEdge", field.Name)
 }
 
+func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_AppleMdm_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_AppleMdm_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_AppleMdm_updatedAt(ctx, ec, field)
+	case "name":
+		return fieldContext_AppleMdm_name(ctx, ec, field)
+	case "allowMobileUserEnrollment":
+		return fieldContext_AppleMdm_allowMobileUserEnrollment(ctx, ec, field)
+	case "signMessage":
+		return fieldContext_AppleMdm_signMessage(ctx, ec, field)
+	case "inventoryIntervalHours":
+		return fieldContext_AppleMdm_inventoryIntervalHours(ctx, ec, field)
+	case "missingAfterDays":
+		return fieldContext_AppleMdm_missingAfterDays(ctx, ec, field)
+	case "historyDays":
+		return fieldContext_AppleMdm_historyDays(ctx, ec, field)
+	case "enrollmentLimit":
+		return fieldContext_AppleMdm_enrollmentLimit(ctx, ec, field)
+	case "topic":
+		return fieldContext_AppleMdm_topic(ctx, ec, field)
+	case "certificateNotBefore":
+		return fieldContext_AppleMdm_certificateNotBefore(ctx, ec, field)
+	case "certificateNotAfter":
+		return fieldContext_AppleMdm_certificateNotAfter(ctx, ec, field)
+	case "certificateSerialNumber":
+		return fieldContext_AppleMdm_certificateSerialNumber(ctx, ec, field)
+	case "creatorAppleID":
+		return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
+	case "pushStatus":
+		return fieldContext_AppleMdm_pushStatus(ctx, ec, field)
+	case "organization":
+		return fieldContext_AppleMdm_organization(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AppleMdm", field.Name)
+}
+
+func childFields_AppleMdmEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_AppleMdmEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_AppleMdmEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AppleMdmEdge", field.Name)
+}
+
 func childFields_CancelTicketPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ticket":
@@ -11694,8 +14253,44 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_osVersion(ctx, ec, field)
 	case "assetTag":
 		return fieldContext_Device_assetTag(ctx, ec, field)
+	case "modelIdentifier":
+		return fieldContext_Device_modelIdentifier(ctx, ec, field)
+	case "buildVersion":
+		return fieldContext_Device_buildVersion(ctx, ec, field)
 	case "enrolled":
 		return fieldContext_Device_enrolled(ctx, ec, field)
+	case "supervised":
+		return fieldContext_Device_supervised(ctx, ec, field)
+	case "userEnrollment":
+		return fieldContext_Device_userEnrollment(ctx, ec, field)
+	case "depEnrollment":
+		return fieldContext_Device_depEnrollment(ctx, ec, field)
+	case "userApprovedEnrollment":
+		return fieldContext_Device_userApprovedEnrollment(ctx, ec, field)
+	case "appleSilicon":
+		return fieldContext_Device_appleSilicon(ctx, ec, field)
+	case "activationLockEnabled":
+		return fieldContext_Device_activationLockEnabled(ctx, ec, field)
+	case "passcodePresent":
+		return fieldContext_Device_passcodePresent(ctx, ec, field)
+	case "diskEncryptionEnabled":
+		return fieldContext_Device_diskEncryptionEnabled(ctx, ec, field)
+	case "bootstrapTokenEscrowed":
+		return fieldContext_Device_bootstrapTokenEscrowed(ctx, ec, field)
+	case "inventoryAt":
+		return fieldContext_Device_inventoryAt(ctx, ec, field)
+	case "firstEnrolledAt":
+		return fieldContext_Device_firstEnrolledAt(ctx, ec, field)
+	case "lastEnrolledAt":
+		return fieldContext_Device_lastEnrolledAt(ctx, ec, field)
+	case "checkoutAt":
+		return fieldContext_Device_checkoutAt(ctx, ec, field)
+	case "blockedAt":
+		return fieldContext_Device_blockedAt(ctx, ec, field)
+	case "missingSince":
+		return fieldContext_Device_missingSince(ctx, ec, field)
+	case "certificateNotAfter":
+		return fieldContext_Device_certificateNotAfter(ctx, ec, field)
 	case "lastSeenAt":
 		return fieldContext_Device_lastSeenAt(ctx, ec, field)
 	case "organization":
@@ -11706,6 +14301,170 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_alerts(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Device", field.Name)
+}
+
+func childFields_DeviceApp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceApp_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceApp_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceApp_updatedAt(ctx, ec, field)
+	case "name":
+		return fieldContext_DeviceApp_name(ctx, ec, field)
+	case "identifier":
+		return fieldContext_DeviceApp_identifier(ctx, ec, field)
+	case "version":
+		return fieldContext_DeviceApp_version(ctx, ec, field)
+	case "shortVersion":
+		return fieldContext_DeviceApp_shortVersion(ctx, ec, field)
+	case "bundleSize":
+		return fieldContext_DeviceApp_bundleSize(ctx, ec, field)
+	case "managed":
+		return fieldContext_DeviceApp_managed(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceApp_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceApp_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceApp", field.Name)
+}
+
+func childFields_DeviceAppEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceAppEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceAppEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceAppEdge", field.Name)
+}
+
+func childFields_DeviceCertificate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceCertificate_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceCertificate_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceCertificate_updatedAt(ctx, ec, field)
+	case "commonName":
+		return fieldContext_DeviceCertificate_commonName(ctx, ec, field)
+	case "isIdentity":
+		return fieldContext_DeviceCertificate_isIdentity(ctx, ec, field)
+	case "fingerprint":
+		return fieldContext_DeviceCertificate_fingerprint(ctx, ec, field)
+	case "notAfter":
+		return fieldContext_DeviceCertificate_notAfter(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceCertificate_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceCertificate_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCertificate", field.Name)
+}
+
+func childFields_DeviceCertificateEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceCertificateEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceCertificateEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCertificateEdge", field.Name)
+}
+
+func childFields_DeviceChannel(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceChannel_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceChannel_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceChannel_updatedAt(ctx, ec, field)
+	case "key":
+		return fieldContext_DeviceChannel_key(ctx, ec, field)
+	case "kind":
+		return fieldContext_DeviceChannel_kind(ctx, ec, field)
+	case "status":
+		return fieldContext_DeviceChannel_status(ctx, ec, field)
+	case "userName":
+		return fieldContext_DeviceChannel_userName(ctx, ec, field)
+	case "topic":
+		return fieldContext_DeviceChannel_topic(ctx, ec, field)
+	case "pushDead":
+		return fieldContext_DeviceChannel_pushDead(ctx, ec, field)
+	case "pushedAt":
+		return fieldContext_DeviceChannel_pushedAt(ctx, ec, field)
+	case "lastSeenAt":
+		return fieldContext_DeviceChannel_lastSeenAt(ctx, ec, field)
+	case "awaitingConfiguration":
+		return fieldContext_DeviceChannel_awaitingConfiguration(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceChannel_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceChannel_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceChannel", field.Name)
+}
+
+func childFields_DeviceChannelEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceChannelEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceChannelEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceChannelEdge", field.Name)
+}
+
+func childFields_DeviceCommand(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceCommand_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceCommand_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceCommand_updatedAt(ctx, ec, field)
+	case "commandUUID":
+		return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
+	case "requestType":
+		return fieldContext_DeviceCommand_requestType(ctx, ec, field)
+	case "status":
+		return fieldContext_DeviceCommand_status(ctx, ec, field)
+	case "priority":
+		return fieldContext_DeviceCommand_priority(ctx, ec, field)
+	case "notBefore":
+		return fieldContext_DeviceCommand_notBefore(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_DeviceCommand_expiresAt(ctx, ec, field)
+	case "sentAt":
+		return fieldContext_DeviceCommand_sentAt(ctx, ec, field)
+	case "resultAt":
+		return fieldContext_DeviceCommand_resultAt(ctx, ec, field)
+	case "attempts":
+		return fieldContext_DeviceCommand_attempts(ctx, ec, field)
+	case "inventory":
+		return fieldContext_DeviceCommand_inventory(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceCommand_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceCommand_device(ctx, ec, field)
+	case "channel":
+		return fieldContext_DeviceCommand_channel(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCommand", field.Name)
+}
+
+func childFields_DeviceCommandEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceCommandEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceCommandEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCommandEdge", field.Name)
 }
 
 func childFields_DeviceConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11730,6 +14489,160 @@ func childFields_DeviceEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type DeviceEdge", field.Name)
 }
 
+func childFields_DeviceIdentity(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceIdentity_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceIdentity_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceIdentity_updatedAt(ctx, ec, field)
+	case "fingerprint":
+		return fieldContext_DeviceIdentity_fingerprint(ctx, ec, field)
+	case "serialNumber":
+		return fieldContext_DeviceIdentity_serialNumber(ctx, ec, field)
+	case "commonName":
+		return fieldContext_DeviceIdentity_commonName(ctx, ec, field)
+	case "notBefore":
+		return fieldContext_DeviceIdentity_notBefore(ctx, ec, field)
+	case "notAfter":
+		return fieldContext_DeviceIdentity_notAfter(ctx, ec, field)
+	case "revokedAt":
+		return fieldContext_DeviceIdentity_revokedAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceIdentity_organization(ctx, ec, field)
+	case "enrollment":
+		return fieldContext_DeviceIdentity_enrollment(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceIdentity_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceIdentity", field.Name)
+}
+
+func childFields_DeviceIdentityEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceIdentityEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceIdentityEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceIdentityEdge", field.Name)
+}
+
+func childFields_DeviceOsUpdate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceOsUpdate_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceOsUpdate_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceOsUpdate_updatedAt(ctx, ec, field)
+	case "productKey":
+		return fieldContext_DeviceOsUpdate_productKey(ctx, ec, field)
+	case "name":
+		return fieldContext_DeviceOsUpdate_name(ctx, ec, field)
+	case "version":
+		return fieldContext_DeviceOsUpdate_version(ctx, ec, field)
+	case "build":
+		return fieldContext_DeviceOsUpdate_build(ctx, ec, field)
+	case "isCritical":
+		return fieldContext_DeviceOsUpdate_isCritical(ctx, ec, field)
+	case "restartRequired":
+		return fieldContext_DeviceOsUpdate_restartRequired(ctx, ec, field)
+	case "status":
+		return fieldContext_DeviceOsUpdate_status(ctx, ec, field)
+	case "percentDownloaded":
+		return fieldContext_DeviceOsUpdate_percentDownloaded(ctx, ec, field)
+	case "isDownloaded":
+		return fieldContext_DeviceOsUpdate_isDownloaded(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceOsUpdate_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceOsUpdate_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceOsUpdate", field.Name)
+}
+
+func childFields_DeviceOsUpdateEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceOsUpdateEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceOsUpdateEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceOsUpdateEdge", field.Name)
+}
+
+func childFields_DeviceProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceProfile_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceProfile_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceProfile_updatedAt(ctx, ec, field)
+	case "identifier":
+		return fieldContext_DeviceProfile_identifier(ctx, ec, field)
+	case "uuid":
+		return fieldContext_DeviceProfile_uuid(ctx, ec, field)
+	case "name":
+		return fieldContext_DeviceProfile_name(ctx, ec, field)
+	case "profileOrganization":
+		return fieldContext_DeviceProfile_profileOrganization(ctx, ec, field)
+	case "managed":
+		return fieldContext_DeviceProfile_managed(ctx, ec, field)
+	case "removalDisallowed":
+		return fieldContext_DeviceProfile_removalDisallowed(ctx, ec, field)
+	case "encrypted":
+		return fieldContext_DeviceProfile_encrypted(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceProfile_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceProfile_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceProfile", field.Name)
+}
+
+func childFields_DeviceProfileEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceProfileEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceProfileEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceProfileEdge", field.Name)
+}
+
+func childFields_DeviceSecret(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_DeviceSecret_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_DeviceSecret_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_DeviceSecret_updatedAt(ctx, ec, field)
+	case "kind":
+		return fieldContext_DeviceSecret_kind(ctx, ec, field)
+	case "revealedAt":
+		return fieldContext_DeviceSecret_revealedAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_DeviceSecret_organization(ctx, ec, field)
+	case "device":
+		return fieldContext_DeviceSecret_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSecret", field.Name)
+}
+
+func childFields_DeviceSecretEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_DeviceSecretEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_DeviceSecretEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSecretEdge", field.Name)
+}
+
 func childFields_EnrollTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "secret":
@@ -11738,6 +14651,46 @@ func childFields_EnrollTotpPayload(ctx context.Context, ec *executionContext, fi
 		return fieldContext_EnrollTotpPayload_url(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EnrollTotpPayload", field.Name)
+}
+
+func childFields_Enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Enrollment_id(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Enrollment_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_Enrollment_updatedAt(ctx, ec, field)
+	case "name":
+		return fieldContext_Enrollment_name(ctx, ec, field)
+	case "kind":
+		return fieldContext_Enrollment_kind(ctx, ec, field)
+	case "quota":
+		return fieldContext_Enrollment_quota(ctx, ec, field)
+	case "used":
+		return fieldContext_Enrollment_used(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_Enrollment_expiresAt(ctx, ec, field)
+	case "revokedAt":
+		return fieldContext_Enrollment_revokedAt(ctx, ec, field)
+	case "rotatedAt":
+		return fieldContext_Enrollment_rotatedAt(ctx, ec, field)
+	case "organization":
+		return fieldContext_Enrollment_organization(ctx, ec, field)
+	case "appleMdm":
+		return fieldContext_Enrollment_appleMdm(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Enrollment", field.Name)
+}
+
+func childFields_EnrollmentEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return fieldContext_EnrollmentEdge_node(ctx, ec, field)
+	case "cursor":
+		return fieldContext_EnrollmentEdge_cursor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollmentEdge", field.Name)
 }
 
 func childFields_GrantAdministratorOrganizationAccessPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -18287,6 +21240,571 @@ func fieldContext_ApiKeyEdge_cursor(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("ApiKeyEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _AppleMdm_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _AppleMdm_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _AppleMdm_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _AppleMdm_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AppleMdm_allowMobileUserEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_allowMobileUserEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AllowMobileUserEnrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_allowMobileUserEnrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _AppleMdm_signMessage(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_signMessage(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SignMessage, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_signMessage(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _AppleMdm_inventoryIntervalHours(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_inventoryIntervalHours(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InventoryIntervalHours, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_inventoryIntervalHours(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_missingAfterDays(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_missingAfterDays(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MissingAfterDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_missingAfterDays(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_historyDays(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_historyDays(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HistoryDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_historyDays(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_enrollmentLimit(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_enrollmentLimit(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EnrollmentLimit, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_enrollmentLimit(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_topic(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_topic(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Topic, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_topic(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AppleMdm_certificateNotBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_certificateNotBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CertificateNotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_certificateNotBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _AppleMdm_certificateNotAfter(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_certificateNotAfter(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CertificateNotAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_certificateNotAfter(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _AppleMdm_certificateSerialNumber(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_certificateSerialNumber(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CertificateSerialNumber, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_certificateSerialNumber(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AppleMdm_creatorAppleID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatorAppleID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_creatorAppleID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _AppleMdm_pushStatus(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_pushStatus(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PushStatus, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v applemdm.PushStatus) graphql.Marshaler {
+			return marshalNAppleMdmPushStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋapplemdmᚐPushStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_pushStatus(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type AppleMdmPushStatus does not have child fields"))
+}
+
+func _AppleMdm_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdm",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdmConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.AppleMdmEdge) graphql.Marshaler {
+			return marshalOAppleMdmEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdmConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdmConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdmEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdmConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdmConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdmConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdmConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdmConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdmConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdmEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+			return marshalOAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdmEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdmEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdm(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdmEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdmEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdmEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdmEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _CancelTicketPayload_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CancelTicketPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -19108,6 +22626,52 @@ func fieldContext_Device_assetTag(_ context.Context, ec *executionContext, field
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _Device_modelIdentifier(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_modelIdentifier(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ModelIdentifier, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_modelIdentifier(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Device_buildVersion(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_buildVersion(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BuildVersion, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_buildVersion(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _Device_enrolled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -19129,6 +22693,374 @@ func _Device_enrolled(ctx context.Context, ec *executionContext, field graphql.C
 }
 func fieldContext_Device_enrolled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_supervised(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_supervised(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Supervised, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_supervised(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_userEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_userEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserEnrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_userEnrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_depEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_depEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DepEnrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_depEnrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_userApprovedEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_userApprovedEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserApprovedEnrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_userApprovedEnrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_appleSilicon(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_appleSilicon(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppleSilicon, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_appleSilicon(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_activationLockEnabled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_activationLockEnabled(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ActivationLockEnabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_activationLockEnabled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_passcodePresent(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_passcodePresent(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PasscodePresent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_passcodePresent(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_diskEncryptionEnabled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_diskEncryptionEnabled(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DiskEncryptionEnabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_diskEncryptionEnabled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_bootstrapTokenEscrowed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_bootstrapTokenEscrowed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BootstrapTokenEscrowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_bootstrapTokenEscrowed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _Device_inventoryAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_inventoryAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InventoryAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_inventoryAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_firstEnrolledAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_firstEnrolledAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FirstEnrolledAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_firstEnrolledAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_lastEnrolledAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_lastEnrolledAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastEnrolledAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_lastEnrolledAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_checkoutAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_checkoutAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CheckoutAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_checkoutAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_blockedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_blockedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BlockedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_blockedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_missingSince(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_missingSince(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MissingSince, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_missingSince(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_certificateNotAfter(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_certificateNotAfter(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CertificateNotAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_certificateNotAfter(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func _Device_lastSeenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
@@ -19331,6 +23263,2012 @@ func fieldContext_Device_alerts(ctx context.Context, ec *executionContext, field
 	return fc, nil
 }
 
+func _DeviceApp_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceApp_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceApp_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceApp_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceApp_identifier(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_identifier(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Identifier, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceApp_identifier(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceApp_version(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_version(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceApp_version(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceApp_shortVersion(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_shortVersion(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ShortVersion, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceApp_shortVersion(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceApp_bundleSize(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_bundleSize(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BundleSize, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return marshalOFloat2ᚖfloat64(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceApp_bundleSize(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func _DeviceApp_managed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_managed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Managed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_managed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceApp", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceApp_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceApp",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceApp_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceApp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceApp_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceApp_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceApp",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceAppConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceAppEdge) graphql.Marshaler {
+			return marshalODeviceAppEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceAppConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceAppConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceAppEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceAppConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceAppConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceAppConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceAppConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceAppConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceAppConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceAppEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceApp) graphql.Marshaler {
+			return marshalODeviceApp2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceApp(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceAppEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceAppEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceApp(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceAppEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceAppEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceAppEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceAppEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceAppEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceCertificate_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceCertificate_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCertificate_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCertificate_commonName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_commonName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CommonName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_commonName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCertificate_isIdentity(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_isIdentity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsIdentity, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_isIdentity(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceCertificate_fingerprint(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_fingerprint(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fingerprint, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_fingerprint(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCertificate_notAfter(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_notAfter(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCertificate_notAfter(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCertificate_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificate_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificate_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificate_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificateConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceCertificateEdge) graphql.Marshaler {
+			return marshalODeviceCertificateEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCertificateConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificateConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCertificateEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificateConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificateConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificateConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificateConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificateConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificateConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCertificateEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCertificate) graphql.Marshaler {
+			return marshalODeviceCertificate2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificate(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCertificateEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCertificateEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCertificate(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCertificateEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCertificateEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCertificateEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCertificateEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCertificateEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceChannel_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceChannel_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceChannel_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceChannel_key(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_key(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_key(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceChannel_kind(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_kind(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v devicechannel.Kind) graphql.Marshaler {
+			return marshalNDeviceChannelKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐKind(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_kind(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type DeviceChannelKind does not have child fields"))
+}
+
+func _DeviceChannel_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v devicechannel.Status) graphql.Marshaler {
+			return marshalNDeviceChannelStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type DeviceChannelStatus does not have child fields"))
+}
+
+func _DeviceChannel_userName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_userName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannel_userName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceChannel_topic(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_topic(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Topic, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannel_topic(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceChannel_pushDead(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_pushDead(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PushDead, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_pushDead(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceChannel_pushedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_pushedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PushedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannel_pushedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceChannel_lastSeenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_lastSeenAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastSeenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannel_lastSeenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceChannel_awaitingConfiguration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_awaitingConfiguration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AwaitingConfiguration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_awaitingConfiguration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannel", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceChannel_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannel",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannel_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannel) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannel_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannel_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannel",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannelConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceChannelEdge) graphql.Marshaler {
+			return marshalODeviceChannelEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannelConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannelConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceChannelEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannelConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannelConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannelConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannelConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannelConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannelConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceChannelEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
+			return marshalODeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceChannelEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceChannelEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceChannel(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceChannelEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceChannelEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceChannelEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceChannelEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceChannelEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceCommand_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceCommand_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_commandUUID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CommandUUID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_commandUUID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCommand_requestType(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_requestType(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestType, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_requestType(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCommand_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v devicecommand.Status) graphql.Marshaler {
+			return marshalNDeviceCommandStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type DeviceCommandStatus does not have child fields"))
+}
+
+func _DeviceCommand_priority(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_priority(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Priority, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_priority(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCommand_notBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_notBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_notBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_sentAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_sentAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SentAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_sentAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_resultAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_resultAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResultAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_resultAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceCommand_attempts(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_attempts(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attempts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_attempts(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCommand_inventory(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_inventory(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Inventory, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_inventory(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceCommand_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommand",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommand_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommand",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommand_channel(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_channel(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Channel(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.DeviceChannel
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceChannel
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceChannel
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
+			return marshalNDeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommand_channel(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommand",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceChannel(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommandConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceCommandEdge) graphql.Marshaler {
+			return marshalODeviceCommandEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommandConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommandConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommandEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommandConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommandConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommandConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommandConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommandConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommandConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCommandEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalODeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommandEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommandEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceCommandEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommandEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommandEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _DeviceConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -19473,6 +25411,1897 @@ func fieldContext_DeviceEdge_cursor(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("DeviceEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _DeviceIdentity_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceIdentity_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_fingerprint(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_fingerprint(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fingerprint, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_fingerprint(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceIdentity_serialNumber(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_serialNumber(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SerialNumber, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_serialNumber(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceIdentity_commonName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_commonName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CommonName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_commonName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceIdentity_notBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_notBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_notBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_notAfter(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_notAfter(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotAfter, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_notAfter(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_revokedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_revokedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RevokedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentity_revokedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentity", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceIdentity_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentity_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentity",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentity_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_enrollment")
+				if err != nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalOEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentity_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentity",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentity_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalODevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentity_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentity",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentityConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceIdentityEdge) graphql.Marshaler {
+			return marshalODeviceIdentityEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentityEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentityConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentityConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceIdentityEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentityConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentityConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentityConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentityConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentityConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentityConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceIdentityEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceIdentity) graphql.Marshaler {
+			return marshalODeviceIdentity2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentity(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentityEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentityEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceIdentity(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceIdentityEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentityEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceIdentityEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceIdentityEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceOsUpdate_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceOsUpdate_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceOsUpdate_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceOsUpdate_productKey(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_productKey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ProductKey, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_productKey(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_version(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_version(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_version(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_build(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_build(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Build, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_build(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_isCritical(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_isCritical(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsCritical, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_isCritical(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceOsUpdate_restartRequired(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_restartRequired(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RestartRequired, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_restartRequired(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceOsUpdate_status(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_status(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_status(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceOsUpdate_percentDownloaded(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_percentDownloaded(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PercentDownloaded, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return marshalOFloat2ᚖfloat64(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdate_percentDownloaded(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func _DeviceOsUpdate_isDownloaded(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_isDownloaded(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsDownloaded, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_isDownloaded(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceOsUpdate_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdate_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdate_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdate_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdateConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceOsUpdateEdge) graphql.Marshaler {
+			return marshalODeviceOsUpdateEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdateConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdateConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceOsUpdateEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdateConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdateConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdateConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdateConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdateConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdateConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceOsUpdateEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceOsUpdate) graphql.Marshaler {
+			return marshalODeviceOsUpdate2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdate(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceOsUpdateEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceOsUpdateEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceOsUpdate(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceOsUpdateEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceOsUpdateEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceOsUpdateEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceOsUpdateEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceOsUpdateEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceProfile_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceProfile_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceProfile_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceProfile_identifier(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_identifier(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Identifier, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_identifier(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceProfile_uuid(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_uuid(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UUID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfile_uuid(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceProfile_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfile_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceProfile_profileOrganization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_profileOrganization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ProfileOrganization, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfile_profileOrganization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceProfile_managed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_managed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Managed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_managed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceProfile_removalDisallowed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_removalDisallowed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RemovalDisallowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_removalDisallowed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceProfile_encrypted(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_encrypted(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Encrypted, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_encrypted(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfile", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _DeviceProfile_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfile",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfile_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfile_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfile_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfile",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfileConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceProfileEdge) graphql.Marshaler {
+			return marshalODeviceProfileEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfileConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfileConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceProfileEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfileConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfileConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfileConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfileConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfileConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfileConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceProfileEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceProfile) graphql.Marshaler {
+			return marshalODeviceProfile2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfile(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceProfileEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceProfileEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceProfile(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceProfileEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceProfileEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceProfileEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceProfileEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceProfileEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceSecret_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceSecret_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceSecret_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceSecret_kind(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_kind(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v devicesecret.Kind) graphql.Marshaler {
+			return marshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicesecretᚐKind(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_kind(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type DeviceSecretKind does not have child fields"))
+}
+
+func _DeviceSecret_revealedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_revealedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RevealedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceSecret_revealedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecret", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _DeviceSecret_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecret",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecret_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecret_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecret_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecret",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecretConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.DeviceSecretEdge) graphql.Marshaler {
+			return marshalODeviceSecretEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceSecretConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecretConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceSecretEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecretConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecretConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecretConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecretConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecretConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecretConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceSecretEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceSecret) graphql.Marshaler {
+			return marshalODeviceSecret2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecret(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceSecretEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceSecretEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceSecret(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _DeviceSecretEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecretEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceSecretEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceSecretEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceSecretEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
 func _EnrollTotpPayload_secret(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.EnrollTotpPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -19517,6 +27346,488 @@ func _EnrollTotpPayload_url(ctx context.Context, ec *executionContext, field gra
 }
 func fieldContext_EnrollTotpPayload_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("EnrollTotpPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Enrollment_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _Enrollment_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Enrollment_kind(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_kind(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v enrollment.Kind) graphql.Marshaler {
+			return marshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_kind(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type EnrollmentKind does not have child fields"))
+}
+
+func _Enrollment_quota(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_quota(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quota, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_quota(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _Enrollment_used(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_used(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Used, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_used(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _Enrollment_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_revokedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_revokedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RevokedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_revokedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_rotatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_rotatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RotatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_rotatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_organization(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Organization(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "tenancy.view_organization")
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Organization
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Organization) graphql.Marshaler {
+			return marshalNOrganization2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐOrganization(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_organization(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Enrollment",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Organization(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Enrollment_appleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_appleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppleMdm(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_applemdm")
+				if err != nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+			return marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Enrollment_appleMdm(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Enrollment",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdm(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnrollmentConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.EnrollmentEdge) graphql.Marshaler {
+			return marshalOEnrollmentEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentEdge(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_EnrollmentConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EnrollmentConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EnrollmentEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnrollmentConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[string]) graphql.Marshaler {
+			return marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EnrollmentConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EnrollmentConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnrollmentConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EnrollmentConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EnrollmentConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _EnrollmentEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalOEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_EnrollmentEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EnrollmentEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EnrollmentEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.EnrollmentEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EnrollmentEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[string]) graphql.Marshaler {
+			return marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EnrollmentEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EnrollmentEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
 func _GrantAdministratorOrganizationAccessPayload_link(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.GrantAdministratorOrganizationAccessPayload) (ret graphql.Marshaler) {
@@ -39304,11 +47615,61 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _Job(ctx, ec, sel, obj)
+	case *ent.Enrollment:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _Enrollment(ctx, ec, sel, obj)
+	case *ent.DeviceSecret:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceSecret(ctx, ec, sel, obj)
+	case *ent.DeviceProfile:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceProfile(ctx, ec, sel, obj)
+	case *ent.DeviceOsUpdate:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceOsUpdate(ctx, ec, sel, obj)
+	case *ent.DeviceIdentity:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceIdentity(ctx, ec, sel, obj)
+	case *ent.DeviceCommand:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceCommand(ctx, ec, sel, obj)
+	case *ent.DeviceChannel:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceChannel(ctx, ec, sel, obj)
+	case *ent.DeviceCertificate:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceCertificate(ctx, ec, sel, obj)
+	case *ent.DeviceApp:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _DeviceApp(ctx, ec, sel, obj)
 	case *ent.Device:
 		if obj == nil {
 			return graphql.Null
 		}
 		return _Device(ctx, ec, sel, obj)
+	case *ent.AppleMdm:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _AppleMdm(ctx, ec, sel, obj)
 	case *ent.ApiKey:
 		if obj == nil {
 			return graphql.Null
@@ -41007,6 +49368,248 @@ func _ApiKeyEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var appleMdmImplementors = []string{"AppleMdm", "Node"}
+
+func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.AppleMdm) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appleMdmImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppleMdm")
+		case "id":
+			out.Values[i] = _AppleMdm_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _AppleMdm_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _AppleMdm_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _AppleMdm_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "allowMobileUserEnrollment":
+			out.Values[i] = _AppleMdm_allowMobileUserEnrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "signMessage":
+			out.Values[i] = _AppleMdm_signMessage(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "inventoryIntervalHours":
+			out.Values[i] = _AppleMdm_inventoryIntervalHours(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "missingAfterDays":
+			out.Values[i] = _AppleMdm_missingAfterDays(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "historyDays":
+			out.Values[i] = _AppleMdm_historyDays(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "enrollmentLimit":
+			out.Values[i] = _AppleMdm_enrollmentLimit(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "topic":
+			out.Values[i] = _AppleMdm_topic(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "certificateNotBefore":
+			out.Values[i] = _AppleMdm_certificateNotBefore(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "certificateNotAfter":
+			out.Values[i] = _AppleMdm_certificateNotAfter(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "certificateSerialNumber":
+			out.Values[i] = _AppleMdm_certificateSerialNumber(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "creatorAppleID":
+			out.Values[i] = _AppleMdm_creatorAppleID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pushStatus":
+			out.Values[i] = _AppleMdm_pushStatus(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _AppleMdm_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var appleMdmConnectionImplementors = []string{"AppleMdmConnection"}
+
+func _AppleMdmConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.AppleMdmConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appleMdmConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppleMdmConnection")
+		case "edges":
+			out.Values[i] = _AppleMdmConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _AppleMdmConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _AppleMdmConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var appleMdmEdgeImplementors = []string{"AppleMdmEdge"}
+
+func _AppleMdmEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.AppleMdmEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appleMdmEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppleMdmEdge")
+		case "node":
+			out.Values[i] = _AppleMdmEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _AppleMdmEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var cancelTicketPayloadImplementors = []string{"CancelTicketPayload"}
 
 func _CancelTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CancelTicketPayload) graphql.Marshaler {
@@ -41768,9 +50371,99 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "modelIdentifier":
+			out.Values[i] = _Device_modelIdentifier(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "buildVersion":
+			out.Values[i] = _Device_buildVersion(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "enrolled":
 			out.Values[i] = _Device_enrolled(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "supervised":
+			out.Values[i] = _Device_supervised(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "userEnrollment":
+			out.Values[i] = _Device_userEnrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "depEnrollment":
+			out.Values[i] = _Device_depEnrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "userApprovedEnrollment":
+			out.Values[i] = _Device_userApprovedEnrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "appleSilicon":
+			out.Values[i] = _Device_appleSilicon(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "activationLockEnabled":
+			out.Values[i] = _Device_activationLockEnabled(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "passcodePresent":
+			out.Values[i] = _Device_passcodePresent(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "diskEncryptionEnabled":
+			out.Values[i] = _Device_diskEncryptionEnabled(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "bootstrapTokenEscrowed":
+			out.Values[i] = _Device_bootstrapTokenEscrowed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "inventoryAt":
+			out.Values[i] = _Device_inventoryAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "firstEnrolledAt":
+			out.Values[i] = _Device_firstEnrolledAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastEnrolledAt":
+			out.Values[i] = _Device_lastEnrolledAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "checkoutAt":
+			out.Values[i] = _Device_checkoutAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "blockedAt":
+			out.Values[i] = _Device_blockedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "missingSince":
+			out.Values[i] = _Device_missingSince(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "certificateNotAfter":
+			out.Values[i] = _Device_certificateNotAfter(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastSeenAt":
@@ -41913,6 +50606,1049 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 	return out
 }
 
+var deviceAppImplementors = []string{"DeviceApp", "Node"}
+
+func _DeviceApp(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceApp) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceAppImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceApp")
+		case "id":
+			out.Values[i] = _DeviceApp_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceApp_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceApp_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _DeviceApp_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "identifier":
+			out.Values[i] = _DeviceApp_identifier(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "version":
+			out.Values[i] = _DeviceApp_version(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "shortVersion":
+			out.Values[i] = _DeviceApp_shortVersion(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "bundleSize":
+			out.Values[i] = _DeviceApp_bundleSize(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "managed":
+			out.Values[i] = _DeviceApp_managed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceApp_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceApp_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceAppConnectionImplementors = []string{"DeviceAppConnection"}
+
+func _DeviceAppConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceAppConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceAppConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceAppConnection")
+		case "edges":
+			out.Values[i] = _DeviceAppConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceAppConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceAppConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceAppEdgeImplementors = []string{"DeviceAppEdge"}
+
+func _DeviceAppEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceAppEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceAppEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceAppEdge")
+		case "node":
+			out.Values[i] = _DeviceAppEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceAppEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCertificateImplementors = []string{"DeviceCertificate", "Node"}
+
+func _DeviceCertificate(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCertificate) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCertificateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCertificate")
+		case "id":
+			out.Values[i] = _DeviceCertificate_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceCertificate_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceCertificate_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "commonName":
+			out.Values[i] = _DeviceCertificate_commonName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isIdentity":
+			out.Values[i] = _DeviceCertificate_isIdentity(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "fingerprint":
+			out.Values[i] = _DeviceCertificate_fingerprint(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notAfter":
+			out.Values[i] = _DeviceCertificate_notAfter(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCertificate_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCertificate_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCertificateConnectionImplementors = []string{"DeviceCertificateConnection"}
+
+func _DeviceCertificateConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCertificateConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCertificateConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCertificateConnection")
+		case "edges":
+			out.Values[i] = _DeviceCertificateConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceCertificateConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceCertificateConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCertificateEdgeImplementors = []string{"DeviceCertificateEdge"}
+
+func _DeviceCertificateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCertificateEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCertificateEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCertificateEdge")
+		case "node":
+			out.Values[i] = _DeviceCertificateEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceCertificateEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceChannelImplementors = []string{"DeviceChannel", "Node"}
+
+func _DeviceChannel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceChannel) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceChannelImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceChannel")
+		case "id":
+			out.Values[i] = _DeviceChannel_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceChannel_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceChannel_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "key":
+			out.Values[i] = _DeviceChannel_key(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = _DeviceChannel_kind(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = _DeviceChannel_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "userName":
+			out.Values[i] = _DeviceChannel_userName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "topic":
+			out.Values[i] = _DeviceChannel_topic(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pushDead":
+			out.Values[i] = _DeviceChannel_pushDead(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pushedAt":
+			out.Values[i] = _DeviceChannel_pushedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastSeenAt":
+			out.Values[i] = _DeviceChannel_lastSeenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "awaitingConfiguration":
+			out.Values[i] = _DeviceChannel_awaitingConfiguration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceChannel_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceChannel_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceChannelConnectionImplementors = []string{"DeviceChannelConnection"}
+
+func _DeviceChannelConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceChannelConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceChannelConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceChannelConnection")
+		case "edges":
+			out.Values[i] = _DeviceChannelConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceChannelConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceChannelConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceChannelEdgeImplementors = []string{"DeviceChannelEdge"}
+
+func _DeviceChannelEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceChannelEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceChannelEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceChannelEdge")
+		case "node":
+			out.Values[i] = _DeviceChannelEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceChannelEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCommandImplementors = []string{"DeviceCommand", "Node"}
+
+func _DeviceCommand(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCommand) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCommandImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCommand")
+		case "id":
+			out.Values[i] = _DeviceCommand_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceCommand_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceCommand_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "commandUUID":
+			out.Values[i] = _DeviceCommand_commandUUID(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requestType":
+			out.Values[i] = _DeviceCommand_requestType(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = _DeviceCommand_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "priority":
+			out.Values[i] = _DeviceCommand_priority(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notBefore":
+			out.Values[i] = _DeviceCommand_notBefore(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "expiresAt":
+			out.Values[i] = _DeviceCommand_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "sentAt":
+			out.Values[i] = _DeviceCommand_sentAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "resultAt":
+			out.Values[i] = _DeviceCommand_resultAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "attempts":
+			out.Values[i] = _DeviceCommand_attempts(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "inventory":
+			out.Values[i] = _DeviceCommand_inventory(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCommand_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCommand_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "channel":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCommand_channel(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCommandConnectionImplementors = []string{"DeviceCommandConnection"}
+
+func _DeviceCommandConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCommandConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCommandConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCommandConnection")
+		case "edges":
+			out.Values[i] = _DeviceCommandConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceCommandConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceCommandConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCommandEdgeImplementors = []string{"DeviceCommandEdge"}
+
+func _DeviceCommandEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceCommandEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCommandEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCommandEdge")
+		case "node":
+			out.Values[i] = _DeviceCommandEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceCommandEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var deviceConnectionImplementors = []string{"DeviceConnection"}
 
 func _DeviceConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceConnection) graphql.Marshaler {
@@ -42004,6 +51740,1024 @@ func _DeviceEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var deviceIdentityImplementors = []string{"DeviceIdentity", "Node"}
+
+func _DeviceIdentity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceIdentity) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceIdentityImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceIdentity")
+		case "id":
+			out.Values[i] = _DeviceIdentity_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceIdentity_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceIdentity_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "fingerprint":
+			out.Values[i] = _DeviceIdentity_fingerprint(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "serialNumber":
+			out.Values[i] = _DeviceIdentity_serialNumber(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "commonName":
+			out.Values[i] = _DeviceIdentity_commonName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notBefore":
+			out.Values[i] = _DeviceIdentity_notBefore(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notAfter":
+			out.Values[i] = _DeviceIdentity_notAfter(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "revokedAt":
+			out.Values[i] = _DeviceIdentity_revokedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceIdentity_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "enrollment":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceIdentity_enrollment(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceIdentity_device(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceIdentityConnectionImplementors = []string{"DeviceIdentityConnection"}
+
+func _DeviceIdentityConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceIdentityConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceIdentityConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceIdentityConnection")
+		case "edges":
+			out.Values[i] = _DeviceIdentityConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceIdentityConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceIdentityConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceIdentityEdgeImplementors = []string{"DeviceIdentityEdge"}
+
+func _DeviceIdentityEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceIdentityEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceIdentityEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceIdentityEdge")
+		case "node":
+			out.Values[i] = _DeviceIdentityEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceIdentityEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceOsUpdateImplementors = []string{"DeviceOsUpdate", "Node"}
+
+func _DeviceOsUpdate(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceOsUpdate) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceOsUpdateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceOsUpdate")
+		case "id":
+			out.Values[i] = _DeviceOsUpdate_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceOsUpdate_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceOsUpdate_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "productKey":
+			out.Values[i] = _DeviceOsUpdate_productKey(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _DeviceOsUpdate_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "version":
+			out.Values[i] = _DeviceOsUpdate_version(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "build":
+			out.Values[i] = _DeviceOsUpdate_build(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isCritical":
+			out.Values[i] = _DeviceOsUpdate_isCritical(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "restartRequired":
+			out.Values[i] = _DeviceOsUpdate_restartRequired(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = _DeviceOsUpdate_status(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "percentDownloaded":
+			out.Values[i] = _DeviceOsUpdate_percentDownloaded(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isDownloaded":
+			out.Values[i] = _DeviceOsUpdate_isDownloaded(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceOsUpdate_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceOsUpdate_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceOsUpdateConnectionImplementors = []string{"DeviceOsUpdateConnection"}
+
+func _DeviceOsUpdateConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceOsUpdateConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceOsUpdateConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceOsUpdateConnection")
+		case "edges":
+			out.Values[i] = _DeviceOsUpdateConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceOsUpdateConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceOsUpdateConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceOsUpdateEdgeImplementors = []string{"DeviceOsUpdateEdge"}
+
+func _DeviceOsUpdateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceOsUpdateEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceOsUpdateEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceOsUpdateEdge")
+		case "node":
+			out.Values[i] = _DeviceOsUpdateEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceOsUpdateEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceProfileImplementors = []string{"DeviceProfile", "Node"}
+
+func _DeviceProfile(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceProfile) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceProfileImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceProfile")
+		case "id":
+			out.Values[i] = _DeviceProfile_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceProfile_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceProfile_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "identifier":
+			out.Values[i] = _DeviceProfile_identifier(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "uuid":
+			out.Values[i] = _DeviceProfile_uuid(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _DeviceProfile_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "profileOrganization":
+			out.Values[i] = _DeviceProfile_profileOrganization(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "managed":
+			out.Values[i] = _DeviceProfile_managed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "removalDisallowed":
+			out.Values[i] = _DeviceProfile_removalDisallowed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "encrypted":
+			out.Values[i] = _DeviceProfile_encrypted(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceProfile_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceProfile_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceProfileConnectionImplementors = []string{"DeviceProfileConnection"}
+
+func _DeviceProfileConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceProfileConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceProfileConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceProfileConnection")
+		case "edges":
+			out.Values[i] = _DeviceProfileConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceProfileConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceProfileConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceProfileEdgeImplementors = []string{"DeviceProfileEdge"}
+
+func _DeviceProfileEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceProfileEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceProfileEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceProfileEdge")
+		case "node":
+			out.Values[i] = _DeviceProfileEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceProfileEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceSecretImplementors = []string{"DeviceSecret", "Node"}
+
+func _DeviceSecret(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceSecret) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSecretImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceSecret")
+		case "id":
+			out.Values[i] = _DeviceSecret_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _DeviceSecret_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _DeviceSecret_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = _DeviceSecret_kind(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "revealedAt":
+			out.Values[i] = _DeviceSecret_revealedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceSecret_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "device":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceSecret_device(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceSecretConnectionImplementors = []string{"DeviceSecretConnection"}
+
+func _DeviceSecretConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceSecretConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSecretConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceSecretConnection")
+		case "edges":
+			out.Values[i] = _DeviceSecretConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _DeviceSecretConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _DeviceSecretConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceSecretEdgeImplementors = []string{"DeviceSecretEdge"}
+
+func _DeviceSecretEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceSecretEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSecretEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceSecretEdge")
+		case "node":
+			out.Values[i] = _DeviceSecretEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _DeviceSecretEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var enrollTotpPayloadImplementors = []string{"EnrollTotpPayload"}
 
 func _EnrollTotpPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.EnrollTotpPayload) graphql.Marshaler {
@@ -42023,6 +52777,256 @@ func _EnrollTotpPayload(ctx context.Context, ec *executionContext, sel ast.Selec
 			}
 		case "url":
 			out.Values[i] = _EnrollTotpPayload_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var enrollmentImplementors = []string{"Enrollment", "Node"}
+
+func _Enrollment(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.Enrollment) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, enrollmentImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Enrollment")
+		case "id":
+			out.Values[i] = _Enrollment_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = _Enrollment_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _Enrollment_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = _Enrollment_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = _Enrollment_kind(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "quota":
+			out.Values[i] = _Enrollment_quota(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "used":
+			out.Values[i] = _Enrollment_used(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "expiresAt":
+			out.Values[i] = _Enrollment_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "revokedAt":
+			out.Values[i] = _Enrollment_revokedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "rotatedAt":
+			out.Values[i] = _Enrollment_rotatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "organization":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Enrollment_organization(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "appleMdm":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Enrollment_appleMdm(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var enrollmentConnectionImplementors = []string{"EnrollmentConnection"}
+
+func _EnrollmentConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.EnrollmentConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, enrollmentConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EnrollmentConnection")
+		case "edges":
+			out.Values[i] = _EnrollmentConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _EnrollmentConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = _EnrollmentConnection_totalCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var enrollmentEdgeImplementors = []string{"EnrollmentEdge"}
+
+func _EnrollmentEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.EnrollmentEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, enrollmentEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EnrollmentEdge")
+		case "node":
+			out.Values[i] = _EnrollmentEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = _EnrollmentEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -49638,6 +60642,26 @@ func marshalNApiKeyConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAp
 	return _ApiKeyConnection(ctx, ec, sel, v)
 }
 
+func marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _AppleMdm(ctx, ec, sel, v)
+}
+
+func unmarshalNAppleMdmPushStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋapplemdmᚐPushStatus(ctx context.Context, ec *executionContext, v any) (applemdm.PushStatus, error) {
+	var res applemdm.PushStatus
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNAppleMdmPushStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋapplemdmᚐPushStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v applemdm.PushStatus) graphql.Marshaler {
+	return v
+}
+
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -49944,6 +60968,46 @@ func marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx c
 	return _Device(ctx, ec, sel, v)
 }
 
+func marshalNDeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceChannel(ctx, ec, sel, v)
+}
+
+func unmarshalNDeviceChannelKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐKind(ctx context.Context, ec *executionContext, v any) (devicechannel.Kind, error) {
+	var res devicechannel.Kind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceChannelKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicechannel.Kind) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNDeviceChannelStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐStatus(ctx context.Context, ec *executionContext, v any) (devicechannel.Status, error) {
+	var res devicechannel.Status
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceChannelStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicechannel.Status) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNDeviceCommandStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx context.Context, ec *executionContext, v any) (devicecommand.Status, error) {
+	var res devicecommand.Status
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceCommandStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicecommand.Status) graphql.Marshaler {
+	return v
+}
+
 func marshalNDeviceConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceConnection) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -49980,6 +61044,16 @@ func marshalNDevicePlatform2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevice�
 	return v
 }
 
+func unmarshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicesecretᚐKind(ctx context.Context, ec *executionContext, v any) (devicesecret.Kind, error) {
+	var res devicesecret.Kind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicesecretᚐKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicesecret.Kind) graphql.Marshaler {
+	return v
+}
+
 func unmarshalNEnrollTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnrollTotpInput(ctx context.Context, ec *executionContext, v any) (model.EnrollTotpInput, error) {
 	res, err := unmarshalInputEnrollTotpInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -49993,6 +61067,16 @@ func marshalNEnrollTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 		return graphql.Null
 	}
 	return _EnrollTotpPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx context.Context, ec *executionContext, v any) (enrollment.Kind, error) {
+	var res enrollment.Kind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v enrollment.Kind) graphql.Marshaler {
+	return v
 }
 
 func unmarshalNGrantAdministratorOrganizationAccessInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐGrantAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, v any) (model.GrantAdministratorOrganizationAccessInput, error) {
@@ -51551,6 +62635,33 @@ func unmarshalOApiKeyFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalOAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _AppleMdm(ctx, ec, sel, v)
+}
+
+func marshalOAppleMdmEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.AppleMdmEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOAppleMdmEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOAppleMdmEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AppleMdmEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _AppleMdmEdge(ctx, ec, sel, v)
+}
+
 func unmarshalOBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -51604,6 +62715,114 @@ func marshalODevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx c
 	return _Device(ctx, ec, sel, v)
 }
 
+func marshalODeviceApp2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceApp(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceApp) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceApp(ctx, ec, sel, v)
+}
+
+func marshalODeviceAppEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceAppEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceAppEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceAppEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceAppEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceAppEdge(ctx, ec, sel, v)
+}
+
+func marshalODeviceCertificate2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificate(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCertificate) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceCertificate(ctx, ec, sel, v)
+}
+
+func marshalODeviceCertificateEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceCertificateEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceCertificateEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceCertificateEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCertificateEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceCertificateEdge(ctx, ec, sel, v)
+}
+
+func marshalODeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceChannel(ctx, ec, sel, v)
+}
+
+func marshalODeviceChannelEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceChannelEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceChannelEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceChannelEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceChannelEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceChannelEdge(ctx, ec, sel, v)
+}
+
+func marshalODeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceCommand(ctx, ec, sel, v)
+}
+
+func marshalODeviceCommandEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceCommandEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceCommandEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceCommandEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCommandEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceCommandEdge(ctx, ec, sel, v)
+}
+
 func marshalODeviceEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -51632,12 +62851,66 @@ func unmarshalODeviceFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalODeviceIdentity2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceIdentity) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceIdentity(ctx, ec, sel, v)
+}
+
+func marshalODeviceIdentityEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentityEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceIdentityEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceIdentityEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentityEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceIdentityEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceIdentityEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceIdentityEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceIdentityEdge(ctx, ec, sel, v)
+}
+
 func unmarshalODeviceOrder2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOrder(ctx context.Context, ec *executionContext, v any) (*ent.DeviceOrder, error) {
 	if v == nil {
 		return nil, nil
 	}
 	res, err := unmarshalInputDeviceOrder(ctx, ec, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalODeviceOsUpdate2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdate(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceOsUpdate) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceOsUpdate(ctx, ec, sel, v)
+}
+
+func marshalODeviceOsUpdateEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceOsUpdateEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceOsUpdateEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceOsUpdateEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceOsUpdateEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceOsUpdateEdge(ctx, ec, sel, v)
 }
 
 func unmarshalODevicePlatform2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx context.Context, ec *executionContext, v any) (*device.Platform, error) {
@@ -51654,6 +62927,104 @@ func marshalODevicePlatform2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevi
 		return graphql.Null
 	}
 	return v
+}
+
+func marshalODeviceProfile2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfile(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceProfile) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceProfile(ctx, ec, sel, v)
+}
+
+func marshalODeviceProfileEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceProfileEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceProfileEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceProfileEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceProfileEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceProfileEdge(ctx, ec, sel, v)
+}
+
+func marshalODeviceSecret2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecret(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceSecret) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceSecret(ctx, ec, sel, v)
+}
+
+func marshalODeviceSecretEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceSecretEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalODeviceSecretEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalODeviceSecretEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceSecretEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _DeviceSecretEdge(ctx, ec, sel, v)
+}
+
+func marshalOEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _Enrollment(ctx, ec, sel, v)
+}
+
+func marshalOEnrollmentEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.EnrollmentEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalOEnrollmentEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentEdge(ctx, ec, sel, v[i])
+	})
+
+	return ret
+}
+
+func marshalOEnrollmentEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.EnrollmentEdge) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _EnrollmentEdge(ctx, ec, sel, v)
+}
+
+func unmarshalOFloat2ᚖfloat64(ctx context.Context, ec *executionContext, v any) (*float64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOFloat2ᚖfloat64(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *float64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	res := graphql.MarshalFloatContext(*v)
+	return graphql.WrapContextMarshaler(ctx, res)
 }
 
 func unmarshalOID2ᚕstringᚄ(ctx context.Context, ec *executionContext, v any) ([]string, error) {

@@ -41,7 +41,7 @@ func engine(t testing.TB, extra ...policy.Role) *policy.Engine {
 }
 
 func TestCatalogue(t *testing.T) {
-	form := regexp.MustCompile(`^[a-z]+\.(view|add|change|delete|suspend|cancel|raise)_[a-z]+$`)
+	form := regexp.MustCompile(`^[a-z]+\.(view|add|change|delete|suspend|cancel|raise|reveal)_[a-z]+$`)
 	seen := map[policy.Permission]bool{}
 	for _, entry := range policy.Catalogue() {
 		if !form.MatchString(string(entry.Permission)) || seen[entry.Permission] || entry.Description == "" ||

@@ -43,12 +43,12 @@ func BuiltIns() []BuiltIn {
 		{
 			Administrator, "Administrator",
 			"Everything inside organizations, roles included; sees provider settings without changing them.",
-			[]string{"*.view_*", "access.*_role", "job.*", "directory.*", "mdm.*", "alert.*", "ticketing.*_ticket"},
+			[]string{"*.view_*", "access.*_role", "job.*", "directory.*", "mdm.*", "alert.*", "ticketing.*_ticket", "ticketing.*_maintenancewindow"},
 		},
 		{
 			Manager, "Manager",
 			"Manages users, devices, alerts and tickets inside organizations; not roles.",
-			[]string{"*.view_*", "job.*", "directory.*", "mdm.*", "alert.*", "ticketing.*_ticket"},
+			[]string{"*.view_*", "job.*", "directory.*", "mdm.*", "alert.*", "ticketing.*_ticket", "ticketing.*_maintenancewindow"},
 		},
 		{
 			CommandRunnerWithBilling, "Command Runner With Billing",

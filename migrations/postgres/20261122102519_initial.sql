@@ -1,38 +1,38 @@
 -- +goose Up
--- create "providers" table
-CREATE TABLE "providers" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "contact_name" character varying NULL COLLATE "C", "contact_email" character varying NULL COLLATE "C", "require_admin_mfa" boolean NOT NULL DEFAULT false, PRIMARY KEY ("id"));
--- create "rate_slots" table
-CREATE TABLE "rate_slots" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "number" bigint NOT NULL, "holder" character varying NULL COLLATE "C", "held_until" timestamptz NULL, PRIMARY KEY ("id"));
--- create index "rateslot_key_number" to table: "rate_slots"
-CREATE UNIQUE INDEX "rateslot_key_number" ON "rate_slots" ("key", "number");
--- create index "rateslot_updated_at" to table: "rate_slots"
-CREATE INDEX "rateslot_updated_at" ON "rate_slots" ("updated_at");
 -- create "rate_shares" table
 CREATE TABLE "rate_shares" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "tenant" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, PRIMARY KEY ("id"));
 -- create index "rateshare_key_tenant" to table: "rate_shares"
 CREATE UNIQUE INDEX "rateshare_key_tenant" ON "rate_shares" ("key", "tenant");
 -- create index "rateshare_updated_at" to table: "rate_shares"
 CREATE INDEX "rateshare_updated_at" ON "rate_shares" ("updated_at");
--- create "data_keys" table
-CREATE TABLE "data_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "tenant" character varying NOT NULL COLLATE "C", "wrapped" bytea NOT NULL, "version" bigint NOT NULL DEFAULT 1, PRIMARY KEY ("id"));
--- create index "datakey_tenant" to table: "data_keys"
-CREATE UNIQUE INDEX "datakey_tenant" ON "data_keys" ("tenant");
--- create "rate_limits" table
-CREATE TABLE "rate_limits" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, "paused_until" timestamptz NULL, PRIMARY KEY ("id"));
--- create index "ratelimit_key" to table: "rate_limits"
-CREATE UNIQUE INDEX "ratelimit_key" ON "rate_limits" ("key");
--- create index "ratelimit_updated_at" to table: "rate_limits"
-CREATE INDEX "ratelimit_updated_at" ON "rate_limits" ("updated_at");
+-- create "rate_slots" table
+CREATE TABLE "rate_slots" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "number" bigint NOT NULL, "holder" character varying NULL COLLATE "C", "held_until" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "rateslot_key_number" to table: "rate_slots"
+CREATE UNIQUE INDEX "rateslot_key_number" ON "rate_slots" ("key", "number");
+-- create index "rateslot_updated_at" to table: "rate_slots"
+CREATE INDEX "rateslot_updated_at" ON "rate_slots" ("updated_at");
 -- create "sign_in_throttles" table
 CREATE TABLE "sign_in_throttles" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "subject" character varying NOT NULL COLLATE "C", "failures" bigint NOT NULL DEFAULT 0, "window_started_at" timestamptz NOT NULL, "blocked_until" timestamptz NULL, PRIMARY KEY ("id"));
 -- create index "signinthrottle_subject" to table: "sign_in_throttles"
 CREATE UNIQUE INDEX "signinthrottle_subject" ON "sign_in_throttles" ("subject");
 -- create index "signinthrottle_updated_at" to table: "sign_in_throttles"
 CREATE INDEX "signinthrottle_updated_at" ON "sign_in_throttles" ("updated_at");
+-- create "providers" table
+CREATE TABLE "providers" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "contact_name" character varying NULL COLLATE "C", "contact_email" character varying NULL COLLATE "C", "require_admin_mfa" boolean NOT NULL DEFAULT false, PRIMARY KEY ("id"));
 -- create "signing_keys" table
 CREATE TABLE "signing_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kid" character varying NOT NULL COLLATE "C", "state" character varying NOT NULL COLLATE "C", "public_key" bytea NOT NULL, "private_key" bytea NOT NULL, "activated_at" timestamptz NULL, "retired_at" timestamptz NULL, PRIMARY KEY ("id"));
 -- create index "signingkey_kid" to table: "signing_keys"
 CREATE UNIQUE INDEX "signingkey_kid" ON "signing_keys" ("kid");
+-- create "rate_limits" table
+CREATE TABLE "rate_limits" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, "paused_until" timestamptz NULL, PRIMARY KEY ("id"));
+-- create index "ratelimit_key" to table: "rate_limits"
+CREATE UNIQUE INDEX "ratelimit_key" ON "rate_limits" ("key");
+-- create index "ratelimit_updated_at" to table: "rate_limits"
+CREATE INDEX "ratelimit_updated_at" ON "rate_limits" ("updated_at");
+-- create "data_keys" table
+CREATE TABLE "data_keys" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "tenant" character varying NOT NULL COLLATE "C", "wrapped" bytea NOT NULL, "version" bigint NOT NULL DEFAULT 1, PRIMARY KEY ("id"));
+-- create index "datakey_tenant" to table: "data_keys"
+CREATE UNIQUE INDEX "datakey_tenant" ON "data_keys" ("tenant");
 -- create "organizations" table
 CREATE TABLE "organizations" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "max_system_users" bigint NULL, "user_count" bigint NOT NULL DEFAULT 0, "status" character varying NOT NULL DEFAULT 'ACTIVE', "delete_after" timestamptz NULL, "provider_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "organizations_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "organization_provider_id_id" to table: "organizations"
@@ -94,7 +94,9 @@ CREATE INDEX "user_provider_id_id" ON "users" ("provider_id", "id");
 -- create index "user_provider_id_login_id" to table: "users"
 CREATE INDEX "user_provider_id_login_id" ON "users" ("provider_id", "login", "id");
 -- create "devices" table
-CREATE TABLE "devices" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "udid" character varying NULL COLLATE "C", "platform" character varying NOT NULL, "model" character varying NULL COLLATE "C", "os_version" character varying NULL COLLATE "C", "asset_tag" character varying NULL COLLATE "C", "enrolled" boolean NOT NULL DEFAULT false, "last_seen_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "devices_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "devices_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+CREATE TABLE "devices" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "udid" character varying NULL COLLATE "C", "platform" character varying NOT NULL, "model" character varying NULL COLLATE "C", "os_version" character varying NULL COLLATE "C", "asset_tag" character varying NULL COLLATE "C", "model_identifier" character varying NULL COLLATE "C", "build_version" character varying NULL COLLATE "C", "enrolled" boolean NOT NULL DEFAULT false, "supervised" boolean NOT NULL DEFAULT false, "user_enrollment" boolean NOT NULL DEFAULT false, "dep_enrollment" boolean NOT NULL DEFAULT false, "user_approved_enrollment" boolean NOT NULL DEFAULT false, "apple_silicon" boolean NULL, "activation_lock_enabled" boolean NULL, "passcode_present" boolean NULL, "disk_encryption_enabled" boolean NULL, "bootstrap_token_escrowed" boolean NOT NULL DEFAULT false, "inventory_at" timestamptz NULL, "first_enrolled_at" timestamptz NULL, "last_enrolled_at" timestamptz NULL, "checkout_at" timestamptz NULL, "blocked_at" timestamptz NULL, "missing_since" timestamptz NULL, "certificate_not_after" timestamptz NULL, "last_seen_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "devices_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "devices_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
+CREATE INDEX "device_organization_id_enrolled_last_seen_at" ON "devices" ("organization_id", "enrolled", "last_seen_at");
 -- create index "device_organization_id_id" to table: "devices"
 CREATE UNIQUE INDEX "device_organization_id_id" ON "devices" ("organization_id", "id");
 -- create index "device_organization_id_name_id" to table: "devices"
@@ -103,14 +105,20 @@ CREATE INDEX "device_organization_id_name_id" ON "devices" ("organization_id", "
 CREATE INDEX "device_organization_id_platform_name_id" ON "devices" ("organization_id", "platform", "name", "id");
 -- create index "device_organization_id_serial_number" to table: "devices"
 CREATE UNIQUE INDEX "device_organization_id_serial_number" ON "devices" ("organization_id", "serial_number");
+-- create index "device_organization_id_udid" to table: "devices"
+CREATE INDEX "device_organization_id_udid" ON "devices" ("organization_id", "udid");
 -- create index "device_organization_id_user_id" to table: "devices"
 CREATE INDEX "device_organization_id_user_id" ON "devices" ("organization_id", "user_id");
+-- create index "device_provider_id_enrolled_name_id" to table: "devices"
+CREATE INDEX "device_provider_id_enrolled_name_id" ON "devices" ("provider_id", "enrolled", "name", "id");
 -- create index "device_provider_id_id" to table: "devices"
 CREATE INDEX "device_provider_id_id" ON "devices" ("provider_id", "id");
 -- create index "device_provider_id_name_id" to table: "devices"
 CREATE INDEX "device_provider_id_name_id" ON "devices" ("provider_id", "name", "id");
 -- create index "device_provider_id_serial_number" to table: "devices"
 CREATE INDEX "device_provider_id_serial_number" ON "devices" ("provider_id", "serial_number");
+-- create index "device_provider_id_udid" to table: "devices"
+CREATE INDEX "device_provider_id_udid" ON "devices" ("provider_id", "udid");
 -- create index "devices_user_id" to table: "devices"
 CREATE INDEX "devices_user_id" ON "devices" ("user_id");
 -- create "alerts" table
@@ -161,6 +169,138 @@ CREATE UNIQUE INDEX "apikey_prefix" ON "api_keys" ("prefix");
 CREATE INDEX "apikey_provider_id_administrator_id" ON "api_keys" ("provider_id", "administrator_id");
 -- create index "apikey_provider_id_id" to table: "api_keys"
 CREATE UNIQUE INDEX "apikey_provider_id_id" ON "api_keys" ("provider_id", "id");
+-- create "apple_mdms" table
+CREATE TABLE "apple_mdms" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "allow_mobile_user_enrollment" boolean NOT NULL DEFAULT false, "sign_message" boolean NOT NULL DEFAULT true, "inventory_interval_hours" bigint NOT NULL DEFAULT 24, "missing_after_days" bigint NOT NULL DEFAULT 14, "history_days" bigint NOT NULL DEFAULT 90, "enrollment_limit" bigint NULL, "topic" character varying NULL COLLATE "C", "certificate_not_before" timestamptz NULL, "certificate_not_after" timestamptz NULL, "certificate_serial_number" character varying NULL COLLATE "C", "creator_apple_id" character varying NULL COLLATE "C", "push_status" character varying NOT NULL DEFAULT 'MISSING', "expiry_warned_days" bigint NOT NULL DEFAULT 0, "push_certificate" bytea NULL, "push_key" bytea NULL, "staged_key" bytea NULL, "staged_csr" bytea NULL, "ca_certificate" bytea NULL, "ca_key" bytea NULL, "signing_certificate" bytea NULL, "signing_key" bytea NULL, "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "apple_mdms_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "applemdm_certificate_not_after" to table: "apple_mdms"
+CREATE INDEX "applemdm_certificate_not_after" ON "apple_mdms" ("certificate_not_after");
+-- create index "applemdm_organization_id" to table: "apple_mdms"
+CREATE UNIQUE INDEX "applemdm_organization_id" ON "apple_mdms" ("organization_id");
+-- create index "applemdm_organization_id_id" to table: "apple_mdms"
+CREATE UNIQUE INDEX "applemdm_organization_id_id" ON "apple_mdms" ("organization_id", "id");
+-- create index "applemdm_provider_id_certificate_not_after_id" to table: "apple_mdms"
+CREATE INDEX "applemdm_provider_id_certificate_not_after_id" ON "apple_mdms" ("provider_id", "certificate_not_after", "id");
+-- create index "applemdm_provider_id_id" to table: "apple_mdms"
+CREATE INDEX "applemdm_provider_id_id" ON "apple_mdms" ("provider_id", "id");
+-- create "device_apps" table
+CREATE TABLE "device_apps" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "identifier" character varying NULL COLLATE "C", "version" character varying NULL COLLATE "C", "short_version" character varying NULL COLLATE "C", "bundle_size" double precision NULL, "managed" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_apps_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_apps_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "deviceapp_device_id_id" to table: "device_apps"
+CREATE INDEX "deviceapp_device_id_id" ON "device_apps" ("device_id", "id");
+-- create index "deviceapp_organization_id_device_id" to table: "device_apps"
+CREATE INDEX "deviceapp_organization_id_device_id" ON "device_apps" ("organization_id", "device_id");
+-- create index "deviceapp_organization_id_id" to table: "device_apps"
+CREATE UNIQUE INDEX "deviceapp_organization_id_id" ON "device_apps" ("organization_id", "id");
+-- create index "deviceapp_organization_id_identifier" to table: "device_apps"
+CREATE INDEX "deviceapp_organization_id_identifier" ON "device_apps" ("organization_id", "identifier");
+-- create index "deviceapp_provider_id_id" to table: "device_apps"
+CREATE INDEX "deviceapp_provider_id_id" ON "device_apps" ("provider_id", "id");
+-- create "device_certificates" table
+CREATE TABLE "device_certificates" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "common_name" character varying NOT NULL COLLATE "C", "is_identity" boolean NOT NULL DEFAULT false, "fingerprint" character varying NOT NULL COLLATE "C", "not_after" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_certificates_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_certificates_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "devicecertificate_device_id_id" to table: "device_certificates"
+CREATE INDEX "devicecertificate_device_id_id" ON "device_certificates" ("device_id", "id");
+-- create index "devicecertificate_organization_id_device_id" to table: "device_certificates"
+CREATE INDEX "devicecertificate_organization_id_device_id" ON "device_certificates" ("organization_id", "device_id");
+-- create index "devicecertificate_organization_id_id" to table: "device_certificates"
+CREATE UNIQUE INDEX "devicecertificate_organization_id_id" ON "device_certificates" ("organization_id", "id");
+-- create index "devicecertificate_provider_id_id" to table: "device_certificates"
+CREATE INDEX "devicecertificate_provider_id_id" ON "device_certificates" ("provider_id", "id");
+-- create "device_channels" table
+CREATE TABLE "device_channels" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL DEFAULT 'DEVICE', "status" character varying NOT NULL DEFAULT 'AUTHENTICATED', "user_name" character varying NULL COLLATE "C", "fingerprint" character varying NULL COLLATE "C", "topic" character varying NULL COLLATE "C", "push_token" bytea NULL, "push_magic" character varying NULL COLLATE "C", "push_dead" boolean NOT NULL DEFAULT false, "push_wanted_at" timestamptz NULL, "pushed_at" timestamptz NULL, "last_seen_at" timestamptz NULL, "next_inventory_at" timestamptz NULL, "awaiting_configuration" boolean NOT NULL DEFAULT false, "unlock_token" bytea NULL, "bootstrap_token" bytea NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_channels_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_channels_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_channel_to_be_inventoried" to table: "device_channels"
+CREATE INDEX "device_channel_to_be_inventoried" ON "device_channels" ("next_inventory_at") WHERE (next_inventory_at IS NOT NULL);
+-- create index "device_channel_to_be_notified" to table: "device_channels"
+CREATE INDEX "device_channel_to_be_notified" ON "device_channels" ("push_wanted_at") WHERE (push_wanted_at IS NOT NULL);
+-- create index "devicechannel_device_id_id" to table: "device_channels"
+CREATE INDEX "devicechannel_device_id_id" ON "device_channels" ("device_id", "id");
+-- create index "devicechannel_organization_id_device_id" to table: "device_channels"
+CREATE INDEX "devicechannel_organization_id_device_id" ON "device_channels" ("organization_id", "device_id");
+-- create index "devicechannel_organization_id_id" to table: "device_channels"
+CREATE UNIQUE INDEX "devicechannel_organization_id_id" ON "device_channels" ("organization_id", "id");
+-- create index "devicechannel_organization_id_key" to table: "device_channels"
+CREATE UNIQUE INDEX "devicechannel_organization_id_key" ON "device_channels" ("organization_id", "key");
+-- create index "devicechannel_provider_id_id" to table: "device_channels"
+CREATE INDEX "devicechannel_provider_id_id" ON "device_channels" ("provider_id", "id");
+-- create "device_commands" table
+CREATE TABLE "device_commands" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "command_uuid" character varying NOT NULL COLLATE "C", "request_type" character varying NOT NULL COLLATE "C", "arguments" jsonb NULL, "sealed_arguments" bytea NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "priority" bigint NOT NULL DEFAULT 0, "not_before" timestamptz NULL, "expires_at" timestamptz NULL, "sent_at" timestamptz NULL, "result_at" timestamptz NULL, "attempts" bigint NOT NULL DEFAULT 0, "error_chain" jsonb NULL, "inventory" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", "channel_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_commands_device_channels_channel" FOREIGN KEY ("organization_id", "channel_id") REFERENCES "device_channels" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_command_ending" to table: "device_commands"
+CREATE INDEX "device_command_ending" ON "device_commands" ("expires_at") WHERE ((expires_at IS NOT NULL) AND ((status)::text = ANY ((ARRAY['PENDING'::character varying, 'SENT'::character varying, 'NOT_NOW'::character varying])::text[])));
+-- create index "device_command_waiting" to table: "device_commands"
+CREATE INDEX "device_command_waiting" ON "device_commands" ("channel_id", "priority", "id") WHERE ((status)::text = ANY ((ARRAY['PENDING'::character varying, 'SENT'::character varying, 'NOT_NOW'::character varying])::text[]));
+-- create index "device_commands_channel_id" to table: "device_commands"
+CREATE INDEX "device_commands_channel_id" ON "device_commands" ("channel_id");
+-- create index "devicecommand_device_id_id" to table: "device_commands"
+CREATE INDEX "devicecommand_device_id_id" ON "device_commands" ("device_id", "id");
+-- create index "devicecommand_organization_id_command_uuid" to table: "device_commands"
+CREATE UNIQUE INDEX "devicecommand_organization_id_command_uuid" ON "device_commands" ("organization_id", "command_uuid");
+-- create index "devicecommand_organization_id_device_id" to table: "device_commands"
+CREATE INDEX "devicecommand_organization_id_device_id" ON "device_commands" ("organization_id", "device_id");
+-- create index "devicecommand_organization_id_id" to table: "device_commands"
+CREATE UNIQUE INDEX "devicecommand_organization_id_id" ON "device_commands" ("organization_id", "id");
+-- create index "devicecommand_provider_id_id" to table: "device_commands"
+CREATE INDEX "devicecommand_provider_id_id" ON "device_commands" ("provider_id", "id");
+-- create index "devicecommand_provider_id_status_id" to table: "device_commands"
+CREATE INDEX "devicecommand_provider_id_status_id" ON "device_commands" ("provider_id", "status", "id");
+-- create index "devicecommand_result_at" to table: "device_commands"
+CREATE INDEX "devicecommand_result_at" ON "device_commands" ("result_at");
+-- create "enrollments" table
+CREATE TABLE "enrollments" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL, "token_hash" character varying NOT NULL COLLATE "C", "token" bytea NOT NULL, "quota" bigint NULL, "used" bigint NOT NULL DEFAULT 0, "expires_at" timestamptz NULL, "revoked_at" timestamptz NULL, "rotated_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "apple_mdm_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "enrollments_apple_mdms_apple_mdm" FOREIGN KEY ("organization_id", "apple_mdm_id") REFERENCES "apple_mdms" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "enrollments_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
+CREATE INDEX "enrollment_organization_id_apple_mdm_id" ON "enrollments" ("organization_id", "apple_mdm_id");
+-- create index "enrollment_organization_id_id" to table: "enrollments"
+CREATE UNIQUE INDEX "enrollment_organization_id_id" ON "enrollments" ("organization_id", "id");
+-- create index "enrollment_organization_id_token_hash" to table: "enrollments"
+CREATE UNIQUE INDEX "enrollment_organization_id_token_hash" ON "enrollments" ("organization_id", "token_hash");
+-- create index "enrollment_provider_id_id" to table: "enrollments"
+CREATE INDEX "enrollment_provider_id_id" ON "enrollments" ("provider_id", "id");
+-- create index "enrollments_apple_mdm_id" to table: "enrollments"
+CREATE INDEX "enrollments_apple_mdm_id" ON "enrollments" ("apple_mdm_id");
+-- create "device_identities" table
+CREATE TABLE "device_identities" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "fingerprint" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "common_name" character varying NOT NULL COLLATE "C", "not_before" timestamptz NOT NULL, "not_after" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_identities_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "device_identities_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_identities_enrollment_id" to table: "device_identities"
+CREATE INDEX "device_identities_enrollment_id" ON "device_identities" ("enrollment_id");
+-- create index "deviceidentity_device_id_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_device_id_id" ON "device_identities" ("device_id", "id");
+-- create index "deviceidentity_organization_id_device_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_organization_id_device_id" ON "device_identities" ("organization_id", "device_id");
+-- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_organization_id_enrollment_id" ON "device_identities" ("organization_id", "enrollment_id");
+-- create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
+CREATE UNIQUE INDEX "deviceidentity_organization_id_fingerprint" ON "device_identities" ("organization_id", "fingerprint");
+-- create index "deviceidentity_organization_id_id" to table: "device_identities"
+CREATE UNIQUE INDEX "deviceidentity_organization_id_id" ON "device_identities" ("organization_id", "id");
+-- create index "deviceidentity_organization_id_not_after" to table: "device_identities"
+CREATE INDEX "deviceidentity_organization_id_not_after" ON "device_identities" ("organization_id", "not_after");
+-- create index "deviceidentity_provider_id_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_provider_id_id" ON "device_identities" ("provider_id", "id");
+-- create "device_os_updates" table
+CREATE TABLE "device_os_updates" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "product_key" character varying NOT NULL COLLATE "C", "name" character varying NULL COLLATE "C", "version" character varying NULL COLLATE "C", "build" character varying NULL COLLATE "C", "is_critical" boolean NOT NULL DEFAULT false, "restart_required" boolean NOT NULL DEFAULT false, "status" character varying NULL COLLATE "C", "percent_downloaded" double precision NULL, "is_downloaded" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_os_updates_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_os_updates_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "deviceosupdate_device_id_id" to table: "device_os_updates"
+CREATE INDEX "deviceosupdate_device_id_id" ON "device_os_updates" ("device_id", "id");
+-- create index "deviceosupdate_organization_id_device_id_product_key" to table: "device_os_updates"
+CREATE UNIQUE INDEX "deviceosupdate_organization_id_device_id_product_key" ON "device_os_updates" ("organization_id", "device_id", "product_key");
+-- create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
+CREATE UNIQUE INDEX "deviceosupdate_organization_id_id" ON "device_os_updates" ("organization_id", "id");
+-- create index "deviceosupdate_provider_id_id" to table: "device_os_updates"
+CREATE INDEX "deviceosupdate_provider_id_id" ON "device_os_updates" ("provider_id", "id");
+-- create "device_profiles" table
+CREATE TABLE "device_profiles" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "identifier" character varying NOT NULL COLLATE "C", "uuid" character varying NULL COLLATE "C", "name" character varying NULL COLLATE "C", "profile_organization" character varying NULL COLLATE "C", "managed" boolean NOT NULL DEFAULT false, "removal_disallowed" boolean NOT NULL DEFAULT false, "encrypted" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_profiles_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_profiles_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "deviceprofile_device_id_id" to table: "device_profiles"
+CREATE INDEX "deviceprofile_device_id_id" ON "device_profiles" ("device_id", "id");
+-- create index "deviceprofile_organization_id_device_id" to table: "device_profiles"
+CREATE INDEX "deviceprofile_organization_id_device_id" ON "device_profiles" ("organization_id", "device_id");
+-- create index "deviceprofile_organization_id_id" to table: "device_profiles"
+CREATE UNIQUE INDEX "deviceprofile_organization_id_id" ON "device_profiles" ("organization_id", "id");
+-- create index "deviceprofile_provider_id_id" to table: "device_profiles"
+CREATE INDEX "deviceprofile_provider_id_id" ON "device_profiles" ("provider_id", "id");
+-- create "device_secrets" table
+CREATE TABLE "device_secrets" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "kind" character varying NOT NULL, "value" bytea NOT NULL, "revealed_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_secrets_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_secrets_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "devicesecret_device_id_id" to table: "device_secrets"
+CREATE INDEX "devicesecret_device_id_id" ON "device_secrets" ("device_id", "id");
+-- create index "devicesecret_organization_id_device_id_kind" to table: "device_secrets"
+CREATE UNIQUE INDEX "devicesecret_organization_id_device_id_kind" ON "device_secrets" ("organization_id", "device_id", "kind");
+-- create index "devicesecret_organization_id_id" to table: "device_secrets"
+CREATE UNIQUE INDEX "devicesecret_organization_id_id" ON "device_secrets" ("organization_id", "id");
+-- create index "devicesecret_provider_id_id" to table: "device_secrets"
+CREATE INDEX "devicesecret_provider_id_id" ON "device_secrets" ("provider_id", "id");
 -- create "idempotency_records" table
 CREATE TABLE "idempotency_records" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "principal" character varying NOT NULL COLLATE "C", "key" character varying NOT NULL COLLATE "C", "request_hash" bytea NOT NULL, "result" bytea NULL, "expires_at" timestamptz NOT NULL, "provider_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "idempotency_records_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "idempotencyrecord_expires_at" to table: "idempotency_records"
@@ -189,6 +329,24 @@ CREATE UNIQUE INDEX "maintenancewindow_organization_id_id" ON "maintenance_windo
 CREATE INDEX "maintenancewindow_provider_id_ends_at_id" ON "maintenance_windows" ("provider_id", "ends_at", "id");
 -- create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
 CREATE INDEX "maintenancewindow_provider_id_id" ON "maintenance_windows" ("provider_id", "id");
+-- create "scep_challenges" table
+CREATE TABLE "scep_challenges" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "challenge_hash" character varying NOT NULL COLLATE "C", "expires_at" timestamptz NOT NULL, "redeemed_at" timestamptz NULL, "transaction" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "scep_challenges_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "scep_challenges_device_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_device_id" ON "scep_challenges" ("device_id");
+-- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_enrollment_id" ON "scep_challenges" ("enrollment_id");
+-- create index "scepchallenge_expires_at" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_expires_at" ON "scep_challenges" ("expires_at");
+-- create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
+CREATE UNIQUE INDEX "scepchallenge_organization_id_challenge_hash" ON "scep_challenges" ("organization_id", "challenge_hash");
+-- create index "scepchallenge_organization_id_device_id" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_organization_id_device_id" ON "scep_challenges" ("organization_id", "device_id");
+-- create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_organization_id_enrollment_id" ON "scep_challenges" ("organization_id", "enrollment_id");
+-- create index "scepchallenge_organization_id_id" to table: "scep_challenges"
+CREATE UNIQUE INDEX "scepchallenge_organization_id_id" ON "scep_challenges" ("organization_id", "id");
+-- create index "scepchallenge_provider_id_id" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_provider_id_id" ON "scep_challenges" ("provider_id", "id");
 -- create "sessions" table
 CREATE TABLE "sessions" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "refresh_hash" bytea NOT NULL, "previous_hash" bytea NULL, "pending" boolean NOT NULL DEFAULT false, "expires_at" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "client_address" character varying NULL COLLATE "C", "user_agent" character varying NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "administrator_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "sessions_administrators_administrator" FOREIGN KEY ("provider_id", "administrator_id") REFERENCES "administrators" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "sessions_providers_provider" FOREIGN KEY ("provider_id") REFERENCES "providers" ("id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "session_expires_at" to table: "sessions"
@@ -519,6 +677,24 @@ DROP INDEX "session_previous_hash";
 DROP INDEX "session_expires_at";
 -- reverse: create "sessions" table
 DROP TABLE "sessions";
+-- reverse: create index "scepchallenge_provider_id_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_provider_id_id";
+-- reverse: create index "scepchallenge_organization_id_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_id";
+-- reverse: create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_enrollment_id";
+-- reverse: create index "scepchallenge_organization_id_device_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_device_id";
+-- reverse: create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_challenge_hash";
+-- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
+DROP INDEX "scepchallenge_expires_at";
+-- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_enrollment_id";
+-- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_device_id";
+-- reverse: create "scep_challenges" table
+DROP TABLE "scep_challenges";
 -- reverse: create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
 DROP INDEX "maintenancewindow_provider_id_id";
 -- reverse: create index "maintenancewindow_provider_id_ends_at_id" to table: "maintenance_windows"
@@ -547,6 +723,138 @@ DROP INDEX "idempotencyrecord_provider_id_id";
 DROP INDEX "idempotencyrecord_expires_at";
 -- reverse: create "idempotency_records" table
 DROP TABLE "idempotency_records";
+-- reverse: create index "devicesecret_provider_id_id" to table: "device_secrets"
+DROP INDEX "devicesecret_provider_id_id";
+-- reverse: create index "devicesecret_organization_id_id" to table: "device_secrets"
+DROP INDEX "devicesecret_organization_id_id";
+-- reverse: create index "devicesecret_organization_id_device_id_kind" to table: "device_secrets"
+DROP INDEX "devicesecret_organization_id_device_id_kind";
+-- reverse: create index "devicesecret_device_id_id" to table: "device_secrets"
+DROP INDEX "devicesecret_device_id_id";
+-- reverse: create "device_secrets" table
+DROP TABLE "device_secrets";
+-- reverse: create index "deviceprofile_provider_id_id" to table: "device_profiles"
+DROP INDEX "deviceprofile_provider_id_id";
+-- reverse: create index "deviceprofile_organization_id_id" to table: "device_profiles"
+DROP INDEX "deviceprofile_organization_id_id";
+-- reverse: create index "deviceprofile_organization_id_device_id" to table: "device_profiles"
+DROP INDEX "deviceprofile_organization_id_device_id";
+-- reverse: create index "deviceprofile_device_id_id" to table: "device_profiles"
+DROP INDEX "deviceprofile_device_id_id";
+-- reverse: create "device_profiles" table
+DROP TABLE "device_profiles";
+-- reverse: create index "deviceosupdate_provider_id_id" to table: "device_os_updates"
+DROP INDEX "deviceosupdate_provider_id_id";
+-- reverse: create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
+DROP INDEX "deviceosupdate_organization_id_id";
+-- reverse: create index "deviceosupdate_organization_id_device_id_product_key" to table: "device_os_updates"
+DROP INDEX "deviceosupdate_organization_id_device_id_product_key";
+-- reverse: create index "deviceosupdate_device_id_id" to table: "device_os_updates"
+DROP INDEX "deviceosupdate_device_id_id";
+-- reverse: create "device_os_updates" table
+DROP TABLE "device_os_updates";
+-- reverse: create index "deviceidentity_provider_id_id" to table: "device_identities"
+DROP INDEX "deviceidentity_provider_id_id";
+-- reverse: create index "deviceidentity_organization_id_not_after" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_not_after";
+-- reverse: create index "deviceidentity_organization_id_id" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_id";
+-- reverse: create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_fingerprint";
+-- reverse: create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_enrollment_id";
+-- reverse: create index "deviceidentity_organization_id_device_id" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_device_id";
+-- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
+DROP INDEX "deviceidentity_device_id_id";
+-- reverse: create index "device_identities_enrollment_id" to table: "device_identities"
+DROP INDEX "device_identities_enrollment_id";
+-- reverse: create "device_identities" table
+DROP TABLE "device_identities";
+-- reverse: create index "enrollments_apple_mdm_id" to table: "enrollments"
+DROP INDEX "enrollments_apple_mdm_id";
+-- reverse: create index "enrollment_provider_id_id" to table: "enrollments"
+DROP INDEX "enrollment_provider_id_id";
+-- reverse: create index "enrollment_organization_id_token_hash" to table: "enrollments"
+DROP INDEX "enrollment_organization_id_token_hash";
+-- reverse: create index "enrollment_organization_id_id" to table: "enrollments"
+DROP INDEX "enrollment_organization_id_id";
+-- reverse: create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
+DROP INDEX "enrollment_organization_id_apple_mdm_id";
+-- reverse: create "enrollments" table
+DROP TABLE "enrollments";
+-- reverse: create index "devicecommand_result_at" to table: "device_commands"
+DROP INDEX "devicecommand_result_at";
+-- reverse: create index "devicecommand_provider_id_status_id" to table: "device_commands"
+DROP INDEX "devicecommand_provider_id_status_id";
+-- reverse: create index "devicecommand_provider_id_id" to table: "device_commands"
+DROP INDEX "devicecommand_provider_id_id";
+-- reverse: create index "devicecommand_organization_id_id" to table: "device_commands"
+DROP INDEX "devicecommand_organization_id_id";
+-- reverse: create index "devicecommand_organization_id_device_id" to table: "device_commands"
+DROP INDEX "devicecommand_organization_id_device_id";
+-- reverse: create index "devicecommand_organization_id_command_uuid" to table: "device_commands"
+DROP INDEX "devicecommand_organization_id_command_uuid";
+-- reverse: create index "devicecommand_device_id_id" to table: "device_commands"
+DROP INDEX "devicecommand_device_id_id";
+-- reverse: create index "device_commands_channel_id" to table: "device_commands"
+DROP INDEX "device_commands_channel_id";
+-- reverse: create index "device_command_waiting" to table: "device_commands"
+DROP INDEX "device_command_waiting";
+-- reverse: create index "device_command_ending" to table: "device_commands"
+DROP INDEX "device_command_ending";
+-- reverse: create "device_commands" table
+DROP TABLE "device_commands";
+-- reverse: create index "devicechannel_provider_id_id" to table: "device_channels"
+DROP INDEX "devicechannel_provider_id_id";
+-- reverse: create index "devicechannel_organization_id_key" to table: "device_channels"
+DROP INDEX "devicechannel_organization_id_key";
+-- reverse: create index "devicechannel_organization_id_id" to table: "device_channels"
+DROP INDEX "devicechannel_organization_id_id";
+-- reverse: create index "devicechannel_organization_id_device_id" to table: "device_channels"
+DROP INDEX "devicechannel_organization_id_device_id";
+-- reverse: create index "devicechannel_device_id_id" to table: "device_channels"
+DROP INDEX "devicechannel_device_id_id";
+-- reverse: create index "device_channel_to_be_notified" to table: "device_channels"
+DROP INDEX "device_channel_to_be_notified";
+-- reverse: create index "device_channel_to_be_inventoried" to table: "device_channels"
+DROP INDEX "device_channel_to_be_inventoried";
+-- reverse: create "device_channels" table
+DROP TABLE "device_channels";
+-- reverse: create index "devicecertificate_provider_id_id" to table: "device_certificates"
+DROP INDEX "devicecertificate_provider_id_id";
+-- reverse: create index "devicecertificate_organization_id_id" to table: "device_certificates"
+DROP INDEX "devicecertificate_organization_id_id";
+-- reverse: create index "devicecertificate_organization_id_device_id" to table: "device_certificates"
+DROP INDEX "devicecertificate_organization_id_device_id";
+-- reverse: create index "devicecertificate_device_id_id" to table: "device_certificates"
+DROP INDEX "devicecertificate_device_id_id";
+-- reverse: create "device_certificates" table
+DROP TABLE "device_certificates";
+-- reverse: create index "deviceapp_provider_id_id" to table: "device_apps"
+DROP INDEX "deviceapp_provider_id_id";
+-- reverse: create index "deviceapp_organization_id_identifier" to table: "device_apps"
+DROP INDEX "deviceapp_organization_id_identifier";
+-- reverse: create index "deviceapp_organization_id_id" to table: "device_apps"
+DROP INDEX "deviceapp_organization_id_id";
+-- reverse: create index "deviceapp_organization_id_device_id" to table: "device_apps"
+DROP INDEX "deviceapp_organization_id_device_id";
+-- reverse: create index "deviceapp_device_id_id" to table: "device_apps"
+DROP INDEX "deviceapp_device_id_id";
+-- reverse: create "device_apps" table
+DROP TABLE "device_apps";
+-- reverse: create index "applemdm_provider_id_id" to table: "apple_mdms"
+DROP INDEX "applemdm_provider_id_id";
+-- reverse: create index "applemdm_provider_id_certificate_not_after_id" to table: "apple_mdms"
+DROP INDEX "applemdm_provider_id_certificate_not_after_id";
+-- reverse: create index "applemdm_organization_id_id" to table: "apple_mdms"
+DROP INDEX "applemdm_organization_id_id";
+-- reverse: create index "applemdm_organization_id" to table: "apple_mdms"
+DROP INDEX "applemdm_organization_id";
+-- reverse: create index "applemdm_certificate_not_after" to table: "apple_mdms"
+DROP INDEX "applemdm_certificate_not_after";
+-- reverse: create "apple_mdms" table
+DROP TABLE "apple_mdms";
 -- reverse: create index "apikey_provider_id_id" to table: "api_keys"
 DROP INDEX "apikey_provider_id_id";
 -- reverse: create index "apikey_provider_id_administrator_id" to table: "api_keys"
@@ -597,14 +905,20 @@ DROP INDEX "alert_device_id_last_occurred_at_id";
 DROP TABLE "alerts";
 -- reverse: create index "devices_user_id" to table: "devices"
 DROP INDEX "devices_user_id";
+-- reverse: create index "device_provider_id_udid" to table: "devices"
+DROP INDEX "device_provider_id_udid";
 -- reverse: create index "device_provider_id_serial_number" to table: "devices"
 DROP INDEX "device_provider_id_serial_number";
 -- reverse: create index "device_provider_id_name_id" to table: "devices"
 DROP INDEX "device_provider_id_name_id";
 -- reverse: create index "device_provider_id_id" to table: "devices"
 DROP INDEX "device_provider_id_id";
+-- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
+DROP INDEX "device_provider_id_enrolled_name_id";
 -- reverse: create index "device_organization_id_user_id" to table: "devices"
 DROP INDEX "device_organization_id_user_id";
+-- reverse: create index "device_organization_id_udid" to table: "devices"
+DROP INDEX "device_organization_id_udid";
 -- reverse: create index "device_organization_id_serial_number" to table: "devices"
 DROP INDEX "device_organization_id_serial_number";
 -- reverse: create index "device_organization_id_platform_name_id" to table: "devices"
@@ -613,6 +927,8 @@ DROP INDEX "device_organization_id_platform_name_id";
 DROP INDEX "device_organization_id_name_id";
 -- reverse: create index "device_organization_id_id" to table: "devices"
 DROP INDEX "device_organization_id_id";
+-- reverse: create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
+DROP INDEX "device_organization_id_enrolled_last_seen_at";
 -- reverse: create "devices" table
 DROP TABLE "devices";
 -- reverse: create index "user_provider_id_login_id" to table: "users"
@@ -675,37 +991,37 @@ DROP INDEX "organization_provider_id_name";
 DROP INDEX "organization_provider_id_id";
 -- reverse: create "organizations" table
 DROP TABLE "organizations";
--- reverse: create index "signingkey_kid" to table: "signing_keys"
-DROP INDEX "signingkey_kid";
--- reverse: create "signing_keys" table
-DROP TABLE "signing_keys";
--- reverse: create index "signinthrottle_updated_at" to table: "sign_in_throttles"
-DROP INDEX "signinthrottle_updated_at";
--- reverse: create index "signinthrottle_subject" to table: "sign_in_throttles"
-DROP INDEX "signinthrottle_subject";
--- reverse: create "sign_in_throttles" table
-DROP TABLE "sign_in_throttles";
+-- reverse: create index "datakey_tenant" to table: "data_keys"
+DROP INDEX "datakey_tenant";
+-- reverse: create "data_keys" table
+DROP TABLE "data_keys";
 -- reverse: create index "ratelimit_updated_at" to table: "rate_limits"
 DROP INDEX "ratelimit_updated_at";
 -- reverse: create index "ratelimit_key" to table: "rate_limits"
 DROP INDEX "ratelimit_key";
 -- reverse: create "rate_limits" table
 DROP TABLE "rate_limits";
--- reverse: create index "datakey_tenant" to table: "data_keys"
-DROP INDEX "datakey_tenant";
--- reverse: create "data_keys" table
-DROP TABLE "data_keys";
--- reverse: create index "rateshare_updated_at" to table: "rate_shares"
-DROP INDEX "rateshare_updated_at";
--- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
-DROP INDEX "rateshare_key_tenant";
--- reverse: create "rate_shares" table
-DROP TABLE "rate_shares";
+-- reverse: create index "signingkey_kid" to table: "signing_keys"
+DROP INDEX "signingkey_kid";
+-- reverse: create "signing_keys" table
+DROP TABLE "signing_keys";
+-- reverse: create "providers" table
+DROP TABLE "providers";
+-- reverse: create index "signinthrottle_updated_at" to table: "sign_in_throttles"
+DROP INDEX "signinthrottle_updated_at";
+-- reverse: create index "signinthrottle_subject" to table: "sign_in_throttles"
+DROP INDEX "signinthrottle_subject";
+-- reverse: create "sign_in_throttles" table
+DROP TABLE "sign_in_throttles";
 -- reverse: create index "rateslot_updated_at" to table: "rate_slots"
 DROP INDEX "rateslot_updated_at";
 -- reverse: create index "rateslot_key_number" to table: "rate_slots"
 DROP INDEX "rateslot_key_number";
 -- reverse: create "rate_slots" table
 DROP TABLE "rate_slots";
--- reverse: create "providers" table
-DROP TABLE "providers";
+-- reverse: create index "rateshare_updated_at" to table: "rate_shares"
+DROP INDEX "rateshare_updated_at";
+-- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
+DROP INDEX "rateshare_key_tenant";
+-- reverse: create "rate_shares" table
+DROP TABLE "rate_shares";

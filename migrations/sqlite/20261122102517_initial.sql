@@ -77,12 +77,24 @@ CREATE UNIQUE INDEX `apikey_prefix` ON `api_keys` (`prefix`);
 CREATE INDEX `apikey_provider_id_administrator_id` ON `api_keys` (`provider_id`, `administrator_id`);
 -- create index "api_keys_administrator_id" to table: "api_keys"
 CREATE INDEX `api_keys_administrator_id` ON `api_keys` (`administrator_id`);
+-- create "apple_mdms" table
+CREATE TABLE `apple_mdms` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `allow_mobile_user_enrollment` bool NOT NULL DEFAULT (false), `sign_message` bool NOT NULL DEFAULT (true), `inventory_interval_hours` integer NOT NULL DEFAULT (24), `missing_after_days` integer NOT NULL DEFAULT (14), `history_days` integer NOT NULL DEFAULT (90), `enrollment_limit` integer NULL, `topic` text NULL, `certificate_not_before` datetime NULL, `certificate_not_after` datetime NULL, `certificate_serial_number` text NULL, `creator_apple_id` text NULL, `push_status` text NOT NULL DEFAULT ('MISSING'), `expiry_warned_days` integer NOT NULL DEFAULT (0), `push_certificate` blob NULL, `push_key` blob NULL, `staged_key` blob NULL, `staged_csr` blob NULL, `ca_certificate` blob NULL, `ca_key` blob NULL, `signing_certificate` blob NULL, `signing_key` blob NULL, `organization_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `apple_mdms_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE);
+-- create index "applemdm_organization_id_id" to table: "apple_mdms"
+CREATE UNIQUE INDEX `applemdm_organization_id_id` ON `apple_mdms` (`organization_id`, `id`);
+-- create index "applemdm_provider_id_id" to table: "apple_mdms"
+CREATE INDEX `applemdm_provider_id_id` ON `apple_mdms` (`provider_id`, `id`);
+-- create index "applemdm_organization_id" to table: "apple_mdms"
+CREATE UNIQUE INDEX `applemdm_organization_id` ON `apple_mdms` (`organization_id`);
+-- create index "applemdm_provider_id_certificate_not_after_id" to table: "apple_mdms"
+CREATE INDEX `applemdm_provider_id_certificate_not_after_id` ON `apple_mdms` (`provider_id`, `certificate_not_after`, `id`);
+-- create index "applemdm_certificate_not_after" to table: "apple_mdms"
+CREATE INDEX `applemdm_certificate_not_after` ON `apple_mdms` (`certificate_not_after`);
 -- create "data_keys" table
 CREATE TABLE `data_keys` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `tenant` text NOT NULL, `wrapped` blob NOT NULL, `version` integer NOT NULL DEFAULT (1), PRIMARY KEY (`id`));
 -- create index "datakey_tenant" to table: "data_keys"
 CREATE UNIQUE INDEX `datakey_tenant` ON `data_keys` (`tenant`);
 -- create "devices" table
-CREATE TABLE `devices` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `serial_number` text NOT NULL, `udid` text NULL, `platform` text NOT NULL, `model` text NULL, `os_version` text NULL, `asset_tag` text NULL, `enrolled` bool NOT NULL DEFAULT (false), `last_seen_at` datetime NULL, `organization_id` text NOT NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `devices_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `devices_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
+CREATE TABLE `devices` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `serial_number` text NOT NULL, `udid` text NULL, `platform` text NOT NULL, `model` text NULL, `os_version` text NULL, `asset_tag` text NULL, `model_identifier` text NULL, `build_version` text NULL, `enrolled` bool NOT NULL DEFAULT (false), `supervised` bool NOT NULL DEFAULT (false), `user_enrollment` bool NOT NULL DEFAULT (false), `dep_enrollment` bool NOT NULL DEFAULT (false), `user_approved_enrollment` bool NOT NULL DEFAULT (false), `apple_silicon` bool NULL, `activation_lock_enabled` bool NULL, `passcode_present` bool NULL, `disk_encryption_enabled` bool NULL, `bootstrap_token_escrowed` bool NOT NULL DEFAULT (false), `inventory_at` datetime NULL, `first_enrolled_at` datetime NULL, `last_enrolled_at` datetime NULL, `checkout_at` datetime NULL, `blocked_at` datetime NULL, `missing_since` datetime NULL, `certificate_not_after` datetime NULL, `last_seen_at` datetime NULL, `organization_id` text NOT NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `devices_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `devices_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
 -- create index "device_organization_id_id" to table: "devices"
 CREATE UNIQUE INDEX `device_organization_id_id` ON `devices` (`organization_id`, `id`);
 -- create index "device_provider_id_id" to table: "devices"
@@ -95,12 +107,140 @@ CREATE INDEX `device_organization_id_name_id` ON `devices` (`organization_id`, `
 CREATE INDEX `device_organization_id_platform_name_id` ON `devices` (`organization_id`, `platform`, `name`, `id`);
 -- create index "device_organization_id_user_id" to table: "devices"
 CREATE INDEX `device_organization_id_user_id` ON `devices` (`organization_id`, `user_id`);
+-- create index "device_organization_id_udid" to table: "devices"
+CREATE INDEX `device_organization_id_udid` ON `devices` (`organization_id`, `udid`);
+-- create index "device_provider_id_enrolled_name_id" to table: "devices"
+CREATE INDEX `device_provider_id_enrolled_name_id` ON `devices` (`provider_id`, `enrolled`, `name`, `id`);
+-- create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
+CREATE INDEX `device_organization_id_enrolled_last_seen_at` ON `devices` (`organization_id`, `enrolled`, `last_seen_at`);
+-- create index "device_provider_id_udid" to table: "devices"
+CREATE INDEX `device_provider_id_udid` ON `devices` (`provider_id`, `udid`);
 -- create index "device_provider_id_name_id" to table: "devices"
 CREATE INDEX `device_provider_id_name_id` ON `devices` (`provider_id`, `name`, `id`);
 -- create index "device_provider_id_serial_number" to table: "devices"
 CREATE INDEX `device_provider_id_serial_number` ON `devices` (`provider_id`, `serial_number`);
 -- create index "devices_user_id" to table: "devices"
 CREATE INDEX `devices_user_id` ON `devices` (`user_id`);
+-- create "device_apps" table
+CREATE TABLE `device_apps` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `identifier` text NULL, `version` text NULL, `short_version` text NULL, `bundle_size` real NULL, `managed` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_apps_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_apps_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "deviceapp_organization_id_id" to table: "device_apps"
+CREATE UNIQUE INDEX `deviceapp_organization_id_id` ON `device_apps` (`organization_id`, `id`);
+-- create index "deviceapp_provider_id_id" to table: "device_apps"
+CREATE INDEX `deviceapp_provider_id_id` ON `device_apps` (`provider_id`, `id`);
+-- create index "deviceapp_device_id_id" to table: "device_apps"
+CREATE INDEX `deviceapp_device_id_id` ON `device_apps` (`device_id`, `id`);
+-- create index "deviceapp_organization_id_device_id" to table: "device_apps"
+CREATE INDEX `deviceapp_organization_id_device_id` ON `device_apps` (`organization_id`, `device_id`);
+-- create index "deviceapp_organization_id_identifier" to table: "device_apps"
+CREATE INDEX `deviceapp_organization_id_identifier` ON `device_apps` (`organization_id`, `identifier`);
+-- create "device_certificates" table
+CREATE TABLE `device_certificates` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `common_name` text NOT NULL, `is_identity` bool NOT NULL DEFAULT (false), `fingerprint` text NOT NULL, `not_after` datetime NULL, `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_certificates_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_certificates_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "devicecertificate_organization_id_id" to table: "device_certificates"
+CREATE UNIQUE INDEX `devicecertificate_organization_id_id` ON `device_certificates` (`organization_id`, `id`);
+-- create index "devicecertificate_provider_id_id" to table: "device_certificates"
+CREATE INDEX `devicecertificate_provider_id_id` ON `device_certificates` (`provider_id`, `id`);
+-- create index "devicecertificate_device_id_id" to table: "device_certificates"
+CREATE INDEX `devicecertificate_device_id_id` ON `device_certificates` (`device_id`, `id`);
+-- create index "devicecertificate_organization_id_device_id" to table: "device_certificates"
+CREATE INDEX `devicecertificate_organization_id_device_id` ON `device_certificates` (`organization_id`, `device_id`);
+-- create "device_channels" table
+CREATE TABLE `device_channels` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `kind` text NOT NULL DEFAULT ('DEVICE'), `status` text NOT NULL DEFAULT ('AUTHENTICATED'), `user_name` text NULL, `fingerprint` text NULL, `topic` text NULL, `push_token` blob NULL, `push_magic` text NULL, `push_dead` bool NOT NULL DEFAULT (false), `push_wanted_at` datetime NULL, `pushed_at` datetime NULL, `last_seen_at` datetime NULL, `next_inventory_at` datetime NULL, `awaiting_configuration` bool NOT NULL DEFAULT (false), `unlock_token` blob NULL, `bootstrap_token` blob NULL, `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_channels_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_channels_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "devicechannel_organization_id_id" to table: "device_channels"
+CREATE UNIQUE INDEX `devicechannel_organization_id_id` ON `device_channels` (`organization_id`, `id`);
+-- create index "devicechannel_provider_id_id" to table: "device_channels"
+CREATE INDEX `devicechannel_provider_id_id` ON `device_channels` (`provider_id`, `id`);
+-- create index "devicechannel_organization_id_key" to table: "device_channels"
+CREATE UNIQUE INDEX `devicechannel_organization_id_key` ON `device_channels` (`organization_id`, `key`);
+-- create index "devicechannel_device_id_id" to table: "device_channels"
+CREATE INDEX `devicechannel_device_id_id` ON `device_channels` (`device_id`, `id`);
+-- create index "devicechannel_organization_id_device_id" to table: "device_channels"
+CREATE INDEX `devicechannel_organization_id_device_id` ON `device_channels` (`organization_id`, `device_id`);
+-- create index "device_channel_to_be_notified" to table: "device_channels"
+CREATE INDEX `device_channel_to_be_notified` ON `device_channels` (`push_wanted_at`) WHERE push_wanted_at IS NOT NULL;
+-- create index "device_channel_to_be_inventoried" to table: "device_channels"
+CREATE INDEX `device_channel_to_be_inventoried` ON `device_channels` (`next_inventory_at`) WHERE next_inventory_at IS NOT NULL;
+-- create "device_commands" table
+CREATE TABLE `device_commands` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `command_uuid` text NOT NULL, `request_type` text NOT NULL, `arguments` json NULL, `sealed_arguments` blob NULL, `status` text NOT NULL DEFAULT ('PENDING'), `priority` integer NOT NULL DEFAULT (0), `not_before` datetime NULL, `expires_at` datetime NULL, `sent_at` datetime NULL, `result_at` datetime NULL, `attempts` integer NOT NULL DEFAULT (0), `error_chain` json NULL, `inventory` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, `channel_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_commands_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_device_channels_channel` FOREIGN KEY (`organization_id`, `channel_id`) REFERENCES `device_channels` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "devicecommand_organization_id_id" to table: "device_commands"
+CREATE UNIQUE INDEX `devicecommand_organization_id_id` ON `device_commands` (`organization_id`, `id`);
+-- create index "devicecommand_provider_id_id" to table: "device_commands"
+CREATE INDEX `devicecommand_provider_id_id` ON `device_commands` (`provider_id`, `id`);
+-- create index "devicecommand_organization_id_command_uuid" to table: "device_commands"
+CREATE UNIQUE INDEX `devicecommand_organization_id_command_uuid` ON `device_commands` (`organization_id`, `command_uuid`);
+-- create index "devicecommand_device_id_id" to table: "device_commands"
+CREATE INDEX `devicecommand_device_id_id` ON `device_commands` (`device_id`, `id`);
+-- create index "devicecommand_provider_id_status_id" to table: "device_commands"
+CREATE INDEX `devicecommand_provider_id_status_id` ON `device_commands` (`provider_id`, `status`, `id`);
+-- create index "devicecommand_organization_id_device_id" to table: "device_commands"
+CREATE INDEX `devicecommand_organization_id_device_id` ON `device_commands` (`organization_id`, `device_id`);
+-- create index "device_command_waiting" to table: "device_commands"
+CREATE INDEX `device_command_waiting` ON `device_commands` (`channel_id`, `priority`, `id`) WHERE status IN ('PENDING', 'SENT', 'NOT_NOW');
+-- create index "devicecommand_result_at" to table: "device_commands"
+CREATE INDEX `devicecommand_result_at` ON `device_commands` (`result_at`);
+-- create index "device_command_ending" to table: "device_commands"
+CREATE INDEX `device_command_ending` ON `device_commands` (`expires_at`) WHERE expires_at IS NOT NULL AND status IN ('PENDING', 'SENT', 'NOT_NOW');
+-- create index "device_commands_channel_id" to table: "device_commands"
+CREATE INDEX `device_commands_channel_id` ON `device_commands` (`channel_id`);
+-- create "device_identities" table
+CREATE TABLE `device_identities` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `fingerprint` text NOT NULL, `serial_number` text NOT NULL, `common_name` text NOT NULL, `not_before` datetime NOT NULL, `not_after` datetime NOT NULL, `revoked_at` datetime NULL, `organization_id` text NOT NULL, `enrollment_id` text NULL, `device_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `device_identities_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_identities_enrollments_enrollment` FOREIGN KEY (`organization_id`, `enrollment_id`) REFERENCES `enrollments` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_identities_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE NO ACTION);
+-- create index "deviceidentity_organization_id_id" to table: "device_identities"
+CREATE UNIQUE INDEX `deviceidentity_organization_id_id` ON `device_identities` (`organization_id`, `id`);
+-- create index "deviceidentity_provider_id_id" to table: "device_identities"
+CREATE INDEX `deviceidentity_provider_id_id` ON `device_identities` (`provider_id`, `id`);
+-- create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
+CREATE UNIQUE INDEX `deviceidentity_organization_id_fingerprint` ON `device_identities` (`organization_id`, `fingerprint`);
+-- create index "deviceidentity_organization_id_device_id" to table: "device_identities"
+CREATE INDEX `deviceidentity_organization_id_device_id` ON `device_identities` (`organization_id`, `device_id`);
+-- create index "deviceidentity_device_id_id" to table: "device_identities"
+CREATE INDEX `deviceidentity_device_id_id` ON `device_identities` (`device_id`, `id`);
+-- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
+CREATE INDEX `deviceidentity_organization_id_enrollment_id` ON `device_identities` (`organization_id`, `enrollment_id`);
+-- create index "deviceidentity_organization_id_not_after" to table: "device_identities"
+CREATE INDEX `deviceidentity_organization_id_not_after` ON `device_identities` (`organization_id`, `not_after`);
+-- create index "device_identities_enrollment_id" to table: "device_identities"
+CREATE INDEX `device_identities_enrollment_id` ON `device_identities` (`enrollment_id`);
+-- create "device_os_updates" table
+CREATE TABLE `device_os_updates` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `product_key` text NOT NULL, `name` text NULL, `version` text NULL, `build` text NULL, `is_critical` bool NOT NULL DEFAULT (false), `restart_required` bool NOT NULL DEFAULT (false), `status` text NULL, `percent_downloaded` real NULL, `is_downloaded` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_os_updates_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_os_updates_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
+CREATE UNIQUE INDEX `deviceosupdate_organization_id_id` ON `device_os_updates` (`organization_id`, `id`);
+-- create index "deviceosupdate_provider_id_id" to table: "device_os_updates"
+CREATE INDEX `deviceosupdate_provider_id_id` ON `device_os_updates` (`provider_id`, `id`);
+-- create index "deviceosupdate_organization_id_device_id_product_key" to table: "device_os_updates"
+CREATE UNIQUE INDEX `deviceosupdate_organization_id_device_id_product_key` ON `device_os_updates` (`organization_id`, `device_id`, `product_key`);
+-- create index "deviceosupdate_device_id_id" to table: "device_os_updates"
+CREATE INDEX `deviceosupdate_device_id_id` ON `device_os_updates` (`device_id`, `id`);
+-- create "device_profiles" table
+CREATE TABLE `device_profiles` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `identifier` text NOT NULL, `uuid` text NULL, `name` text NULL, `profile_organization` text NULL, `managed` bool NOT NULL DEFAULT (false), `removal_disallowed` bool NOT NULL DEFAULT (false), `encrypted` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_profiles_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_profiles_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "deviceprofile_organization_id_id" to table: "device_profiles"
+CREATE UNIQUE INDEX `deviceprofile_organization_id_id` ON `device_profiles` (`organization_id`, `id`);
+-- create index "deviceprofile_provider_id_id" to table: "device_profiles"
+CREATE INDEX `deviceprofile_provider_id_id` ON `device_profiles` (`provider_id`, `id`);
+-- create index "deviceprofile_device_id_id" to table: "device_profiles"
+CREATE INDEX `deviceprofile_device_id_id` ON `device_profiles` (`device_id`, `id`);
+-- create index "deviceprofile_organization_id_device_id" to table: "device_profiles"
+CREATE INDEX `deviceprofile_organization_id_device_id` ON `device_profiles` (`organization_id`, `device_id`);
+-- create "device_secrets" table
+CREATE TABLE `device_secrets` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `kind` text NOT NULL, `value` blob NOT NULL, `revealed_at` datetime NULL, `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_secrets_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_secrets_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "devicesecret_organization_id_id" to table: "device_secrets"
+CREATE UNIQUE INDEX `devicesecret_organization_id_id` ON `device_secrets` (`organization_id`, `id`);
+-- create index "devicesecret_provider_id_id" to table: "device_secrets"
+CREATE INDEX `devicesecret_provider_id_id` ON `device_secrets` (`provider_id`, `id`);
+-- create index "devicesecret_organization_id_device_id_kind" to table: "device_secrets"
+CREATE UNIQUE INDEX `devicesecret_organization_id_device_id_kind` ON `device_secrets` (`organization_id`, `device_id`, `kind`);
+-- create index "devicesecret_device_id_id" to table: "device_secrets"
+CREATE INDEX `devicesecret_device_id_id` ON `device_secrets` (`device_id`, `id`);
+-- create "enrollments" table
+CREATE TABLE `enrollments` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `kind` text NOT NULL, `token_hash` text NOT NULL, `token` blob NOT NULL, `quota` integer NULL, `used` integer NOT NULL DEFAULT (0), `expires_at` datetime NULL, `revoked_at` datetime NULL, `rotated_at` datetime NULL, `organization_id` text NOT NULL, `apple_mdm_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `enrollments_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `enrollments_apple_mdms_apple_mdm` FOREIGN KEY (`organization_id`, `apple_mdm_id`) REFERENCES `apple_mdms` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "enrollment_organization_id_id" to table: "enrollments"
+CREATE UNIQUE INDEX `enrollment_organization_id_id` ON `enrollments` (`organization_id`, `id`);
+-- create index "enrollment_provider_id_id" to table: "enrollments"
+CREATE INDEX `enrollment_provider_id_id` ON `enrollments` (`provider_id`, `id`);
+-- create index "enrollment_organization_id_token_hash" to table: "enrollments"
+CREATE UNIQUE INDEX `enrollment_organization_id_token_hash` ON `enrollments` (`organization_id`, `token_hash`);
+-- create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
+CREATE INDEX `enrollment_organization_id_apple_mdm_id` ON `enrollments` (`organization_id`, `apple_mdm_id`);
+-- create index "enrollments_apple_mdm_id" to table: "enrollments"
+CREATE INDEX `enrollments_apple_mdm_id` ON `enrollments` (`apple_mdm_id`);
 -- create "idempotency_records" table
 CREATE TABLE `idempotency_records` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `principal` text NOT NULL, `key` text NOT NULL, `request_hash` blob NOT NULL, `result` blob NULL, `expires_at` datetime NOT NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `idempotency_records_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "idempotencyrecord_provider_id_id" to table: "idempotency_records"
@@ -165,6 +305,24 @@ CREATE INDEX `role_organization_id_id` ON `roles` (`organization_id`, `id`);
 CREATE UNIQUE INDEX `role_provider_id_id` ON `roles` (`provider_id`, `id`);
 -- create index "role_provider_id_name" to table: "roles"
 CREATE INDEX `role_provider_id_name` ON `roles` (`provider_id`, `name`);
+-- create "scep_challenges" table
+CREATE TABLE `scep_challenges` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `challenge_hash` text NOT NULL, `expires_at` datetime NOT NULL, `redeemed_at` datetime NULL, `transaction` text NULL, `organization_id` text NOT NULL, `enrollment_id` text NULL, `device_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `scep_challenges_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `scep_challenges_enrollments_enrollment` FOREIGN KEY (`organization_id`, `enrollment_id`) REFERENCES `enrollments` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `scep_challenges_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+-- create index "scepchallenge_organization_id_id" to table: "scep_challenges"
+CREATE UNIQUE INDEX `scepchallenge_organization_id_id` ON `scep_challenges` (`organization_id`, `id`);
+-- create index "scepchallenge_provider_id_id" to table: "scep_challenges"
+CREATE INDEX `scepchallenge_provider_id_id` ON `scep_challenges` (`provider_id`, `id`);
+-- create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
+CREATE UNIQUE INDEX `scepchallenge_organization_id_challenge_hash` ON `scep_challenges` (`organization_id`, `challenge_hash`);
+-- create index "scepchallenge_organization_id_device_id" to table: "scep_challenges"
+CREATE INDEX `scepchallenge_organization_id_device_id` ON `scep_challenges` (`organization_id`, `device_id`);
+-- create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
+CREATE INDEX `scepchallenge_organization_id_enrollment_id` ON `scep_challenges` (`organization_id`, `enrollment_id`);
+-- create index "scepchallenge_expires_at" to table: "scep_challenges"
+CREATE INDEX `scepchallenge_expires_at` ON `scep_challenges` (`expires_at`);
+-- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+CREATE INDEX `scep_challenges_enrollment_id` ON `scep_challenges` (`enrollment_id`);
+-- create index "scep_challenges_device_id" to table: "scep_challenges"
+CREATE INDEX `scep_challenges_device_id` ON `scep_challenges` (`device_id`);
 -- create "sessions" table
 CREATE TABLE `sessions` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `refresh_hash` blob NOT NULL, `previous_hash` blob NULL, `pending` bool NOT NULL DEFAULT (false), `expires_at` datetime NOT NULL, `revoked_at` datetime NULL, `client_address` text NULL, `user_agent` text NULL, `provider_id` text NOT NULL, `administrator_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sessions_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `sessions_administrators_administrator` FOREIGN KEY (`provider_id`, `administrator_id`) REFERENCES `administrators` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "session_provider_id_id" to table: "sessions"
@@ -543,6 +701,24 @@ DROP INDEX `session_refresh_hash`;
 DROP INDEX `session_provider_id_id`;
 -- reverse: create "sessions" table
 DROP TABLE `sessions`;
+-- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
+DROP INDEX `scep_challenges_device_id`;
+-- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+DROP INDEX `scep_challenges_enrollment_id`;
+-- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
+DROP INDEX `scepchallenge_expires_at`;
+-- reverse: create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
+DROP INDEX `scepchallenge_organization_id_enrollment_id`;
+-- reverse: create index "scepchallenge_organization_id_device_id" to table: "scep_challenges"
+DROP INDEX `scepchallenge_organization_id_device_id`;
+-- reverse: create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
+DROP INDEX `scepchallenge_organization_id_challenge_hash`;
+-- reverse: create index "scepchallenge_provider_id_id" to table: "scep_challenges"
+DROP INDEX `scepchallenge_provider_id_id`;
+-- reverse: create index "scepchallenge_organization_id_id" to table: "scep_challenges"
+DROP INDEX `scepchallenge_organization_id_id`;
+-- reverse: create "scep_challenges" table
+DROP TABLE `scep_challenges`;
 -- reverse: create index "role_provider_id_name" to table: "roles"
 DROP INDEX `role_provider_id_name`;
 -- reverse: create index "role_provider_id_id" to table: "roles"
@@ -607,12 +783,140 @@ DROP INDEX `idempotencyrecord_provider_id_principal_key`;
 DROP INDEX `idempotencyrecord_provider_id_id`;
 -- reverse: create "idempotency_records" table
 DROP TABLE `idempotency_records`;
+-- reverse: create index "enrollments_apple_mdm_id" to table: "enrollments"
+DROP INDEX `enrollments_apple_mdm_id`;
+-- reverse: create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
+DROP INDEX `enrollment_organization_id_apple_mdm_id`;
+-- reverse: create index "enrollment_organization_id_token_hash" to table: "enrollments"
+DROP INDEX `enrollment_organization_id_token_hash`;
+-- reverse: create index "enrollment_provider_id_id" to table: "enrollments"
+DROP INDEX `enrollment_provider_id_id`;
+-- reverse: create index "enrollment_organization_id_id" to table: "enrollments"
+DROP INDEX `enrollment_organization_id_id`;
+-- reverse: create "enrollments" table
+DROP TABLE `enrollments`;
+-- reverse: create index "devicesecret_device_id_id" to table: "device_secrets"
+DROP INDEX `devicesecret_device_id_id`;
+-- reverse: create index "devicesecret_organization_id_device_id_kind" to table: "device_secrets"
+DROP INDEX `devicesecret_organization_id_device_id_kind`;
+-- reverse: create index "devicesecret_provider_id_id" to table: "device_secrets"
+DROP INDEX `devicesecret_provider_id_id`;
+-- reverse: create index "devicesecret_organization_id_id" to table: "device_secrets"
+DROP INDEX `devicesecret_organization_id_id`;
+-- reverse: create "device_secrets" table
+DROP TABLE `device_secrets`;
+-- reverse: create index "deviceprofile_organization_id_device_id" to table: "device_profiles"
+DROP INDEX `deviceprofile_organization_id_device_id`;
+-- reverse: create index "deviceprofile_device_id_id" to table: "device_profiles"
+DROP INDEX `deviceprofile_device_id_id`;
+-- reverse: create index "deviceprofile_provider_id_id" to table: "device_profiles"
+DROP INDEX `deviceprofile_provider_id_id`;
+-- reverse: create index "deviceprofile_organization_id_id" to table: "device_profiles"
+DROP INDEX `deviceprofile_organization_id_id`;
+-- reverse: create "device_profiles" table
+DROP TABLE `device_profiles`;
+-- reverse: create index "deviceosupdate_device_id_id" to table: "device_os_updates"
+DROP INDEX `deviceosupdate_device_id_id`;
+-- reverse: create index "deviceosupdate_organization_id_device_id_product_key" to table: "device_os_updates"
+DROP INDEX `deviceosupdate_organization_id_device_id_product_key`;
+-- reverse: create index "deviceosupdate_provider_id_id" to table: "device_os_updates"
+DROP INDEX `deviceosupdate_provider_id_id`;
+-- reverse: create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
+DROP INDEX `deviceosupdate_organization_id_id`;
+-- reverse: create "device_os_updates" table
+DROP TABLE `device_os_updates`;
+-- reverse: create index "device_identities_enrollment_id" to table: "device_identities"
+DROP INDEX `device_identities_enrollment_id`;
+-- reverse: create index "deviceidentity_organization_id_not_after" to table: "device_identities"
+DROP INDEX `deviceidentity_organization_id_not_after`;
+-- reverse: create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
+DROP INDEX `deviceidentity_organization_id_enrollment_id`;
+-- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
+DROP INDEX `deviceidentity_device_id_id`;
+-- reverse: create index "deviceidentity_organization_id_device_id" to table: "device_identities"
+DROP INDEX `deviceidentity_organization_id_device_id`;
+-- reverse: create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
+DROP INDEX `deviceidentity_organization_id_fingerprint`;
+-- reverse: create index "deviceidentity_provider_id_id" to table: "device_identities"
+DROP INDEX `deviceidentity_provider_id_id`;
+-- reverse: create index "deviceidentity_organization_id_id" to table: "device_identities"
+DROP INDEX `deviceidentity_organization_id_id`;
+-- reverse: create "device_identities" table
+DROP TABLE `device_identities`;
+-- reverse: create index "device_commands_channel_id" to table: "device_commands"
+DROP INDEX `device_commands_channel_id`;
+-- reverse: create index "device_command_ending" to table: "device_commands"
+DROP INDEX `device_command_ending`;
+-- reverse: create index "devicecommand_result_at" to table: "device_commands"
+DROP INDEX `devicecommand_result_at`;
+-- reverse: create index "device_command_waiting" to table: "device_commands"
+DROP INDEX `device_command_waiting`;
+-- reverse: create index "devicecommand_organization_id_device_id" to table: "device_commands"
+DROP INDEX `devicecommand_organization_id_device_id`;
+-- reverse: create index "devicecommand_provider_id_status_id" to table: "device_commands"
+DROP INDEX `devicecommand_provider_id_status_id`;
+-- reverse: create index "devicecommand_device_id_id" to table: "device_commands"
+DROP INDEX `devicecommand_device_id_id`;
+-- reverse: create index "devicecommand_organization_id_command_uuid" to table: "device_commands"
+DROP INDEX `devicecommand_organization_id_command_uuid`;
+-- reverse: create index "devicecommand_provider_id_id" to table: "device_commands"
+DROP INDEX `devicecommand_provider_id_id`;
+-- reverse: create index "devicecommand_organization_id_id" to table: "device_commands"
+DROP INDEX `devicecommand_organization_id_id`;
+-- reverse: create "device_commands" table
+DROP TABLE `device_commands`;
+-- reverse: create index "device_channel_to_be_inventoried" to table: "device_channels"
+DROP INDEX `device_channel_to_be_inventoried`;
+-- reverse: create index "device_channel_to_be_notified" to table: "device_channels"
+DROP INDEX `device_channel_to_be_notified`;
+-- reverse: create index "devicechannel_organization_id_device_id" to table: "device_channels"
+DROP INDEX `devicechannel_organization_id_device_id`;
+-- reverse: create index "devicechannel_device_id_id" to table: "device_channels"
+DROP INDEX `devicechannel_device_id_id`;
+-- reverse: create index "devicechannel_organization_id_key" to table: "device_channels"
+DROP INDEX `devicechannel_organization_id_key`;
+-- reverse: create index "devicechannel_provider_id_id" to table: "device_channels"
+DROP INDEX `devicechannel_provider_id_id`;
+-- reverse: create index "devicechannel_organization_id_id" to table: "device_channels"
+DROP INDEX `devicechannel_organization_id_id`;
+-- reverse: create "device_channels" table
+DROP TABLE `device_channels`;
+-- reverse: create index "devicecertificate_organization_id_device_id" to table: "device_certificates"
+DROP INDEX `devicecertificate_organization_id_device_id`;
+-- reverse: create index "devicecertificate_device_id_id" to table: "device_certificates"
+DROP INDEX `devicecertificate_device_id_id`;
+-- reverse: create index "devicecertificate_provider_id_id" to table: "device_certificates"
+DROP INDEX `devicecertificate_provider_id_id`;
+-- reverse: create index "devicecertificate_organization_id_id" to table: "device_certificates"
+DROP INDEX `devicecertificate_organization_id_id`;
+-- reverse: create "device_certificates" table
+DROP TABLE `device_certificates`;
+-- reverse: create index "deviceapp_organization_id_identifier" to table: "device_apps"
+DROP INDEX `deviceapp_organization_id_identifier`;
+-- reverse: create index "deviceapp_organization_id_device_id" to table: "device_apps"
+DROP INDEX `deviceapp_organization_id_device_id`;
+-- reverse: create index "deviceapp_device_id_id" to table: "device_apps"
+DROP INDEX `deviceapp_device_id_id`;
+-- reverse: create index "deviceapp_provider_id_id" to table: "device_apps"
+DROP INDEX `deviceapp_provider_id_id`;
+-- reverse: create index "deviceapp_organization_id_id" to table: "device_apps"
+DROP INDEX `deviceapp_organization_id_id`;
+-- reverse: create "device_apps" table
+DROP TABLE `device_apps`;
 -- reverse: create index "devices_user_id" to table: "devices"
 DROP INDEX `devices_user_id`;
 -- reverse: create index "device_provider_id_serial_number" to table: "devices"
 DROP INDEX `device_provider_id_serial_number`;
 -- reverse: create index "device_provider_id_name_id" to table: "devices"
 DROP INDEX `device_provider_id_name_id`;
+-- reverse: create index "device_provider_id_udid" to table: "devices"
+DROP INDEX `device_provider_id_udid`;
+-- reverse: create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
+DROP INDEX `device_organization_id_enrolled_last_seen_at`;
+-- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
+DROP INDEX `device_provider_id_enrolled_name_id`;
+-- reverse: create index "device_organization_id_udid" to table: "devices"
+DROP INDEX `device_organization_id_udid`;
 -- reverse: create index "device_organization_id_user_id" to table: "devices"
 DROP INDEX `device_organization_id_user_id`;
 -- reverse: create index "device_organization_id_platform_name_id" to table: "devices"
@@ -631,6 +935,18 @@ DROP TABLE `devices`;
 DROP INDEX `datakey_tenant`;
 -- reverse: create "data_keys" table
 DROP TABLE `data_keys`;
+-- reverse: create index "applemdm_certificate_not_after" to table: "apple_mdms"
+DROP INDEX `applemdm_certificate_not_after`;
+-- reverse: create index "applemdm_provider_id_certificate_not_after_id" to table: "apple_mdms"
+DROP INDEX `applemdm_provider_id_certificate_not_after_id`;
+-- reverse: create index "applemdm_organization_id" to table: "apple_mdms"
+DROP INDEX `applemdm_organization_id`;
+-- reverse: create index "applemdm_provider_id_id" to table: "apple_mdms"
+DROP INDEX `applemdm_provider_id_id`;
+-- reverse: create index "applemdm_organization_id_id" to table: "apple_mdms"
+DROP INDEX `applemdm_organization_id_id`;
+-- reverse: create "apple_mdms" table
+DROP TABLE `apple_mdms`;
 -- reverse: create index "api_keys_administrator_id" to table: "api_keys"
 DROP INDEX `api_keys_administrator_id`;
 -- reverse: create index "apikey_provider_id_administrator_id" to table: "api_keys"
