@@ -35,12 +35,13 @@ func (w *world) rule(one *tenant, rules schema.TicketRules) {
 // fault tries again.
 func (w *world) technician(one *tenant, id, fields string) {
 	w.t.Helper()
+	client := http.Client{Timeout: time.Minute}
 	for range 10 {
 		r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.url+"/api/v1/tickets/"+id, strings.NewReader(fields))
 		require.NoError(w.t, err)
 		r.Header.Set("Authorization", "Bearer "+one.token)
 		r.Header.Set("Content-Type", "application/json")
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := client.Do(r)
 		if err != nil {
 			continue
 		}

@@ -95,7 +95,8 @@ func (s *Service) Preview(ctx context.Context, p Sample) (Preview, error) {
 	if len(shown.Reasons) > 0 {
 		return shown, nil
 	}
-	return shown, s.foresee(ctx, a, w, &shown)
+	err = s.foresee(ctx, a, w, &shown)
+	return shown, err
 }
 
 // foresee finds the ticket that an alert would go to, and what would hold it.
