@@ -3406,6 +3406,11 @@ func (_q *TicketAlertQuery) collectField(ctx context.Context, oneNode bool, opCt
 				selectedFields = append(selectedFields, ticketalert.FieldNotedAt)
 				fieldSeen[ticketalert.FieldNotedAt] = struct{}{}
 			}
+		case "endedAt":
+			if _, ok := fieldSeen[ticketalert.FieldEndedAt]; !ok {
+				selectedFields = append(selectedFields, ticketalert.FieldEndedAt)
+				fieldSeen[ticketalert.FieldEndedAt] = struct{}{}
+			}
 		case "id":
 		case "__typename":
 		default:

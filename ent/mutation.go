@@ -37103,6 +37103,7 @@ type TicketAlertMutation struct {
 	created_at          *time.Time
 	updated_at          *time.Time
 	noted_at            *time.Time
+	ended_at            *time.Time
 	clearedFields       map[string]struct{}
 	organization        *string
 	clearedorganization bool
@@ -37484,6 +37485,55 @@ func (m *TicketAlertMutation) ResetNotedAt() {
 	delete(m.clearedFields, ticketalert.FieldNotedAt)
 }
 
+// SetEndedAt sets the "ended_at" field.
+func (m *TicketAlertMutation) SetEndedAt(t time.Time) {
+	m.ended_at = &t
+}
+
+// EndedAt returns the value of the "ended_at" field in the mutation.
+func (m *TicketAlertMutation) EndedAt() (r time.Time, exists bool) {
+	v := m.ended_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEndedAt returns the old "ended_at" field's value of the TicketAlert entity.
+// If the TicketAlert object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TicketAlertMutation) OldEndedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEndedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEndedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEndedAt: %w", err)
+	}
+	return oldValue.EndedAt, nil
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (m *TicketAlertMutation) ClearEndedAt() {
+	m.ended_at = nil
+	m.clearedFields[ticketalert.FieldEndedAt] = struct{}{}
+}
+
+// EndedAtCleared returns if the "ended_at" field was cleared in this mutation.
+func (m *TicketAlertMutation) EndedAtCleared() bool {
+	_, ok := m.clearedFields[ticketalert.FieldEndedAt]
+	return ok
+}
+
+// ResetEndedAt resets all changes to the "ended_at" field.
+func (m *TicketAlertMutation) ResetEndedAt() {
+	m.ended_at = nil
+	delete(m.clearedFields, ticketalert.FieldEndedAt)
+}
+
 // ClearOrganization clears the "organization" edge to the Organization entity.
 func (m *TicketAlertMutation) ClearOrganization() {
 	m.clearedorganization = true
@@ -37599,7 +37649,7 @@ func (m *TicketAlertMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TicketAlertMutation) Fields() []string {
-	fields := make([]string, 0, 7)
+	fields := make([]string, 0, 8)
 	if m.organization != nil {
 		fields = append(fields, ticketalert.FieldOrganizationID)
 	}
@@ -37620,6 +37670,9 @@ func (m *TicketAlertMutation) Fields() []string {
 	}
 	if m.noted_at != nil {
 		fields = append(fields, ticketalert.FieldNotedAt)
+	}
+	if m.ended_at != nil {
+		fields = append(fields, ticketalert.FieldEndedAt)
 	}
 	return fields
 }
@@ -37643,6 +37696,8 @@ func (m *TicketAlertMutation) Field(name string) (ent.Value, bool) {
 		return m.AlertID()
 	case ticketalert.FieldNotedAt:
 		return m.NotedAt()
+	case ticketalert.FieldEndedAt:
+		return m.EndedAt()
 	}
 	return nil, false
 }
@@ -37666,6 +37721,8 @@ func (m *TicketAlertMutation) OldField(ctx context.Context, name string) (ent.Va
 		return m.OldAlertID(ctx)
 	case ticketalert.FieldNotedAt:
 		return m.OldNotedAt(ctx)
+	case ticketalert.FieldEndedAt:
+		return m.OldEndedAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown TicketAlert field %s", name)
 }
@@ -37724,6 +37781,13 @@ func (m *TicketAlertMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetNotedAt(v)
 		return nil
+	case ticketalert.FieldEndedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEndedAt(v)
+		return nil
 	}
 	return fmt.Errorf("unknown TicketAlert field %s", name)
 }
@@ -37757,6 +37821,9 @@ func (m *TicketAlertMutation) ClearedFields() []string {
 	if m.FieldCleared(ticketalert.FieldNotedAt) {
 		fields = append(fields, ticketalert.FieldNotedAt)
 	}
+	if m.FieldCleared(ticketalert.FieldEndedAt) {
+		fields = append(fields, ticketalert.FieldEndedAt)
+	}
 	return fields
 }
 
@@ -37773,6 +37840,9 @@ func (m *TicketAlertMutation) ClearField(name string) error {
 	switch name {
 	case ticketalert.FieldNotedAt:
 		m.ClearNotedAt()
+		return nil
+	case ticketalert.FieldEndedAt:
+		m.ClearEndedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown TicketAlert nullable field %s", name)
@@ -37802,6 +37872,9 @@ func (m *TicketAlertMutation) ResetField(name string) error {
 		return nil
 	case ticketalert.FieldNotedAt:
 		m.ResetNotedAt()
+		return nil
+	case ticketalert.FieldEndedAt:
+		m.ResetEndedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown TicketAlert field %s", name)

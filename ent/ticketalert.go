@@ -35,6 +35,8 @@ type TicketAlert struct {
 	AlertID string `json:"alert_id,omitempty"`
 	// When the ticket's text or a note was to name the alert; null while that waits for the next batch of notes.
 	NotedAt *time.Time `json:"noted_at,omitempty"`
+	// When the alert was over; null while it keeps the ticket open.
+	EndedAt *time.Time `json:"ended_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the TicketAlertQuery when eager-loading is set.
 	Edges        TicketAlertEdges `json:"edges"`
@@ -96,7 +98,7 @@ func (*TicketAlert) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case ticketalert.FieldID, ticketalert.FieldOrganizationID, ticketalert.FieldProviderID, ticketalert.FieldTicketID, ticketalert.FieldAlertID:
 			values[i] = new(sql.NullString)
-		case ticketalert.FieldCreatedAt, ticketalert.FieldUpdatedAt, ticketalert.FieldNotedAt:
+		case ticketalert.FieldCreatedAt, ticketalert.FieldUpdatedAt, ticketalert.FieldNotedAt, ticketalert.FieldEndedAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -161,6 +163,13 @@ func (_m *TicketAlert) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.NotedAt = new(time.Time)
 				*_m.NotedAt = value.Time
+			}
+		case ticketalert.FieldEndedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field ended_at", values[i])
+			} else if value.Valid {
+				_m.EndedAt = new(time.Time)
+				*_m.EndedAt = value.Time
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -233,6 +242,11 @@ func (_m *TicketAlert) String() string {
 	builder.WriteString(", ")
 	if v := _m.NotedAt; v != nil {
 		builder.WriteString("noted_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.EndedAt; v != nil {
+		builder.WriteString("ended_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteByte(')')

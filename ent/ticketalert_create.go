@@ -89,6 +89,20 @@ func (_c *TicketAlertCreate) SetNillableNotedAt(v *time.Time) *TicketAlertCreate
 	return _c
 }
 
+// SetEndedAt sets the "ended_at" field.
+func (_c *TicketAlertCreate) SetEndedAt(v time.Time) *TicketAlertCreate {
+	_c.mutation.SetEndedAt(v)
+	return _c
+}
+
+// SetNillableEndedAt sets the "ended_at" field if the given value is not nil.
+func (_c *TicketAlertCreate) SetNillableEndedAt(v *time.Time) *TicketAlertCreate {
+	if v != nil {
+		_c.SetEndedAt(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *TicketAlertCreate) SetID(v string) *TicketAlertCreate {
 	_c.mutation.SetID(v)
@@ -283,6 +297,10 @@ func (_c *TicketAlertCreate) createSpec() (*TicketAlert, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.NotedAt(); ok {
 		_spec.SetField(ticketalert.FieldNotedAt, field.TypeTime, value)
 		_node.NotedAt = &value
+	}
+	if value, ok := _c.mutation.EndedAt(); ok {
+		_spec.SetField(ticketalert.FieldEndedAt, field.TypeTime, value)
+		_node.EndedAt = &value
 	}
 	if nodes := _c.mutation.OrganizationIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{

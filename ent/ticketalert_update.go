@@ -55,6 +55,26 @@ func (_u *TicketAlertUpdate) ClearNotedAt() *TicketAlertUpdate {
 	return _u
 }
 
+// SetEndedAt sets the "ended_at" field.
+func (_u *TicketAlertUpdate) SetEndedAt(v time.Time) *TicketAlertUpdate {
+	_u.mutation.SetEndedAt(v)
+	return _u
+}
+
+// SetNillableEndedAt sets the "ended_at" field if the given value is not nil.
+func (_u *TicketAlertUpdate) SetNillableEndedAt(v *time.Time) *TicketAlertUpdate {
+	if v != nil {
+		_u.SetEndedAt(*v)
+	}
+	return _u
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (_u *TicketAlertUpdate) ClearEndedAt() *TicketAlertUpdate {
+	_u.mutation.ClearEndedAt()
+	return _u
+}
+
 // Mutation returns the TicketAlertMutation object of the builder.
 func (_u *TicketAlertUpdate) Mutation() *TicketAlertMutation {
 	return _u.mutation
@@ -143,6 +163,12 @@ func (_u *TicketAlertUpdate) sqlSave(ctx context.Context) (_node int, err error)
 	if _u.mutation.NotedAtCleared() {
 		_spec.ClearField(ticketalert.FieldNotedAt, field.TypeTime)
 	}
+	if value, ok := _u.mutation.EndedAt(); ok {
+		_spec.SetField(ticketalert.FieldEndedAt, field.TypeTime, value)
+	}
+	if _u.mutation.EndedAtCleared() {
+		_spec.ClearField(ticketalert.FieldEndedAt, field.TypeTime)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -188,6 +214,26 @@ func (_u *TicketAlertUpdateOne) SetNillableNotedAt(v *time.Time) *TicketAlertUpd
 // ClearNotedAt clears the value of the "noted_at" field.
 func (_u *TicketAlertUpdateOne) ClearNotedAt() *TicketAlertUpdateOne {
 	_u.mutation.ClearNotedAt()
+	return _u
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (_u *TicketAlertUpdateOne) SetEndedAt(v time.Time) *TicketAlertUpdateOne {
+	_u.mutation.SetEndedAt(v)
+	return _u
+}
+
+// SetNillableEndedAt sets the "ended_at" field if the given value is not nil.
+func (_u *TicketAlertUpdateOne) SetNillableEndedAt(v *time.Time) *TicketAlertUpdateOne {
+	if v != nil {
+		_u.SetEndedAt(*v)
+	}
+	return _u
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (_u *TicketAlertUpdateOne) ClearEndedAt() *TicketAlertUpdateOne {
+	_u.mutation.ClearEndedAt()
 	return _u
 }
 
@@ -308,6 +354,12 @@ func (_u *TicketAlertUpdateOne) sqlSave(ctx context.Context) (_node *TicketAlert
 	}
 	if _u.mutation.NotedAtCleared() {
 		_spec.ClearField(ticketalert.FieldNotedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.EndedAt(); ok {
+		_spec.SetField(ticketalert.FieldEndedAt, field.TypeTime, value)
+	}
+	if _u.mutation.EndedAtCleared() {
+		_spec.ClearField(ticketalert.FieldEndedAt, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &TicketAlert{config: _u.config}

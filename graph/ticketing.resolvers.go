@@ -119,9 +119,9 @@ func (r *queryResolver) Tickets(ctx context.Context, filter *model.TicketFilter,
 	return where(r.Client.Ticket.Query(), filter).Paginate(ctx, after, first, before, last)
 }
 
-func (r *ticketResolver) Deliveries(ctx context.Context, obj *ent.Ticket, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketDeliveryConnection, error) {
+func (r *ticketResolver) Deliveries(ctx context.Context, obj *ent.Ticket, filter *model.TicketDeliveryFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketDeliveryConnection, error) {
 	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.TicketDeliveryConnection, error) {
-		return r.Client.TicketDelivery.Query().PaginateWithin(ctx, ticketdelivery.FieldTicketID, parents,
+		return where(r.Client.TicketDelivery.Query(), filter).PaginateWithin(ctx, ticketdelivery.FieldTicketID, parents,
 			func(n *ent.TicketDelivery) string { return n.TicketID }, after, first, before, last)
 	})
 }

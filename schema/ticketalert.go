@@ -31,6 +31,8 @@ func (TicketAlert) Fields() []ent.Field {
 			Comment("The alert."),
 		field.Time("noted_at").Optional().Nillable().
 			Comment("When the ticket's text or a note was to name the alert; null while that waits for the next batch of notes."),
+		field.Time("ended_at").Optional().Nillable().
+			Comment("When the alert was over; null while it keeps the ticket open."),
 	}
 }
 
@@ -54,6 +56,8 @@ func (TicketAlert) Indexes() []ent.Index {
 		index.Fields("alert_id", "id"),
 		index.Fields("ticket_id").
 			StorageKey("ticket_alert_to_be_noted").Annotations(entsql.IndexWhere("noted_at IS NULL")),
+		index.Fields("ticket_id", "alert_id").
+			StorageKey("ticket_alert_open").Annotations(entsql.IndexWhere("ended_at IS NULL")),
 	}
 }
 

@@ -1933,6 +1933,7 @@ var (
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "noted_at", Type: field.TypeTime, Nullable: true},
+		{Name: "ended_at", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "ticket_id", Type: field.TypeString, Size: 90},
 		{Name: "alert_id", Type: field.TypeString, Size: 90},
@@ -1945,19 +1946,19 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "ticket_alerts_organizations_organization",
-				Columns:    []*schema.Column{TicketAlertsColumns[5]},
+				Columns:    []*schema.Column{TicketAlertsColumns[6]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "ticket_alerts_tickets_ticket",
-				Columns:    []*schema.Column{TicketAlertsColumns[6]},
+				Columns:    []*schema.Column{TicketAlertsColumns[7]},
 				RefColumns: []*schema.Column{TicketsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "ticket_alerts_alerts_alert",
-				Columns:    []*schema.Column{TicketAlertsColumns[7]},
+				Columns:    []*schema.Column{TicketAlertsColumns[8]},
 				RefColumns: []*schema.Column{AlertsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -1966,7 +1967,7 @@ var (
 			{
 				Name:    "ticketalert_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketAlertsColumns[5], TicketAlertsColumns[0]},
+				Columns: []*schema.Column{TicketAlertsColumns[6], TicketAlertsColumns[0]},
 			},
 			{
 				Name:    "ticketalert_provider_id_id",
@@ -1976,24 +1977,32 @@ var (
 			{
 				Name:    "ticketalert_organization_id_ticket_id_alert_id",
 				Unique:  true,
-				Columns: []*schema.Column{TicketAlertsColumns[5], TicketAlertsColumns[6], TicketAlertsColumns[7]},
+				Columns: []*schema.Column{TicketAlertsColumns[6], TicketAlertsColumns[7], TicketAlertsColumns[8]},
 			},
 			{
 				Name:    "ticketalert_ticket_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketAlertsColumns[6], TicketAlertsColumns[0]},
+				Columns: []*schema.Column{TicketAlertsColumns[7], TicketAlertsColumns[0]},
 			},
 			{
 				Name:    "ticketalert_alert_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{TicketAlertsColumns[7], TicketAlertsColumns[0]},
+				Columns: []*schema.Column{TicketAlertsColumns[8], TicketAlertsColumns[0]},
 			},
 			{
 				Name:    "ticket_alert_to_be_noted",
 				Unique:  false,
-				Columns: []*schema.Column{TicketAlertsColumns[6]},
+				Columns: []*schema.Column{TicketAlertsColumns[7]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "noted_at IS NULL",
+				},
+			},
+			{
+				Name:    "ticket_alert_open",
+				Unique:  false,
+				Columns: []*schema.Column{TicketAlertsColumns[7], TicketAlertsColumns[8]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "ended_at IS NULL",
 				},
 			},
 		},
@@ -2069,6 +2078,14 @@ var (
 				Columns: []*schema.Column{TicketDeliveriesColumns[13]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "attempts >= 2",
+				},
+			},
+			{
+				Name:    "ticket_delivery_in_doubt",
+				Unique:  false,
+				Columns: []*schema.Column{TicketDeliveriesColumns[13]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "action = 'CREATE' AND state IN ('DEAD', 'CANCELLED')",
 				},
 			},
 		},

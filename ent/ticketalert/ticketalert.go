@@ -29,6 +29,8 @@ const (
 	FieldAlertID = "alert_id"
 	// FieldNotedAt holds the string denoting the noted_at field in the database.
 	FieldNotedAt = "noted_at"
+	// FieldEndedAt holds the string denoting the ended_at field in the database.
+	FieldEndedAt = "ended_at"
 	// EdgeOrganization holds the string denoting the organization edge name in mutations.
 	EdgeOrganization = "organization"
 	// EdgeTicket holds the string denoting the ticket edge name in mutations.
@@ -70,6 +72,7 @@ var Columns = []string{
 	FieldTicketID,
 	FieldAlertID,
 	FieldNotedAt,
+	FieldEndedAt,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -151,6 +154,11 @@ func ByAlertID(opts ...sql.OrderTermOption) OrderOption {
 // ByNotedAt orders the results by the noted_at field.
 func ByNotedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldNotedAt, opts...).ToFunc()
+}
+
+// ByEndedAt orders the results by the ended_at field.
+func ByEndedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldEndedAt, opts...).ToFunc()
 }
 
 // ByOrganizationField orders the results by organization field.

@@ -101,6 +101,11 @@ func NotedAt(v time.Time) predicate.TicketAlert {
 	return predicate.TicketAlert(sql.FieldEQ(FieldNotedAt, v))
 }
 
+// EndedAt applies equality check predicate on the "ended_at" field. It's identical to EndedAtEQ.
+func EndedAt(v time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldEQ(FieldEndedAt, v))
+}
+
 // OrganizationIDEQ applies the EQ predicate on the "organization_id" field.
 func OrganizationIDEQ(v string) predicate.TicketAlert {
 	return predicate.TicketAlert(sql.FieldEQ(FieldOrganizationID, v))
@@ -489,6 +494,56 @@ func NotedAtIsNil() predicate.TicketAlert {
 // NotedAtNotNil applies the NotNil predicate on the "noted_at" field.
 func NotedAtNotNil() predicate.TicketAlert {
 	return predicate.TicketAlert(sql.FieldNotNull(FieldNotedAt))
+}
+
+// EndedAtEQ applies the EQ predicate on the "ended_at" field.
+func EndedAtEQ(v time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldEQ(FieldEndedAt, v))
+}
+
+// EndedAtNEQ applies the NEQ predicate on the "ended_at" field.
+func EndedAtNEQ(v time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldNEQ(FieldEndedAt, v))
+}
+
+// EndedAtIn applies the In predicate on the "ended_at" field.
+func EndedAtIn(vs ...time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldIn(FieldEndedAt, vs...))
+}
+
+// EndedAtNotIn applies the NotIn predicate on the "ended_at" field.
+func EndedAtNotIn(vs ...time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldNotIn(FieldEndedAt, vs...))
+}
+
+// EndedAtGT applies the GT predicate on the "ended_at" field.
+func EndedAtGT(v time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldGT(FieldEndedAt, v))
+}
+
+// EndedAtGTE applies the GTE predicate on the "ended_at" field.
+func EndedAtGTE(v time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldGTE(FieldEndedAt, v))
+}
+
+// EndedAtLT applies the LT predicate on the "ended_at" field.
+func EndedAtLT(v time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldLT(FieldEndedAt, v))
+}
+
+// EndedAtLTE applies the LTE predicate on the "ended_at" field.
+func EndedAtLTE(v time.Time) predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldLTE(FieldEndedAt, v))
+}
+
+// EndedAtIsNil applies the IsNil predicate on the "ended_at" field.
+func EndedAtIsNil() predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldIsNull(FieldEndedAt))
+}
+
+// EndedAtNotNil applies the NotNil predicate on the "ended_at" field.
+func EndedAtNotNil() predicate.TicketAlert {
+	return predicate.TicketAlert(sql.FieldNotNull(FieldEndedAt))
 }
 
 // HasOrganization applies the HasEdge predicate on the "organization" edge.

@@ -64,6 +64,7 @@ var short = map[string]string{
 	"UnmappedOrganizationEdge.suggestions":        "at most three",
 	"TicketingAlertOption.values":                 "an account's own lists at the vendor",
 	"TicketingCompanyPage.companies":              "a page of the vendor's",
+	"TicketPreview.reasons":                       "at most one for each thing that can hold a ticket",
 	"SystemLogEvent.targets":                      "what one operation touched",
 	"Role.permissions":                            "of the catalogue",
 	"ApiKey.permissions":                          "of the catalogue",

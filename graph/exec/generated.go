@@ -148,6 +148,7 @@ type ComplexityRoot struct {
 		SourceName      func(childComplexity int) int
 		SourceType      func(childComplexity int) int
 		Status          func(childComplexity int) int
+		TicketLinks     func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Tickets         func(childComplexity int, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Title           func(childComplexity int) int
 		Type            func(childComplexity int) int
@@ -315,6 +316,10 @@ type ComplexityRoot struct {
 		Device func(childComplexity int) int
 	}
 
+	CreateMaintenanceWindowPayload struct {
+		MaintenanceWindow func(childComplexity int) int
+	}
+
 	CreateOrganizationPayload struct {
 		Organization func(childComplexity int) int
 	}
@@ -341,6 +346,10 @@ type ComplexityRoot struct {
 	}
 
 	DeleteDevicePayload struct {
+		DeletedID func(childComplexity int) int
+	}
+
+	DeleteMaintenanceWindowPayload struct {
 		DeletedID func(childComplexity int) int
 	}
 
@@ -721,12 +730,14 @@ type ComplexityRoot struct {
 		CreateAPIKey                          func(childComplexity int, input model.CreateAPIKeyInput) int
 		CreateAdministrator                   func(childComplexity int, input model.CreateAdministratorInput) int
 		CreateDevice                          func(childComplexity int, input model.CreateDeviceInput) int
+		CreateMaintenanceWindow               func(childComplexity int, input model.CreateMaintenanceWindowInput) int
 		CreateOrganization                    func(childComplexity int, input model.CreateOrganizationInput) int
 		CreateRole                            func(childComplexity int, input model.CreateRoleInput) int
 		CreateTestTicket                      func(childComplexity int, input model.CreateTestTicketInput) int
 		CreateUser                            func(childComplexity int, input model.CreateUserInput) int
 		DeleteAdministrator                   func(childComplexity int, input model.DeleteAdministratorInput) int
 		DeleteDevice                          func(childComplexity int, input model.DeleteDeviceInput) int
+		DeleteMaintenanceWindow               func(childComplexity int, input model.DeleteMaintenanceWindowInput) int
 		DeleteOrganization                    func(childComplexity int, input model.DeleteOrganizationInput) int
 		DeleteRole                            func(childComplexity int, input model.DeleteRoleInput) int
 		DeleteTicketingAlertConfiguration     func(childComplexity int, input model.DeleteTicketingAlertConfigurationInput) int
@@ -746,6 +757,7 @@ type ComplexityRoot struct {
 		RetryTicket                           func(childComplexity int, input model.RetryTicketInput) int
 		RevokeAPIKey                          func(childComplexity int, input model.RevokeAPIKeyInput) int
 		RevokeAdministratorOrganizationAccess func(childComplexity int, input model.RevokeAdministratorOrganizationAccessInput) int
+		SetTicketRules                        func(childComplexity int, input model.SetTicketRulesInput) int
 		SetTicketingBillingMappings           func(childComplexity int, input model.SetTicketingBillingMappingsInput) int
 		SetTicketingCompanyMappings           func(childComplexity int, input model.SetTicketingCompanyMappingsInput) int
 		SignIn                                func(childComplexity int, input model.SignInInput) int
@@ -757,6 +769,7 @@ type ComplexityRoot struct {
 		UpdateAutotaskAlertConfiguration      func(childComplexity int, input model.UpdateAutotaskAlertConfigurationInput) int
 		UpdateConnectWiseAlertConfiguration   func(childComplexity int, input model.UpdateConnectWiseAlertConfigurationInput) int
 		UpdateDevice                          func(childComplexity int, input model.UpdateDeviceInput) int
+		UpdateMaintenanceWindow               func(childComplexity int, input model.UpdateMaintenanceWindowInput) int
 		UpdateOrganization                    func(childComplexity int, input model.UpdateOrganizationInput) int
 		UpdateProvider                        func(childComplexity int, input model.UpdateProviderInput) int
 		UpdateRole                            func(childComplexity int, input model.UpdateRoleInput) int
@@ -829,15 +842,19 @@ type ComplexityRoot struct {
 		Devices                  func(childComplexity int, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Job                      func(childComplexity int, id string) int
 		Jobs                     func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		MaintenanceWindow        func(childComplexity int, id string) int
+		MaintenanceWindows       func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Node                     func(childComplexity int, id string) int
 		Nodes                    func(childComplexity int, ids []string) int
 		Organization             func(childComplexity int, id string) int
 		Organizations            func(childComplexity int, filter *model.OrganizationFilter, orderBy *ent.OrganizationOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Permissions              func(childComplexity int) int
+		PreviewTicket            func(childComplexity int, input model.PreviewTicketInput) int
 		Provider                 func(childComplexity int) int
 		Roles                    func(childComplexity int, filter *model.RoleFilter, orderBy *ent.RoleOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SystemLogEvents          func(childComplexity int, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Ticket                   func(childComplexity int, id string) int
+		TicketDeliveries         func(childComplexity int, filter *model.TicketDeliveryFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		TicketingAgreementLines  func(childComplexity int, integrationID string, agreementID string, after *string) int
 		TicketingAgreements      func(childComplexity int, integrationID string, organizationID string, after *string) int
 		TicketingAlertOptions    func(childComplexity int, integrationID string, refresh bool) int
@@ -929,6 +946,11 @@ type ComplexityRoot struct {
 		RefreshTokenExpiresAt func(childComplexity int) int
 	}
 
+	SetTicketRulesPayload struct {
+		Configuration func(childComplexity int) int
+		Integration   func(childComplexity int) int
+	}
+
 	SetTicketingBillingMappingsPayload struct {
 		Mappings func(childComplexity int) int
 	}
@@ -1009,11 +1031,12 @@ type ComplexityRoot struct {
 
 	Ticket struct {
 		Alert              func(childComplexity int) int
+		Alerts             func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Attempts           func(childComplexity int) int
 		ClosedAt           func(childComplexity int) int
 		ClosedByTechnician func(childComplexity int) int
 		CreatedAt          func(childComplexity int) int
-		Deliveries         func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		Deliveries         func(childComplexity int, filter *model.TicketDeliveryFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		DueAt              func(childComplexity int) int
 		ExternalAssignee   func(childComplexity int) int
 		ExternalCompanyID  func(childComplexity int) int
@@ -1037,6 +1060,7 @@ type ComplexityRoot struct {
 	TicketAlert struct {
 		Alert        func(childComplexity int) int
 		CreatedAt    func(childComplexity int) int
+		EndedAt      func(childComplexity int) int
 		ID           func(childComplexity int) int
 		NotedAt      func(childComplexity int) int
 		Organization func(childComplexity int) int
@@ -1095,6 +1119,32 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TicketPreview struct {
+		Body                func(childComplexity int) int
+		DueAt               func(childComplexity int) int
+		ExternalCompanyID   func(childComplexity int) int
+		ExternalCompanyName func(childComplexity int) int
+		NotBefore           func(childComplexity int) int
+		Outcome             func(childComplexity int) int
+		Reasons             func(childComplexity int) int
+		Rules               func(childComplexity int) int
+		Storm               func(childComplexity int) int
+		Ticket              func(childComplexity int) int
+		Title               func(childComplexity int) int
+	}
+
+	TicketRules struct {
+		BodyTemplate  func(childComplexity int) int
+		FlapCount     func(childComplexity int) int
+		FlapMinutes   func(childComplexity int) int
+		Grouping      func(childComplexity int) int
+		PublicNotes   func(childComplexity int) int
+		Recovery      func(childComplexity int) int
+		ReopenDays    func(childComplexity int) int
+		SettleMinutes func(childComplexity int) int
+		TitleTemplate func(childComplexity int) int
+	}
+
 	TicketingAgreement struct {
 		Active    func(childComplexity int) int
 		CompanyID func(childComplexity int) int
@@ -1135,6 +1185,7 @@ type ComplexityRoot struct {
 		ID                  func(childComplexity int) int
 		Integration         func(childComplexity int) int
 		Organization        func(childComplexity int) int
+		Rules               func(childComplexity int) int
 		ShouldCreateTickets func(childComplexity int) int
 		Syncro              func(childComplexity int) int
 		UpdatedAt           func(childComplexity int) int
@@ -1278,6 +1329,7 @@ type ComplexityRoot struct {
 		LastErrorAt         func(childComplexity int) int
 		Name                func(childComplexity int) int
 		PolledUntil         func(childComplexity int) int
+		Rules               func(childComplexity int) int
 		Status              func(childComplexity int) int
 		StormMinutes        func(childComplexity int) int
 		StormThreshold      func(childComplexity int) int
@@ -1371,6 +1423,10 @@ type ComplexityRoot struct {
 		Device func(childComplexity int) int
 	}
 
+	UpdateMaintenanceWindowPayload struct {
+		MaintenanceWindow func(childComplexity int) int
+	}
+
 	UpdateOrganizationPayload struct {
 		Organization func(childComplexity int) int
 	}
@@ -1453,6 +1509,7 @@ type AlertResolver interface {
 	AlertType(ctx context.Context, obj *ent.Alert) (*model.AlertType, error)
 	Occurrences(ctx context.Context, obj *ent.Alert, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertOccurrenceConnection, error)
 	Tickets(ctx context.Context, obj *ent.Alert, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketConnection, error)
+	TicketLinks(ctx context.Context, obj *ent.Alert, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketAlertConnection, error)
 }
 type DeviceResolver interface {
 	Alerts(ctx context.Context, obj *ent.Device, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error)
@@ -1497,6 +1554,10 @@ type MutationResolver interface {
 	ResumeOrganization(ctx context.Context, input model.ResumeOrganizationInput) (*model.ResumeOrganizationPayload, error)
 	DeleteOrganization(ctx context.Context, input model.DeleteOrganizationInput) (*model.DeleteOrganizationPayload, error)
 	RestoreOrganization(ctx context.Context, input model.RestoreOrganizationInput) (*model.RestoreOrganizationPayload, error)
+	SetTicketRules(ctx context.Context, input model.SetTicketRulesInput) (*model.SetTicketRulesPayload, error)
+	CreateMaintenanceWindow(ctx context.Context, input model.CreateMaintenanceWindowInput) (*model.CreateMaintenanceWindowPayload, error)
+	UpdateMaintenanceWindow(ctx context.Context, input model.UpdateMaintenanceWindowInput) (*model.UpdateMaintenanceWindowPayload, error)
+	DeleteMaintenanceWindow(ctx context.Context, input model.DeleteMaintenanceWindowInput) (*model.DeleteMaintenanceWindowPayload, error)
 	ConnectSyncro(ctx context.Context, input model.ConnectSyncroInput) (*model.ConnectSyncroPayload, error)
 	ConnectAutotask(ctx context.Context, input model.ConnectAutotaskInput) (*model.ConnectAutotaskPayload, error)
 	ConnectConnectWise(ctx context.Context, input model.ConnectConnectWiseInput) (*model.ConnectConnectWisePayload, error)
@@ -1548,6 +1609,10 @@ type QueryResolver interface {
 	Provider(ctx context.Context) (*ent.Provider, error)
 	Organization(ctx context.Context, id string) (*ent.Organization, error)
 	Organizations(ctx context.Context, filter *model.OrganizationFilter, orderBy *ent.OrganizationOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.OrganizationConnection, error)
+	TicketDeliveries(ctx context.Context, filter *model.TicketDeliveryFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketDeliveryConnection, error)
+	PreviewTicket(ctx context.Context, input model.PreviewTicketInput) (*model.TicketPreview, error)
+	MaintenanceWindow(ctx context.Context, id string) (*ent.MaintenanceWindow, error)
+	MaintenanceWindows(ctx context.Context, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.MaintenanceWindowConnection, error)
 	TicketingIntegrations(ctx context.Context, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingIntegrationConnection, error)
 	TicketingIntegration(ctx context.Context, id string) (*ent.TicketingIntegration, error)
 	TicketingCompanies(ctx context.Context, integrationID string, search *string, after *string, page int) (*model.TicketingCompanyPage, error)
@@ -1567,14 +1632,17 @@ type SubscriptionResolver interface {
 	AlertChanged(ctx context.Context) (<-chan *ent.Alert, error)
 }
 type TicketResolver interface {
-	Deliveries(ctx context.Context, obj *ent.Ticket, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketDeliveryConnection, error)
+	Alerts(ctx context.Context, obj *ent.Ticket, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketAlertConnection, error)
+	Deliveries(ctx context.Context, obj *ent.Ticket, filter *model.TicketDeliveryFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketDeliveryConnection, error)
 }
 type TicketingAlertConfigurationResolver interface {
+	Rules(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.TicketRules, error)
 	Autotask(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.AutotaskTicketSettings, error)
 	ConnectWise(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.ConnectWiseTicketSettings, error)
 	Syncro(ctx context.Context, obj *ent.TicketingAlertConfiguration) (*model.SyncroTicketSettings, error)
 }
 type TicketingIntegrationResolver interface {
+	Rules(ctx context.Context, obj *ent.TicketingIntegration) (*model.TicketRules, error)
 	WebhookActive(ctx context.Context, obj *ent.TicketingIntegration) (bool, error)
 }
 type UnmappedOrganizationEdgeResolver interface {
@@ -1944,6 +2012,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Alert.Status(childComplexity), true
+	case "Alert.ticketLinks":
+		if e.ComplexityRoot.Alert.TicketLinks == nil {
+			break
+		}
+
+		args, err := field_Alert_ticketLinks_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Alert.TicketLinks(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Alert.tickets":
 		if e.ComplexityRoot.Alert.Tickets == nil {
 			break
@@ -2532,6 +2611,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateDevicePayload.Device(childComplexity), true
 
+	case "CreateMaintenanceWindowPayload.maintenanceWindow":
+		if e.ComplexityRoot.CreateMaintenanceWindowPayload.MaintenanceWindow == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateMaintenanceWindowPayload.MaintenanceWindow(childComplexity), true
+
 	case "CreateOrganizationPayload.organization":
 		if e.ComplexityRoot.CreateOrganizationPayload.Organization == nil {
 			break
@@ -2603,6 +2689,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteDevicePayload.DeletedID(childComplexity), true
+
+	case "DeleteMaintenanceWindowPayload.deletedId":
+		if e.ComplexityRoot.DeleteMaintenanceWindowPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteMaintenanceWindowPayload.DeletedID(childComplexity), true
 
 	case "DeleteOrganizationPayload.organization":
 		if e.ComplexityRoot.DeleteOrganizationPayload.Organization == nil {
@@ -4155,6 +4248,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateDevice(childComplexity, args["input"].(model.CreateDeviceInput)), true
+	case "Mutation.createMaintenanceWindow":
+		if e.ComplexityRoot.Mutation.CreateMaintenanceWindow == nil {
+			break
+		}
+
+		args, err := field_Mutation_createMaintenanceWindow_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateMaintenanceWindow(childComplexity, args["input"].(model.CreateMaintenanceWindowInput)), true
 	case "Mutation.createOrganization":
 		if e.ComplexityRoot.Mutation.CreateOrganization == nil {
 			break
@@ -4221,6 +4325,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteDevice(childComplexity, args["input"].(model.DeleteDeviceInput)), true
+	case "Mutation.deleteMaintenanceWindow":
+		if e.ComplexityRoot.Mutation.DeleteMaintenanceWindow == nil {
+			break
+		}
+
+		args, err := field_Mutation_deleteMaintenanceWindow_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteMaintenanceWindow(childComplexity, args["input"].(model.DeleteMaintenanceWindowInput)), true
 	case "Mutation.deleteOrganization":
 		if e.ComplexityRoot.Mutation.DeleteOrganization == nil {
 			break
@@ -4430,6 +4545,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAdministratorOrganizationAccess(childComplexity, args["input"].(model.RevokeAdministratorOrganizationAccessInput)), true
+	case "Mutation.setTicketRules":
+		if e.ComplexityRoot.Mutation.SetTicketRules == nil {
+			break
+		}
+
+		args, err := field_Mutation_setTicketRules_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetTicketRules(childComplexity, args["input"].(model.SetTicketRulesInput)), true
 	case "Mutation.setTicketingBillingMappings":
 		if e.ComplexityRoot.Mutation.SetTicketingBillingMappings == nil {
 			break
@@ -4551,6 +4677,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateDevice(childComplexity, args["input"].(model.UpdateDeviceInput)), true
+	case "Mutation.updateMaintenanceWindow":
+		if e.ComplexityRoot.Mutation.UpdateMaintenanceWindow == nil {
+			break
+		}
+
+		args, err := field_Mutation_updateMaintenanceWindow_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateMaintenanceWindow(childComplexity, args["input"].(model.UpdateMaintenanceWindowInput)), true
 	case "Mutation.updateOrganization":
 		if e.ComplexityRoot.Mutation.UpdateOrganization == nil {
 			break
@@ -4975,6 +5112,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Jobs(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Query.maintenanceWindow":
+		if e.ComplexityRoot.Query.MaintenanceWindow == nil {
+			break
+		}
+
+		args, err := field_Query_maintenanceWindow_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.MaintenanceWindow(childComplexity, args["id"].(string)), true
+	case "Query.maintenanceWindows":
+		if e.ComplexityRoot.Query.MaintenanceWindows == nil {
+			break
+		}
+
+		args, err := field_Query_maintenanceWindows_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.MaintenanceWindows(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -5025,6 +5184,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Permissions(childComplexity), true
+	case "Query.previewTicket":
+		if e.ComplexityRoot.Query.PreviewTicket == nil {
+			break
+		}
+
+		args, err := field_Query_previewTicket_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.PreviewTicket(childComplexity, args["input"].(model.PreviewTicketInput)), true
 	case "Query.provider":
 		if e.ComplexityRoot.Query.Provider == nil {
 			break
@@ -5064,6 +5234,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Ticket(childComplexity, args["id"].(string)), true
+	case "Query.ticketDeliveries":
+		if e.ComplexityRoot.Query.TicketDeliveries == nil {
+			break
+		}
+
+		args, err := field_Query_ticketDeliveries_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TicketDeliveries(childComplexity, args["filter"].(*model.TicketDeliveryFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.ticketingAgreementLines":
 		if e.ComplexityRoot.Query.TicketingAgreementLines == nil {
 			break
@@ -5446,6 +5627,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SessionTokens.RefreshTokenExpiresAt(childComplexity), true
 
+	case "SetTicketRulesPayload.configuration":
+		if e.ComplexityRoot.SetTicketRulesPayload.Configuration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetTicketRulesPayload.Configuration(childComplexity), true
+	case "SetTicketRulesPayload.integration":
+		if e.ComplexityRoot.SetTicketRulesPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetTicketRulesPayload.Integration(childComplexity), true
+
 	case "SetTicketingBillingMappingsPayload.mappings":
 		if e.ComplexityRoot.SetTicketingBillingMappingsPayload.Mappings == nil {
 			break
@@ -5699,6 +5893,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.Alert(childComplexity), true
+	case "Ticket.alerts":
+		if e.ComplexityRoot.Ticket.Alerts == nil {
+			break
+		}
+
+		args, err := field_Ticket_alerts_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Ticket.Alerts(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Ticket.attempts":
 		if e.ComplexityRoot.Ticket.Attempts == nil {
 			break
@@ -5733,7 +5938,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Ticket.Deliveries(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+		return e.ComplexityRoot.Ticket.Deliveries(childComplexity, args["filter"].(*model.TicketDeliveryFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Ticket.dueAt":
 		if e.ComplexityRoot.Ticket.DueAt == nil {
 			break
@@ -5855,6 +6060,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketAlert.CreatedAt(childComplexity), true
+	case "TicketAlert.endedAt":
+		if e.ComplexityRoot.TicketAlert.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketAlert.EndedAt(childComplexity), true
 	case "TicketAlert.id":
 		if e.ComplexityRoot.TicketAlert.ID == nil {
 			break
@@ -6073,6 +6284,128 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketEdge.Node(childComplexity), true
 
+	case "TicketPreview.body":
+		if e.ComplexityRoot.TicketPreview.Body == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.Body(childComplexity), true
+	case "TicketPreview.dueAt":
+		if e.ComplexityRoot.TicketPreview.DueAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.DueAt(childComplexity), true
+	case "TicketPreview.externalCompanyId":
+		if e.ComplexityRoot.TicketPreview.ExternalCompanyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.ExternalCompanyID(childComplexity), true
+	case "TicketPreview.externalCompanyName":
+		if e.ComplexityRoot.TicketPreview.ExternalCompanyName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.ExternalCompanyName(childComplexity), true
+	case "TicketPreview.notBefore":
+		if e.ComplexityRoot.TicketPreview.NotBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.NotBefore(childComplexity), true
+	case "TicketPreview.outcome":
+		if e.ComplexityRoot.TicketPreview.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.Outcome(childComplexity), true
+	case "TicketPreview.reasons":
+		if e.ComplexityRoot.TicketPreview.Reasons == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.Reasons(childComplexity), true
+	case "TicketPreview.rules":
+		if e.ComplexityRoot.TicketPreview.Rules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.Rules(childComplexity), true
+	case "TicketPreview.storm":
+		if e.ComplexityRoot.TicketPreview.Storm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.Storm(childComplexity), true
+	case "TicketPreview.ticket":
+		if e.ComplexityRoot.TicketPreview.Ticket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.Ticket(childComplexity), true
+	case "TicketPreview.title":
+		if e.ComplexityRoot.TicketPreview.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketPreview.Title(childComplexity), true
+
+	case "TicketRules.bodyTemplate":
+		if e.ComplexityRoot.TicketRules.BodyTemplate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.BodyTemplate(childComplexity), true
+	case "TicketRules.flapCount":
+		if e.ComplexityRoot.TicketRules.FlapCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.FlapCount(childComplexity), true
+	case "TicketRules.flapMinutes":
+		if e.ComplexityRoot.TicketRules.FlapMinutes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.FlapMinutes(childComplexity), true
+	case "TicketRules.grouping":
+		if e.ComplexityRoot.TicketRules.Grouping == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.Grouping(childComplexity), true
+	case "TicketRules.publicNotes":
+		if e.ComplexityRoot.TicketRules.PublicNotes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.PublicNotes(childComplexity), true
+	case "TicketRules.recovery":
+		if e.ComplexityRoot.TicketRules.Recovery == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.Recovery(childComplexity), true
+	case "TicketRules.reopenDays":
+		if e.ComplexityRoot.TicketRules.ReopenDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.ReopenDays(childComplexity), true
+	case "TicketRules.settleMinutes":
+		if e.ComplexityRoot.TicketRules.SettleMinutes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.SettleMinutes(childComplexity), true
+	case "TicketRules.titleTemplate":
+		if e.ComplexityRoot.TicketRules.TitleTemplate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketRules.TitleTemplate(childComplexity), true
+
 	case "TicketingAgreement.active":
 		if e.ComplexityRoot.TicketingAgreement.Active == nil {
 			break
@@ -6222,6 +6555,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingAlertConfiguration.Organization(childComplexity), true
+	case "TicketingAlertConfiguration.rules":
+		if e.ComplexityRoot.TicketingAlertConfiguration.Rules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingAlertConfiguration.Rules(childComplexity), true
 	case "TicketingAlertConfiguration.shouldCreateTickets":
 		if e.ComplexityRoot.TicketingAlertConfiguration.ShouldCreateTickets == nil {
 			break
@@ -6757,6 +7096,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.PolledUntil(childComplexity), true
+	case "TicketingIntegration.rules":
+		if e.ComplexityRoot.TicketingIntegration.Rules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TicketingIntegration.Rules(childComplexity), true
 	case "TicketingIntegration.status":
 		if e.ComplexityRoot.TicketingIntegration.Status == nil {
 			break
@@ -7083,6 +7428,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UpdateDevicePayload.Device(childComplexity), true
 
+	case "UpdateMaintenanceWindowPayload.maintenanceWindow":
+		if e.ComplexityRoot.UpdateMaintenanceWindowPayload.MaintenanceWindow == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateMaintenanceWindowPayload.MaintenanceWindow(childComplexity), true
+
 	case "UpdateOrganizationPayload.organization":
 		if e.ComplexityRoot.UpdateOrganizationPayload.Organization == nil {
 			break
@@ -7302,12 +7654,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputCreateAdministratorInput,
 		unmarshalInputCreateApiKeyInput,
 		unmarshalInputCreateDeviceInput,
+		unmarshalInputCreateMaintenanceWindowInput,
 		unmarshalInputCreateOrganizationInput,
 		unmarshalInputCreateRoleInput,
 		unmarshalInputCreateTestTicketInput,
 		unmarshalInputCreateUserInput,
 		unmarshalInputDeleteAdministratorInput,
 		unmarshalInputDeleteDeviceInput,
+		unmarshalInputDeleteMaintenanceWindowInput,
 		unmarshalInputDeleteOrganizationInput,
 		unmarshalInputDeleteRoleInput,
 		unmarshalInputDeleteTicketingAlertConfigurationInput,
@@ -7321,6 +7675,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputGrantAdministratorOrganizationAccessInput,
 		unmarshalInputOrganizationFilter,
 		unmarshalInputOrganizationOrder,
+		unmarshalInputPreviewTicketInput,
 		unmarshalInputRaiseAlertInput,
 		unmarshalInputRefreshSessionInput,
 		unmarshalInputResetAdministratorTotpInput,
@@ -7333,6 +7688,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputRevokeApiKeyInput,
 		unmarshalInputRoleFilter,
 		unmarshalInputRoleOrder,
+		unmarshalInputSetTicketRulesInput,
 		unmarshalInputSetTicketingBillingMappingsInput,
 		unmarshalInputSetTicketingCompanyMappingsInput,
 		unmarshalInputSignInInput,
@@ -7343,7 +7699,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputSyncroCredentialsInput,
 		unmarshalInputSystemLogEventFilter,
 		unmarshalInputSystemLogEventOrder,
+		unmarshalInputTicketDeliveryFilter,
 		unmarshalInputTicketFilter,
+		unmarshalInputTicketRulesInput,
+		unmarshalInputTicketStormInput,
 		unmarshalInputTicketingBillingMappingFilter,
 		unmarshalInputTicketingBillingMappingInput,
 		unmarshalInputTicketingChoiceInput,
@@ -7355,6 +7714,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputUpdateAutotaskAlertConfigurationInput,
 		unmarshalInputUpdateConnectWiseAlertConfigurationInput,
 		unmarshalInputUpdateDeviceInput,
+		unmarshalInputUpdateMaintenanceWindowInput,
 		unmarshalInputUpdateOrganizationInput,
 		unmarshalInputUpdateProviderInput,
 		unmarshalInputUpdateRoleInput,
@@ -11818,6 +12178,10 @@ type TicketAlert implements Node {
   """
   notedAt: Time
   """
+  When the alert was over; null while it keeps the ticket open.
+  """
+  endedAt: Time
+  """
   The organization that it belongs to.
   """
   organization: Organization! @requires(permission: "tenancy.view_organization")
@@ -13530,6 +13894,551 @@ extend type Mutation {
   ): RestoreOrganizationPayload! @requires(permission: "tenancy.delete_organization")
 }
 `, BuiltIn: false},
+	{Name: "../ticket.graphql", Input: `"""
+How tickets live. What is null is inherited: an organization's configuration of an alert type inherits from the provider's, that one from the integration, and the integration from what the service does by itself.
+"""
+type TicketRules {
+  """
+  What becomes of a ticket whose alerts are over; by itself CLOSE_UNLESS_STARTED.
+  """
+  recovery: TicketRecovery
+  """
+  What shares one ticket; by itself ALERT.
+  """
+  grouping: TicketGrouping
+  """
+  For how many days after its end a ticket is reopened rather than another one made; by itself 7; 0 always makes another.
+  """
+  reopenDays: Int
+  """
+  How many minutes an alert lasts before it becomes a ticket; by itself 0.
+  """
+  settleMinutes: Int
+  """
+  How many incidents of one condition within flapMinutes make it flapping: its ticket then stays open until that long has passed in peace; by itself 5; 0 is never.
+  """
+  flapCount: Int
+  """
+  Over how many minutes incidents are counted; by itself 30.
+  """
+  flapMinutes: Int
+  """
+  Whether the customer may read what is written into the ticket; by itself not.
+  """
+  publicNotes: Boolean
+  """
+  The ticket's title, with placeholders such as {{alert.title}}.
+  """
+  titleTemplate: String
+  """
+  The ticket's text, with placeholders such as {{device.name}}. A line whose placeholders are all empty is left out.
+  """
+  bodyTemplate: String
+}
+"""
+What becomes of a ticket whose alerts are over.
+"""
+enum TicketRecovery {
+  """
+  It is closed.
+  """
+  CLOSE
+  """
+  It is closed, unless a technician has started work on it: then a note is added.
+  """
+  CLOSE_UNLESS_STARTED
+  """
+  A note is added, and nothing else.
+  """
+  NOTE
+}
+"""
+What shares one ticket.
+"""
+enum TicketGrouping {
+  """
+  A condition, however often it comes back.
+  """
+  ALERT
+  """
+  All alerts of a device; an alert without one is on its own.
+  """
+  DEVICE
+  """
+  All alerts of a user; an alert without one is on its own.
+  """
+  USER
+  """
+  All alerts of the organization.
+  """
+  ORGANIZATION
+}
+"""
+What would become of an alert.
+"""
+enum TicketOutcome {
+  """
+  No ticket.
+  """
+  NONE
+  """
+  A ticket is made.
+  """
+  CREATE
+  """
+  A ticket that is open is added to.
+  """
+  JOIN
+  """
+  A closed ticket is put back to work.
+  """
+  REOPEN
+}
+"""
+What would become of an alert now. Where no ticket would be made, it shows what one would look like.
+"""
+type TicketPreview {
+  """
+  What would become of it.
+  """
+  outcome: TicketOutcome!
+  """
+  Why, and what would hold the ticket.
+  """
+  reasons: [String!]!
+  """
+  The ticket that is added to or reopened.
+  """
+  ticket: Ticket
+  """
+  Whether that ticket stands for the many alerts of a storm.
+  """
+  storm: Boolean!
+  """
+  When it is sent at the earliest; null for at once.
+  """
+  notBefore: Time
+  """
+  The vendor's company that it is for; null if the organization is mapped to none.
+  """
+  externalCompanyId: String
+  """
+  That company's name.
+  """
+  externalCompanyName: String
+  """
+  The title, cut to the vendor's length.
+  """
+  title: String!
+  """
+  The text, cut to the vendor's length.
+  """
+  body: String!
+  """
+  When it is due.
+  """
+  dueAt: Time
+  """
+  The rules that hold; every field is set.
+  """
+  rules: TicketRules!
+}
+"""
+Keeps the deliveries that match every field given.
+"""
+input TicketDeliveryFilter {
+  """
+  In this state.
+  """
+  state: TicketDeliveryState
+  """
+  Of this ticket.
+  """
+  ticketId: ID
+}
+"""
+What previewTicket takes.
+"""
+input PreviewTicketInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  An alert that exists; absent for one that might, which the fields below describe.
+  """
+  alertId: ID
+  """
+  The alert type: its key or its UUID.
+  """
+  alertType: String
+  """
+  The organization that it would be in; absent for that of the device or user.
+  """
+  organizationId: ID
+  """
+  What is wrong, in one line.
+  """
+  title: String
+  """
+  What is wrong, at length.
+  """
+  description: String
+  """
+  How urgent it is; absent for MEDIUM.
+  """
+  severity: AlertSeverity
+  """
+  The device that it would be about.
+  """
+  deviceId: ID
+  """
+  The user that it would be about.
+  """
+  userId: ID
+}
+"""
+What setTicketRules takes.
+"""
+input SetTicketRulesInput {
+  """
+  The integration's id.
+  """
+  integrationId: ID!
+  """
+  The alert type, by its key or UUID; absent for the integration's own rules. It must be configured already.
+  """
+  alertType: String
+  """
+  The organization whose own configuration of the alert type is meant; absent for every organization.
+  """
+  organizationId: ID
+  """
+  The rules; they replace those that the level had.
+  """
+  rules: TicketRulesInput!
+  """
+  When an organization's alerts share one ticket; only with the integration's own rules; absent to leave it as it is.
+  """
+  storm: TicketStormInput
+}
+"""
+How tickets live; null inherits.
+"""
+input TicketRulesInput {
+  """
+  What becomes of a ticket whose alerts are over.
+  """
+  recovery: TicketRecovery
+  """
+  What shares one ticket.
+  """
+  grouping: TicketGrouping
+  """
+  For how many days after its end a ticket is reopened; 0 to 365, 0 always makes another.
+  """
+  reopenDays: Int
+  """
+  How many minutes an alert lasts before it becomes a ticket; 0 to 1440.
+  """
+  settleMinutes: Int
+  """
+  How many incidents of one condition within flapMinutes make it flapping; 2 to 100, or 0 for never.
+  """
+  flapCount: Int
+  """
+  Over how many minutes incidents are counted; 1 to 1440.
+  """
+  flapMinutes: Int
+  """
+  Whether the customer may read what is written into the ticket.
+  """
+  publicNotes: Boolean
+  """
+  The ticket's title, at most 500 bytes, with placeholders: alert.title, alert.description, alert.severity, alert.type, alert.id, alert.reference, alert.firstOccurredAt, alert.occurrences, organization.name, device.name, device.serialNumber, device.platform, device.user, user.name, user.login, user.email and url, each between {{ and }}.
+  """
+  titleTemplate: String
+  """
+  The ticket's text, at most 8000 bytes, with the same placeholders. A line whose placeholders are all empty is left out.
+  """
+  bodyTemplate: String
+}
+"""
+When an organization's alerts share one ticket.
+"""
+input TicketStormInput {
+  """
+  Once so many tickets were opened; 0 to 1000, 0 for never.
+  """
+  threshold: Int!
+  """
+  Within so many minutes; 1 to 1440.
+  """
+  minutes: Int!
+}
+"""
+What setTicketRules answers.
+"""
+type SetTicketRulesPayload {
+  """
+  The integration, as it is now.
+  """
+  integration: TicketingIntegration!
+  """
+  The alert type's configuration; null for the integration's own rules.
+  """
+  configuration: TicketingAlertConfiguration
+}
+"""
+What createMaintenanceWindow takes.
+"""
+input CreateMaintenanceWindowInput {
+  """
+  What is done in it; 1 to 255 bytes.
+  """
+  name: String!
+  """
+  When it begins.
+  """
+  startsAt: Time!
+  """
+  When it ends; after its begin, by at most 31 days.
+  """
+  endsAt: Time!
+}
+"""
+What createMaintenanceWindow answers.
+"""
+type CreateMaintenanceWindowPayload {
+  """
+  The maintenance window, as it is now.
+  """
+  maintenanceWindow: MaintenanceWindow!
+}
+"""
+What updateMaintenanceWindow takes.
+"""
+input UpdateMaintenanceWindowInput {
+  """
+  The window's id.
+  """
+  id: ID!
+  """
+  What is done in it; 1 to 255 bytes.
+  """
+  name: String
+  """
+  When it begins.
+  """
+  startsAt: Time
+  """
+  When it ends; after its begin, by at most 31 days.
+  """
+  endsAt: Time
+}
+"""
+What updateMaintenanceWindow answers.
+"""
+type UpdateMaintenanceWindowPayload {
+  """
+  The maintenance window, as it is now.
+  """
+  maintenanceWindow: MaintenanceWindow!
+}
+"""
+What deleteMaintenanceWindow takes.
+"""
+input DeleteMaintenanceWindowInput {
+  """
+  The window's id.
+  """
+  id: ID!
+}
+"""
+What deleteMaintenanceWindow answers.
+"""
+type DeleteMaintenanceWindowPayload {
+  """
+  The id of the deleted window.
+  """
+  deletedId: ID!
+}
+extend type Query {
+  """
+  What was and is to be done at the vendors for the tickets of all organizations in reach.
+  """
+  ticketDeliveries(
+    """
+    Keeps what matches every field given.
+    """
+    filter: TicketDeliveryFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketDeliveryConnection! @requires(permission: "ticketing.view_ticket")
+  """
+  What would become of an alert in an integration now. Nothing is written, and nobody is called.
+  """
+  previewTicket(
+    """
+    The integration, and the alert.
+    """
+    input: PreviewTicketInput!
+  ): TicketPreview! @requires(permission: "ticketing.view_alertconfiguration")
+  """
+  A maintenance window by its id.
+  """
+  maintenanceWindow(
+    """
+    The window's id.
+    """
+    id: ID!
+  ): MaintenanceWindow! @requires(permission: "ticketing.view_maintenancewindow")
+  """
+  The maintenance windows of all organizations in reach.
+  """
+  maintenanceWindows(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): MaintenanceWindowConnection! @requires(permission: "ticketing.view_maintenancewindow")
+}
+extend type Mutation {
+  """
+  Says how tickets live: in an integration, for an alert type in it, or for that in one organization. What is null is inherited from the level before.
+  """
+  setTicketRules(
+    """
+    What to do, and with what.
+    """
+    input: SetTicketRulesInput!
+  ): SetTicketRulesPayload! @requires(permission: "ticketing.change_alertconfiguration")
+  """
+  Plans a time in which the organization's alerts become no tickets; what is still wrong at its end becomes one then. Takes the organization from the header.
+  """
+  createMaintenanceWindow(
+    """
+    What to do, and with what.
+    """
+    input: CreateMaintenanceWindowInput!
+  ): CreateMaintenanceWindowPayload! @requires(permission: "ticketing.add_maintenancewindow")
+  """
+  Changes a maintenance window. The tickets that it held wait for its new end.
+  """
+  updateMaintenanceWindow(
+    """
+    What to do, and with what.
+    """
+    input: UpdateMaintenanceWindowInput!
+  ): UpdateMaintenanceWindowPayload! @requires(permission: "ticketing.change_maintenancewindow")
+  """
+  Deletes a maintenance window. The tickets that it held are sent.
+  """
+  deleteMaintenanceWindow(
+    """
+    What to do, and with what.
+    """
+    input: DeleteMaintenanceWindowInput!
+  ): DeleteMaintenanceWindowPayload! @requires(permission: "ticketing.delete_maintenancewindow")
+}
+extend type Ticket {
+  """
+  The alerts that it is about, first come first.
+  """
+  alerts(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketAlertConnection! @goField(forceResolver: true) @requires(permission: "ticketing.view_ticket")
+}
+extend type Alert {
+  """
+  The tickets that it has become or joined, each with what is known of that.
+  """
+  ticketLinks(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): TicketAlertConnection! @goField(forceResolver: true) @requires(permission: "ticketing.view_ticket")
+}
+extend type TicketingIntegration {
+  """
+  How its tickets live, where that differs from what the service does by itself.
+  """
+  rules: TicketRules! @goField(forceResolver: true)
+}
+extend type TicketingAlertConfiguration {
+  """
+  How its tickets live, where that differs from the integration's rules.
+  """
+  rules: TicketRules! @goField(forceResolver: true)
+}
+`, BuiltIn: false},
 	{Name: "../ticketing.graphql", Input: `"""
 One of the vendor's companies.
 """
@@ -14306,6 +15215,11 @@ extend type Ticket {
   """
   deliveries(
     """
+    Keeps what matches every field given.
+    """
+    filter: TicketDeliveryFilter
+
+    """
     Return what comes after this cursor.
     """
     after: Cursor
@@ -15062,6 +15976,8 @@ func childFields_Alert(ctx context.Context, ec *executionContext, field graphql.
 		return fieldContext_Alert_occurrences(ctx, ec, field)
 	case "tickets":
 		return fieldContext_Alert_tickets(ctx, ec, field)
+	case "ticketLinks":
+		return fieldContext_Alert_ticketLinks(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Alert", field.Name)
 }
@@ -15374,6 +16290,14 @@ func childFields_CreateDevicePayload(ctx context.Context, ec *executionContext, 
 	return nil, fmt.Errorf("no field named %q was found under type CreateDevicePayload", field.Name)
 }
 
+func childFields_CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "maintenanceWindow":
+		return fieldContext_CreateMaintenanceWindowPayload_maintenanceWindow(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateMaintenanceWindowPayload", field.Name)
+}
+
 func childFields_CreateOrganizationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "organization":
@@ -15430,6 +16354,14 @@ func childFields_DeleteDevicePayload(ctx context.Context, ec *executionContext, 
 		return fieldContext_DeleteDevicePayload_deletedId(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteDevicePayload", field.Name)
+}
+
+func childFields_DeleteMaintenanceWindowPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return fieldContext_DeleteMaintenanceWindowPayload_deletedId(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteMaintenanceWindowPayload", field.Name)
 }
 
 func childFields_DeleteOrganizationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16032,6 +16964,18 @@ func childFields_MaintenanceWindow(ctx context.Context, ec *executionContext, fi
 	return nil, fmt.Errorf("no field named %q was found under type MaintenanceWindow", field.Name)
 }
 
+func childFields_MaintenanceWindowConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_MaintenanceWindowConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_MaintenanceWindowConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_MaintenanceWindowConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MaintenanceWindowConnection", field.Name)
+}
+
 func childFields_MaintenanceWindowEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
@@ -16284,6 +17228,16 @@ func childFields_SessionTokens(ctx context.Context, ec *executionContext, field 
 	return nil, fmt.Errorf("no field named %q was found under type SessionTokens", field.Name)
 }
 
+func childFields_SetTicketRulesPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return fieldContext_SetTicketRulesPayload_integration(ctx, ec, field)
+	case "configuration":
+		return fieldContext_SetTicketRulesPayload_configuration(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetTicketRulesPayload", field.Name)
+}
+
 func childFields_SetTicketingBillingMappingsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "mappings":
@@ -16480,6 +17434,8 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_integration(ctx, ec, field)
 	case "alert":
 		return fieldContext_Ticket_alert(ctx, ec, field)
+	case "alerts":
+		return fieldContext_Ticket_alerts(ctx, ec, field)
 	case "deliveries":
 		return fieldContext_Ticket_deliveries(ctx, ec, field)
 	}
@@ -16496,6 +17452,8 @@ func childFields_TicketAlert(ctx context.Context, ec *executionContext, field gr
 		return fieldContext_TicketAlert_updatedAt(ctx, ec, field)
 	case "notedAt":
 		return fieldContext_TicketAlert_notedAt(ctx, ec, field)
+	case "endedAt":
+		return fieldContext_TicketAlert_endedAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_TicketAlert_organization(ctx, ec, field)
 	case "ticket":
@@ -16504,6 +17462,18 @@ func childFields_TicketAlert(ctx context.Context, ec *executionContext, field gr
 		return fieldContext_TicketAlert_alert(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketAlert", field.Name)
+}
+
+func childFields_TicketAlertConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_TicketAlertConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_TicketAlertConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_TicketAlertConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketAlertConnection", field.Name)
 }
 
 func childFields_TicketAlertEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16596,6 +17566,58 @@ func childFields_TicketEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type TicketEdge", field.Name)
 }
 
+func childFields_TicketPreview(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "outcome":
+		return fieldContext_TicketPreview_outcome(ctx, ec, field)
+	case "reasons":
+		return fieldContext_TicketPreview_reasons(ctx, ec, field)
+	case "ticket":
+		return fieldContext_TicketPreview_ticket(ctx, ec, field)
+	case "storm":
+		return fieldContext_TicketPreview_storm(ctx, ec, field)
+	case "notBefore":
+		return fieldContext_TicketPreview_notBefore(ctx, ec, field)
+	case "externalCompanyId":
+		return fieldContext_TicketPreview_externalCompanyId(ctx, ec, field)
+	case "externalCompanyName":
+		return fieldContext_TicketPreview_externalCompanyName(ctx, ec, field)
+	case "title":
+		return fieldContext_TicketPreview_title(ctx, ec, field)
+	case "body":
+		return fieldContext_TicketPreview_body(ctx, ec, field)
+	case "dueAt":
+		return fieldContext_TicketPreview_dueAt(ctx, ec, field)
+	case "rules":
+		return fieldContext_TicketPreview_rules(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketPreview", field.Name)
+}
+
+func childFields_TicketRules(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "recovery":
+		return fieldContext_TicketRules_recovery(ctx, ec, field)
+	case "grouping":
+		return fieldContext_TicketRules_grouping(ctx, ec, field)
+	case "reopenDays":
+		return fieldContext_TicketRules_reopenDays(ctx, ec, field)
+	case "settleMinutes":
+		return fieldContext_TicketRules_settleMinutes(ctx, ec, field)
+	case "flapCount":
+		return fieldContext_TicketRules_flapCount(ctx, ec, field)
+	case "flapMinutes":
+		return fieldContext_TicketRules_flapMinutes(ctx, ec, field)
+	case "publicNotes":
+		return fieldContext_TicketRules_publicNotes(ctx, ec, field)
+	case "titleTemplate":
+		return fieldContext_TicketRules_titleTemplate(ctx, ec, field)
+	case "bodyTemplate":
+		return fieldContext_TicketRules_bodyTemplate(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TicketRules", field.Name)
+}
+
 func childFields_TicketingAgreement(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -16676,6 +17698,8 @@ func childFields_TicketingAlertConfiguration(ctx context.Context, ec *executionC
 		return fieldContext_TicketingAlertConfiguration_organization(ctx, ec, field)
 	case "integration":
 		return fieldContext_TicketingAlertConfiguration_integration(ctx, ec, field)
+	case "rules":
+		return fieldContext_TicketingAlertConfiguration_rules(ctx, ec, field)
 	case "autotask":
 		return fieldContext_TicketingAlertConfiguration_autotask(ctx, ec, field)
 	case "connectWise":
@@ -16962,6 +17986,8 @@ func childFields_TicketingIntegration(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingIntegration_lastError(ctx, ec, field)
 	case "lastErrorAt":
 		return fieldContext_TicketingIntegration_lastErrorAt(ctx, ec, field)
+	case "rules":
+		return fieldContext_TicketingIntegration_rules(ctx, ec, field)
 	case "webhookActive":
 		return fieldContext_TicketingIntegration_webhookActive(ctx, ec, field)
 	}
@@ -17134,6 +18160,14 @@ func childFields_UpdateDevicePayload(ctx context.Context, ec *executionContext, 
 		return fieldContext_UpdateDevicePayload_device(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateDevicePayload", field.Name)
+}
+
+func childFields_UpdateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "maintenanceWindow":
+		return fieldContext_UpdateMaintenanceWindowPayload_maintenanceWindow(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateMaintenanceWindowPayload", field.Name)
 }
 
 func childFields_UpdateOrganizationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17500,6 +18534,44 @@ func field_Alert_occurrences_args(ctx context.Context, ec *executionContext, raw
 	return args, nil
 }
 
+func field_Alert_ticketLinks_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
 func field_Alert_tickets_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -17754,6 +18826,20 @@ func field_Mutation_createDevice_args(ctx context.Context, ec *executionContext,
 	return args, nil
 }
 
+func field_Mutation_createMaintenanceWindow_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CreateMaintenanceWindowInput, error) {
+			return unmarshalNCreateMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateMaintenanceWindowInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_createOrganization_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -17830,6 +18916,20 @@ func field_Mutation_deleteDevice_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.DeleteDeviceInput, error) {
 			return unmarshalNDeleteDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deleteMaintenanceWindow_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DeleteMaintenanceWindowInput, error) {
+			return unmarshalNDeleteMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteMaintenanceWindowInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -18104,6 +19204,20 @@ func field_Mutation_revokeApiKey_args(ctx context.Context, ec *executionContext,
 	return args, nil
 }
 
+func field_Mutation_setTicketRules_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SetTicketRulesInput, error) {
+			return unmarshalNSetTicketRulesInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketRulesInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_setTicketingBillingMappings_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -18250,6 +19364,20 @@ func field_Mutation_updateDevice_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.UpdateDeviceInput, error) {
 			return unmarshalNUpdateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_updateMaintenanceWindow_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UpdateMaintenanceWindowInput, error) {
+			return unmarshalNUpdateMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateMaintenanceWindowInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -18900,6 +20028,58 @@ func field_Query_jobs_args(ctx context.Context, ec *executionContext, rawArgs ma
 	return args, nil
 }
 
+func field_Query_maintenanceWindow_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func field_Query_maintenanceWindows_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
 func field_Query_node_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -18993,6 +20173,20 @@ func field_Query_organizations_args(ctx context.Context, ec *executionContext, r
 		return nil, err
 	}
 	args["last"] = arg5
+	return args, nil
+}
+
+func field_Query_previewTicket_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.PreviewTicketInput, error) {
+			return unmarshalNPreviewTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPreviewTicketInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -19101,6 +20295,52 @@ func field_Query_systemLogEvents_args(ctx context.Context, ec *executionContext,
 		return nil, err
 	}
 	args["last"] = arg5
+	return args, nil
+}
+
+func field_Query_ticketDeliveries_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.TicketDeliveryFilter, error) {
+			return unmarshalOTicketDeliveryFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketDeliveryFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -19700,7 +20940,7 @@ func field_Query_users_args(ctx context.Context, ec *executionContext, rawArgs m
 	return args, nil
 }
 
-func field_Ticket_deliveries_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+func field_Ticket_alerts_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
@@ -19735,6 +20975,52 @@ func field_Ticket_deliveries_args(ctx context.Context, ec *executionContext, raw
 		return nil, err
 	}
 	args["last"] = arg3
+	return args, nil
+}
+
+func field_Ticket_deliveries_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.TicketDeliveryFilter, error) {
+			return unmarshalOTicketDeliveryFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketDeliveryFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -21654,6 +22940,73 @@ func fieldContext_Alert_tickets(ctx context.Context, ec *executionContext, field
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Alert_tickets_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Alert_ticketLinks(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Alert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Alert_ticketLinks(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Alert().TicketLinks(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_ticket")
+				if err != nil {
+					var zeroVal *ent.TicketAlertConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketAlertConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketAlertConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketAlertConnection) graphql.Marshaler {
+			return marshalNTicketAlertConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Alert_ticketLinks(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Alert",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketAlertConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Alert_ticketLinks_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -24091,6 +25444,38 @@ func fieldContext_CreateDevicePayload_device(_ context.Context, ec *executionCon
 	return fc, nil
 }
 
+func _CreateMaintenanceWindowPayload_maintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateMaintenanceWindowPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateMaintenanceWindowPayload_maintenanceWindow(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaintenanceWindow, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
+			return marshalNMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateMaintenanceWindowPayload_maintenanceWindow(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateMaintenanceWindowPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MaintenanceWindow(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _CreateOrganizationPayload_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateOrganizationPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -24369,6 +25754,29 @@ func _DeleteDevicePayload_deletedId(ctx context.Context, ec *executionContext, f
 }
 func fieldContext_DeleteDevicePayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeleteDevicePayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeleteMaintenanceWindowPayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeleteMaintenanceWindowPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteMaintenanceWindowPayload_deletedId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteMaintenanceWindowPayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteMaintenanceWindowPayload", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func _DeleteOrganizationPayload_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeleteOrganizationPayload) (ret graphql.Marshaler) {
@@ -33426,6 +34834,274 @@ func fieldContext_Mutation_restoreOrganization(ctx context.Context, ec *executio
 	return fc, nil
 }
 
+func _Mutation_setTicketRules(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_setTicketRules(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetTicketRules(ctx, fc.Args["input"].(model.SetTicketRulesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_alertconfiguration")
+				if err != nil {
+					var zeroVal *model.SetTicketRulesPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.SetTicketRulesPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.SetTicketRulesPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SetTicketRulesPayload) graphql.Marshaler {
+			return marshalNSetTicketRulesPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketRulesPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_setTicketRules(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SetTicketRulesPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_setTicketRules_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createMaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createMaintenanceWindow(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateMaintenanceWindow(ctx, fc.Args["input"].(model.CreateMaintenanceWindowInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.add_maintenancewindow")
+				if err != nil {
+					var zeroVal *model.CreateMaintenanceWindowPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.CreateMaintenanceWindowPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CreateMaintenanceWindowPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateMaintenanceWindowPayload) graphql.Marshaler {
+			return marshalNCreateMaintenanceWindowPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateMaintenanceWindowPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createMaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CreateMaintenanceWindowPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createMaintenanceWindow_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_updateMaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_updateMaintenanceWindow(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateMaintenanceWindow(ctx, fc.Args["input"].(model.UpdateMaintenanceWindowInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.change_maintenancewindow")
+				if err != nil {
+					var zeroVal *model.UpdateMaintenanceWindowPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.UpdateMaintenanceWindowPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UpdateMaintenanceWindowPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateMaintenanceWindowPayload) graphql.Marshaler {
+			return marshalNUpdateMaintenanceWindowPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateMaintenanceWindowPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_updateMaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UpdateMaintenanceWindowPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_updateMaintenanceWindow_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deleteMaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteMaintenanceWindow(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteMaintenanceWindow(ctx, fc.Args["input"].(model.DeleteMaintenanceWindowInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.delete_maintenancewindow")
+				if err != nil {
+					var zeroVal *model.DeleteMaintenanceWindowPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.DeleteMaintenanceWindowPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.DeleteMaintenanceWindowPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.DeleteMaintenanceWindowPayload) graphql.Marshaler {
+			return marshalNDeleteMaintenanceWindowPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteMaintenanceWindowPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteMaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeleteMaintenanceWindowPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deleteMaintenanceWindow_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_connectSyncro(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -37230,6 +38906,274 @@ func fieldContext_Query_organizations(ctx context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _Query_ticketDeliveries(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_ticketDeliveries(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TicketDeliveries(ctx, fc.Args["filter"].(*model.TicketDeliveryFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_ticket")
+				if err != nil {
+					var zeroVal *ent.TicketDeliveryConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketDeliveryConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketDeliveryConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketDeliveryConnection) graphql.Marshaler {
+			return marshalNTicketDeliveryConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketDeliveryConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_ticketDeliveries(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketDeliveryConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_ticketDeliveries_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_previewTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_previewTicket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().PreviewTicket(ctx, fc.Args["input"].(model.PreviewTicketInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_alertconfiguration")
+				if err != nil {
+					var zeroVal *model.TicketPreview
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.TicketPreview
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.TicketPreview
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketPreview) graphql.Marshaler {
+			return marshalNTicketPreview2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketPreview(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_previewTicket(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketPreview(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_previewTicket_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_maintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_maintenanceWindow(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().MaintenanceWindow(ctx, fc.Args["id"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_maintenancewindow")
+				if err != nil {
+					var zeroVal *ent.MaintenanceWindow
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.MaintenanceWindow
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.MaintenanceWindow
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
+			return marshalNMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_maintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MaintenanceWindow(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_maintenanceWindow_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_maintenanceWindows(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_maintenanceWindows(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().MaintenanceWindows(ctx, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_maintenancewindow")
+				if err != nil {
+					var zeroVal *ent.MaintenanceWindowConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.MaintenanceWindowConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.MaintenanceWindowConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.MaintenanceWindowConnection) graphql.Marshaler {
+			return marshalNMaintenanceWindowConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_maintenanceWindows(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MaintenanceWindowConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_maintenanceWindows_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Query_ticketingIntegrations(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -38848,6 +40792,70 @@ func _SessionTokens_refreshTokenExpiresAt(ctx context.Context, ec *executionCont
 }
 func fieldContext_SessionTokens_refreshTokenExpiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SessionTokens", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _SetTicketRulesPayload_integration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SetTicketRulesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SetTicketRulesPayload_integration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingIntegration) graphql.Marshaler {
+			return marshalNTicketingIntegration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingIntegration(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SetTicketRulesPayload_integration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetTicketRulesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SetTicketRulesPayload_configuration(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SetTicketRulesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SetTicketRulesPayload_configuration(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Configuration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketingAlertConfiguration) graphql.Marshaler {
+			return marshalOTicketingAlertConfiguration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SetTicketRulesPayload_configuration(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetTicketRulesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketingAlertConfiguration(ctx, ec, field)
+		},
+	}
+	return fc, nil
 }
 
 func _SetTicketingBillingMappingsPayload_mappings(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SetTicketingBillingMappingsPayload) (ret graphql.Marshaler) {
@@ -40526,6 +42534,73 @@ func fieldContext_Ticket_alert(_ context.Context, ec *executionContext, field gr
 	return fc, nil
 }
 
+func _Ticket_alerts(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Ticket_alerts(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Ticket().Alerts(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "ticketing.view_ticket")
+				if err != nil {
+					var zeroVal *ent.TicketAlertConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.TicketAlertConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.TicketAlertConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.TicketAlertConnection) graphql.Marshaler {
+			return marshalNTicketAlertConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Ticket_alerts(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Ticket",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketAlertConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Ticket_alerts_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Ticket_deliveries(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -40536,7 +42611,7 @@ func _Ticket_deliveries(ctx context.Context, ec *executionContext, field graphql
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Ticket().Deliveries(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+			return ec.Resolvers.Ticket().Deliveries(ctx, obj, fc.Args["filter"].(*model.TicketDeliveryFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -40682,6 +42757,29 @@ func _TicketAlert_notedAt(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_TicketAlert_notedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketAlert_endedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketAlert) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketAlert_endedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketAlert_endedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketAlert", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -41685,6 +43783,484 @@ func fieldContext_TicketEdge_cursor(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("TicketEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _TicketPreview_outcome(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_outcome(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Outcome, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.TicketOutcome) graphql.Marshaler {
+			return marshalNTicketOutcome2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketOutcome(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketPreview_outcome(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type TicketOutcome does not have child fields"))
+}
+
+func _TicketPreview_reasons(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_reasons(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reasons, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return marshalNString2ᚕstringᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketPreview_reasons(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketPreview_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_ticket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ticket, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Ticket) graphql.Marshaler {
+			return marshalOTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketPreview_ticket(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketPreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Ticket(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketPreview_storm(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_storm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Storm, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketPreview_storm(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketPreview_notBefore(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_notBefore(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketPreview_notBefore(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketPreview_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_externalCompanyId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalCompanyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketPreview_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketPreview_externalCompanyName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_externalCompanyName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalCompanyName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketPreview_externalCompanyName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketPreview_title(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_title(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Title, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketPreview_title(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketPreview_body(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_body(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Body, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketPreview_body(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketPreview_dueAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_dueAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DueAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketPreview_dueAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketPreview", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _TicketPreview_rules(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketPreview_rules(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rules, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketRules) graphql.Marshaler {
+			return marshalNTicketRules2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRules(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketPreview_rules(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketPreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketRules(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketRules_recovery(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_recovery(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Recovery, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketRecovery) graphql.Marshaler {
+			return marshalOTicketRecovery2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRecovery(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_recovery(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type TicketRecovery does not have child fields"))
+}
+
+func _TicketRules_grouping(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_grouping(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Grouping, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketGrouping) graphql.Marshaler {
+			return marshalOTicketGrouping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketGrouping(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_grouping(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type TicketGrouping does not have child fields"))
+}
+
+func _TicketRules_reopenDays(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_reopenDays(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReopenDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_reopenDays(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketRules_settleMinutes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_settleMinutes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SettleMinutes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_settleMinutes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketRules_flapCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_flapCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FlapCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_flapCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketRules_flapMinutes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_flapMinutes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FlapMinutes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_flapMinutes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _TicketRules_publicNotes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_publicNotes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PublicNotes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return marshalOBoolean2ᚖbool(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_publicNotes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func _TicketRules_titleTemplate(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_titleTemplate(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TitleTemplate, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_titleTemplate(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _TicketRules_bodyTemplate(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketRules) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketRules_bodyTemplate(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BodyTemplate, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_TicketRules_bodyTemplate(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketRules", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _TicketingAgreement_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.TicketingAgreement) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -42350,6 +44926,38 @@ func fieldContext_TicketingAlertConfiguration_integration(_ context.Context, ec 
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_TicketingIntegration(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _TicketingAlertConfiguration_rules(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingAlertConfiguration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingAlertConfiguration_rules(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TicketingAlertConfiguration().Rules(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketRules) graphql.Marshaler {
+			return marshalNTicketRules2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRules(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingAlertConfiguration_rules(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingAlertConfiguration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketRules(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -44825,6 +47433,38 @@ func fieldContext_TicketingIntegration_lastErrorAt(_ context.Context, ec *execut
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func _TicketingIntegration_rules(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TicketingIntegration_rules(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TicketingIntegration().Rules(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TicketRules) graphql.Marshaler {
+			return marshalNTicketRules2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRules(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TicketingIntegration_rules(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TicketingIntegration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TicketRules(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _TicketingIntegration_webhookActive(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -46150,6 +48790,38 @@ func fieldContext_UpdateDevicePayload_device(_ context.Context, ec *executionCon
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UpdateMaintenanceWindowPayload_maintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateMaintenanceWindowPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UpdateMaintenanceWindowPayload_maintenanceWindow(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaintenanceWindow, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
+			return marshalNMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UpdateMaintenanceWindowPayload_maintenanceWindow(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateMaintenanceWindowPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MaintenanceWindow(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -48990,6 +51662,50 @@ func unmarshalInputCreateDeviceInput(ctx context.Context, ec *executionContext, 
 	return it, nil
 }
 
+func unmarshalInputCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, obj any) (model.CreateMaintenanceWindowInput, error) {
+	var it model.CreateMaintenanceWindowInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "startsAt", "endsAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "startsAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startsAt"))
+			data, err := unmarshalNTime2timeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.StartsAt = data
+		case "endsAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endsAt"))
+			data, err := unmarshalNTime2timeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.EndsAt = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCreateOrganizationInput(ctx context.Context, ec *executionContext, obj any) (model.CreateOrganizationInput, error) {
 	var it model.CreateOrganizationInput
 	if obj == nil {
@@ -49216,6 +51932,36 @@ func unmarshalInputDeleteAdministratorInput(ctx context.Context, ec *executionCo
 
 func unmarshalInputDeleteDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteDeviceInput, error) {
 	var it model.DeleteDeviceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputDeleteMaintenanceWindowInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteMaintenanceWindowInput, error) {
+	var it model.DeleteMaintenanceWindowInput
 	if obj == nil {
 		return it, nil
 	}
@@ -49719,6 +52465,92 @@ func unmarshalInputOrganizationOrder(ctx context.Context, ec *executionContext, 
 	return it, nil
 }
 
+func unmarshalInputPreviewTicketInput(ctx context.Context, ec *executionContext, obj any) (model.PreviewTicketInput, error) {
+	var it model.PreviewTicketInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "alertId", "alertType", "organizationId", "title", "description", "severity", "deviceId", "userId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "alertId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertID = data
+		case "alertType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertType"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertType = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "title":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Title = data
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = data
+		case "severity":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("severity"))
+			data, err := unmarshalOAlertSeverity2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋalertᚐSeverity(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Severity = data
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		case "userId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputRaiseAlertInput(ctx context.Context, ec *executionContext, obj any) (model.RaiseAlertInput, error) {
 	var it model.RaiseAlertInput
 	if obj == nil {
@@ -50164,6 +52996,64 @@ func unmarshalInputRoleOrder(ctx context.Context, ec *executionContext, obj any)
 	return it, nil
 }
 
+func unmarshalInputSetTicketRulesInput(ctx context.Context, ec *executionContext, obj any) (model.SetTicketRulesInput, error) {
+	var it model.SetTicketRulesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integrationId", "alertType", "organizationId", "rules", "storm"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integrationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integrationId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IntegrationID = data
+		case "alertType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertType"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertType = data
+		case "organizationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("organizationId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OrganizationID = data
+		case "rules":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rules"))
+			data, err := unmarshalNTicketRulesInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRulesInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Rules = data
+		case "storm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("storm"))
+			data, err := unmarshalOTicketStormInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketStormInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Storm = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputSetTicketingBillingMappingsInput(ctx context.Context, ec *executionContext, obj any) (model.SetTicketingBillingMappingsInput, error) {
 	var it model.SetTicketingBillingMappingsInput
 	if obj == nil {
@@ -50521,6 +53411,43 @@ func unmarshalInputSystemLogEventOrder(ctx context.Context, ec *executionContext
 	return it, nil
 }
 
+func unmarshalInputTicketDeliveryFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketDeliveryFilter, error) {
+	var it model.TicketDeliveryFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"state", "ticketId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "state":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("state"))
+			data, err := unmarshalOTicketDeliveryState2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketdeliveryᚐState(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.State = data
+		case "ticketId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticketId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.TicketID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputTicketFilter(ctx context.Context, ec *executionContext, obj any) (model.TicketFilter, error) {
 	var it model.TicketFilter
 	if obj == nil {
@@ -50560,6 +53487,129 @@ func unmarshalInputTicketFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.AlertID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputTicketRulesInput(ctx context.Context, ec *executionContext, obj any) (model.TicketRulesInput, error) {
+	var it model.TicketRulesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"recovery", "grouping", "reopenDays", "settleMinutes", "flapCount", "flapMinutes", "publicNotes", "titleTemplate", "bodyTemplate"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "recovery":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recovery"))
+			data, err := unmarshalOTicketRecovery2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRecovery(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Recovery = data
+		case "grouping":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("grouping"))
+			data, err := unmarshalOTicketGrouping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketGrouping(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Grouping = data
+		case "reopenDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reopenDays"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ReopenDays = data
+		case "settleMinutes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("settleMinutes"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.SettleMinutes = data
+		case "flapCount":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("flapCount"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.FlapCount = data
+		case "flapMinutes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("flapMinutes"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.FlapMinutes = data
+		case "publicNotes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("publicNotes"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PublicNotes = data
+		case "titleTemplate":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("titleTemplate"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.TitleTemplate = data
+		case "bodyTemplate":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bodyTemplate"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.BodyTemplate = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputTicketStormInput(ctx context.Context, ec *executionContext, obj any) (model.TicketStormInput, error) {
+	var it model.TicketStormInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"threshold", "minutes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "threshold":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("threshold"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Threshold = data
+		case "minutes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("minutes"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Minutes = data
 		}
 	}
 	return it, nil
@@ -51142,6 +54192,57 @@ func unmarshalInputUpdateDeviceInput(ctx context.Context, ec *executionContext, 
 				return it, err
 			}
 			it.UserID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputUpdateMaintenanceWindowInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateMaintenanceWindowInput, error) {
+	var it model.UpdateMaintenanceWindowInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name", "startsAt", "endsAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "startsAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startsAt"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.StartsAt = data
+		case "endsAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endsAt"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.EndsAt = data
 		}
 	}
 	return it, nil
@@ -52893,6 +55994,44 @@ func _Alert(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "ticketLinks":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Alert_ticketLinks(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -54278,6 +57417,44 @@ func _CreateDevicePayload(ctx context.Context, ec *executionContext, sel ast.Sel
 	return out
 }
 
+var createMaintenanceWindowPayloadImplementors = []string{"CreateMaintenanceWindowPayload"}
+
+func _CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateMaintenanceWindowPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createMaintenanceWindowPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateMaintenanceWindowPayload")
+		case "maintenanceWindow":
+			out.Values[i] = _CreateMaintenanceWindowPayload_maintenanceWindow(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var createOrganizationPayloadImplementors = []string{"CreateOrganizationPayload"}
 
 func _CreateOrganizationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateOrganizationPayload) graphql.Marshaler {
@@ -54507,6 +57684,44 @@ func _DeleteDevicePayload(ctx context.Context, ec *executionContext, sel ast.Sel
 			out.Values[i] = graphql.MarshalString("DeleteDevicePayload")
 		case "deletedId":
 			out.Values[i] = _DeleteDevicePayload_deletedId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deleteMaintenanceWindowPayloadImplementors = []string{"DeleteMaintenanceWindowPayload"}
+
+func _DeleteMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.DeleteMaintenanceWindowPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteMaintenanceWindowPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteMaintenanceWindowPayload")
+		case "deletedId":
+			out.Values[i] = _DeleteMaintenanceWindowPayload_deletedId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -58284,6 +61499,34 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "setTicketRules":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_setTicketRules(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createMaintenanceWindow":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createMaintenanceWindow(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateMaintenanceWindow":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_updateMaintenanceWindow(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteMaintenanceWindow":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteMaintenanceWindow(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "connectSyncro":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_connectSyncro(ctx, ec, field)
@@ -59539,6 +62782,94 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "ticketDeliveries":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_ticketDeliveries(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "previewTicket":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_previewTicket(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "maintenanceWindow":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_maintenanceWindow(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "maintenanceWindows":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_maintenanceWindows(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "ticketingIntegrations":
 			field := field
 
@@ -60489,6 +63820,49 @@ func _SessionTokens(ctx context.Context, ec *executionContext, sel ast.Selection
 	return out
 }
 
+var setTicketRulesPayloadImplementors = []string{"SetTicketRulesPayload"}
+
+func _SetTicketRulesPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SetTicketRulesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setTicketRulesPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetTicketRulesPayload")
+		case "integration":
+			out.Values[i] = _SetTicketRulesPayload_integration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "configuration":
+			out.Values[i] = _SetTicketRulesPayload_configuration(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var setTicketingBillingMappingsPayloadImplementors = []string{"SetTicketingBillingMappingsPayload"}
 
 func _SetTicketingBillingMappingsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SetTicketingBillingMappingsPayload) graphql.Marshaler {
@@ -61354,6 +64728,44 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "alerts":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Ticket_alerts(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "deliveries":
 			field := field
 
@@ -61442,6 +64854,11 @@ func _TicketAlert(ctx context.Context, ec *executionContext, sel ast.SelectionSe
 			}
 		case "notedAt":
 			out.Values[i] = _TicketAlert_notedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endedAt":
+			out.Values[i] = _TicketAlert_endedAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -62027,6 +65444,172 @@ func _TicketEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var ticketPreviewImplementors = []string{"TicketPreview"}
+
+func _TicketPreview(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketPreview) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketPreviewImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketPreview")
+		case "outcome":
+			out.Values[i] = _TicketPreview_outcome(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reasons":
+			out.Values[i] = _TicketPreview_reasons(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "ticket":
+			out.Values[i] = _TicketPreview_ticket(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "storm":
+			out.Values[i] = _TicketPreview_storm(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "notBefore":
+			out.Values[i] = _TicketPreview_notBefore(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "externalCompanyId":
+			out.Values[i] = _TicketPreview_externalCompanyId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "externalCompanyName":
+			out.Values[i] = _TicketPreview_externalCompanyName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "title":
+			out.Values[i] = _TicketPreview_title(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "body":
+			out.Values[i] = _TicketPreview_body(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "dueAt":
+			out.Values[i] = _TicketPreview_dueAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "rules":
+			out.Values[i] = _TicketPreview_rules(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var ticketRulesImplementors = []string{"TicketRules"}
+
+func _TicketRules(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketRules) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, ticketRulesImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TicketRules")
+		case "recovery":
+			out.Values[i] = _TicketRules_recovery(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "grouping":
+			out.Values[i] = _TicketRules_grouping(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "reopenDays":
+			out.Values[i] = _TicketRules_reopenDays(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "settleMinutes":
+			out.Values[i] = _TicketRules_settleMinutes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "flapCount":
+			out.Values[i] = _TicketRules_flapCount(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "flapMinutes":
+			out.Values[i] = _TicketRules_flapMinutes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "publicNotes":
+			out.Values[i] = _TicketRules_publicNotes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "titleTemplate":
+			out.Values[i] = _TicketRules_titleTemplate(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "bodyTemplate":
+			out.Values[i] = _TicketRules_bodyTemplate(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var ticketingAgreementImplementors = []string{"TicketingAgreement"}
 
 func _TicketingAgreement(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.TicketingAgreement) graphql.Marshaler {
@@ -62362,6 +65945,44 @@ func _TicketingAlertConfiguration(ctx context.Context, ec *executionContext, sel
 					}
 				}()
 				res = _TicketingAlertConfiguration_integration(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "rules":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingAlertConfiguration_rules(ctx, ec, field, obj)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -63774,6 +67395,44 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "rules":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _TicketingIntegration_rules(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "webhookActive":
 			field := field
 
@@ -64562,6 +68221,44 @@ func _UpdateDevicePayload(ctx context.Context, ec *executionContext, sel ast.Sel
 			out.Values[i] = graphql.MarshalString("UpdateDevicePayload")
 		case "device":
 			out.Values[i] = _UpdateDevicePayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var updateMaintenanceWindowPayloadImplementors = []string{"UpdateMaintenanceWindowPayload"}
+
+func _UpdateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UpdateMaintenanceWindowPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateMaintenanceWindowPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateMaintenanceWindowPayload")
+		case "maintenanceWindow":
+			out.Values[i] = _UpdateMaintenanceWindowPayload_maintenanceWindow(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -66007,6 +69704,21 @@ func marshalNCreateDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 	return _CreateDevicePayload(ctx, ec, sel, v)
 }
 
+func unmarshalNCreateMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, v any) (model.CreateMaintenanceWindowInput, error) {
+	res, err := unmarshalInputCreateMaintenanceWindowInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNCreateMaintenanceWindowPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateMaintenanceWindowPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _CreateMaintenanceWindowPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNCreateOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.CreateOrganizationInput, error) {
 	res, err := unmarshalInputCreateOrganizationInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -66105,6 +69817,21 @@ func marshalNDeleteDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 		return graphql.Null
 	}
 	return _DeleteDevicePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeleteMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteMaintenanceWindowInput(ctx context.Context, ec *executionContext, v any) (model.DeleteMaintenanceWindowInput, error) {
+	res, err := unmarshalInputDeleteMaintenanceWindowInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeleteMaintenanceWindowPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteMaintenanceWindowPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeleteMaintenanceWindowPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNDeleteOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.DeleteOrganizationInput, error) {
@@ -66455,6 +70182,26 @@ func marshalNJobStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋjobᚐStatus
 	return v
 }
 
+func marshalNMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _MaintenanceWindow(ctx, ec, sel, v)
+}
+
+func marshalNMaintenanceWindowConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindowConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.MaintenanceWindowConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _MaintenanceWindowConnection(ctx, ec, sel, v)
+}
+
 func marshalNNode2ᚕgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐNoder(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []ent.Noder) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -66569,6 +70316,11 @@ func unmarshalNPermissionLevel2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 
 func marshalNPermissionLevel2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPermissionLevel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v model.PermissionLevel) graphql.Marshaler {
 	return v
+}
+
+func unmarshalNPreviewTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPreviewTicketInput(ctx context.Context, ec *executionContext, v any) (model.PreviewTicketInput, error) {
+	res, err := unmarshalInputPreviewTicketInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNProvider2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Provider) graphql.Marshaler {
@@ -66775,6 +70527,21 @@ func marshalNSessionTokens2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmod
 		return graphql.Null
 	}
 	return _SessionTokens(ctx, ec, sel, v)
+}
+
+func unmarshalNSetTicketRulesInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketRulesInput(ctx context.Context, ec *executionContext, v any) (model.SetTicketRulesInput, error) {
+	res, err := unmarshalInputSetTicketRulesInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSetTicketRulesPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketRulesPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SetTicketRulesPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _SetTicketRulesPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNSetTicketingBillingMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingBillingMappingsInput(ctx context.Context, ec *executionContext, v any) (model.SetTicketingBillingMappingsInput, error) {
@@ -66987,6 +70754,16 @@ func marshalNTicket2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicket(ctx c
 	return _Ticket(ctx, ec, sel, v)
 }
 
+func marshalNTicketAlertConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketAlertConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketAlertConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketAlertConnection(ctx, ec, sel, v)
+}
+
 func marshalNTicketConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketConnection) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -67025,6 +70802,41 @@ func unmarshalNTicketDeliveryState2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋ
 
 func marshalNTicketDeliveryState2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketdeliveryᚐState(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v ticketdelivery.State) graphql.Marshaler {
 	return v
+}
+
+func unmarshalNTicketOutcome2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketOutcome(ctx context.Context, ec *executionContext, v any) (model.TicketOutcome, error) {
+	var res model.TicketOutcome
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNTicketOutcome2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketOutcome(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v model.TicketOutcome) graphql.Marshaler {
+	return v
+}
+
+func marshalNTicketPreview2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketPreview(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketPreview) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketPreview(ctx, ec, sel, v)
+}
+
+func marshalNTicketRules2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRules(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketRules) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _TicketRules(ctx, ec, sel, v)
+}
+
+func unmarshalNTicketRulesInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRulesInput(ctx context.Context, ec *executionContext, v any) (*model.TicketRulesInput, error) {
+	res, err := unmarshalInputTicketRulesInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNTicketStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketᚐStatus(ctx context.Context, ec *executionContext, v any) (ticket.Status, error) {
@@ -67636,6 +71448,21 @@ func marshalNUpdateDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 		return graphql.Null
 	}
 	return _UpdateDevicePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNUpdateMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateMaintenanceWindowInput(ctx context.Context, ec *executionContext, v any) (model.UpdateMaintenanceWindowInput, error) {
+	res, err := unmarshalInputUpdateMaintenanceWindowInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUpdateMaintenanceWindowPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateMaintenanceWindowPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UpdateMaintenanceWindowPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNUpdateOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.UpdateOrganizationInput, error) {
@@ -69092,6 +72919,30 @@ func marshalOTicketDeliveryEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐ
 	return _TicketDeliveryEdge(ctx, ec, sel, v)
 }
 
+func unmarshalOTicketDeliveryFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketDeliveryFilter(ctx context.Context, ec *executionContext, v any) (*model.TicketDeliveryFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputTicketDeliveryFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOTicketDeliveryState2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketdeliveryᚐState(ctx context.Context, ec *executionContext, v any) (*ticketdelivery.State, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(ticketdelivery.State)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOTicketDeliveryState2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketdeliveryᚐState(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ticketdelivery.State) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func marshalOTicketEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.TicketEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -69120,6 +72971,38 @@ func unmarshalOTicketFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func unmarshalOTicketGrouping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketGrouping(ctx context.Context, ec *executionContext, v any) (*model.TicketGrouping, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.TicketGrouping)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOTicketGrouping2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketGrouping(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketGrouping) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func unmarshalOTicketRecovery2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRecovery(ctx context.Context, ec *executionContext, v any) (*model.TicketRecovery, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.TicketRecovery)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOTicketRecovery2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketRecovery(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.TicketRecovery) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func unmarshalOTicketStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticketᚐStatus(ctx context.Context, ec *executionContext, v any) (*ticket.Status, error) {
 	if v == nil {
 		return nil, nil
@@ -69134,6 +73017,14 @@ func marshalOTicketStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋticket
 		return graphql.Null
 	}
 	return v
+}
+
+func unmarshalOTicketStormInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐTicketStormInput(ctx context.Context, ec *executionContext, v any) (*model.TicketStormInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputTicketStormInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalOTicketingAlertConfiguration2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐTicketingAlertConfiguration(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.TicketingAlertConfiguration) graphql.Marshaler {

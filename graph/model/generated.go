@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/ticket"
+	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingusagerecord"
 )
 
@@ -335,6 +336,22 @@ type CreateDevicePayload struct {
 	Device *ent.Device `json:"device"`
 }
 
+// What createMaintenanceWindow takes.
+type CreateMaintenanceWindowInput struct {
+	// What is done in it; 1 to 255 bytes.
+	Name string `json:"name"`
+	// When it begins.
+	StartsAt time.Time `json:"startsAt"`
+	// When it ends; after its begin, by at most 31 days.
+	EndsAt time.Time `json:"endsAt"`
+}
+
+// What createMaintenanceWindow answers.
+type CreateMaintenanceWindowPayload struct {
+	// The maintenance window, as it is now.
+	MaintenanceWindow *ent.MaintenanceWindow `json:"maintenanceWindow"`
+}
+
 // What createOrganization takes.
 type CreateOrganizationInput struct {
 	// The customer's name, unique within the provider; 1 to 255 characters.
@@ -434,6 +451,18 @@ type DeleteDeviceInput struct {
 // What deleteDevice answers.
 type DeleteDevicePayload struct {
 	// The id of the deleted device.
+	DeletedID string `json:"deletedId"`
+}
+
+// What deleteMaintenanceWindow takes.
+type DeleteMaintenanceWindowInput struct {
+	// The window's id.
+	ID string `json:"id"`
+}
+
+// What deleteMaintenanceWindow answers.
+type DeleteMaintenanceWindowPayload struct {
+	// The id of the deleted window.
 	DeletedID string `json:"deletedId"`
 }
 
@@ -585,6 +614,28 @@ type Permission struct {
 	Description string `json:"description"`
 	// Whether it is held for the whole provider, or in an organization.
 	Level PermissionLevel `json:"level"`
+}
+
+// What previewTicket takes.
+type PreviewTicketInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+	// An alert that exists; absent for one that might, which the fields below describe.
+	AlertID *string `json:"alertId,omitempty"`
+	// The alert type: its key or its UUID.
+	AlertType *string `json:"alertType,omitempty"`
+	// The organization that it would be in; absent for that of the device or user.
+	OrganizationID *string `json:"organizationId,omitempty"`
+	// What is wrong, in one line.
+	Title *string `json:"title,omitempty"`
+	// What is wrong, at length.
+	Description *string `json:"description,omitempty"`
+	// How urgent it is; absent for MEDIUM.
+	Severity *alert.Severity `json:"severity,omitempty"`
+	// The device that it would be about.
+	DeviceID *string `json:"deviceId,omitempty"`
+	// The user that it would be about.
+	UserID *string `json:"userId,omitempty"`
 }
 
 // What raiseAlert takes.
@@ -747,6 +798,28 @@ type SessionTokens struct {
 	RefreshTokenExpiresAt time.Time `json:"refreshTokenExpiresAt"`
 }
 
+// What setTicketRules takes.
+type SetTicketRulesInput struct {
+	// The integration's id.
+	IntegrationID string `json:"integrationId"`
+	// The alert type, by its key or UUID; absent for the integration's own rules. It must be configured already.
+	AlertType *string `json:"alertType,omitempty"`
+	// The organization whose own configuration of the alert type is meant; absent for every organization.
+	OrganizationID *string `json:"organizationId,omitempty"`
+	// The rules; they replace those that the level had.
+	Rules *TicketRulesInput `json:"rules"`
+	// When an organization's alerts share one ticket; only with the integration's own rules; absent to leave it as it is.
+	Storm *TicketStormInput `json:"storm,omitempty"`
+}
+
+// What setTicketRules answers.
+type SetTicketRulesPayload struct {
+	// The integration, as it is now.
+	Integration *ent.TicketingIntegration `json:"integration"`
+	// The alert type's configuration; null for the integration's own rules.
+	Configuration *ent.TicketingAlertConfiguration `json:"configuration,omitempty"`
+}
+
 // What setTicketingBillingMappings takes.
 type SetTicketingBillingMappingsInput struct {
 	// The integration's id.
@@ -875,6 +948,14 @@ type SystemLogEventFilter struct {
 	ActorID *string `json:"actorId,omitempty"`
 }
 
+// Keeps the deliveries that match every field given.
+type TicketDeliveryFilter struct {
+	// In this state.
+	State *ticketdelivery.State `json:"state,omitempty"`
+	// Of this ticket.
+	TicketID *string `json:"ticketId,omitempty"`
+}
+
 // Keeps the tickets that match every field given.
 type TicketFilter struct {
 	// Whose status is this.
@@ -883,6 +964,84 @@ type TicketFilter struct {
 	IntegrationID *string `json:"integrationId,omitempty"`
 	// For this alert.
 	AlertID *string `json:"alertId,omitempty"`
+}
+
+// What would become of an alert now. Where no ticket would be made, it shows what one would look like.
+type TicketPreview struct {
+	// What would become of it.
+	Outcome TicketOutcome `json:"outcome"`
+	// Why, and what would hold the ticket.
+	Reasons []string `json:"reasons"`
+	// The ticket that is added to or reopened.
+	Ticket *ent.Ticket `json:"ticket,omitempty"`
+	// Whether that ticket stands for the many alerts of a storm.
+	Storm bool `json:"storm"`
+	// When it is sent at the earliest; null for at once.
+	NotBefore *time.Time `json:"notBefore,omitempty"`
+	// The vendor's company that it is for; null if the organization is mapped to none.
+	ExternalCompanyID *string `json:"externalCompanyId,omitempty"`
+	// That company's name.
+	ExternalCompanyName *string `json:"externalCompanyName,omitempty"`
+	// The title, cut to the vendor's length.
+	Title string `json:"title"`
+	// The text, cut to the vendor's length.
+	Body string `json:"body"`
+	// When it is due.
+	DueAt *time.Time `json:"dueAt,omitempty"`
+	// The rules that hold; every field is set.
+	Rules *TicketRules `json:"rules"`
+}
+
+// How tickets live. What is null is inherited: an organization's configuration of an alert type inherits from the provider's, that one from the integration, and the integration from what the service does by itself.
+type TicketRules struct {
+	// What becomes of a ticket whose alerts are over; by itself CLOSE_UNLESS_STARTED.
+	Recovery *TicketRecovery `json:"recovery,omitempty"`
+	// What shares one ticket; by itself ALERT.
+	Grouping *TicketGrouping `json:"grouping,omitempty"`
+	// For how many days after its end a ticket is reopened rather than another one made; by itself 7; 0 always makes another.
+	ReopenDays *int `json:"reopenDays,omitempty"`
+	// How many minutes an alert lasts before it becomes a ticket; by itself 0.
+	SettleMinutes *int `json:"settleMinutes,omitempty"`
+	// How many incidents of one condition within flapMinutes make it flapping: its ticket then stays open until that long has passed in peace; by itself 5; 0 is never.
+	FlapCount *int `json:"flapCount,omitempty"`
+	// Over how many minutes incidents are counted; by itself 30.
+	FlapMinutes *int `json:"flapMinutes,omitempty"`
+	// Whether the customer may read what is written into the ticket; by itself not.
+	PublicNotes *bool `json:"publicNotes,omitempty"`
+	// The ticket's title, with placeholders such as {{alert.title}}.
+	TitleTemplate *string `json:"titleTemplate,omitempty"`
+	// The ticket's text, with placeholders such as {{device.name}}. A line whose placeholders are all empty is left out.
+	BodyTemplate *string `json:"bodyTemplate,omitempty"`
+}
+
+// How tickets live; null inherits.
+type TicketRulesInput struct {
+	// What becomes of a ticket whose alerts are over.
+	Recovery *TicketRecovery `json:"recovery,omitempty"`
+	// What shares one ticket.
+	Grouping *TicketGrouping `json:"grouping,omitempty"`
+	// For how many days after its end a ticket is reopened; 0 to 365, 0 always makes another.
+	ReopenDays *int `json:"reopenDays,omitempty"`
+	// How many minutes an alert lasts before it becomes a ticket; 0 to 1440.
+	SettleMinutes *int `json:"settleMinutes,omitempty"`
+	// How many incidents of one condition within flapMinutes make it flapping; 2 to 100, or 0 for never.
+	FlapCount *int `json:"flapCount,omitempty"`
+	// Over how many minutes incidents are counted; 1 to 1440.
+	FlapMinutes *int `json:"flapMinutes,omitempty"`
+	// Whether the customer may read what is written into the ticket.
+	PublicNotes *bool `json:"publicNotes,omitempty"`
+	// The ticket's title, at most 500 bytes, with placeholders: alert.title, alert.description, alert.severity, alert.type, alert.id, alert.reference, alert.firstOccurredAt, alert.occurrences, organization.name, device.name, device.serialNumber, device.platform, device.user, user.name, user.login, user.email and url, each between {{ and }}.
+	TitleTemplate *string `json:"titleTemplate,omitempty"`
+	// The ticket's text, at most 8000 bytes, with the same placeholders. A line whose placeholders are all empty is left out.
+	BodyTemplate *string `json:"bodyTemplate,omitempty"`
+}
+
+// When an organization's alerts share one ticket.
+type TicketStormInput struct {
+	// Once so many tickets were opened; 0 to 1000, 0 for never.
+	Threshold int `json:"threshold"`
+	// Within so many minutes; 1 to 1440.
+	Minutes int `json:"minutes"`
 }
 
 // What a company is billed by: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
@@ -1207,6 +1366,24 @@ type UpdateDeviceInput struct {
 type UpdateDevicePayload struct {
 	// The device, as it is now.
 	Device *ent.Device `json:"device"`
+}
+
+// What updateMaintenanceWindow takes.
+type UpdateMaintenanceWindowInput struct {
+	// The window's id.
+	ID string `json:"id"`
+	// What is done in it; 1 to 255 bytes.
+	Name *string `json:"name,omitempty"`
+	// When it begins.
+	StartsAt *time.Time `json:"startsAt,omitempty"`
+	// When it ends; after its begin, by at most 31 days.
+	EndsAt *time.Time `json:"endsAt,omitempty"`
+}
+
+// What updateMaintenanceWindow answers.
+type UpdateMaintenanceWindowPayload struct {
+	// The maintenance window, as it is now.
+	MaintenanceWindow *ent.MaintenanceWindow `json:"maintenanceWindow"`
 }
 
 // What updateOrganization takes.
@@ -1584,6 +1761,195 @@ func (e *PermissionLevel) UnmarshalJSON(b []byte) error {
 }
 
 func (e PermissionLevel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What shares one ticket.
+type TicketGrouping string
+
+const (
+	// A condition, however often it comes back.
+	TicketGroupingAlert TicketGrouping = "ALERT"
+	// All alerts of a device; an alert without one is on its own.
+	TicketGroupingDevice TicketGrouping = "DEVICE"
+	// All alerts of a user; an alert without one is on its own.
+	TicketGroupingUser TicketGrouping = "USER"
+	// All alerts of the organization.
+	TicketGroupingOrganization TicketGrouping = "ORGANIZATION"
+)
+
+var AllTicketGrouping = []TicketGrouping{
+	TicketGroupingAlert,
+	TicketGroupingDevice,
+	TicketGroupingUser,
+	TicketGroupingOrganization,
+}
+
+func (e TicketGrouping) IsValid() bool {
+	switch e {
+	case TicketGroupingAlert, TicketGroupingDevice, TicketGroupingUser, TicketGroupingOrganization:
+		return true
+	}
+	return false
+}
+
+func (e TicketGrouping) String() string {
+	return string(e)
+}
+
+func (e *TicketGrouping) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TicketGrouping(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TicketGrouping", str)
+	}
+	return nil
+}
+
+func (e TicketGrouping) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TicketGrouping) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TicketGrouping) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What would become of an alert.
+type TicketOutcome string
+
+const (
+	// No ticket.
+	TicketOutcomeNone TicketOutcome = "NONE"
+	// A ticket is made.
+	TicketOutcomeCreate TicketOutcome = "CREATE"
+	// A ticket that is open is added to.
+	TicketOutcomeJoin TicketOutcome = "JOIN"
+	// A closed ticket is put back to work.
+	TicketOutcomeReopen TicketOutcome = "REOPEN"
+)
+
+var AllTicketOutcome = []TicketOutcome{
+	TicketOutcomeNone,
+	TicketOutcomeCreate,
+	TicketOutcomeJoin,
+	TicketOutcomeReopen,
+}
+
+func (e TicketOutcome) IsValid() bool {
+	switch e {
+	case TicketOutcomeNone, TicketOutcomeCreate, TicketOutcomeJoin, TicketOutcomeReopen:
+		return true
+	}
+	return false
+}
+
+func (e TicketOutcome) String() string {
+	return string(e)
+}
+
+func (e *TicketOutcome) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TicketOutcome(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TicketOutcome", str)
+	}
+	return nil
+}
+
+func (e TicketOutcome) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TicketOutcome) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TicketOutcome) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What becomes of a ticket whose alerts are over.
+type TicketRecovery string
+
+const (
+	// It is closed.
+	TicketRecoveryClose TicketRecovery = "CLOSE"
+	// It is closed, unless a technician has started work on it: then a note is added.
+	TicketRecoveryCloseUnlessStarted TicketRecovery = "CLOSE_UNLESS_STARTED"
+	// A note is added, and nothing else.
+	TicketRecoveryNote TicketRecovery = "NOTE"
+)
+
+var AllTicketRecovery = []TicketRecovery{
+	TicketRecoveryClose,
+	TicketRecoveryCloseUnlessStarted,
+	TicketRecoveryNote,
+}
+
+func (e TicketRecovery) IsValid() bool {
+	switch e {
+	case TicketRecoveryClose, TicketRecoveryCloseUnlessStarted, TicketRecoveryNote:
+		return true
+	}
+	return false
+}
+
+func (e TicketRecovery) String() string {
+	return string(e)
+}
+
+func (e *TicketRecovery) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TicketRecovery(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TicketRecovery", str)
+	}
+	return nil
+}
+
+func (e TicketRecovery) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TicketRecovery) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TicketRecovery) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

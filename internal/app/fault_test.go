@@ -46,6 +46,8 @@ func (s *server) ticketed(t *testing.T, key, organization, deskURL string) {
 	id := connected.ConnectSyncro.Integration.ID
 	s.must(t, key, "", `mutation($in: SetTicketingCompanyMappingsInput!) { setTicketingCompanyMappings(input: $in) { mappings { id } } }`,
 		map[string]any{"in": map[string]any{"integrationId": id, "mappings": []any{map[string]any{"organizationId": organization, "externalCompanyId": "1"}}}}, nil)
+	s.must(t, key, "", `mutation($in: SetTicketRulesInput!) { setTicketRules(input: $in) { integration { stormThreshold rules { recovery } } } }`,
+		map[string]any{"in": map[string]any{"integrationId": id, "rules": map[string]any{}, "storm": map[string]any{"threshold": 0, "minutes": 10}}}, nil)
 	s.must(t, key, "", `mutation($in: UpdateSyncroAlertConfigurationInput!) { updateSyncroAlertConfiguration(input: $in) { configuration { id } } }`,
 		map[string]any{"in": map[string]any{"integrationId": id, "alertType": "CUSTOM", "shouldCreateTickets": true, "problemType": "Other"}}, nil)
 }

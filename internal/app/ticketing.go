@@ -29,6 +29,7 @@ func (a *App) openTicketing(context.Context) error {
 	}
 	settings := ticket.DefaultConfig()
 	settings.TwoWay.PublicURL = c.PublicURL
+	settings.ConsoleURL = c.Console()
 	limiter, err := limit.New(limit.Config{
 		DB: a.DB, Policies: limit.DefaultPolicies(), Clock: limit.DatabaseClock(a.DB), Logger: c.Logger,
 	})

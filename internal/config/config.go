@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -48,6 +49,7 @@ type Config struct {
 	GraphQLMaxAliases    int  `name:"graphql-max-aliases" group:"GraphQL" env:"BAILIWICK_GRAPHQL_MAX_ALIASES" default:"30" placeholder:"N" help:"Most aliases in a document."`
 	GraphQLMaxTokens     int  `name:"graphql-max-tokens" group:"GraphQL" env:"BAILIWICK_GRAPHQL_MAX_TOKENS" default:"2000" placeholder:"N" help:"Most tokens in a document."`
 
+	ConsoleURL       string        `name:"console-url" group:"Jobs" env:"BAILIWICK_CONSOLE_URL" placeholder:"URL" help:"Where technicians see alerts: a ticket links to this followed by /alerts/ and the alert's id. Default: the public URL."`
 	JobPollInterval  time.Duration `name:"job-poll-interval" group:"Jobs" env:"BAILIWICK_JOB_POLL_INTERVAL" default:"1s" placeholder:"DURATION" help:"How often the job queue is looked at when no notification arrives."`
 	JobWorkers       int           `name:"job-workers" group:"Jobs" env:"BAILIWICK_JOB_WORKERS" default:"20" placeholder:"N" help:"Most jobs that one process works on at a time."`
 	UsageWriteAt     time.Duration `name:"usage-write-at" group:"Jobs" env:"BAILIWICK_USAGE_WRITE_AT" default:"1h" placeholder:"DURATION" help:"How long after midnight, in UTC, the usage of the day before is written to the ticketing systems."`
@@ -76,6 +78,14 @@ func (c Config) URL() string {
 		return "http://" + c.Addr
 	}
 	return c.PublicURL
+}
+
+// Console is where technicians see alerts, without a trailing slash.
+func (c Config) Console() string {
+	if c.ConsoleURL == "" {
+		return c.URL()
+	}
+	return strings.TrimRight(c.ConsoleURL, "/")
 }
 
 // Introspection says whether introspection queries are answered.

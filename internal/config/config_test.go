@@ -164,6 +164,8 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		"address":           {func(c *config.Config) { c.Addr = "8080" }, "--addr (BAILIWICK_ADDR)"},
 		"data directory":    {func(c *config.Config) { c.DataDir = "" }, "--data-dir"},
 		"public path":       {func(c *config.Config) { c.PublicURL = "https://a.example/x" }, "--public-url"},
+		"console query":     {func(c *config.Config) { c.ConsoleURL = "https://a.example/?x" }, "--console-url"},
+		"console scheme":    {func(c *config.Config) { c.ConsoleURL = "javascript:x" }, "--console-url"},
 		"public scheme":     {func(c *config.Config) { c.PublicURL = "ftp://a.example" }, "--public-url"},
 		"all proxies":       {func(c *config.Config) { c.TrustedProxies = prefixes("0.0.0.0/0") }, "--trusted-proxies"},
 		"cors":              {func(c *config.Config) { c.CORSOrigins = []string{"*"} }, "--cors-origins"},

@@ -43,6 +43,9 @@ func (c Config) Validate() error {
 		"must lie between 10ms and 1m")
 	v.between("JobWorkers", c.JobWorkers, 1, 10_000)
 	v.check("UsageWriteAt", c.UsageWriteAt >= 0 && c.UsageWriteAt < 24*time.Hour, "must lie within a day: 0s to 23h59m")
+	console, err := url.Parse(c.Console())
+	v.check("ConsoleURL", err == nil && isHTTP(console) && console.RawQuery == "" && console.Fragment == "" && console.User == nil,
+		"must be an http or https URL without a query, such as https://console.example.com")
 	v.check("PSAAllowLoopback", !c.PSAAllowLoopback || c.Development, "is for development only")
 
 	code := c.AutotaskIntegrationCode.Reveal()

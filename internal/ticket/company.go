@@ -142,17 +142,17 @@ func (s *Service) known(ctx context.Context, i *ent.TicketingIntegration, vendor
 }
 
 // companyOf is the vendor's company that an organization's tickets are for: the
-// one it is mapped to, or else the integration's catch-all; "" if there is
-// neither, and its tickets wait.
-func (s *Service) companyOf(ctx context.Context, i *ent.TicketingIntegration, organization string) (string, error) {
+// one that it is mapped to, or else the integration's catch-all. The id is "" if
+// there is neither, and its tickets wait.
+func (s *Service) companyOf(ctx context.Context, i *ent.TicketingIntegration, organization string) (id, name string, err error) {
 	mapped, err := s.client.TicketingCompanyMapping.Query().Where(mappingOf(i.ID, organization)...).Only(ctx)
 	if ent.IsNotFound(err) {
-		return i.CatchAllCompanyID, nil
+		return i.CatchAllCompanyID, i.CatchAllCompanyName, nil
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return mapped.ExternalCompanyID, nil
+	return mapped.ExternalCompanyID, mapped.ExternalCompanyName, nil
 }
 
 // Unmapped selects the organizations in reach that an integration has no

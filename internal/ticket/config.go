@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// Config sets the pace of delivery.
+// Config sets the pace of delivery, and where its tickets lead.
 type Config struct {
+	// ConsoleURL is where technicians see alerts, without a trailing slash: a
+	// ticket links to ConsoleURL/alerts/ID. Empty for no link.
+	ConsoleURL string
+
 	// Lease is how long a worker may hold a ticket without a sign of life. It
 	// exceeds CallTimeout, so that no call is under way when it expires.
 	Lease time.Duration

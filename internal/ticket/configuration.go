@@ -3,10 +3,7 @@ package ticket
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
-
-	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
@@ -252,21 +249,6 @@ func ofOrganization(id string) predicate.TicketingAlertConfiguration {
 		return ticketingalertconfiguration.OrganizationIDIsNil()
 	}
 	return ticketingalertconfiguration.Or(ticketingalertconfiguration.OrganizationIDIsNil(), ticketingalertconfiguration.OrganizationID(id))
-}
-
-// applying are the configurations of an alert type that count in an
-// organization, at most one for each integration: the organization's own, or
-// else the provider's default.
-func applying(ctx context.Context, client *ent.Client, organization, alertType string, which ...predicate.TicketingAlertConfiguration) ([]*ent.TicketingAlertConfiguration, error) {
-	all, err := client.TicketingAlertConfiguration.Query().
-		Where(ticketingalertconfiguration.AlertType(alertType), ofOrganization(organization)).Where(which...).
-		Order(ticketingalertconfiguration.ByIntegrationID(), ticketingalertconfiguration.ByOrganizationID(sql.OrderNullsLast())).All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.CompactFunc(all, func(own, other *ent.TicketingAlertConfiguration) bool {
-		return own.IntegrationID == other.IntegrationID // the first of each stays
-	}), nil
 }
 
 // firstApplying is the configuration that counts for the first alert type, in

@@ -8,8 +8,8 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
-	"github.com/bailiwick/bailiwick/ent/ticketingalertconfiguration"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // searchMargin widens the search for a ticket in time: the vendor's clock and
@@ -33,7 +33,7 @@ func (h *hold) create(ctx context.Context, d *ent.TicketDelivery) (more bool, er
 	if obstacle != "" {
 		return false, h.block(ctx, nil, obstacle, h.config.RecheckHeld)
 	}
-	begun, err := h.begin(ctx, d, draft.CompanyID)
+	begun, err := h.begin(ctx, d, draft)
 	if err != nil || !begun {
 		return true, err
 	}
@@ -50,34 +50,31 @@ func (h *hold) create(ctx context.Context, d *ent.TicketDelivery) (more bool, er
 	return false, h.failed(ctx, d, err)
 }
 
-// draft is the ticket to be made, as the configuration is now; or what stands
-// in its way.
+// draft is the ticket to be made, as the alert and the configuration are now;
+// or what stands in its way.
 func (h *hold) draft(ctx context.Context, d *ent.TicketDelivery) (draft psa.Draft, obstacle string, err error) {
-	company, err := h.company(ctx)
+	company, _, err := h.companyOf(ctx, h.integration, h.ticket.OrganizationID)
 	if err != nil || company == "" {
 		return psa.Draft{}, "no company is mapped to the organization: the ticket is held until one is", err
 	}
-	a, err := h.client.Alert.Get(ctx, h.ticket.AlertID)
-	if err != nil {
-		return psa.Draft{}, "", err
-	}
-	configured, err := applying(ctx, h.client, h.ticket.OrganizationID, a.Type, ticketingalertconfiguration.IntegrationID(h.integration.ID))
-	if err != nil {
-		return psa.Draft{}, "", err
-	}
-	if len(configured) == 0 {
+	if !h.configured {
 		return psa.Draft{}, "the alert's type is not configured for the integration", nil
 	}
 	driver, err := h.drivers.For(psa.Kind(h.integration.Kind))
 	if err != nil {
 		return psa.Draft{}, words(err), nil
 	}
-	settings, err := driver.Settings(configured[0].Settings)
+	settings, err := driver.Settings(h.want.configuration.Settings)
 	if err != nil {
 		return psa.Draft{}, words(err), nil
 	}
+	text, err := h.text(ctx, h.alert, h.want, h.ticket.Storm)
+	if err != nil {
+		return psa.Draft{}, "", err
+	}
 	draft = psa.Draft{
-		Marker: d.Marker, CompanyID: company, Title: d.Content.Title, Body: d.Content.Body, Settings: settings,
+		Marker: d.Marker, CompanyID: company, Title: text.Title, Body: text.Body,
+		Public: *h.want.rules.PublicNotes, Settings: settings,
 	}
 	if h.ticket.DueAt != nil {
 		draft.Due = *h.ticket.DueAt
@@ -85,10 +82,22 @@ func (h *hold) draft(ctx context.Context, d *ent.TicketDelivery) (draft psa.Draf
 	return draft, "", nil
 }
 
-// company is the vendor's company that the ticket is for; "" if it has to wait
-// for one.
-func (h *hold) company(ctx context.Context) (string, error) {
-	return h.companyOf(ctx, h.integration, h.ticket.OrganizationID)
+// text is what the ticket of an alert says.
+func (s *Service) text(ctx context.Context, a *ent.Alert, w want, storm bool) (schema.TicketContent, error) {
+	values, err := s.values(ctx, a)
+	if err != nil {
+		return schema.TicketContent{}, err
+	}
+	text := write(w.rules, psa.Kind(w.integration.Kind), values)
+	if !storm {
+		return text, nil
+	}
+	title, body := lengths(psa.Kind(w.integration.Kind))
+	return schema.TicketContent{
+		Title: psa.FitLine("Many alerts at once in "+values["organization.name"], title),
+		Body: psa.Fit(fmt.Sprintf("%d tickets were opened within %d minutes. What follows is collected in the notes of this one. It began with:\n\n%s\n\n%s",
+			w.integration.StormThreshold, w.integration.StormMinutes, text.Title, text.Body), body),
+	}, nil
 }
 
 // made records the ticket that the vendor has.
@@ -97,8 +106,14 @@ func (h *hold) made(ctx context.Context, d *ent.TicketDelivery, r psa.Remote, re
 		if err := h.delivered(ctx, d); err != nil {
 			return err
 		}
-		return h.update().SetStatus(ticket.StatusCreated).
-			SetExternalID(r.ID).SetExternalNumber(r.Number).SetAttempts(0).SetLastError(remark).Exec(ctx)
+		update := h.update().SetStatus(ticket.StatusCreated).
+			SetExternalID(r.ID).SetExternalNumber(r.Number).SetExternalURL(r.URL).SetAttempts(0).SetLastError(remark).
+			SetInitialAssignee(kept(r.AssigneeID))
+		if !r.Closed {
+			update.SetInitialStatus(kept(r.Status))
+		}
+		seen(update, r)
+		return update.Exec(ctx)
 	})
 }
 
@@ -126,7 +141,7 @@ func (h *hold) doubt(ctx context.Context, d *ent.TicketDelivery, why string) err
 func (h *hold) lookUp(ctx context.Context, d *ent.TicketDelivery) (more bool, err error) {
 	company := h.ticket.ExternalCompanyID
 	if company == "" {
-		if company, err = h.company(ctx); err != nil {
+		if company, _, err = h.companyOf(ctx, h.integration, h.ticket.OrganizationID); err != nil {
 			return false, err
 		}
 	}
@@ -176,13 +191,22 @@ func (h *hold) closeOthers(ctx context.Context, kept psa.Remote, others []psa.Re
 			Marker: psa.NoteMarker(h.ticket.Marker, "duplicate|"+r.ID), Title: "Duplicate",
 			Body: "This ticket is a duplicate of " + kept.Number + ": an answer got lost when it was made.",
 		}
-		if _, err := psa.AddNoteOnce(calling, h.vendor, r.ID, note); err != nil && psa.ClassOf(err) != psa.Gone {
-			return "", err
-		}
-		if err := h.vendor.Close(calling, r.ID, psa.Closing{Resolution: note.Body}); err != nil && psa.ClassOf(err) != psa.Gone {
+		if err := h.closeWith(calling, r.ID, note); err != nil {
 			return "", err
 		}
 	}
 	h.logger.WarnContext(ctx, "closed duplicates of a ticket", "ticket", h.ticket.ID, "kept", kept.ID, "closed", len(others))
 	return fmt.Sprintf("the vendor had %d tickets for this alert: all but %s are closed as duplicates", len(others)+1, kept.Number), nil
+}
+
+// closeWith closes a ticket that is not wanted, with a note that says why. One
+// that is gone will do.
+func (h *hold) closeWith(ctx context.Context, id string, note psa.Note) error {
+	if _, err := psa.AddNoteOnce(ctx, h.vendor, id, note); err != nil && psa.ClassOf(err) != psa.Gone {
+		return err
+	}
+	if err := h.vendor.Close(ctx, id, psa.Closing{Resolution: note.Body}); err != nil && psa.ClassOf(err) != psa.Gone {
+		return err
+	}
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
 	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
+	"github.com/bailiwick/bailiwick/schema"
 )
 
 // settleTimeout bounds writing down what a call has come to. It runs even when
@@ -61,7 +62,10 @@ type hold struct {
 
 	// What the vendor said that concerns other tickets too.
 	throttledUntil time.Time
-	refused        bool // the credentials
+	refused        bool       // the credentials
+	alert          *ent.Alert // the ticket's first
+	want           want       // of that alert's type
+	configured     bool
 }
 
 // claim takes the lease of a due ticket; nil if there is nothing to claim.
@@ -104,6 +108,13 @@ func (h *hold) run(ctx context.Context) error {
 		}
 		h.vendor = vendor
 	}
+	var err error
+	if h.alert, err = h.client.Alert.Get(ctx, h.ticket.AlertID); err != nil {
+		return err
+	}
+	if h.want, h.configured, err = h.outbox.wantOf(ctx, h.integration, h.alert.OrganizationID, h.alert.Type); err != nil {
+		return err
+	}
 	for {
 		d, err := h.next(ctx)
 		if err != nil || d == nil {
@@ -117,6 +128,8 @@ func (h *hold) run(ctx context.Context) error {
 			more, err = h.note(ctx, d)
 		case ticketdelivery.ActionClose:
 			more, err = h.close(ctx, d)
+		case ticketdelivery.ActionReopen:
+			more, err = h.reopen(ctx, d)
 		default:
 			return fmt.Errorf("ticket: no delivery is called %q", d.Action)
 		}
@@ -150,12 +163,11 @@ func (h *hold) update() *ent.TicketUpdateOne { return h.client.Ticket.UpdateOneI
 // let gives the lease back with a change of the ticket's row; nil is no change.
 func let(u *ent.TicketUpdateOne) *ent.TicketUpdateOne { return u.ClearLease().ClearLeaseUntil() }
 
-// next is the delivery whose turn it is. Without one the ticket is let go.
+// next is the delivery whose turn it is. Without one, or before its time, the
+// ticket is let go.
 func (h *hold) next(ctx context.Context) (d *ent.TicketDelivery, err error) {
 	err = h.commit(ctx, func(ctx context.Context) error {
-		d, err = h.client.TicketDelivery.Query().
-			Where(ticketdelivery.TicketID(h.ticket.ID),
-				ticketdelivery.StateNotIn(ticketdelivery.StateDone, ticketdelivery.StateCancelled)).
+		d, err = h.client.TicketDelivery.Query().Where(ticketdelivery.TicketID(h.ticket.ID), left()).
 			Order(ticketdelivery.BySequence()).First(ctx)
 		if err != nil && !ent.IsNotFound(err) {
 			return err
@@ -164,28 +176,58 @@ func (h *hold) next(ctx context.Context) (d *ent.TicketDelivery, err error) {
 			d = nil
 			return let(h.update().ClearNextAttemptAt()).Exec(ctx)
 		}
-		h.ticket, err = h.client.Ticket.Get(ctx, h.ticket.ID)
-		return err
+		if h.ticket, err = h.client.Ticket.Get(ctx, h.ticket.ID); err != nil || d.State != ticketdelivery.StatePending {
+			return err
+		}
+		return h.early(ctx, &d)
 	})
 	return d, err
 }
 
-// begin commits that a call is about to be made. It reports false if the
-// delivery is not wanted any more.
-func (h *hold) begin(ctx context.Context, d *ent.TicketDelivery, company string) (begun bool, err error) {
+// early lets the ticket go if its next delivery is to be done later, within a
+// commit: what opens or reopens it is held by maintenance, too.
+func (h *hold) early(ctx context.Context, d **ent.TicketDelivery) error {
+	now, update, window := h.now(), h.update(), ""
+	at := now
+	if due := (*d).NotBefore; due != nil && due.After(now) {
+		at = *due
+	}
+	if (*d).Action == ticketdelivery.ActionCreate || (*d).Action == ticketdelivery.ActionReopen {
+		var err error
+		if at, window, err = h.outbox.maintained(ctx, h.ticket.OrganizationID, at); err != nil {
+			return err
+		}
+	}
+	if !at.After(now) {
+		return nil
+	}
+	if window != "" {
+		update.SetLastError("held by the maintenance " + psa.FitLine(window, 100) + " until " + stamp(at))
+	}
+	*d = nil
+	return h.wait(ctx, at, update)
+}
+
+// begin commits that a call is about to be made, for a draft with what it
+// says. It reports false if the delivery is not wanted any more.
+func (h *hold) begin(ctx context.Context, d *ent.TicketDelivery, draft psa.Draft) (begun bool, err error) {
 	err = h.commit(ctx, func(ctx context.Context) error {
-		changed, err := h.client.TicketDelivery.Update().
+		update := h.client.TicketDelivery.Update().
 			Where(ticketdelivery.ID(d.ID), ticketdelivery.StateEQ(d.State)).
-			SetState(ticketdelivery.StateAttempting).SetAttemptedAt(h.now()).AddAttempts(1).Save(ctx)
+			SetState(ticketdelivery.StateAttempting).SetAttemptedAt(h.now()).AddAttempts(1)
+		if draft.CompanyID != "" {
+			update.SetContent(schema.TicketContent{Title: draft.Title, Body: draft.Body})
+		}
+		changed, err := update.Save(ctx)
 		if err != nil {
 			return err
 		}
 		begun = changed == 1
-		if !begun || company == "" {
+		if !begun || draft.CompanyID == "" {
 			return nil
 		}
-		h.ticket.ExternalCompanyID = company
-		return h.update().SetExternalCompanyID(company).SetStatus(ticket.StatusPending).Exec(ctx)
+		h.ticket.ExternalCompanyID = draft.CompanyID
+		return h.update().SetExternalCompanyID(draft.CompanyID).SetStatus(ticket.StatusPending).Exec(ctx)
 	})
 	return begun, err
 }

@@ -34,7 +34,7 @@ import (
 // side is one vendor's service desk, with an account for each tenant, as its
 // technicians see it.
 type side interface {
-	driver(w *world) ticket.Driver
+	driver(w *world) psa.Driver
 	connection(w *world, n int) ticket.Connection
 	company(w *world, n, i int) string
 	settings(w *world, n int) any
@@ -57,7 +57,7 @@ type followed struct {
 	*world
 	side
 	kind         psa.Kind
-	drivers      ticket.Drivers
+	drivers      psa.Drivers
 	web          *httptest.Server // where vendors call
 	integrations [2]string
 }
@@ -236,20 +236,6 @@ func post(t *testing.T, url string, header http.Header, body []byte) int {
 	return response.StatusCode
 }
 
-// opens is a driver of a vendor's client.
-func opens[C psa.Vendor, S psa.Settings](open func(ticket.Account) (C, error), read func([]byte) (S, error)) ticket.Driver {
-	return ticket.Driver{
-		Open: func(a ticket.Account) (psa.Vendor, error) {
-			c, err := open(a)
-			if err != nil {
-				return nil, err
-			}
-			return c, nil
-		},
-		Settings: func(raw []byte) (psa.Settings, error) { return read(raw) },
-	}
-}
-
 func number(id string) int64 {
 	n, _ := strconv.ParseInt(id, 10, 64)
 	return n
@@ -288,18 +274,16 @@ func newAutotaskSide(t *testing.T, w *world) *autotaskSide {
 	return &autotaskSide{server: server, url: web.URL, memory: memory}
 }
 
-func (s *autotaskSide) driver(w *world) ticket.Driver {
-	return opens(func(a ticket.Account) (*autotask.Client, error) {
-		return autotask.New(autotask.Config{
-			IntegrationCode: integrationCode, DiscoveryURL: s.url + "/atservicesrest", AllowLoopback: true, Timeout: callTimeout,
-			PageSize: 10, MaxPages: 20, Memory: s.memory, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now,
-		}, autotask.Credentials{Username: a.Name, Secret: a.Credentials.Reveal()})
-	}, autotask.ReadSettings)
+func (s *autotaskSide) driver(w *world) psa.Driver {
+	return autotask.Driver(autotask.Config{
+		IntegrationCode: integrationCode, DiscoveryURL: s.url + "/atservicesrest", AllowLoopback: true, Timeout: callTimeout,
+		PageSize: 10, MaxPages: 20, Memory: s.memory, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now,
+	})
 }
 
 func (s *autotaskSide) connection(_ *world, n int) ticket.Connection {
-	return ticket.Connection{Kind: psa.Autotask, AutomaticTicketing: true, Account: ticket.Account{
-		Name: autotaskUser(n), Credentials: secret.NewText(fmt.Sprint("secret-", n)),
+	return ticket.Connection{Kind: psa.Autotask, AutomaticTicketing: true, Credentials: ticket.Credentials{
+		"username": secret.NewText(autotaskUser(n)), "secret": secret.NewText(fmt.Sprint("secret-", n)),
 	}}
 }
 
@@ -371,22 +355,17 @@ func newConnectWiseSide(t *testing.T, w *world) *connectWiseSide {
 	return &connectWiseSide{server: server, url: web.URL, sites: connectwise.NewSites()}
 }
 
-func (s *connectWiseSide) driver(w *world) ticket.Driver {
-	return opens(func(a ticket.Account) (*connectwise.Client, error) {
-		return connectwise.New(connectwise.Config{
-			ClientID: clientID, Version: connectwise.DefaultVersion, AllowLoopback: true, Timeout: callTimeout, MaxPages: 20, Sites: s.sites,
-			Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now,
-		}, connectwise.Credentials{URL: s.url, CompanyID: a.Name, PublicKey: "public" + a.Name[len("msp"):], PrivateKey: a.Credentials.Reveal()})
-	}, func(raw []byte) (connectwise.Settings, error) {
-		var read connectwise.Settings
-		err := json.Unmarshal(raw, &read)
-		return read, err
+func (s *connectWiseSide) driver(w *world) psa.Driver {
+	return connectwise.Driver(connectwise.Config{
+		ClientID: clientID, Version: connectwise.DefaultVersion, AllowLoopback: true, Timeout: callTimeout, MaxPages: 20, Sites: s.sites,
+		Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now,
 	})
 }
 
 func (s *connectWiseSide) connection(_ *world, n int) ticket.Connection {
-	return ticket.Connection{Kind: psa.ConnectWise, AutomaticTicketing: true, Account: ticket.Account{
-		Name: fmt.Sprint("msp", n), Credentials: secret.NewText(fmt.Sprint("private", n)),
+	return ticket.Connection{Kind: psa.ConnectWise, AutomaticTicketing: true, Credentials: ticket.Credentials{
+		"url": secret.NewText(s.url), "companyId": secret.NewText(fmt.Sprint("msp", n)),
+		"publicKey": secret.NewText(fmt.Sprint("public", n)), "privateKey": secret.NewText(fmt.Sprint("private", n)),
 	}}
 }
 
@@ -436,7 +415,7 @@ func (s *connectWiseSide) notes(n int, id string) int   { return len(s.ticket(n,
 // syncroSide is Syncro, the world's own vendor.
 type syncroSide struct{ w *world }
 
-func (s syncroSide) driver(w *world) ticket.Driver { return w.driver() }
+func (s syncroSide) driver(w *world) psa.Driver { return w.driver() }
 func (s syncroSide) connection(w *world, n int) ticket.Connection {
 	return w.connection(w.tenants[n])
 }

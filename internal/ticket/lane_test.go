@@ -191,8 +191,8 @@ func TestLanesAreBounded(t *testing.T) {
 		q := &line{clock: w.clock}
 		var now, most atomic.Int64
 		real := w.driver()
-		w.replica = w.on(db, q, ticket.Driver{Settings: real.Settings, Open: func(a ticket.Account) (psa.Vendor, error) {
-			v, err := real.Open(a)
+		w.replica = w.on(db, q, psa.Driver{Settings: real.Settings, Open: func(credentials []byte, gate psa.Gate) (psa.Vendor, error) {
+			v, err := real.Open(credentials, gate)
 			return crowd{v, &now, &most}, err
 		}})
 		w.server.Inject(onCreate(standin.Fault{Action: standin.CommitSlow, Delay: 2 * time.Millisecond, Count: -1}))

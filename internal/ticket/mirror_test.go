@@ -316,8 +316,8 @@ func TestDeathAfterReading(t *testing.T) {
 		dead := false
 		honest := f.drivers[f.kind]
 		mortal := honest
-		mortal.Open = func(account ticket.Account) (psa.Vendor, error) {
-			v, err := honest.Open(account)
+		mortal.Open = func(credentials []byte, gate psa.Gate) (psa.Vendor, error) {
+			v, err := honest.Open(credentials, gate)
 			return dying{v, &dead}, err
 		}
 		f.tickets = f.with(f.db, f.jobs, psa.Drivers{f.kind: mortal}).tickets

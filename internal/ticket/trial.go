@@ -92,7 +92,7 @@ func (s *Service) trial(ctx context.Context, i *ent.TicketingIntegration, t Tria
 	if err != nil {
 		return psa.Draft{}, err
 	}
-	company, err := s.companyOf(ctx, i, t.Organization)
+	company, _, err := s.companyOf(ctx, i, t.Organization)
 	if err != nil {
 		return psa.Draft{}, err
 	}

@@ -241,12 +241,22 @@ func (w *world) found(n int, one *tenant) {
 	made, err := w.tickets.Connect(one.all, w.connection(one))
 	require.NoError(t, err)
 	one.integration = made.ID
+	w.storm(one, 0, 10) // most tests raise many alerts
 	_, err = w.tickets.Map(one.all, made.ID, []ticket.Mapping{
 		{Organization: one.organizations[0], Company: &one.companies[0]}, {Organization: one.organizations[1], Company: &one.companies[1]},
 	})
 	require.NoError(t, err)
 	_, err = w.tickets.Configure(one.all, w.configuration(one))
 	require.NoError(t, err)
+}
+
+// storm sets when a tenant's alerts share one ticket.
+func (w *world) storm(one *tenant, threshold, within int) {
+	w.t.Helper()
+	_, _, err := w.tickets.SetRules(one.all, ticket.RuleChange{
+		Integration: one.integration, Storm: &ticket.Storm{Threshold: threshold, Minutes: within},
+	})
+	require.NoError(w.t, err)
 }
 
 func (w *world) connection(one *tenant) ticket.Connection {

@@ -129,9 +129,9 @@ func newReplica(ctx context.Context, c Config, key secret.Wrapper) (*replica, er
 	}
 	r.tickets, err = ticket.New(ticket.Dependencies{
 		DB: db, Vault: vault, Outbox: outbox, Alarms: alarms{r.alerts}, AlertTypes: ticketed, Limiter: limiter,
-		Drivers: ticket.Drivers{psa.Syncro: ticket.Syncro(syncro.Config{
+		Drivers: psa.Drivers{psa.Syncro: syncro.Driver(syncro.Config{
 			AllowLoopback: true, Timeout: syncro.DefaultTimeout, MaxPages: syncro.DefaultMaxPages, Logger: quiet, Clock: time.Now,
-		}, true)},
+		})},
 		Logger: quiet, Clock: time.Now,
 	}, ticket.DefaultConfig())
 	if err == nil {
@@ -163,8 +163,8 @@ func (s *site) furnish(ctx context.Context, c Config) error {
 		company := strconv.Itoa(1000 + n)
 		mappings = append(mappings, ticket.Mapping{Organization: o.ID, Company: &company})
 	}
-	i, err := first.tickets.Connect(all, ticket.Connection{Kind: psa.Syncro, AutomaticTicketing: true, Account: ticket.Account{
-		Name: "bench", BaseURL: s.web.URL, Credentials: secret.NewText(token),
+	i, err := first.tickets.Connect(all, ticket.Connection{Kind: psa.Syncro, AutomaticTicketing: true, Credentials: ticket.Credentials{
+		"subdomain": secret.NewText("bench"), "apiToken": secret.NewText(token), "baseUrl": secret.NewText(s.web.URL),
 	}})
 	if err != nil {
 		return err
@@ -172,9 +172,13 @@ func (s *site) furnish(ctx context.Context, c Config) error {
 	if _, err := first.tickets.Map(all, i.ID, mappings); err != nil {
 		return err
 	}
-	_, err = first.tickets.ConfigureSyncro(all, ticket.SyncroConfiguration{
+	_, _, err = first.tickets.SetRules(all, ticket.RuleChange{Integration: i.ID, Storm: &ticket.Storm{Minutes: 10}}) // no storms: every alert is a ticket
+	if err != nil {
+		return err
+	}
+	_, err = first.tickets.Configure(all, ticket.Configuration{
 		Integration: i.ID, AlertType: alert.Custom, ShouldCreateTickets: true,
-		Settings: ticket.SyncroSettings{ProblemType: "Other", Priority: "2 Normal", Status: "New"},
+		Settings: syncro.Settings{ProblemType: "Other", Priority: "2 Normal", Status: "New"},
 	})
 	return err
 }

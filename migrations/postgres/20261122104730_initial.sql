@@ -1,6 +1,8 @@
 -- +goose Up
 -- create "rate_shares" table
-CREATE TABLE "rate_shares" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "tenant" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, PRIMARY KEY ("id"));
+CREATE TABLE "rate_shares" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "tenant" character varying NOT NULL COLLATE "C", "window" jsonb NOT NULL, "slice" bigint NOT NULL, PRIMARY KEY ("id"));
+-- create index "rateshare_key_slice" to table: "rate_shares"
+CREATE INDEX "rateshare_key_slice" ON "rate_shares" ("key", "slice");
 -- create index "rateshare_key_tenant" to table: "rate_shares"
 CREATE UNIQUE INDEX "rateshare_key_tenant" ON "rate_shares" ("key", "tenant");
 -- create index "rateshare_updated_at" to table: "rate_shares"
@@ -24,7 +26,7 @@ CREATE TABLE "signing_keys" ("id" character varying NOT NULL COLLATE "C", "creat
 -- create index "signingkey_kid" to table: "signing_keys"
 CREATE UNIQUE INDEX "signingkey_kid" ON "signing_keys" ("kid");
 -- create "rate_limits" table
-CREATE TABLE "rate_limits" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "window_started_at" timestamptz NOT NULL, "used" bigint NOT NULL DEFAULT 0, "paused_until" timestamptz NULL, PRIMARY KEY ("id"));
+CREATE TABLE "rate_limits" ("id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "window" jsonb NOT NULL, "paused_until" timestamptz NULL, "budget" bigint NULL, "measured_at" timestamptz NULL, "unmeasured" bigint NOT NULL DEFAULT 0, PRIMARY KEY ("id"));
 -- create index "ratelimit_key" to table: "rate_limits"
 CREATE UNIQUE INDEX "ratelimit_key" ON "rate_limits" ("key");
 -- create index "ratelimit_updated_at" to table: "rate_limits"
@@ -382,13 +384,15 @@ CREATE UNIQUE INDEX "ticketingintegration_provider_id_id" ON "ticketing_integrat
 -- create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
 CREATE UNIQUE INDEX "ticketingintegration_provider_id_kind_account" ON "ticketing_integrations" ("provider_id", "kind", "account");
 -- create "tickets" table
-CREATE TABLE "tickets" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "group_key" character varying NOT NULL COLLATE "C", "epoch" bigint NOT NULL DEFAULT 1, "storm" boolean NOT NULL DEFAULT false, "marker" character varying NOT NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'PENDING', "external_id" character varying NULL COLLATE "C", "external_number" character varying NULL COLLATE "C", "external_url" character varying NULL COLLATE "C", "external_status" character varying NULL COLLATE "C", "external_assignee" character varying NULL COLLATE "C", "initial_status" character varying NULL COLLATE "C", "initial_assignee" character varying NULL COLLATE "C", "started" boolean NOT NULL DEFAULT false, "closed_at" timestamptz NULL, "closed_by_technician" boolean NOT NULL DEFAULT false, "external_company_id" character varying NULL COLLATE "C", "due_at" timestamptz NULL, "last_error" character varying NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "next_attempt_at" timestamptz NULL, "lease" character varying NULL COLLATE "C", "lease_until" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "tickets_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "tickets" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "group_key" character varying NOT NULL COLLATE "C", "epoch" bigint NOT NULL DEFAULT 1, "storm" boolean NOT NULL DEFAULT false, "marker" character varying NOT NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'PENDING', "external_id" character varying NULL COLLATE "C", "external_number" character varying NULL COLLATE "C", "external_url" character varying NULL COLLATE "C", "external_status" character varying NULL COLLATE "C", "external_assignee" character varying NULL COLLATE "C", "initial_status" character varying NULL COLLATE "C", "initial_assignee" character varying NULL COLLATE "C", "started" boolean NOT NULL DEFAULT false, "mirrored_at" timestamptz NULL, "closed_at" timestamptz NULL, "closed_by_technician" boolean NOT NULL DEFAULT false, "external_company_id" character varying NULL COLLATE "C", "due_at" timestamptz NULL, "last_error" character varying NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "next_attempt_at" timestamptz NULL, "lease" character varying NULL COLLATE "C", "lease_until" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "tickets_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "tickets_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "ticket_alert_id_id" to table: "tickets"
 CREATE INDEX "ticket_alert_id_id" ON "tickets" ("alert_id", "id");
 -- create index "ticket_due" to table: "tickets"
-CREATE INDEX "ticket_due" ON "tickets" ("next_attempt_at") WHERE (next_attempt_at IS NOT NULL);
+CREATE INDEX "ticket_due" ON "tickets" ("organization_id", "integration_id", "next_attempt_at") WHERE (next_attempt_at IS NOT NULL);
 -- create index "ticket_integration_id_external_id" to table: "tickets"
 CREATE INDEX "ticket_integration_id_external_id" ON "tickets" ("integration_id", "external_id");
+-- create index "ticket_living_at_vendor" to table: "tickets"
+CREATE INDEX "ticket_living_at_vendor" ON "tickets" ("mirrored_at") WHERE (((external_id)::text <> ''::text) AND ((status)::text <> 'CLOSED'::text) AND ((status)::text <> 'CANCELLED'::text));
 -- create index "ticket_one_living_of_group" to table: "tickets"
 CREATE UNIQUE INDEX "ticket_one_living_of_group" ON "tickets" ("organization_id", "integration_id", "group_key") WHERE (((status)::text <> 'CLOSED'::text) AND ((status)::text <> 'CANCELLED'::text));
 -- create index "ticket_organization_id_alert_id" to table: "tickets"
@@ -408,7 +412,9 @@ CREATE INDEX "ticket_provider_id_integration_id_id" ON "tickets" ("provider_id",
 -- create index "ticket_provider_id_status_id" to table: "tickets"
 CREATE INDEX "ticket_provider_id_status_id" ON "tickets" ("provider_id", "status", "id");
 -- create "ticket_alerts" table
-CREATE TABLE "ticket_alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "noted_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_alerts_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "ticket_alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "noted_at" timestamptz NULL, "ended_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_alerts_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_alerts_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_alert_open" to table: "ticket_alerts"
+CREATE INDEX "ticket_alert_open" ON "ticket_alerts" ("ticket_id", "alert_id") WHERE (ended_at IS NULL);
 -- create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
 CREATE INDEX "ticket_alert_to_be_noted" ON "ticket_alerts" ("ticket_id") WHERE (noted_at IS NULL);
 -- create index "ticketalert_alert_id_id" to table: "ticket_alerts"
@@ -423,6 +429,8 @@ CREATE INDEX "ticketalert_provider_id_id" ON "ticket_alerts" ("provider_id", "id
 CREATE INDEX "ticketalert_ticket_id_id" ON "ticket_alerts" ("ticket_id", "id");
 -- create "ticket_deliveries" table
 CREATE TABLE "ticket_deliveries" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "sequence" bigint NOT NULL, "action" character varying NOT NULL, "state" character varying NOT NULL DEFAULT 'PENDING', "content" jsonb NOT NULL, "marker" character varying NOT NULL COLLATE "C", "attempts" bigint NOT NULL DEFAULT 0, "lookups" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "not_before" timestamptz NULL, "attempted_at" timestamptz NULL, "delivered_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "ticket_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticket_deliveries_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticket_deliveries_tickets_ticket" FOREIGN KEY ("organization_id", "ticket_id") REFERENCES "tickets" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
+CREATE INDEX "ticket_delivery_in_doubt" ON "ticket_deliveries" ("attempted_at") WHERE (((action)::text = 'CREATE'::text) AND ((state)::text = ANY ((ARRAY['DEAD'::character varying, 'CANCELLED'::character varying])::text[])));
 -- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 CREATE INDEX "ticket_delivery_sent_again" ON "ticket_deliveries" ("attempted_at") WHERE (attempts >= 2);
 -- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
@@ -448,9 +456,9 @@ CREATE INDEX "ticketingalertconfiguration_organization_id_id" ON "ticketing_aler
 -- create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
 CREATE UNIQUE INDEX "ticketingalertconfiguration_provider_id_id" ON "ticketing_alert_configurations" ("provider_id", "id");
 -- create "ticketing_billing_mappings" table
-CREATE TABLE "ticketing_billing_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_agreement_id" character varying NOT NULL COLLATE "C", "external_agreement_name" character varying NULL COLLATE "C", "external_line_id" character varying NOT NULL COLLATE "C", "external_line_name" character varying NULL COLLATE "C", "non_billable_users" bigint NOT NULL DEFAULT 0, "enabled" boolean NOT NULL DEFAULT true, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_billing_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_billing_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
--- create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
-CREATE INDEX "ticketing_billing_mappings_integration_id" ON "ticketing_billing_mappings" ("integration_id");
+CREATE TABLE "ticketing_billing_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_agreement_id" character varying NOT NULL COLLATE "C", "external_agreement_name" character varying NULL COLLATE "C", "external_line_id" character varying NOT NULL COLLATE "C", "external_line_name" character varying NULL COLLATE "C", "non_billable_users" bigint NOT NULL DEFAULT 0, "enabled" boolean NOT NULL DEFAULT true, "external_company_id" character varying NOT NULL COLLATE "C", "written_quantity" bigint NULL, "written_month" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "doubtful_at" timestamptz NULL, "lease_until" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_billing_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_billing_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketingbillingmapping_integr_4a6ab1317fcd0d7bc6833bae624ef25e" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX "ticketingbillingmapping_integr_4a6ab1317fcd0d7bc6833bae624ef25e" ON "ticketing_billing_mappings" ("integration_id", "external_agreement_id", "external_line_id");
 -- create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
 CREATE UNIQUE INDEX "ticketingbillingmapping_organization_id_id" ON "ticketing_billing_mappings" ("organization_id", "id");
 -- create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
@@ -484,13 +492,17 @@ CREATE UNIQUE INDEX "ticketingerror_provider_id_id" ON "ticketing_errors" ("prov
 -- create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
 CREATE INDEX "ticketingerror_provider_id_integration_id_id" ON "ticketing_errors" ("provider_id", "integration_id", "id");
 -- create "ticketing_usage_records" table
-CREATE TABLE "ticketing_usage_records" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "day" character varying NOT NULL COLLATE "C", "users" bigint NOT NULL, "high_water" bigint NOT NULL, "quantity" bigint NOT NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "attempts" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_usage_records_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_usage_records_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "ticketing_usage_records" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "day" character varying NOT NULL COLLATE "C", "users" bigint NOT NULL, "high_water" bigint NOT NULL, "quantity" bigint NOT NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "attempts" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "next_attempt_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_usage_records_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_usage_records_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
 CREATE INDEX "ticketing_usage_records_integration_id" ON "ticketing_usage_records" ("integration_id");
+-- create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_next_attempt_at" ON "ticketing_usage_records" ("next_attempt_at");
 -- create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
 CREATE UNIQUE INDEX "ticketingusagerecord_organization_id_id" ON "ticketing_usage_records" ("organization_id", "id");
 -- create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
 CREATE UNIQUE INDEX "ticketingusagerecord_organization_id_integration_id_day" ON "ticketing_usage_records" ("organization_id", "integration_id", "day");
+-- create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketingusagerecord_provider_id_day_id" ON "ticketing_usage_records" ("provider_id", "day", "id");
 -- create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
 CREATE INDEX "ticketingusagerecord_provider_id_id" ON "ticketing_usage_records" ("provider_id", "id");
 -- create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
@@ -525,10 +537,14 @@ DROP INDEX "ticketingusagerecord_provider_id_status_id";
 DROP INDEX "ticketingusagerecord_provider_id_integration_id_id";
 -- reverse: create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
 DROP INDEX "ticketingusagerecord_provider_id_id";
+-- reverse: create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_provider_id_day_id";
 -- reverse: create index "ticketingusagerecord_organization_id_integration_id_day" to table: "ticketing_usage_records"
 DROP INDEX "ticketingusagerecord_organization_id_integration_id_day";
 -- reverse: create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
 DROP INDEX "ticketingusagerecord_organization_id_id";
+-- reverse: create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
+DROP INDEX "ticketingusagerecord_next_attempt_at";
 -- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
 DROP INDEX "ticketing_usage_records_integration_id";
 -- reverse: create "ticketing_usage_records" table
@@ -565,8 +581,8 @@ DROP INDEX "ticketingbillingmapping_provider_id_id";
 DROP INDEX "ticketingbillingmapping_organization_id_integration_id";
 -- reverse: create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
 DROP INDEX "ticketingbillingmapping_organization_id_id";
--- reverse: create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
-DROP INDEX "ticketing_billing_mappings_integration_id";
+-- reverse: create index "ticketingbillingmapping_integr_4a6ab1317fcd0d7bc6833bae624ef25e" to table: "ticketing_billing_mappings"
+DROP INDEX "ticketingbillingmapping_integr_4a6ab1317fcd0d7bc6833bae624ef25e";
 -- reverse: create "ticketing_billing_mappings" table
 DROP TABLE "ticketing_billing_mappings";
 -- reverse: create index "ticketingalertconfiguration_provider_id_id" to table: "ticketing_alert_configurations"
@@ -593,6 +609,8 @@ DROP INDEX "ticketdelivery_organization_id_ticket_id_sequence";
 DROP INDEX "ticketdelivery_organization_id_id";
 -- reverse: create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 DROP INDEX "ticket_delivery_sent_again";
+-- reverse: create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
+DROP INDEX "ticket_delivery_in_doubt";
 -- reverse: create "ticket_deliveries" table
 DROP TABLE "ticket_deliveries";
 -- reverse: create index "ticketalert_ticket_id_id" to table: "ticket_alerts"
@@ -607,6 +625,8 @@ DROP INDEX "ticketalert_organization_id_id";
 DROP INDEX "ticketalert_alert_id_id";
 -- reverse: create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
 DROP INDEX "ticket_alert_to_be_noted";
+-- reverse: create index "ticket_alert_open" to table: "ticket_alerts"
+DROP INDEX "ticket_alert_open";
 -- reverse: create "ticket_alerts" table
 DROP TABLE "ticket_alerts";
 -- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
@@ -627,6 +647,8 @@ DROP INDEX "ticket_organization_id_id";
 DROP INDEX "ticket_organization_id_alert_id";
 -- reverse: create index "ticket_one_living_of_group" to table: "tickets"
 DROP INDEX "ticket_one_living_of_group";
+-- reverse: create index "ticket_living_at_vendor" to table: "tickets"
+DROP INDEX "ticket_living_at_vendor";
 -- reverse: create index "ticket_integration_id_external_id" to table: "tickets"
 DROP INDEX "ticket_integration_id_external_id";
 -- reverse: create index "ticket_due" to table: "tickets"
@@ -1015,5 +1037,7 @@ DROP TABLE "rate_slots";
 DROP INDEX "rateshare_updated_at";
 -- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
 DROP INDEX "rateshare_key_tenant";
+-- reverse: create index "rateshare_key_slice" to table: "rate_shares"
+DROP INDEX "rateshare_key_slice";
 -- reverse: create "rate_shares" table
 DROP TABLE "rate_shares";

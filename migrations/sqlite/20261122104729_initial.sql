@@ -280,15 +280,17 @@ CREATE INDEX `organization_provider_id_status_id` ON `organizations` (`provider_
 -- create "providers" table
 CREATE TABLE `providers` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `contact_name` text NULL, `contact_email` text NULL, `require_admin_mfa` bool NOT NULL DEFAULT (false), PRIMARY KEY (`id`));
 -- create "rate_limits" table
-CREATE TABLE `rate_limits` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `window_started_at` datetime NOT NULL, `used` integer NOT NULL DEFAULT (0), `paused_until` datetime NULL, PRIMARY KEY (`id`));
+CREATE TABLE `rate_limits` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `window` json NOT NULL, `paused_until` datetime NULL, `budget` integer NULL, `measured_at` datetime NULL, `unmeasured` integer NOT NULL DEFAULT (0), PRIMARY KEY (`id`));
 -- create index "ratelimit_key" to table: "rate_limits"
 CREATE UNIQUE INDEX `ratelimit_key` ON `rate_limits` (`key`);
 -- create index "ratelimit_updated_at" to table: "rate_limits"
 CREATE INDEX `ratelimit_updated_at` ON `rate_limits` (`updated_at`);
 -- create "rate_shares" table
-CREATE TABLE `rate_shares` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `tenant` text NOT NULL, `window_started_at` datetime NOT NULL, `used` integer NOT NULL DEFAULT (0), PRIMARY KEY (`id`));
+CREATE TABLE `rate_shares` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `tenant` text NOT NULL, `window` json NOT NULL, `slice` integer NOT NULL, PRIMARY KEY (`id`));
 -- create index "rateshare_key_tenant" to table: "rate_shares"
 CREATE UNIQUE INDEX `rateshare_key_tenant` ON `rate_shares` (`key`, `tenant`);
+-- create index "rateshare_key_slice" to table: "rate_shares"
+CREATE INDEX `rateshare_key_slice` ON `rate_shares` (`key`, `slice`);
 -- create index "rateshare_updated_at" to table: "rate_shares"
 CREATE INDEX `rateshare_updated_at` ON `rate_shares` (`updated_at`);
 -- create "rate_slots" table
@@ -362,7 +364,7 @@ CREATE INDEX `systemlogevent_provider_id_event_type_published` ON `system_log_ev
 -- create index "systemlogevent_provider_id_actor_id_published" to table: "system_log_events"
 CREATE INDEX `systemlogevent_provider_id_actor_id_published` ON `system_log_events` (`provider_id`, `actor_id`, `published`);
 -- create "tickets" table
-CREATE TABLE `tickets` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `group_key` text NOT NULL, `epoch` integer NOT NULL DEFAULT (1), `storm` bool NOT NULL DEFAULT (false), `marker` text NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `external_id` text NULL, `external_number` text NULL, `external_url` text NULL, `external_status` text NULL, `external_assignee` text NULL, `initial_status` text NULL, `initial_assignee` text NULL, `started` bool NOT NULL DEFAULT (false), `closed_at` datetime NULL, `closed_by_technician` bool NOT NULL DEFAULT (false), `external_company_id` text NULL, `due_at` datetime NULL, `last_error` text NULL, `attempts` integer NOT NULL DEFAULT (0), `next_attempt_at` datetime NULL, `lease` text NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `tickets_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `tickets` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `group_key` text NOT NULL, `epoch` integer NOT NULL DEFAULT (1), `storm` bool NOT NULL DEFAULT (false), `marker` text NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `external_id` text NULL, `external_number` text NULL, `external_url` text NULL, `external_status` text NULL, `external_assignee` text NULL, `initial_status` text NULL, `initial_assignee` text NULL, `started` bool NOT NULL DEFAULT (false), `mirrored_at` datetime NULL, `closed_at` datetime NULL, `closed_by_technician` bool NOT NULL DEFAULT (false), `external_company_id` text NULL, `due_at` datetime NULL, `last_error` text NULL, `attempts` integer NOT NULL DEFAULT (0), `next_attempt_at` datetime NULL, `lease` text NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `tickets_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `tickets_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticket_organization_id_id" to table: "tickets"
 CREATE UNIQUE INDEX `ticket_organization_id_id` ON `tickets` (`organization_id`, `id`);
 -- create index "ticket_provider_id_id" to table: "tickets"
@@ -385,10 +387,12 @@ CREATE INDEX `ticket_alert_id_id` ON `tickets` (`alert_id`, `id`);
 CREATE INDEX `ticket_provider_id_integration_id_id` ON `tickets` (`provider_id`, `integration_id`, `id`);
 -- create index "ticket_provider_id_status_id" to table: "tickets"
 CREATE INDEX `ticket_provider_id_status_id` ON `tickets` (`provider_id`, `status`, `id`);
+-- create index "ticket_living_at_vendor" to table: "tickets"
+CREATE INDEX `ticket_living_at_vendor` ON `tickets` (`mirrored_at`) WHERE external_id <> '' AND status <> 'CLOSED' AND status <> 'CANCELLED';
 -- create index "ticket_due" to table: "tickets"
-CREATE INDEX `ticket_due` ON `tickets` (`next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX `ticket_due` ON `tickets` (`organization_id`, `integration_id`, `next_attempt_at`) WHERE next_attempt_at IS NOT NULL;
 -- create "ticket_alerts" table
-CREATE TABLE `ticket_alerts` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `noted_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_alerts_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `ticket_alerts` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `noted_at` datetime NULL, `ended_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_alerts_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_alerts_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketalert_organization_id_id" to table: "ticket_alerts"
 CREATE UNIQUE INDEX `ticketalert_organization_id_id` ON `ticket_alerts` (`organization_id`, `id`);
 -- create index "ticketalert_provider_id_id" to table: "ticket_alerts"
@@ -401,6 +405,8 @@ CREATE INDEX `ticketalert_ticket_id_id` ON `ticket_alerts` (`ticket_id`, `id`);
 CREATE INDEX `ticketalert_alert_id_id` ON `ticket_alerts` (`alert_id`, `id`);
 -- create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
 CREATE INDEX `ticket_alert_to_be_noted` ON `ticket_alerts` (`ticket_id`) WHERE noted_at IS NULL;
+-- create index "ticket_alert_open" to table: "ticket_alerts"
+CREATE INDEX `ticket_alert_open` ON `ticket_alerts` (`ticket_id`, `alert_id`) WHERE ended_at IS NULL;
 -- create "ticket_deliveries" table
 CREATE TABLE `ticket_deliveries` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `sequence` integer NOT NULL, `action` text NOT NULL, `state` text NOT NULL DEFAULT ('PENDING'), `content` json NOT NULL, `marker` text NOT NULL, `attempts` integer NOT NULL DEFAULT (0), `lookups` integer NOT NULL DEFAULT (0), `last_error` text NULL, `not_before` datetime NULL, `attempted_at` datetime NULL, `delivered_at` datetime NULL, `organization_id` text NOT NULL, `ticket_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticket_deliveries_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticket_deliveries_tickets_ticket` FOREIGN KEY (`organization_id`, `ticket_id`) REFERENCES `tickets` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketdelivery_organization_id_id" to table: "ticket_deliveries"
@@ -415,6 +421,8 @@ CREATE INDEX `ticketdelivery_ticket_id_id` ON `ticket_deliveries` (`ticket_id`, 
 CREATE INDEX `ticketdelivery_provider_id_state_id` ON `ticket_deliveries` (`provider_id`, `state`, `id`);
 -- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 CREATE INDEX `ticket_delivery_sent_again` ON `ticket_deliveries` (`attempted_at`) WHERE attempts >= 2;
+-- create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
+CREATE INDEX `ticket_delivery_in_doubt` ON `ticket_deliveries` (`attempted_at`) WHERE action = 'CREATE' AND state IN ('DEAD', 'CANCELLED');
 -- create "ticketing_alert_configurations" table
 CREATE TABLE `ticketing_alert_configurations` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `alert_type` text NOT NULL, `should_create_tickets` bool NOT NULL DEFAULT (false), `due_days` integer NULL, `settings` json NULL, `rules` json NULL, `organization_id` text NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_alert_configurations_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations__f7944885d4ae7c5eb9e8660686cfe396` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
@@ -428,7 +436,7 @@ CREATE UNIQUE INDEX `ticketing_alert_configuration_of_organization` ON `ticketin
 -- create index "ticketingalertconfiguration_integration_id_id" to table: "ticketing_alert_configurations"
 CREATE INDEX `ticketingalertconfiguration_integration_id_id` ON `ticketing_alert_configurations` (`integration_id`, `id`);
 -- create "ticketing_billing_mappings" table
-CREATE TABLE `ticketing_billing_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_agreement_id` text NOT NULL, `external_agreement_name` text NULL, `external_line_id` text NOT NULL, `external_line_name` text NULL, `non_billable_users` integer NOT NULL DEFAULT (0), `enabled` bool NOT NULL DEFAULT (true), `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_billing_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_billing_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `ticketing_billing_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_agreement_id` text NOT NULL, `external_agreement_name` text NULL, `external_line_id` text NOT NULL, `external_line_name` text NULL, `non_billable_users` integer NOT NULL DEFAULT (0), `enabled` bool NOT NULL DEFAULT (true), `external_company_id` text NOT NULL, `written_quantity` integer NULL, `written_month` text NULL, `written_at` datetime NULL, `doubtful_at` datetime NULL, `lease_until` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_billing_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_billing_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingbillingmapping_organization_id_id" to table: "ticketing_billing_mappings"
 CREATE UNIQUE INDEX `ticketingbillingmapping_organization_id_id` ON `ticketing_billing_mappings` (`organization_id`, `id`);
 -- create index "ticketingbillingmapping_provider_id_id" to table: "ticketing_billing_mappings"
@@ -437,8 +445,8 @@ CREATE INDEX `ticketingbillingmapping_provider_id_id` ON `ticketing_billing_mapp
 CREATE UNIQUE INDEX `ticketingbillingmapping_organization_id_integration_id` ON `ticketing_billing_mappings` (`organization_id`, `integration_id`);
 -- create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
 CREATE INDEX `ticketingbillingmapping_provider_id_integration_id_id` ON `ticketing_billing_mappings` (`provider_id`, `integration_id`, `id`);
--- create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
-CREATE INDEX `ticketing_billing_mappings_integration_id` ON `ticketing_billing_mappings` (`integration_id`);
+-- create index "ticketingbillingmapping_integra_4a6ab1317fcd0d7bc6833bae624ef25e" to table: "ticketing_billing_mappings"
+CREATE UNIQUE INDEX `ticketingbillingmapping_integra_4a6ab1317fcd0d7bc6833bae624ef25e` ON `ticketing_billing_mappings` (`integration_id`, `external_agreement_id`, `external_line_id`);
 -- create "ticketing_company_mappings" table
 CREATE TABLE `ticketing_company_mappings` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `external_company_id` text NOT NULL, `external_company_name` text NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_company_mappings_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_company_mappings_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
@@ -470,7 +478,7 @@ CREATE UNIQUE INDEX `ticketingintegration_provider_id_id` ON `ticketing_integrat
 -- create index "ticketingintegration_provider_id_kind_account" to table: "ticketing_integrations"
 CREATE UNIQUE INDEX `ticketingintegration_provider_id_kind_account` ON `ticketing_integrations` (`provider_id`, `kind`, `account`);
 -- create "ticketing_usage_records" table
-CREATE TABLE `ticketing_usage_records` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `day` text NOT NULL, `users` integer NOT NULL, `high_water` integer NOT NULL, `quantity` integer NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `attempts` integer NOT NULL DEFAULT (0), `last_error` text NULL, `written_at` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_usage_records_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_usage_records_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `ticketing_usage_records` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `day` text NOT NULL, `users` integer NOT NULL, `high_water` integer NOT NULL, `quantity` integer NOT NULL, `status` text NOT NULL DEFAULT ('PENDING'), `attempts` integer NOT NULL DEFAULT (0), `last_error` text NULL, `written_at` datetime NULL, `next_attempt_at` datetime NULL, `organization_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_usage_records_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_usage_records_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
 CREATE UNIQUE INDEX `ticketingusagerecord_organization_id_id` ON `ticketing_usage_records` (`organization_id`, `id`);
 -- create index "ticketingusagerecord_provider_id_id" to table: "ticketing_usage_records"
@@ -481,6 +489,10 @@ CREATE UNIQUE INDEX `ticketingusagerecord_organization_id_integration_id_day` ON
 CREATE INDEX `ticketingusagerecord_provider_id_integration_id_id` ON `ticketing_usage_records` (`provider_id`, `integration_id`, `id`);
 -- create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
 CREATE INDEX `ticketingusagerecord_provider_id_status_id` ON `ticketing_usage_records` (`provider_id`, `status`, `id`);
+-- create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
+CREATE INDEX `ticketingusagerecord_provider_id_day_id` ON `ticketing_usage_records` (`provider_id`, `day`, `id`);
+-- create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
+CREATE INDEX `ticketingusagerecord_next_attempt_at` ON `ticketing_usage_records` (`next_attempt_at`);
 -- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
 CREATE INDEX `ticketing_usage_records_integration_id` ON `ticketing_usage_records` (`integration_id`);
 -- create "ticketing_webhook_receipts" table
@@ -535,6 +547,10 @@ DROP INDEX `ticketingwebhookreceipt_provider_id_id`;
 DROP TABLE `ticketing_webhook_receipts`;
 -- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
 DROP INDEX `ticketing_usage_records_integration_id`;
+-- reverse: create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_next_attempt_at`;
+-- reverse: create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
+DROP INDEX `ticketingusagerecord_provider_id_day_id`;
 -- reverse: create index "ticketingusagerecord_provider_id_status_id" to table: "ticketing_usage_records"
 DROP INDEX `ticketingusagerecord_provider_id_status_id`;
 -- reverse: create index "ticketingusagerecord_provider_id_integration_id_id" to table: "ticketing_usage_records"
@@ -577,8 +593,8 @@ DROP INDEX `ticketingcompanymapping_provider_id_id`;
 DROP INDEX `ticketingcompanymapping_organization_id_id`;
 -- reverse: create "ticketing_company_mappings" table
 DROP TABLE `ticketing_company_mappings`;
--- reverse: create index "ticketing_billing_mappings_integration_id" to table: "ticketing_billing_mappings"
-DROP INDEX `ticketing_billing_mappings_integration_id`;
+-- reverse: create index "ticketingbillingmapping_integra_4a6ab1317fcd0d7bc6833bae624ef25e" to table: "ticketing_billing_mappings"
+DROP INDEX `ticketingbillingmapping_integra_4a6ab1317fcd0d7bc6833bae624ef25e`;
 -- reverse: create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
 DROP INDEX `ticketingbillingmapping_provider_id_integration_id_id`;
 -- reverse: create index "ticketingbillingmapping_organization_id_integration_id" to table: "ticketing_billing_mappings"
@@ -601,6 +617,8 @@ DROP INDEX `ticketingalertconfiguration_provider_id_id`;
 DROP INDEX `ticketingalertconfiguration_organization_id_id`;
 -- reverse: create "ticketing_alert_configurations" table
 DROP TABLE `ticketing_alert_configurations`;
+-- reverse: create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
+DROP INDEX `ticket_delivery_in_doubt`;
 -- reverse: create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 DROP INDEX `ticket_delivery_sent_again`;
 -- reverse: create index "ticketdelivery_provider_id_state_id" to table: "ticket_deliveries"
@@ -615,6 +633,8 @@ DROP INDEX `ticketdelivery_provider_id_id`;
 DROP INDEX `ticketdelivery_organization_id_id`;
 -- reverse: create "ticket_deliveries" table
 DROP TABLE `ticket_deliveries`;
+-- reverse: create index "ticket_alert_open" to table: "ticket_alerts"
+DROP INDEX `ticket_alert_open`;
 -- reverse: create index "ticket_alert_to_be_noted" to table: "ticket_alerts"
 DROP INDEX `ticket_alert_to_be_noted`;
 -- reverse: create index "ticketalert_alert_id_id" to table: "ticket_alerts"
@@ -631,6 +651,8 @@ DROP INDEX `ticketalert_organization_id_id`;
 DROP TABLE `ticket_alerts`;
 -- reverse: create index "ticket_due" to table: "tickets"
 DROP INDEX `ticket_due`;
+-- reverse: create index "ticket_living_at_vendor" to table: "tickets"
+DROP INDEX `ticket_living_at_vendor`;
 -- reverse: create index "ticket_provider_id_status_id" to table: "tickets"
 DROP INDEX `ticket_provider_id_status_id`;
 -- reverse: create index "ticket_provider_id_integration_id_id" to table: "tickets"
@@ -727,6 +749,8 @@ DROP INDEX `rateslot_key_number`;
 DROP TABLE `rate_slots`;
 -- reverse: create index "rateshare_updated_at" to table: "rate_shares"
 DROP INDEX `rateshare_updated_at`;
+-- reverse: create index "rateshare_key_slice" to table: "rate_shares"
+DROP INDEX `rateshare_key_slice`;
 -- reverse: create index "rateshare_key_tenant" to table: "rate_shares"
 DROP INDEX `rateshare_key_tenant`;
 -- reverse: create "rate_shares" table
