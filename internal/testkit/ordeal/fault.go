@@ -48,7 +48,7 @@ func faults() []fault {
 		{name: "search lags beyond every look-up", run: scanned, scanned: true},
 		{name: "workers die between two steps", run: deadly, mortal: true},
 		{name: "kill -9 of worker processes", run: killed, real: true},
-		{name: "clocks 5 minutes apart", run: struck(writes(desk.CommitDrop)), skew: 150 * time.Second},
+		{name: "clocks 80 seconds apart", run: struck(writes(desk.CommitDrop)), skew: 40 * time.Second},
 		{name: "a crowd of alerts", run: crowded, storms: true, once: true},
 	}
 }

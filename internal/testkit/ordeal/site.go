@@ -56,6 +56,7 @@ type site struct {
 	dbs     []*database.DB
 	tenants [tenants]*tenant
 
+	swept    time.Time // when what a lost job left behind was last looked for
 	verified time.Time // when paused integrations were last tried
 	random   *rand.Rand
 	seed     int
@@ -281,7 +282,7 @@ func (s *site) drive(ctx context.Context, stop func() (bool, error)) error {
 			return err
 		}
 	}
-	return errors.New("the tickets never come to rest")
+	return s.restless()
 }
 
 // round has each worker take a turn that is due. Without any, it moves the
@@ -291,12 +292,15 @@ func (s *site) round(ctx context.Context) (rested bool, err error) {
 	if err != nil || worked {
 		return false, err
 	}
-	if err := s.mortally(func(w *replica.Replica) error { return w.Tickets.Sweep(ctx) }); err != nil {
-		return false, err
-	}
 	now := s.clock.Now()
-	if first := s.queue.first(); !first.IsZero() && !first.After(now) {
-		return false, nil
+	if now.Sub(s.swept) >= ticket.DefaultConfig().Sweep {
+		s.swept = now
+		if err := s.mortally(func(w *replica.Replica) error { return w.Tickets.Sweep(ctx) }); err != nil {
+			return false, err
+		}
+		if first := s.queue.first(); !first.IsZero() && !first.After(now) {
+			return false, nil
+		}
 	}
 	next, rested, err := s.next()
 	if err != nil || rested {
@@ -378,4 +382,18 @@ func (s *site) turns(ctx context.Context) (bool, error) {
 func (s *site) mortally(do func(*replica.Replica) error) (err error) {
 	Survive(func() { err = do(s.workers[s.random.IntN(len(s.workers))]) })
 	return err
+}
+
+// restless says what still waits.
+func (s *site) restless() error {
+	errs := []error{errors.New("the tickets never come to rest")}
+	for _, t := range s.tenants {
+		waiting, err := s.waiting(t)
+		errs = append(errs, err)
+		for _, one := range waiting[:min(len(waiting), 3)] {
+			errs = append(errs, fmt.Errorf("%s %s is %s after %d attempts, due %s from now: %s",
+				one.ID, one.GroupKey, one.Status, one.Attempts, one.NextAttemptAt.Sub(s.clock.Now()), one.LastError))
+		}
+	}
+	return errors.Join(errs...)
 }
