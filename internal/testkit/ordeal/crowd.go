@@ -48,7 +48,7 @@ func crowded(ctx context.Context, s *site) error {
 			continue
 		}
 		if turns++; s.find(others[0]) && s.find(others[1]) {
-			s.result.Remark = fmt.Sprintf("the others' tickets were made within %s, after %d rounds of turns", s.clock.Now().Sub(began).Round(time.Millisecond), turns)
+			s.result.Remark = fmt.Sprintf("the others' tickets were there %s after their alerts, when each worker had had %d more of its turns", s.clock.Now().Sub(began).Round(time.Millisecond), turns)
 		}
 	}
 	if err := s.drive(ctx, nil); err != nil {

@@ -1,6 +1,7 @@
 package ordeal
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -32,6 +33,8 @@ func (s *site) judge(i *incident) error {
 		r.complain(&r.Lost, "%s has no ticket", i.title)
 		return nil
 	}
+	// What was done after the first was doubled is in one of them.
+	slices.SortStableFunc(found, func(a, b held) int { return cmp.Compare(len(b.notes), len(a.notes)) })
 	for range found[1:] {
 		r.complain(&r.Doubled, "%s has %d tickets", i.title, len(found))
 	}
