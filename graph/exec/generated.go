@@ -485,6 +485,7 @@ type ComplexityRoot struct {
 		RevokedAt    func(childComplexity int) int
 		SerialNumber func(childComplexity int) int
 		UpdatedAt    func(childComplexity int) int
+		User         func(childComplexity int) int
 	}
 
 	DeviceIdentityConnection struct {
@@ -587,6 +588,7 @@ type ComplexityRoot struct {
 		Name         func(childComplexity int) int
 		Organization func(childComplexity int) int
 		Quota        func(childComplexity int) int
+		RevealedAt   func(childComplexity int) int
 		RevokedAt    func(childComplexity int) int
 		RotatedAt    func(childComplexity int) int
 		UpdatedAt    func(childComplexity int) int
@@ -3040,6 +3042,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeviceIdentity.UpdatedAt(childComplexity), true
+	case "DeviceIdentity.user":
+		if e.ComplexityRoot.DeviceIdentity.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.User(childComplexity), true
 
 	case "DeviceIdentityConnection.edges":
 		if e.ComplexityRoot.DeviceIdentityConnection.Edges == nil {
@@ -3431,6 +3439,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Enrollment.Quota(childComplexity), true
+	case "Enrollment.revealedAt":
+		if e.ComplexityRoot.Enrollment.RevealedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.RevealedAt(childComplexity), true
 	case "Enrollment.revokedAt":
 		if e.ComplexityRoot.Enrollment.RevokedAt == nil {
 			break
@@ -9341,6 +9355,10 @@ type DeviceIdentity implements Node {
   The device that uses it.
   """
   device: Device @requires(permission: "mdm.view_device")
+  """
+  The person whose own device it is; null for a device of the organization.
+  """
+  user: User @requires(permission: "directory.view_user")
 }
 """
 A page of a list of device identitys.
@@ -9733,6 +9751,10 @@ type Enrollment implements Node {
   When its link was last replaced.
   """
   rotatedAt: Time
+  """
+  When its link was last shown.
+  """
+  revealedAt: Time
   """
   The organization that it belongs to.
   """
@@ -13580,6 +13602,8 @@ func childFields_DeviceIdentity(ctx context.Context, ec *executionContext, field
 		return fieldContext_DeviceIdentity_enrollment(ctx, ec, field)
 	case "device":
 		return fieldContext_DeviceIdentity_device(ctx, ec, field)
+	case "user":
+		return fieldContext_DeviceIdentity_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeviceIdentity", field.Name)
 }
@@ -13740,6 +13764,8 @@ func childFields_Enrollment(ctx context.Context, ec *executionContext, field gra
 		return fieldContext_Enrollment_revokedAt(ctx, ec, field)
 	case "rotatedAt":
 		return fieldContext_Enrollment_rotatedAt(ctx, ec, field)
+	case "revealedAt":
+		return fieldContext_Enrollment_revealedAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_Enrollment_organization(ctx, ec, field)
 	case "appleMdm":
@@ -24372,6 +24398,61 @@ func fieldContext_DeviceIdentity_device(_ context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _DeviceIdentity_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "directory.view_user")
+				if err != nil {
+					var zeroVal *ent.User
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.User
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.User
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
+			return marshalOUser2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentity_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentity",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _DeviceIdentityConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -26164,6 +26245,29 @@ func _Enrollment_rotatedAt(ctx context.Context, ec *executionContext, field grap
 	)
 }
 func fieldContext_Enrollment_rotatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_revealedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_revealedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RevealedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_revealedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -48693,6 +48797,44 @@ func _DeviceIdentity(ctx context.Context, ec *executionContext, sel ast.Selectio
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "user":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceIdentity_user(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -49642,6 +49784,11 @@ func _Enrollment(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 			}
 		case "rotatedAt":
 			out.Values[i] = _Enrollment_rotatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "revealedAt":
+			out.Values[i] = _Enrollment_revealedAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
