@@ -60,7 +60,7 @@ const part = "apple mdm enrolment"
 // How many requests of one address are answered: a person makes three, a device
 // five, and an office enrols many at once behind one address.
 const (
-	perSecond, burst         = 25, 500
+	perSecond, burst       = 25, 500
 	askPerSecond, askBurst = 2, 30
 )
 
