@@ -135,7 +135,7 @@ type uploaded struct {
 const uploadMutation = `mutation($in: UploadPushCertificateInput!) { uploadPushCertificate(input: $in) { appleMdm {
 	topic pushStatus certificateSerialNumber creatorAppleID certificateDaysLeft enrolledDevices enrollmentUrl } } }`
 
-func (m *mdm) upload(t *testing.T, tenant mdmTenant, certificate string, more map[string]any, into *uploaded) []failure {
+func (m *mdm) upload(t *testing.T, tenant mdmTenant, certificate string, more map[string]any, into any) []failure {
 	t.Helper()
 	in := map[string]any{"appleMdmId": tenant.id, "certificate": certificate}
 	for k, v := range more {
