@@ -212,7 +212,10 @@ func (s *Service) EnrolledDevices(ctx context.Context, organizations ...string) 
 	if err != nil {
 		return nil, err
 	}
-	counts := make(map[string]int, len(rows))
+	counts := make(map[string]int, len(organizations))
+	for _, id := range organizations {
+		counts[id] = 0
+	}
 	for _, r := range rows {
 		counts[r.OrganizationID] = r.Count
 	}
