@@ -68,6 +68,19 @@ var architecture = []check.ImportRule{
 		Why: "it orders routes and middleware, and is composed by internal/app",
 	},
 	{
+		Who: []string{
+			"internal/applemdm/command", "internal/applemdm/message", "internal/applemdm/plist", "internal/applemdm/result",
+			"internal/applemdm/signature",
+		},
+		May: []string{"internal/fault", "internal/applemdm/command", "internal/applemdm/plist"}, Outside: []string{"*"},
+		Why: "the protocol is pure: it knows neither tenants nor a database",
+	},
+	{
+		Who: []string{"internal/applemdm/push/...", "internal/applemdm/gdmf/...", "internal/applemdm/simulator"},
+		May: []string{"internal/fault", "internal/applemdm/plist", "internal/applemdm/push", "internal/applemdm/gdmf"}, Outside: []string{"*"},
+		Why: "what speaks to Apple, or in a device's place, is given what it needs; a simulated device shares no code with its server",
+	},
+	{
 		Who: []string{"internal/keystore"},
 		May: append([]string{"internal/access/token"}, core...), Outside: []string{"*"},
 		Why: "it stores what secret and token declare",

@@ -58,10 +58,8 @@ type Key struct {
 	RangeList   []any `yaml:"rangelist"`
 	Range       struct{ Min, Max *float64 }
 	Repetition  struct{ Min, Max *int }
-	SubKeys     []Key `yaml:"subkeys"`
-	SupportedOS map[string]struct {
-		UserEnrollment struct{ Mode string } `yaml:"userenrollment"`
-	} `yaml:"supportedOS"`
+	SubKeys     []Key         `yaml:"subkeys"`
+	SupportedOS map[string]OS `yaml:"supportedOS"`
 }
 
 // Load reads the keys that a file such as mdm/profiles/com.apple.mdm.yaml
@@ -154,6 +152,9 @@ func judge(k Key, value any) []string {
 		if k.Format != "" && !regexp.MustCompile(k.Format).MatchString(v) {
 			findings = append(findings, fmt.Sprintf("is %q, against %s", v, k.Format))
 		}
+		if len(k.SubKeys) > 0 && !slices.ContainsFunc(k.SubKeys, func(said Key) bool { return said.Key == v }) {
+			findings = append(findings, fmt.Sprintf("is %q, which is not described", v))
+		}
 	case int64, uint64, float64:
 		n := number(v)
 		if k.Range.Min != nil && n < *k.Range.Min || k.Range.Max != nil && n > *k.Range.Max {
@@ -179,7 +180,7 @@ func judgeArray(k Key, array []any) []string {
 		findings = append(findings, fmt.Sprintf("has %d elements", len(array)))
 	}
 	for i, element := range array {
-		for _, finding := range judge(item, element) {
+		for _, finding := range judge(*k.kindOf(element), element) {
 			findings = append(findings, fmt.Sprintf("[%d] %s", i, finding))
 		}
 	}
