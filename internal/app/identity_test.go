@@ -174,6 +174,13 @@ func TestPeopleEnrolTheirOwnDevices(t *testing.T) {
 		require.Equal(t, payload, again, "it stays the person's")
 		r, _ = post(code)
 		require.Equal(t, http.StatusUnauthorized, r.StatusCode, "the quota is used up")
+		limited := 0
+		for range 60 {
+			if status, _ = discover("ann@acme.example"); status == http.StatusTooManyRequests {
+				limited++
+			}
+		}
+		require.NotZero(t, limited, "nobody asks for all addresses there could be")
 		r, _ = m.call(t, http.MethodPost, base+query, nil, make([]byte, 65<<10))
 		require.Equal(t, http.StatusRequestEntityTooLarge, r.StatusCode)
 	})
