@@ -31,6 +31,7 @@ var loose = map[string]string{
 	"ticketing_integrations.company_type_ids":          "the vendor's",
 	"ticketing_integrations.catch_all_company_id":      "the vendor's",
 	"ticketing_errors.ticket_id":                       "the error outlives the ticket",
+	"apple_mdms.creator_apple_id":                      "Apple's",
 }
 
 // key is a foreign key of the live database.

@@ -51,7 +51,6 @@ func TestClosedThere(t *testing.T) {
 		still, others := f.opened(0, "memory")
 		theirs, _ := f.opened(1, "disk")
 		f.poll()
-		require.NotNil(t, f.ticketOf(a).MirroredAt)
 		require.Equal(t, entticket.StatusCreated, f.ticketOf(a).Status)
 
 		notes := f.notes(0, made.ExternalID)
