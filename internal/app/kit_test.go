@@ -35,7 +35,11 @@ func start(t *testing.T, engine string) *server {
 // replica serves a database that others may serve as well.
 func replica(t *testing.T, database string, master secret.Text, change ...func(*config.Config)) *server {
 	t.Helper()
-	return replicaWith(t, database, master, func(*app.Config) {})
+	return replicaWith(t, database, master, func(whole *app.Config) {
+		for _, apply := range change {
+			apply(&whole.Config)
+		}
+	})
 }
 
 // replicaWith is a replica whose configuration is changed first.
@@ -48,9 +52,6 @@ func replicaWith(t *testing.T, database string, master secret.Text, change func(
 		JobWorkers: 4, JobPollInterval: 200 * time.Millisecond, ShutdownGrace: 10 * time.Second,
 		LogLevel: "info", LogFormat: "text", PSAAllowLoopback: true,
 		AutotaskIntegrationCode: secret.NewText(integrationCode), ConnectWiseClientID: clientID,
-	}
-	for _, apply := range change {
-		apply(&c)
 	}
 	whole := app.Config{
 		Config: c, Version: "test",

@@ -36,7 +36,7 @@ func (s *Service) Create(ctx context.Context, name string) (*ent.AppleMdm, error
 	if err := applemdm.NameValidator(name); err != nil {
 		return nil, fault.Invalid("input.name", "must have 1 to 255 bytes")
 	}
-	o, err := s.client.Organization.Fetch(ctx, organizationID)
+	o, err := s.client.Organization.Load(ctx, organizationID)
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +124,11 @@ func (s *Service) Update(ctx context.Context, id string, change func(*ent.AppleM
 // The organization's name, written out, confirms that this one is meant.
 func (s *Service) Delete(ctx context.Context, id, confirm string) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		m, err := s.client.AppleMdm.Fetch(ctx, id)
+		m, err := s.client.AppleMdm.Load(ctx, id)
 		if err != nil {
 			return err
 		}
-		o, err := s.client.Organization.Fetch(ctx, m.OrganizationID)
+		o, err := s.client.Organization.Load(ctx, m.OrganizationID)
 		if err != nil {
 			return err
 		}

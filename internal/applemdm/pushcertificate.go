@@ -74,7 +74,7 @@ type PushUpload struct {
 // another topic is PRECONDITION_FAILED unless it is forced, as is an older one.
 // It derives keys from passphrases, so it is not to be called in a transaction.
 func (s *Service) UploadPushCertificate(ctx context.Context, u PushUpload) (*ent.AppleMdm, error) {
-	m, err := s.client.AppleMdm.Fetch(ctx, u.AppleMdmID)
+	m, err := s.client.AppleMdm.Load(ctx, u.AppleMdmID)
 	if err != nil {
 		return nil, err
 	}

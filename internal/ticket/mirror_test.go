@@ -74,9 +74,13 @@ func TestClosedThere(t *testing.T) {
 		require.NotNil(t, f.alert(still).ResolvedAt)
 		require.Equal(t, entticket.StatusClosed, f.ticketOf(still).Status)
 
-		again, _ := f.opened(0, "disk") // the condition still holds
+		again := f.raise(f.tenants[0].in[0], "disk") // the condition still holds
+		f.drive()
+		f.poll()
+		f.drive()
 		require.Equal(t, 2, again.Incident)
 		require.Nil(t, f.alert(again).ResolvedAt)
+		require.False(t, f.closed(0, made.ExternalID), "the ticket is not reopened")
 	})
 }
 
