@@ -44,8 +44,8 @@ import (
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
-// Fetch returns the Administrator with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Administrator with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *AdministratorClient) Fetch(ctx context.Context, id string) (*Administrator, error) {
 	q := c.Query().Where(administrator.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -54,6 +54,17 @@ func (c *AdministratorClient) Fetch(ctx context.Context, id string) (*Administra
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Administrator with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *AdministratorClient) Load(ctx context.Context, id string) (*Administrator, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -142,8 +153,8 @@ func (_q *AdministratorQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the AdministratorOrganizationLink with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the AdministratorOrganizationLink with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *AdministratorOrganizationLinkClient) Fetch(ctx context.Context, id string) (*AdministratorOrganizationLink, error) {
 	q := c.Query().Where(administratororganizationlink.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -152,6 +163,17 @@ func (c *AdministratorOrganizationLinkClient) Fetch(ctx context.Context, id stri
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the AdministratorOrganizationLink with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *AdministratorOrganizationLinkClient) Load(ctx context.Context, id string) (*AdministratorOrganizationLink, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -240,8 +262,8 @@ func (_q *AdministratorOrganizationLinkQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the Alert with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Alert with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *AlertClient) Fetch(ctx context.Context, id string) (*Alert, error) {
 	q := c.Query().Where(alert.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -250,6 +272,17 @@ func (c *AlertClient) Fetch(ctx context.Context, id string) (*Alert, error) {
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Alert with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *AlertClient) Load(ctx context.Context, id string) (*Alert, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -338,8 +371,8 @@ func (_q *AlertQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the AlertOccurrence with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the AlertOccurrence with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *AlertOccurrenceClient) Fetch(ctx context.Context, id string) (*AlertOccurrence, error) {
 	q := c.Query().Where(alertoccurrence.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -348,6 +381,17 @@ func (c *AlertOccurrenceClient) Fetch(ctx context.Context, id string) (*AlertOcc
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the AlertOccurrence with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *AlertOccurrenceClient) Load(ctx context.Context, id string) (*AlertOccurrence, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -436,8 +480,8 @@ func (_q *AlertOccurrenceQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the ApiKey with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the ApiKey with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *ApiKeyClient) Fetch(ctx context.Context, id string) (*ApiKey, error) {
 	q := c.Query().Where(apikey.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -446,6 +490,17 @@ func (c *ApiKeyClient) Fetch(ctx context.Context, id string) (*ApiKey, error) {
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the ApiKey with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *ApiKeyClient) Load(ctx context.Context, id string) (*ApiKey, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -534,8 +589,8 @@ func (_q *ApiKeyQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the AppleMdm with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the AppleMdm with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *AppleMdmClient) Fetch(ctx context.Context, id string) (*AppleMdm, error) {
 	q := c.Query().Where(applemdm.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -544,6 +599,17 @@ func (c *AppleMdmClient) Fetch(ctx context.Context, id string) (*AppleMdm, error
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the AppleMdm with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *AppleMdmClient) Load(ctx context.Context, id string) (*AppleMdm, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -632,8 +698,8 @@ func (_q *AppleMdmQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the Device with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Device with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceClient) Fetch(ctx context.Context, id string) (*Device, error) {
 	q := c.Query().Where(device.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -642,6 +708,17 @@ func (c *DeviceClient) Fetch(ctx context.Context, id string) (*Device, error) {
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Device with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceClient) Load(ctx context.Context, id string) (*Device, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -730,8 +807,8 @@ func (_q *DeviceQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the DeviceApp with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the DeviceApp with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceAppClient) Fetch(ctx context.Context, id string) (*DeviceApp, error) {
 	q := c.Query().Where(deviceapp.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -740,6 +817,17 @@ func (c *DeviceAppClient) Fetch(ctx context.Context, id string) (*DeviceApp, err
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the DeviceApp with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceAppClient) Load(ctx context.Context, id string) (*DeviceApp, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -828,8 +916,8 @@ func (_q *DeviceAppQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the DeviceCertificate with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the DeviceCertificate with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceCertificateClient) Fetch(ctx context.Context, id string) (*DeviceCertificate, error) {
 	q := c.Query().Where(devicecertificate.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -838,6 +926,17 @@ func (c *DeviceCertificateClient) Fetch(ctx context.Context, id string) (*Device
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the DeviceCertificate with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceCertificateClient) Load(ctx context.Context, id string) (*DeviceCertificate, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -926,8 +1025,8 @@ func (_q *DeviceCertificateQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the DeviceChannel with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the DeviceChannel with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceChannelClient) Fetch(ctx context.Context, id string) (*DeviceChannel, error) {
 	q := c.Query().Where(devicechannel.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -936,6 +1035,17 @@ func (c *DeviceChannelClient) Fetch(ctx context.Context, id string) (*DeviceChan
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the DeviceChannel with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceChannelClient) Load(ctx context.Context, id string) (*DeviceChannel, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1024,8 +1134,8 @@ func (_q *DeviceChannelQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the DeviceCommand with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the DeviceCommand with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceCommandClient) Fetch(ctx context.Context, id string) (*DeviceCommand, error) {
 	q := c.Query().Where(devicecommand.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1034,6 +1144,17 @@ func (c *DeviceCommandClient) Fetch(ctx context.Context, id string) (*DeviceComm
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the DeviceCommand with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceCommandClient) Load(ctx context.Context, id string) (*DeviceCommand, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1122,8 +1243,8 @@ func (_q *DeviceCommandQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the DeviceIdentity with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the DeviceIdentity with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceIdentityClient) Fetch(ctx context.Context, id string) (*DeviceIdentity, error) {
 	q := c.Query().Where(deviceidentity.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1132,6 +1253,17 @@ func (c *DeviceIdentityClient) Fetch(ctx context.Context, id string) (*DeviceIde
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the DeviceIdentity with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceIdentityClient) Load(ctx context.Context, id string) (*DeviceIdentity, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1220,8 +1352,8 @@ func (_q *DeviceIdentityQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the DeviceOsUpdate with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the DeviceOsUpdate with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceOsUpdateClient) Fetch(ctx context.Context, id string) (*DeviceOsUpdate, error) {
 	q := c.Query().Where(deviceosupdate.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1230,6 +1362,17 @@ func (c *DeviceOsUpdateClient) Fetch(ctx context.Context, id string) (*DeviceOsU
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the DeviceOsUpdate with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceOsUpdateClient) Load(ctx context.Context, id string) (*DeviceOsUpdate, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1318,8 +1461,8 @@ func (_q *DeviceOsUpdateQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the DeviceProfile with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the DeviceProfile with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceProfileClient) Fetch(ctx context.Context, id string) (*DeviceProfile, error) {
 	q := c.Query().Where(deviceprofile.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1328,6 +1471,17 @@ func (c *DeviceProfileClient) Fetch(ctx context.Context, id string) (*DeviceProf
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the DeviceProfile with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceProfileClient) Load(ctx context.Context, id string) (*DeviceProfile, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1416,8 +1570,8 @@ func (_q *DeviceProfileQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the DeviceSecret with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the DeviceSecret with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *DeviceSecretClient) Fetch(ctx context.Context, id string) (*DeviceSecret, error) {
 	q := c.Query().Where(devicesecret.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1426,6 +1580,17 @@ func (c *DeviceSecretClient) Fetch(ctx context.Context, id string) (*DeviceSecre
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the DeviceSecret with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *DeviceSecretClient) Load(ctx context.Context, id string) (*DeviceSecret, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1514,8 +1679,8 @@ func (_q *DeviceSecretQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the Enrollment with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Enrollment with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *EnrollmentClient) Fetch(ctx context.Context, id string) (*Enrollment, error) {
 	q := c.Query().Where(enrollment.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1524,6 +1689,17 @@ func (c *EnrollmentClient) Fetch(ctx context.Context, id string) (*Enrollment, e
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Enrollment with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *EnrollmentClient) Load(ctx context.Context, id string) (*Enrollment, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1612,8 +1788,8 @@ func (_q *EnrollmentQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the Job with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Job with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *JobClient) Fetch(ctx context.Context, id string) (*Job, error) {
 	q := c.Query().Where(job.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1622,6 +1798,17 @@ func (c *JobClient) Fetch(ctx context.Context, id string) (*Job, error) {
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Job with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *JobClient) Load(ctx context.Context, id string) (*Job, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1710,8 +1897,8 @@ func (_q *JobQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the MaintenanceWindow with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the MaintenanceWindow with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *MaintenanceWindowClient) Fetch(ctx context.Context, id string) (*MaintenanceWindow, error) {
 	q := c.Query().Where(maintenancewindow.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1720,6 +1907,17 @@ func (c *MaintenanceWindowClient) Fetch(ctx context.Context, id string) (*Mainte
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the MaintenanceWindow with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *MaintenanceWindowClient) Load(ctx context.Context, id string) (*MaintenanceWindow, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1808,8 +2006,8 @@ func (_q *MaintenanceWindowQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the Organization with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Organization with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *OrganizationClient) Fetch(ctx context.Context, id string) (*Organization, error) {
 	q := c.Query().Where(organization.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1818,6 +2016,17 @@ func (c *OrganizationClient) Fetch(ctx context.Context, id string) (*Organizatio
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Organization with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *OrganizationClient) Load(ctx context.Context, id string) (*Organization, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -1906,8 +2115,8 @@ func (_q *OrganizationQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the Provider with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Provider with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *ProviderClient) Fetch(ctx context.Context, id string) (*Provider, error) {
 	q := c.Query().Where(provider.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -1916,6 +2125,17 @@ func (c *ProviderClient) Fetch(ctx context.Context, id string) (*Provider, error
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Provider with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *ProviderClient) Load(ctx context.Context, id string) (*Provider, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2004,8 +2224,8 @@ func (_q *ProviderQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the Role with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Role with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *RoleClient) Fetch(ctx context.Context, id string) (*Role, error) {
 	q := c.Query().Where(role.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2014,6 +2234,17 @@ func (c *RoleClient) Fetch(ctx context.Context, id string) (*Role, error) {
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Role with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *RoleClient) Load(ctx context.Context, id string) (*Role, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2102,8 +2333,8 @@ func (_q *RoleQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the SystemLogEvent with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the SystemLogEvent with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *SystemLogEventClient) Fetch(ctx context.Context, id string) (*SystemLogEvent, error) {
 	q := c.Query().Where(systemlogevent.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2112,6 +2343,17 @@ func (c *SystemLogEventClient) Fetch(ctx context.Context, id string) (*SystemLog
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the SystemLogEvent with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *SystemLogEventClient) Load(ctx context.Context, id string) (*SystemLogEvent, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2200,8 +2442,8 @@ func (_q *SystemLogEventQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the Ticket with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the Ticket with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketClient) Fetch(ctx context.Context, id string) (*Ticket, error) {
 	q := c.Query().Where(ticket.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2210,6 +2452,17 @@ func (c *TicketClient) Fetch(ctx context.Context, id string) (*Ticket, error) {
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the Ticket with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketClient) Load(ctx context.Context, id string) (*Ticket, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2298,8 +2551,8 @@ func (_q *TicketQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the TicketAlert with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the TicketAlert with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketAlertClient) Fetch(ctx context.Context, id string) (*TicketAlert, error) {
 	q := c.Query().Where(ticketalert.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2308,6 +2561,17 @@ func (c *TicketAlertClient) Fetch(ctx context.Context, id string) (*TicketAlert,
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the TicketAlert with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketAlertClient) Load(ctx context.Context, id string) (*TicketAlert, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2396,8 +2660,8 @@ func (_q *TicketAlertQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the TicketDelivery with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the TicketDelivery with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketDeliveryClient) Fetch(ctx context.Context, id string) (*TicketDelivery, error) {
 	q := c.Query().Where(ticketdelivery.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2406,6 +2670,17 @@ func (c *TicketDeliveryClient) Fetch(ctx context.Context, id string) (*TicketDel
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the TicketDelivery with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketDeliveryClient) Load(ctx context.Context, id string) (*TicketDelivery, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2494,8 +2769,8 @@ func (_q *TicketDeliveryQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the TicketingAlertConfiguration with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the TicketingAlertConfiguration with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingAlertConfigurationClient) Fetch(ctx context.Context, id string) (*TicketingAlertConfiguration, error) {
 	q := c.Query().Where(ticketingalertconfiguration.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2504,6 +2779,17 @@ func (c *TicketingAlertConfigurationClient) Fetch(ctx context.Context, id string
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the TicketingAlertConfiguration with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketingAlertConfigurationClient) Load(ctx context.Context, id string) (*TicketingAlertConfiguration, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2592,8 +2878,8 @@ func (_q *TicketingAlertConfigurationQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the TicketingBillingMapping with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the TicketingBillingMapping with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingBillingMappingClient) Fetch(ctx context.Context, id string) (*TicketingBillingMapping, error) {
 	q := c.Query().Where(ticketingbillingmapping.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2602,6 +2888,17 @@ func (c *TicketingBillingMappingClient) Fetch(ctx context.Context, id string) (*
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the TicketingBillingMapping with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketingBillingMappingClient) Load(ctx context.Context, id string) (*TicketingBillingMapping, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2690,8 +2987,8 @@ func (_q *TicketingBillingMappingQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the TicketingCompanyMapping with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the TicketingCompanyMapping with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingCompanyMappingClient) Fetch(ctx context.Context, id string) (*TicketingCompanyMapping, error) {
 	q := c.Query().Where(ticketingcompanymapping.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2700,6 +2997,17 @@ func (c *TicketingCompanyMappingClient) Fetch(ctx context.Context, id string) (*
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the TicketingCompanyMapping with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketingCompanyMappingClient) Load(ctx context.Context, id string) (*TicketingCompanyMapping, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2788,8 +3096,8 @@ func (_q *TicketingCompanyMappingQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the TicketingError with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the TicketingError with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingErrorClient) Fetch(ctx context.Context, id string) (*TicketingError, error) {
 	q := c.Query().Where(ticketingerror.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2798,6 +3106,17 @@ func (c *TicketingErrorClient) Fetch(ctx context.Context, id string) (*Ticketing
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the TicketingError with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketingErrorClient) Load(ctx context.Context, id string) (*TicketingError, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2886,8 +3205,8 @@ func (_q *TicketingErrorQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the TicketingIntegration with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the TicketingIntegration with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingIntegrationClient) Fetch(ctx context.Context, id string) (*TicketingIntegration, error) {
 	q := c.Query().Where(ticketingintegration.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2896,6 +3215,17 @@ func (c *TicketingIntegrationClient) Fetch(ctx context.Context, id string) (*Tic
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the TicketingIntegration with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketingIntegrationClient) Load(ctx context.Context, id string) (*TicketingIntegration, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -2984,8 +3314,8 @@ func (_q *TicketingIntegrationQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the TicketingUsageRecord with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the TicketingUsageRecord with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *TicketingUsageRecordClient) Fetch(ctx context.Context, id string) (*TicketingUsageRecord, error) {
 	q := c.Query().Where(ticketingusagerecord.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -2994,6 +3324,17 @@ func (c *TicketingUsageRecordClient) Fetch(ctx context.Context, id string) (*Tic
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the TicketingUsageRecord with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *TicketingUsageRecordClient) Load(ctx context.Context, id string) (*TicketingUsageRecord, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}
@@ -3082,8 +3423,8 @@ func (_q *TicketingUsageRecordQuery) PaginateWithin(
 	return conns, nil
 }
 
-// Fetch returns the User with an id, with the edges that the GraphQL
-// field selects; NOT_FOUND when it is unknown or out of reach.
+// Fetch returns what the GraphQL field selects of the User with an id, to
+// be answered and not to be worked with; NOT_FOUND when it is unknown or out of reach.
 func (c *UserClient) Fetch(ctx context.Context, id string) (*User, error) {
 	q := c.Query().Where(user.ID(id))
 	if graphql.GetFieldContext(ctx) != nil {
@@ -3092,6 +3433,17 @@ func (c *UserClient) Fetch(ctx context.Context, id string) (*User, error) {
 		}
 	}
 	n, err := q.Only(ctx)
+	if IsNotFound(err) {
+		return nil, fault.Missing(id)
+	}
+	return n, err
+}
+
+// Load returns the User with an id whole, whatever the GraphQL field
+// selects, for those who work with it; NOT_FOUND when it is unknown or out of
+// reach.
+func (c *UserClient) Load(ctx context.Context, id string) (*User, error) {
+	n, err := c.Get(ctx, id)
 	if IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}

@@ -13,6 +13,8 @@ func (r *Resolver) Administrator() exec.AdministratorResolver { return &administ
 
 func (r *Resolver) Alert() exec.AlertResolver { return &alertResolver{r} }
 
+func (r *Resolver) AppleMdm() exec.AppleMdmResolver { return &appleMdmResolver{r} }
+
 func (r *Resolver) Device() exec.DeviceResolver { return &deviceResolver{r} }
 
 func (r *Resolver) Organization() exec.OrganizationResolver { return &organizationResolver{r} }
@@ -32,6 +34,7 @@ func (r *Resolver) TicketingIntegration() exec.TicketingIntegrationResolver {
 type (
 	administratorResolver               struct{ *Resolver }
 	alertResolver                       struct{ *Resolver }
+	appleMdmResolver                    struct{ *Resolver }
 	deviceResolver                      struct{ *Resolver }
 	organizationResolver                struct{ *Resolver }
 	roleResolver                        struct{ *Resolver }

@@ -6,6 +6,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/access"
 	"github.com/bailiwick/bailiwick/internal/alert"
+	"github.com/bailiwick/bailiwick/internal/applemdm"
 	"github.com/bailiwick/bailiwick/internal/directory"
 	"github.com/bailiwick/bailiwick/internal/organization"
 	"github.com/bailiwick/bailiwick/internal/ticket"
@@ -22,4 +23,5 @@ type Resolver struct {
 	Alerts        *alert.Service
 	Tickets       *ticket.Service
 	Billing       *billing.Service
+	AppleMDM      *applemdm.Service
 }

@@ -49,6 +49,8 @@ var rules = check.AccessRules{
 		"createTestTicket":                    "makes a ticket at the vendor",
 		"updateAutotaskAlertConfiguration":    "checks the names at the vendor",
 		"updateConnectWiseAlertConfiguration": "checks the names at the vendor",
+		"createAppleMdm":                      "makes keys, which takes a second",
+		"uploadPushCertificate":               "derives keys from passphrases, which takes a second",
 	},
 }
 

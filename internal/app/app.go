@@ -15,6 +15,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/access"
 	"github.com/bailiwick/bailiwick/internal/access/token"
 	"github.com/bailiwick/bailiwick/internal/alert"
+	"github.com/bailiwick/bailiwick/internal/applemdm"
 	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/config"
 	"github.com/bailiwick/bailiwick/internal/database"
@@ -49,6 +50,7 @@ type App struct {
 	Alerts        *alert.Service
 	Tickets       *ticket.Service
 	Billing       *billing.Service
+	AppleMDM      *applemdm.Service
 	Queue         *job.Queue
 	Metrics       *telemetry.Metrics
 

@@ -21,7 +21,7 @@ func (a *App) openHTTP(context.Context) (err error) {
 	executable := exec.NewExecutableSchema(exec.Config{
 		Resolvers: &graph.Resolver{
 			Client: a.Client, Access: a.Access, Organizations: a.Organizations, Directory: a.Directory,
-			Alerts: a.Alerts, Tickets: a.Tickets, Billing: a.Billing,
+			Alerts: a.Alerts, Tickets: a.Tickets, Billing: a.Billing, AppleMDM: a.AppleMDM,
 		},
 		Directives: exec.DirectiveRoot{Requires: gate.Requires, Public: gate.Public},
 	})
@@ -52,8 +52,13 @@ func (a *App) openHTTP(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	devices, err := a.deviceRoutes()
+	if err != nil {
+		return err
+	}
 	a.handler = httpd.New(c.Config, httpd.Parts{
-		GraphQL: a.graphql, Access: a.Access, JWKS: a.keys.Handler(), Desk: desk, Ready: a.checks,
+		Devices: devices, Desk: desk,
+		GraphQL: a.graphql, Access: a.Access, JWKS: a.keys.Handler(), Ready: a.checks,
 		Metrics: a.Metrics, Tracing: a.tracing, Logger: c.Logger,
 	})
 	return nil

@@ -58,6 +58,10 @@ type Config struct {
 	AutotaskIntegrationCode secret.Text `name:"autotask-integration-code" group:"Ticketing" env:"BAILIWICK_AUTOTASK_INTEGRATION_CODE" placeholder:"CODE" help:"API tracking identifier that Autotask gave this deployment's operator. Without it, Autotask cannot be connected."`
 	ConnectWiseClientID     string      `name:"connectwise-client-id" group:"Ticketing" env:"BAILIWICK_CONNECTWISE_CLIENT_ID" placeholder:"GUID" help:"Client ID that ConnectWise gave this deployment's operator at developer.connectwise.com. Without it, ConnectWise PSA cannot be connected."`
 
+	MDMVendorCertificate   string      `name:"mdm-vendor-certificate" group:"Apple MDM" env:"BAILIWICK_MDM_VENDOR_CERTIFICATE" placeholder:"FILE" help:"PEM file with the MDM vendor certificate, Apple's WWDR certificate and Apple's root, in this order. Without it, requests for push certificates are not signed."`
+	MDMVendorKey           string      `name:"mdm-vendor-key" group:"Apple MDM" env:"BAILIWICK_MDM_VENDOR_KEY" placeholder:"FILE" help:"The MDM vendor certificate's private key, closed to other users: see bailiwick vendor-certificate."`
+	MDMVendorKeyPassphrase secret.Text `name:"mdm-vendor-key-passphrase" group:"Apple MDM" env:"BAILIWICK_MDM_VENDOR_KEY_PASSPHRASE" placeholder:"TEXT" help:"Decrypts the MDM vendor key. Prefer the environment; other users of the machine can see flags."`
+
 	LogLevel     string  `name:"log-level" group:"Telemetry" env:"BAILIWICK_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least severe level to log: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" group:"Telemetry" env:"BAILIWICK_LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Format of the log: text or json."`
 	OTLPEndpoint string  `name:"otlp-endpoint" group:"Telemetry" env:"BAILIWICK_OTLP_ENDPOINT" placeholder:"URL" help:"Send traces to this OpenTelemetry collector over OTLP/HTTP, for example http://localhost:4318. Default: no traces."`

@@ -53,6 +53,9 @@ func (c Config) Validate() error {
 		"must be the identifier as Autotask shows it, without spaces")
 	v.check("ConnectWiseClientID", c.ConnectWiseClientID == "" || guid.MatchString(c.ConnectWiseClientID),
 		"must be a GUID, such as 01234567-89ab-cdef-0123-456789abcdef")
+	v.check("MDMVendorKey", (c.MDMVendorKey == "") == (c.MDMVendorCertificate == ""),
+		"must be set with --mdm-vendor-certificate, and only with it")
+	v.check("MDMVendorKeyPassphrase", c.MDMVendorKeyPassphrase.IsZero() || c.MDMVendorKey != "", "is of no use without a key")
 
 	v.check("LogLevel", slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),
 		"must be debug, info, warn or error")

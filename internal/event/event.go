@@ -41,6 +41,9 @@ const (
 	// AccessChanged: an administrator, role, link, key or session changed.
 	// What is cached about the ID, or the whole provider without one, is stale.
 	AccessChanged Topic = "access.changed"
+	// AppleMdmChanged: an organization's device management was set up, changed or
+	// deleted. What is cached of it is stale.
+	AppleMdmChanged Topic = "applemdm.changed"
 	// JobEnqueued: a job is ready to be worked. Payload is the queue's name.
 	JobEnqueued Topic = "job.enqueued"
 )

@@ -31,6 +31,7 @@ var loose = map[string]string{
 	"ticketing_integrations.company_type_ids":          "the vendor's",
 	"ticketing_integrations.catch_all_company_id":      "the vendor's",
 	"ticketing_errors.ticket_id":                       "the error outlives the ticket",
+	"apple_mdms.creator_apple_id":                      "Apple's",
 }
 
 // key is a foreign key of the live database.
@@ -165,11 +166,36 @@ func hangs(w *world, r row) bool {
 
 func (w *world) refused(t *testing.T, mine row, column string, r row) {
 	t.Helper()
-	statement := fmt.Sprintf(`UPDATE "%s" SET "%s" = $1 WHERE id = $2`, mine.table, column)
-	switch _, err := w.db.System().ExecContext(t.Context(), statement, r.id, mine.id); {
+	err := w.lead(t, mine, column, r, false)
+	if sqlgraph.IsUniqueConstraintError(err) {
+		err = w.lead(t, mine, column, r, true)
+	}
+	switch {
 	case err == nil:
 		t.Errorf("%s.%s of %s now leads to %s (%s)", mine.table, column, mine.canary, r.id, r.canary)
 	case !sqlgraph.IsForeignKeyConstraintError(err):
 		t.Errorf("%s.%s → %s is refused, but not by a key: %v", mine.table, column, r.table, err)
 	}
+}
+
+// lead tries to lead a row elsewhere, on demand without the rows that a unique
+// index would show in its way, and undoes it.
+func (w *world) lead(t *testing.T, mine row, column string, r row, alone bool) error {
+	t.Helper()
+	tx, err := w.db.System().BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing is to be kept
+	if alone {
+		statement := fmt.Sprintf(`DELETE FROM "%s" WHERE "%s" = $1`, mine.table, column)
+		if _, err := tx.ExecContext(t.Context(), statement, r.id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = tx.ExecContext(t.Context(), fmt.Sprintf(`UPDATE "%s" SET "%s" = $1 WHERE id = $2`, mine.table, column), r.id, mine.id)
+	if err == nil {
+		err = tx.Commit()
+	}
+	return err
 }

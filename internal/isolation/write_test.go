@@ -3,9 +3,11 @@ package isolation_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"entgo.io/ent/dialect/sql"
+	entschema "entgo.io/ent/dialect/sql/schema"
 	"entgo.io/ent/dialect/sql/sqlgraph"
 
 	"github.com/bailiwick/bailiwick/ent"
@@ -51,6 +53,9 @@ func (p *prober) createsAtHome(t *testing.T, e entity) {
 		t.Fatal(err)
 	}
 	id, err := save(p.ctx, builder)
+	if sqlgraph.IsUniqueConstraintError(err) {
+		return // the tenant has one already, and the index is met after the walls
+	}
 	if err != nil {
 		t.Errorf("one's own %s cannot be created: %v", e.name, err)
 	}
@@ -99,6 +104,13 @@ func (p *prober) changes(t *testing.T, e entity, r row) {
 	}
 }
 
+// onePerOrganization reports whether an organization has one row at most.
+func onePerOrganization(e entity) bool {
+	return slices.ContainsFunc(e.table.Indexes, func(i *entschema.Index) bool {
+		return i.Unique && len(i.Columns) == 1 && i.Columns[0].Name == "organization_id"
+	})
+}
+
 // creates tries to create rows in another tenant, and with edges into one.
 func (p *prober) creates(t *testing.T, e entity) {
 	t.Helper()
@@ -109,6 +121,8 @@ func (p *prober) creates(t *testing.T, e entity) {
 		switch err := p.create(t, e, what, values); {
 		case err == nil:
 			t.Errorf("a %s with %s was created", e.name, what)
+		case sqlgraph.IsUniqueConstraintError(err) && onePerOrganization(e):
+			// Met before the key, which TestForeignKeys tries without what is in the way.
 		case sqlgraph.IsUniqueConstraintError(err), ent.IsValidationError(err):
 			t.Errorf("a %s with %s was refused, but not for that: %v", e.name, what, err)
 		}

@@ -97,7 +97,7 @@ func (s *Service) Resume(ctx context.Context, id string) (*ent.Organization, err
 // Delete marks an organization for erasure after the grace period. The name,
 // written out, confirms that this one is meant.
 func (s *Service) Delete(ctx context.Context, id, confirmName string) (*ent.Organization, error) {
-	o, err := s.client.Organization.Fetch(ctx, id)
+	o, err := s.client.Organization.Load(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 // integration out of reach is NOT_FOUND. The context bounds the opening alone,
 // not the calls.
 func (s *Service) Vendor(ctx context.Context, integrationID string) (*ent.TicketingIntegration, psa.Vendor, error) {
-	i, err := s.client.TicketingIntegration.Fetch(ctx, integrationID)
+	i, err := s.client.TicketingIntegration.Load(ctx, integrationID)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -68,7 +68,7 @@ func (s *Service) Companies(ctx context.Context, q Search) (page psa.CompanyPage
 
 // integration is an integration in reach, and a client for it.
 func (s *Service) integration(ctx context.Context, id string) (*ent.TicketingIntegration, psa.Vendor, error) {
-	i, err := s.stored(ctx, id)
+	i, err := s.client.TicketingIntegration.Load(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,7 +158,7 @@ func (s *Service) companyOf(ctx context.Context, i *ent.TicketingIntegration, or
 // Unmapped selects the organizations in reach that an integration has no
 // company for.
 func (s *Service) Unmapped(ctx context.Context, integrationID string) (*ent.OrganizationQuery, error) {
-	if _, err := s.stored(ctx, integrationID); err != nil {
+	if _, err := s.client.TicketingIntegration.Load(ctx, integrationID); err != nil {
 		return nil, err
 	}
 	mapped := sql.Table(ticketingcompanymapping.Table)

@@ -60,7 +60,7 @@ const maxDueDays = 365
 // found among what the vendor offers. Errors name the field of the input. It
 // calls the vendor, and so is not to be called in a transaction.
 func (s *Service) Configure(ctx context.Context, c Configuration) (*ent.TicketingAlertConfiguration, error) {
-	i, err := s.stored(ctx, c.Integration)
+	i, err := s.client.TicketingIntegration.Load(ctx, c.Integration)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (s *Service) requireOrganization(ctx context.Context, id, field string) err
 	if id == "" {
 		return nil
 	}
-	if _, err := s.client.Organization.Fetch(ctx, id); err != nil {
+	if _, err := s.client.Organization.Load(ctx, id); err != nil {
 		missing := fault.Missing(id)
 		missing.Field = field
 		if fault.CodeOf(err) == fault.NotFound {
@@ -174,7 +174,7 @@ func configurationOf(integration, organization, alertType string) []predicate.Ti
 // so that the default counts again; without an organization, the default. One
 // that is not there is NOT_FOUND.
 func (s *Service) Unconfigure(ctx context.Context, integrationID, organizationID, keyOrUUID string) (id string, err error) {
-	if _, err := s.stored(ctx, integrationID); err != nil {
+	if _, err := s.client.TicketingIntegration.Load(ctx, integrationID); err != nil {
 		return "", err
 	}
 	if err := s.requireOrganization(ctx, organizationID, "input.organizationId"); err != nil {
@@ -218,7 +218,7 @@ func (c Configured) Applies() *ent.TicketingAlertConfiguration {
 // Configurations are an integration's alert configurations by alert type, and
 // what an organization has instead of them if one is named.
 func (s *Service) Configurations(ctx context.Context, integrationID, organizationID string) (map[string]Configured, error) {
-	if _, err := s.stored(ctx, integrationID); err != nil {
+	if _, err := s.client.TicketingIntegration.Load(ctx, integrationID); err != nil {
 		return nil, err
 	}
 	if err := s.requireOrganization(ctx, organizationID, "organizationId"); err != nil {

@@ -79,15 +79,6 @@ func (s *Service) open(i *ent.TicketingIntegration, c Credentials) (psa.Vendor, 
 	return driver.Open(raw, s.gate(i))
 }
 
-// stored is an integration in reach, whole, whatever of it a query selects.
-func (s *Service) stored(ctx context.Context, id string) (*ent.TicketingIntegration, error) {
-	i, err := s.client.TicketingIntegration.Get(ctx, id)
-	if ent.IsNotFound(err) {
-		return nil, fault.Missing(id)
-	}
-	return i, err
-}
-
 // vendor opens an integration's account. The call's context bounds reading the
 // keyset; nothing is sent.
 func (s *Service) vendor(ctx context.Context, i *ent.TicketingIntegration) (psa.Vendor, error) {
@@ -100,6 +91,9 @@ func (s *Service) vendor(ctx context.Context, i *ent.TicketingIntegration) (psa.
 
 func (s *Service) credentials(ctx context.Context, i *ent.TicketingIntegration) (Credentials, error) {
 	raw, err := s.vault.Open(ctx, placeOf(i.ProviderID, i.ID), i.Credentials)
+	if errors.Is(err, secret.ErrCiphertext) || errors.Is(err, secret.ErrAbsent) {
+		return nil, fault.New(fault.PreconditionFailed, "the integration's stored credentials cannot be opened: enter them again").Wrap(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the credentials of %s: %w", i.ID, err)
 	}

@@ -101,7 +101,7 @@ type Change struct {
 // vendor. A new catch-all company wakes the tickets that waited for one. It
 // calls the vendor, and so is not to be called in a transaction.
 func (s *Service) Update(ctx context.Context, c Change) (*ent.TicketingIntegration, error) {
-	i, err := s.stored(ctx, c.ID)
+	i, err := s.client.TicketingIntegration.Load(ctx, c.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +231,7 @@ func (s *Service) merge(ctx context.Context, i *ent.TicketingIntegration, given 
 // integration's last error. It calls the vendor, and so is not to be called in
 // a transaction.
 func (s *Service) Verify(ctx context.Context, id string) (i *ent.TicketingIntegration, accepted bool, err error) {
-	if i, err = s.stored(ctx, id); err != nil {
+	if i, err = s.client.TicketingIntegration.Load(ctx, id); err != nil {
 		return nil, false, err
 	}
 	vendor, err := s.vendor(ctx, i)

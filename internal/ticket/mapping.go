@@ -27,7 +27,7 @@ type Mapping struct {
 // tickets that waited for them. Errors name the entry's field. It calls the
 // vendor, and so is not to be called in a transaction.
 func (s *Service) Map(ctx context.Context, integrationID string, mappings []Mapping) ([]*ent.TicketingCompanyMapping, error) {
-	i, err := s.stored(ctx, integrationID)
+	i, err := s.client.TicketingIntegration.Load(ctx, integrationID)
 	if err != nil {
 		return nil, err
 	}

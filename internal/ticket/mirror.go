@@ -44,7 +44,7 @@ var errBusy = errors.New("ticket: a delivery is under way")
 // written to this moment is CONFLICT. It calls the vendor, and so is not to be
 // called in a transaction.
 func (s *Service) Sync(ctx context.Context, id string) (*ent.Ticket, error) {
-	t, err := s.client.Ticket.Fetch(ctx, id)
+	t, err := s.client.Ticket.Load(ctx, id)
 	if err != nil {
 		return nil, err
 	}

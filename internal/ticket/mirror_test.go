@@ -51,7 +51,6 @@ func TestClosedThere(t *testing.T) {
 		still, others := f.opened(0, "memory")
 		theirs, _ := f.opened(1, "disk")
 		f.poll()
-		require.NotNil(t, f.ticketOf(a).MirroredAt)
 		require.Equal(t, entticket.StatusCreated, f.ticketOf(a).Status)
 
 		notes := f.notes(0, made.ExternalID)
@@ -75,9 +74,13 @@ func TestClosedThere(t *testing.T) {
 		require.NotNil(t, f.alert(still).ResolvedAt)
 		require.Equal(t, entticket.StatusClosed, f.ticketOf(still).Status)
 
-		again, _ := f.opened(0, "disk") // the condition still holds
+		again := f.raise(f.tenants[0].in[0], "disk") // the condition still holds
+		f.drive()
+		f.poll()
+		f.drive()
 		require.Equal(t, 2, again.Incident)
 		require.Nil(t, f.alert(again).ResolvedAt)
+		require.False(t, f.closed(0, made.ExternalID), "the ticket is not reopened")
 	})
 }
 

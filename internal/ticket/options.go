@@ -14,7 +14,7 @@ const optionsAge = 10 * time.Minute
 // Options lists what the vendor offers for tickets, as it was read of late, or
 // anew if that is asked for.
 func (s *Service) Options(ctx context.Context, integrationID string, refresh bool) ([]psa.Option, error) {
-	i, err := s.stored(ctx, integrationID)
+	i, err := s.client.TicketingIntegration.Load(ctx, integrationID)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ type Preview struct {
 // Preview says what would become of an alert now. It writes nothing, and calls
 // nobody.
 func (s *Service) Preview(ctx context.Context, p Sample) (Preview, error) {
-	i, err := s.client.TicketingIntegration.Fetch(ctx, p.Integration)
+	i, err := s.client.TicketingIntegration.Load(ctx, p.Integration)
 	if err != nil {
 		return Preview{}, err
 	}

@@ -137,7 +137,7 @@ type RuleChange struct {
 // configuration yet is PRECONDITION_FAILED.
 func (s *Service) SetRules(ctx context.Context, c RuleChange) (i *ent.TicketingIntegration, set *ent.TicketingAlertConfiguration, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		if i, err = s.client.TicketingIntegration.Fetch(ctx, c.Integration); err != nil {
+		if i, err = s.client.TicketingIntegration.Load(ctx, c.Integration); err != nil {
 			return err
 		}
 		if err := s.checkRuleChange(ctx, c); err != nil {

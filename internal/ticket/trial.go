@@ -37,7 +37,7 @@ const trialOperation = "test"
 // ticket: if it is not found, the error says what to look for. It calls the
 // vendor, and so is not to be called in a transaction.
 func (s *Service) Try(ctx context.Context, t Trial) (Tried, error) {
-	i, err := s.stored(ctx, t.Integration)
+	i, err := s.client.TicketingIntegration.Load(ctx, t.Integration)
 	if err != nil {
 		return Tried{}, err
 	}

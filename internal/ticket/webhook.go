@@ -85,7 +85,7 @@ func (s *Service) DisableWebhook(ctx context.Context, id string) (*ent.Ticketing
 
 // hooker opens an integration whose vendor can call.
 func (s *Service) hooker(ctx context.Context, id string) (*ent.TicketingIntegration, psa.Hooker, error) {
-	i, err := s.client.TicketingIntegration.Fetch(ctx, id)
+	i, err := s.client.TicketingIntegration.Load(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -101,6 +101,14 @@ var architecture = []check.ImportRule{
 		Why: "certificates and documents are pure: their callers store them",
 	},
 	{
+		Who: []string{"internal/applemdm", "internal/applemdm/portal"},
+		May: append([]string{
+			"internal/applemdm", "internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/profile",
+			"internal/applemdm/pushcert", "internal/applemdm/scep",
+		}, core...), Outside: []string{"*"},
+		Why: "a domain stands on its own certificates and documents, and knows no other domain",
+	},
+	{
 		Who: []string{"internal/..."},
 		May: core, Outside: []string{"*"},
 		Why: "a domain knows another only through an interface that it declares, and never the API",

@@ -143,7 +143,7 @@ func (s *Service) Trigger(ctx context.Context, integration, organization string)
 	if err != nil {
 		return nil, err
 	}
-	i, err := s.client.TicketingIntegration.Fetch(ctx, integration)
+	i, err := s.client.TicketingIntegration.Load(ctx, integration)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (s *Service) Trigger(ctx context.Context, integration, organization string)
 	}
 	args := WritingNow{Integration: i.ID, All: scope.All(), Organizations: scope.Organizations()}
 	if organization != "" {
-		if _, err := s.client.Organization.Fetch(ctx, organization); err != nil {
+		if _, err := s.client.Organization.Load(ctx, organization); err != nil {
 			return nil, err
 		}
 		args.All, args.Organizations = false, []string{organization}

@@ -236,7 +236,7 @@ func (s *Service) Agreements(ctx context.Context, integration, organizationID, a
 	if err != nil {
 		return psa.AgreementPage{}, err
 	}
-	if _, err := s.client.Organization.Fetch(ctx, organizationID); err != nil {
+	if _, err := s.client.Organization.Load(ctx, organizationID); err != nil {
 		return psa.AgreementPage{}, err
 	}
 	c, err := s.client.TicketingCompanyMapping.Query().

@@ -40,7 +40,7 @@ func (s *Service) Preview(ctx context.Context, integration string, first int, af
 	if first < 1 || first > maxPreview {
 		return PreviewPage{}, fault.Invalid("first", "must lie between 1 and %d", maxPreview)
 	}
-	i, err := s.client.TicketingIntegration.Fetch(ctx, integration)
+	i, err := s.client.TicketingIntegration.Load(ctx, integration)
 	if err != nil {
 		return PreviewPage{}, err
 	}

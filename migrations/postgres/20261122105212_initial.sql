@@ -83,6 +83,8 @@ CREATE INDEX "administratororganizationlink_provider_id_id" ON "administrator_or
 CREATE INDEX "administratororganizationlink_provider_id_role_id" ON "administrator_organization_links" ("provider_id", "role_id");
 -- create "users" table
 CREATE TABLE "users" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "login" character varying NOT NULL COLLATE "C", "email" character varying NOT NULL COLLATE "C", "first_name" character varying NULL COLLATE "C", "last_name" character varying NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'STAGED', "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "users_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "user_email" to table: "users"
+CREATE INDEX "user_email" ON "users" ("email");
 -- create index "user_organization_id_email" to table: "users"
 CREATE INDEX "user_organization_id_email" ON "users" ("organization_id", "email");
 -- create index "user_organization_id_id" to table: "users"
@@ -244,7 +246,7 @@ CREATE INDEX "devicecommand_provider_id_status_id" ON "device_commands" ("provid
 -- create index "devicecommand_result_at" to table: "device_commands"
 CREATE INDEX "devicecommand_result_at" ON "device_commands" ("result_at");
 -- create "enrollments" table
-CREATE TABLE "enrollments" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL, "token_hash" character varying NOT NULL COLLATE "C", "token" bytea NOT NULL, "quota" bigint NULL, "used" bigint NOT NULL DEFAULT 0, "expires_at" timestamptz NULL, "revoked_at" timestamptz NULL, "rotated_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "apple_mdm_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "enrollments_apple_mdms_apple_mdm" FOREIGN KEY ("organization_id", "apple_mdm_id") REFERENCES "apple_mdms" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "enrollments_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "enrollments" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL, "token_hash" character varying NOT NULL COLLATE "C", "token" bytea NOT NULL, "quota" bigint NULL, "used" bigint NOT NULL DEFAULT 0, "expires_at" timestamptz NULL, "revoked_at" timestamptz NULL, "rotated_at" timestamptz NULL, "revealed_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "apple_mdm_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "enrollments_apple_mdms_apple_mdm" FOREIGN KEY ("organization_id", "apple_mdm_id") REFERENCES "apple_mdms" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "enrollments_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
 CREATE INDEX "enrollment_organization_id_apple_mdm_id" ON "enrollments" ("organization_id", "apple_mdm_id");
 -- create index "enrollment_organization_id_id" to table: "enrollments"
@@ -256,11 +258,15 @@ CREATE INDEX "enrollment_provider_id_id" ON "enrollments" ("provider_id", "id");
 -- create index "enrollments_apple_mdm_id" to table: "enrollments"
 CREATE INDEX "enrollments_apple_mdm_id" ON "enrollments" ("apple_mdm_id");
 -- create "device_identities" table
-CREATE TABLE "device_identities" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "fingerprint" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "common_name" character varying NOT NULL COLLATE "C", "not_before" timestamptz NOT NULL, "not_after" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_identities_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "device_identities_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "device_identities" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "fingerprint" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "common_name" character varying NOT NULL COLLATE "C", "not_before" timestamptz NOT NULL, "not_after" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_identities_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "device_identities_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
 -- create index "device_identities_enrollment_id" to table: "device_identities"
 CREATE INDEX "device_identities_enrollment_id" ON "device_identities" ("enrollment_id");
+-- create index "device_identities_user_id" to table: "device_identities"
+CREATE INDEX "device_identities_user_id" ON "device_identities" ("user_id");
 -- create index "deviceidentity_device_id_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_device_id_id" ON "device_identities" ("device_id", "id");
+-- create index "deviceidentity_not_after" to table: "device_identities"
+CREATE INDEX "deviceidentity_not_after" ON "device_identities" ("not_after");
 -- create index "deviceidentity_organization_id_device_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_organization_id_device_id" ON "device_identities" ("organization_id", "device_id");
 -- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
@@ -271,6 +277,8 @@ CREATE UNIQUE INDEX "deviceidentity_organization_id_fingerprint" ON "device_iden
 CREATE UNIQUE INDEX "deviceidentity_organization_id_id" ON "device_identities" ("organization_id", "id");
 -- create index "deviceidentity_organization_id_not_after" to table: "device_identities"
 CREATE INDEX "deviceidentity_organization_id_not_after" ON "device_identities" ("organization_id", "not_after");
+-- create index "deviceidentity_organization_id_user_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_organization_id_user_id" ON "device_identities" ("organization_id", "user_id");
 -- create index "deviceidentity_provider_id_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_provider_id_id" ON "device_identities" ("provider_id", "id");
 -- create "device_os_updates" table
@@ -332,11 +340,13 @@ CREATE INDEX "maintenancewindow_provider_id_ends_at_id" ON "maintenance_windows"
 -- create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
 CREATE INDEX "maintenancewindow_provider_id_id" ON "maintenance_windows" ("provider_id", "id");
 -- create "scep_challenges" table
-CREATE TABLE "scep_challenges" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "challenge_hash" character varying NOT NULL COLLATE "C", "expires_at" timestamptz NOT NULL, "redeemed_at" timestamptz NULL, "transaction" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "scep_challenges_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "scep_challenges" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "challenge_hash" character varying NOT NULL COLLATE "C", "expires_at" timestamptz NOT NULL, "redeemed_at" timestamptz NULL, "transaction" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "scep_challenges_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "scep_challenges_device_id" to table: "scep_challenges"
 CREATE INDEX "scep_challenges_device_id" ON "scep_challenges" ("device_id");
 -- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
 CREATE INDEX "scep_challenges_enrollment_id" ON "scep_challenges" ("enrollment_id");
+-- create index "scep_challenges_user_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_user_id" ON "scep_challenges" ("user_id");
 -- create index "scepchallenge_expires_at" to table: "scep_challenges"
 CREATE INDEX "scepchallenge_expires_at" ON "scep_challenges" ("expires_at");
 -- create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
@@ -347,6 +357,8 @@ CREATE INDEX "scepchallenge_organization_id_device_id" ON "scep_challenges" ("or
 CREATE INDEX "scepchallenge_organization_id_enrollment_id" ON "scep_challenges" ("organization_id", "enrollment_id");
 -- create index "scepchallenge_organization_id_id" to table: "scep_challenges"
 CREATE UNIQUE INDEX "scepchallenge_organization_id_id" ON "scep_challenges" ("organization_id", "id");
+-- create index "scepchallenge_organization_id_user_id" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_organization_id_user_id" ON "scep_challenges" ("organization_id", "user_id");
 -- create index "scepchallenge_provider_id_id" to table: "scep_challenges"
 CREATE INDEX "scepchallenge_provider_id_id" ON "scep_challenges" ("provider_id", "id");
 -- create "sessions" table
@@ -693,6 +705,8 @@ DROP INDEX "session_expires_at";
 DROP TABLE "sessions";
 -- reverse: create index "scepchallenge_provider_id_id" to table: "scep_challenges"
 DROP INDEX "scepchallenge_provider_id_id";
+-- reverse: create index "scepchallenge_organization_id_user_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_user_id";
 -- reverse: create index "scepchallenge_organization_id_id" to table: "scep_challenges"
 DROP INDEX "scepchallenge_organization_id_id";
 -- reverse: create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
@@ -703,6 +717,8 @@ DROP INDEX "scepchallenge_organization_id_device_id";
 DROP INDEX "scepchallenge_organization_id_challenge_hash";
 -- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
 DROP INDEX "scepchallenge_expires_at";
+-- reverse: create index "scep_challenges_user_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_user_id";
 -- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
 DROP INDEX "scep_challenges_enrollment_id";
 -- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
@@ -769,6 +785,8 @@ DROP INDEX "deviceosupdate_device_id_id";
 DROP TABLE "device_os_updates";
 -- reverse: create index "deviceidentity_provider_id_id" to table: "device_identities"
 DROP INDEX "deviceidentity_provider_id_id";
+-- reverse: create index "deviceidentity_organization_id_user_id" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_user_id";
 -- reverse: create index "deviceidentity_organization_id_not_after" to table: "device_identities"
 DROP INDEX "deviceidentity_organization_id_not_after";
 -- reverse: create index "deviceidentity_organization_id_id" to table: "device_identities"
@@ -779,8 +797,12 @@ DROP INDEX "deviceidentity_organization_id_fingerprint";
 DROP INDEX "deviceidentity_organization_id_enrollment_id";
 -- reverse: create index "deviceidentity_organization_id_device_id" to table: "device_identities"
 DROP INDEX "deviceidentity_organization_id_device_id";
+-- reverse: create index "deviceidentity_not_after" to table: "device_identities"
+DROP INDEX "deviceidentity_not_after";
 -- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
 DROP INDEX "deviceidentity_device_id_id";
+-- reverse: create index "device_identities_user_id" to table: "device_identities"
+DROP INDEX "device_identities_user_id";
 -- reverse: create index "device_identities_enrollment_id" to table: "device_identities"
 DROP INDEX "device_identities_enrollment_id";
 -- reverse: create "device_identities" table
@@ -957,6 +979,8 @@ DROP INDEX "user_organization_id_login";
 DROP INDEX "user_organization_id_id";
 -- reverse: create index "user_organization_id_email" to table: "users"
 DROP INDEX "user_organization_id_email";
+-- reverse: create index "user_email" to table: "users"
+DROP INDEX "user_email";
 -- reverse: create "users" table
 DROP TABLE "users";
 -- reverse: create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
