@@ -20,6 +20,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/internal/secret"
+	"github.com/bailiwick/bailiwick/internal/testkit/mortal"
 	"github.com/bailiwick/bailiwick/internal/testkit/replica"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/limit"
@@ -50,7 +51,7 @@ type site struct {
 	web     *httptest.Server
 	clock   *clock
 	queue   *queue
-	fate    *Fate
+	fate    *mortal.Fate
 	front   *replica.Replica // takes alerts, and is never struck dead
 	workers []*replica.Replica
 	dbs     []*database.DB
@@ -73,7 +74,7 @@ type site struct {
 }
 
 func newSite(ctx context.Context, c Config, f fault) (s *site, err error) {
-	s = &site{Config: c, fault: f, clock: &clock{now: time.Now(), real: f.real}, fate: &Fate{}}
+	s = &site{Config: c, fault: f, clock: &clock{now: time.Now(), real: f.real}, fate: &mortal.Fate{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -100,7 +101,7 @@ func newSite(ctx context.Context, c Config, f fault) (s *site, err error) {
 		var w *replica.Replica
 		switch {
 		case f.mortal:
-			w, err = s.replica(ctx, 0, s.fate.Observe, s.fate.Mortal)
+			w, err = s.replica(ctx, 0, s.fate.Observe, s.fate.Vendor)
 		case f.skew > 0:
 			w, err = s.replica(ctx, time.Duration(2*n-1)*f.skew, nil, f.wrap)
 		default:
@@ -371,7 +372,7 @@ func (s *site) turns(ctx context.Context) (bool, error) {
 			}
 		}
 		group.Go(func() {
-			Survive(func() { errs[n] = w.Tickets.Turn(job.TenantContext(ctx, mine.Tenant, "ticketing"), mine) })
+			mortal.Survive(func() { errs[n] = w.Tickets.Turn(job.TenantContext(ctx, mine.Tenant, "ticketing"), mine) })
 		})
 	}
 	group.Wait()
@@ -380,7 +381,7 @@ func (s *site) turns(ctx context.Context) (bool, error) {
 
 // mortally has one of the workers do something, who may not live to its end.
 func (s *site) mortally(do func(*replica.Replica) error) (err error) {
-	Survive(func() { err = do(s.workers[s.random.IntN(len(s.workers))]) })
+	mortal.Survive(func() { err = do(s.workers[s.random.IntN(len(s.workers))]) })
 	return err
 }
 

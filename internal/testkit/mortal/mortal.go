@@ -1,4 +1,6 @@
-package ordeal
+// Package mortal lets workers die where a test wants them dead: at any statement
+// that writes, and before and after any call to a vendor.
+package mortal
 
 import (
 	"context"
@@ -37,7 +39,7 @@ func (f *Fate) Deaths() int {
 
 func (f *Fate) step() {
 	if f.ends() {
-		panic(death{})
+		Die()
 	}
 }
 
@@ -75,49 +77,63 @@ func Survive(work func()) {
 	work()
 }
 
-// Mortal is a vendor whose caller may die before and after every call.
-func (f *Fate) Mortal(v psa.Vendor) psa.Vendor { return mortal{v, f} }
+// Die ends the worker that calls it.
+func Die() { panic(death{}) }
 
-type mortal struct {
+// Vendor is a vendor whose caller may die before and after every call.
+func (f *Fate) Vendor(v psa.Vendor) psa.Vendor { return vendor{v, f} }
+
+// Driver opens such vendors.
+func (f *Fate) Driver(d psa.Driver) psa.Driver {
+	return psa.Driver{Settings: d.Settings, Open: func(credentials []byte, gate psa.Gate) (psa.Vendor, error) {
+		v, err := d.Open(credentials, gate)
+		if err != nil {
+			return nil, err
+		}
+		return f.Vendor(v), nil
+	}}
+}
+
+type vendor struct {
 	psa.Vendor
 	fate *Fate
 }
 
-func (m mortal) Create(ctx context.Context, d psa.Draft) (psa.Remote, error) {
+func (m vendor) Create(ctx context.Context, d psa.Draft) (psa.Remote, error) {
 	m.fate.step()
 	defer m.fate.step()
 	return m.Vendor.Create(ctx, d)
 }
 
-func (m mortal) Find(ctx context.Context, marker, company string, since time.Time) ([]psa.Remote, error) {
+func (m vendor) Find(ctx context.Context, marker, company string, since time.Time) ([]psa.Remote, error) {
 	m.fate.step()
 	defer m.fate.step()
 	return m.Vendor.Find(ctx, marker, company, since)
 }
 
-func (m mortal) Get(ctx context.Context, id string) (psa.Remote, error) {
+func (m vendor) Get(ctx context.Context, id string) (psa.Remote, error) {
 	m.fate.step()
 	return m.Vendor.Get(ctx, id)
 }
 
-func (m mortal) ListNotes(ctx context.Context, id string) ([]psa.RemoteNote, error) {
+func (m vendor) ListNotes(ctx context.Context, id string) ([]psa.RemoteNote, error) {
 	m.fate.step()
 	return m.Vendor.ListNotes(ctx, id)
 }
 
-func (m mortal) AddNote(ctx context.Context, id string, n psa.Note) error {
+func (m vendor) AddNote(ctx context.Context, id string, n psa.Note) error {
 	m.fate.step()
 	defer m.fate.step()
 	return m.Vendor.AddNote(ctx, id, n)
 }
 
-func (m mortal) Close(ctx context.Context, id string, c psa.Closing) error {
+func (m vendor) Close(ctx context.Context, id string, c psa.Closing) error {
 	m.fate.step()
 	defer m.fate.step()
 	return m.Vendor.Close(ctx, id, c)
 }
 
-func (m mortal) Reopen(ctx context.Context, id, status string) error {
+func (m vendor) Reopen(ctx context.Context, id, status string) error {
 	m.fate.step()
 	defer m.fate.step()
 	return m.Vendor.Reopen(ctx, id, status)
