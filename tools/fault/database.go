@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -47,7 +48,7 @@ func (d *databases) file(name string) string { return filepath.Join(d.dir, name+
 
 // make copies the template. What it has made is dropped, connections or not.
 func (d *databases) make(ctx context.Context) (url string, drop func(), err error) {
-	name := fmt.Sprint(d.made.Add(1))
+	name := strconv.FormatInt(d.made.Add(1), 10)
 	if d.server != "" {
 		url, _, err = cluster.CreateDatabase(ctx, d.server, d.prefix+name, d.prefix+"template")
 		return url, func() { d.drop(name) }, err

@@ -12,12 +12,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,7 +40,10 @@ type options struct {
 	Parallel int      `help:"Rows tried side by side." default:"${parallel}"`
 }
 
-func main() {
+func main() { os.Exit(status(os.Args[1:])) }
+
+// status runs the command and returns its exit status.
+func status(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// One fault is the kill of such a process.
@@ -46,16 +51,11 @@ func main() {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "fault: worker:", err)
 		}
-		return
+		return 0
 	}
-	os.Exit(status(ctx, os.Args[1:]))
-}
-
-// status runs the command and returns its exit status.
-func status(ctx context.Context, args []string) int {
 	var o options
 	parser, err := kong.New(&o, kong.Name("fault"), kong.Description("Take ticketing through faults, and print what is left as a table."),
-		kong.Vars{"crowd": fmt.Sprint(ordeal.DefaultCrowd), "parallel": fmt.Sprint(runtime.GOMAXPROCS(0))})
+		kong.Vars{"crowd": strconv.Itoa(ordeal.DefaultCrowd), "parallel": strconv.Itoa(runtime.GOMAXPROCS(0))})
 	if err == nil {
 		_, err = parser.Parse(args)
 	}
@@ -89,7 +89,7 @@ type row struct {
 // rows are what is to be tried: each vendor with its faults, then the canaries.
 func (o options) rows() (all []row, err error) {
 	if o.Seeds < 1 || o.Crowd < 1 || o.Parallel < 1 {
-		return nil, fmt.Errorf("--seeds, --crowd and --parallel must be positive")
+		return nil, errors.New("--seeds, --crowd and --parallel must be positive")
 	}
 	vendors := []psa.Kind{psa.Autotask, psa.ConnectWise, psa.Syncro}
 	for _, name := range o.Vendor {

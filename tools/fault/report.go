@@ -74,7 +74,7 @@ type bar struct {
 }
 
 func newBar(runs int) *bar {
-	if !term.IsTerminal(int(os.Stderr.Fd())) { //nolint:gosec // a descriptor is a small number
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return &bar{}
 	}
 	return &bar{shown: progressbar.NewOptions(runs, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowCount(),

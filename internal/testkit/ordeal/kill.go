@@ -123,7 +123,8 @@ func (s *site) start(ctx context.Context) (*exec.Cmd, error) {
 	if _, err := child.StdinPipe(); err != nil { // closed by our death
 		return nil, err
 	}
-	return child, child.Start()
+	err = child.Start()
+	return child, err
 }
 
 // kill is kill -9.
