@@ -41,6 +41,8 @@ const (
 	// AccessChanged: an administrator, role, link, key or session changed.
 	// What is cached about the ID, or the whole provider without one, is stale.
 	AccessChanged Topic = "access.changed"
+	// DeviceChanged: something about a device changed. ID is the device's.
+	DeviceChanged Topic = "device.changed"
 	// JobEnqueued: a job is ready to be worked. Payload is the queue's name.
 	JobEnqueued Topic = "job.enqueued"
 )
