@@ -7,6 +7,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
@@ -87,9 +88,23 @@ func (s *Service) enrolled(ctx context.Context, channel *ent.DeviceChannel, fing
 	return s.announce(ctx, d)
 }
 
-// release lets a device that waits in Setup Assistant go on.
+// release lets a device that waits in Setup Assistant go on. Only devices that
+// are supervised through Automated Device Enrollment wait.
 func (s *Service) release(ctx context.Context, deviceID string) error {
-	_, err := s.Queue.Enqueue(ctx, deviceID, command.DeviceConfigured{}, queue.Options{Priority: queue.Urgent})
+	err := s.client.Device.Update().Where(device.ID(deviceID)).SetSupervised(true).SetDepEnrollment(true).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	d, channel, err := s.Queue.Channel(ctx, deviceID)
+	if err != nil || command.Validate(command.DeviceConfigured{}, queue.TargetOf(d)) != nil {
+		return err // what does not know the command does not wait for it
+	}
+	waits, err := s.client.DeviceCommand.Query().
+		Where(devicecommand.ChannelID(channel.ID), devicecommand.RequestType("DeviceConfigured"), queue.Waiting).Exist(ctx)
+	if err != nil || waits {
+		return err
+	}
+	_, err = s.Queue.Enqueue(ctx, deviceID, command.DeviceConfigured{}, queue.Options{Priority: queue.Urgent})
 	return err
 }
 

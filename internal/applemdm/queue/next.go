@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	stdsql "database/sql"
 	"fmt"
 	"time"
 
@@ -71,19 +72,21 @@ func (s *Service) Recognize(ctx context.Context, key, fingerprint string) (*ent.
 // statement.
 func (s *Service) recognize(ctx context.Context, key, fingerprint string, o *offer) (*session, error) {
 	channel, err := s.client.DeviceChannel.Query().Where(devicechannel.Key(key)).Modify(func(q *sql.Selector) {
-		identity := sql.Dialect(q.Dialect()).Table(deviceidentity.Table)
-		q.AppendSelectExprAs(sql.Dialect(q.Dialect()).Select(identity.C(deviceidentity.FieldRevokedAt)).From(identity).Where(sql.And(
+		build := sql.Dialect(q.Dialect())
+		identity := build.Table(deviceidentity.Table)
+		q.AppendSelectExprAs(orEmpty(build.Select(identity.C(deviceidentity.FieldID)).From(identity).Where(sql.And(
 			sql.ColumnsEQ(identity.C(guard.OrganizationColumn), q.C(guard.OrganizationColumn)),
 			sql.EQ(identity.C(deviceidentity.FieldFingerprint), fingerprint),
-		)), columnRevoked)
+			sql.NotNull(identity.C(deviceidentity.FieldRevokedAt)),
+		))), columnRevoked)
 		if o == nil {
 			return
 		}
-		commands := sql.Dialect(q.Dialect()).Table(devicecommand.Table)
-		next := sql.Dialect(q.Dialect()).Select(commands.C(devicecommand.FieldID)).From(commands).
+		commands := build.Table(devicecommand.Table)
+		next := build.Select(commands.C(devicecommand.FieldID)).From(commands).
 			Where(sql.ColumnsEQ(commands.C(devicecommand.FieldChannelID), q.C(devicechannel.FieldID)))
 		o.where(next)
-		q.AppendSelectExprAs(next, columnNext)
+		q.AppendSelectExprAs(orEmpty(next), columnNext)
 	}).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, fmt.Errorf("%w: no channel of this key", ErrStranger)
@@ -93,13 +96,11 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint string, o *off
 	}
 	found := &session{DeviceChannel: channel}
 	if o != nil {
-		next, err := channel.Value(columnNext)
-		if err != nil {
+		if found.next, err = added(channel, columnNext); err != nil {
 			return nil, err
 		}
-		found.next = text(next)
 	}
-	revoked, err := channel.Value(columnRevoked)
+	revoked, err := added(channel, columnRevoked)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint string, o *off
 		}
 	}
 	switch {
-	case revoked != nil:
+	case revoked != "":
 		return nil, fmt.Errorf("%w: its identity is revoked", ErrUnenroll)
 	case channel.Status == devicechannel.StatusCheckedOut:
 		return nil, fmt.Errorf("%w: it has checked out", ErrStranger)
@@ -117,13 +118,25 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint string, o *off
 	return found, nil
 }
 
-// text is a column that drivers scan as text or bytes.
-func text(value any) string {
-	switch v := value.(type) {
-	case string:
-		return v
-	case []byte:
-		return string(v)
+// orEmpty is a text that a subquery finds, or the empty text: drivers do not
+// tell the type of a column that is null.
+func orEmpty(subquery sql.Querier) sql.Querier {
+	return sql.ExprFunc(func(b *sql.Builder) { b.S("COALESCE((").Join(subquery).S("), '')") })
+}
+
+// added is the value of a column that recognize has added.
+func added(channel *ent.DeviceChannel, column string) (string, error) {
+	value, err := channel.Value(column)
+	if err != nil {
+		return "", err
 	}
-	return ""
+	switch v := value.(type) {
+	case *stdsql.NullString:
+		return v.String, nil
+	case string:
+		return v, nil
+	case []byte:
+		return string(v), nil
+	}
+	return "", fmt.Errorf("queue: column %s is a %T", column, value)
 }
