@@ -15,6 +15,8 @@ func (r *Resolver) Alert() exec.AlertResolver { return &alertResolver{r} }
 
 func (r *Resolver) Device() exec.DeviceResolver { return &deviceResolver{r} }
 
+func (r *Resolver) DeviceCommand() exec.DeviceCommandResolver { return &deviceCommandResolver{r} }
+
 func (r *Resolver) Organization() exec.OrganizationResolver { return &organizationResolver{r} }
 
 func (r *Resolver) Role() exec.RoleResolver { return &roleResolver{r} }
@@ -29,21 +31,9 @@ type (
 	administratorResolver               struct{ *Resolver }
 	alertResolver                       struct{ *Resolver }
 	deviceResolver                      struct{ *Resolver }
+	deviceCommandResolver               struct{ *Resolver }
 	organizationResolver                struct{ *Resolver }
 	roleResolver                        struct{ *Resolver }
 	ticketResolver                      struct{ *Resolver }
 	ticketingAlertConfigurationResolver struct{ *Resolver }
 )
-
-// !!! WARNING !!!
-// The code below was going to be deleted when updating resolvers. It has been copied here so you have
-// one last chance to move it out of harms way if you want. There are two reasons this happens:
-//  - When renaming or deleting a resolver the old code will be put in here. You can safely delete
-//    it when you're done.
-//  - You have helper methods in this file. Move them out to keep these resolver files clean.
-/*
-	func (r *deviceAppResolver) BundleSize(ctx context.Context, obj *ent.DeviceApp) (*int, error) {
-	panic(fmt.Errorf("not implemented: BundleSize - bundleSize"))
-}
-func (r *Resolver) DeviceApp() exec.DeviceAppResolver { return &deviceAppResolver{r} }
-*/

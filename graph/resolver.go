@@ -6,6 +6,9 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/access"
 	"github.com/bailiwick/bailiwick/internal/alert"
+	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
+	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/directory"
 	"github.com/bailiwick/bailiwick/internal/organization"
 	"github.com/bailiwick/bailiwick/internal/ticket"
@@ -20,4 +23,7 @@ type Resolver struct {
 	Directory     *directory.Service
 	Alerts        *alert.Service
 	Tickets       *ticket.Service
+	Commands      *queue.Service
+	Members       *membership.Service
+	Inventory     *inventory.Store
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 )
 
@@ -16,7 +17,9 @@ func (h *Handler) checkin(ctx context.Context, s sender, m message.Checkin) ([]b
 		if err := s.on(m.Topic); err != nil {
 			return nil, err
 		}
-		return nil, h.Members.Authenticate(ctx, s.organization, s.fingerprint, m)
+		return nil, h.Members.Authenticate(ctx, membership.Arriving{
+			Organization: s.organization, Fingerprint: s.fingerprint, Seat: s.authority.Seat,
+		}, m)
 	case *message.TokenUpdate:
 		if err := s.on(m.Topic); err != nil {
 			return nil, err

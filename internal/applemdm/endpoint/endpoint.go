@@ -47,6 +47,9 @@ type Authority struct {
 	Provider string // the organization's
 	Trust    *pki.Trust
 	Topic    string // of its push certificate; empty while it has none
+	// Seat is asked, in the transaction of an enrolment, whether there is room
+	// for a device; see [membership.Arriving].
+	Seat func(ctx context.Context, deviceID string) error
 }
 
 // Authorities knows the organizations that manage devices.

@@ -145,13 +145,12 @@ func (w *world) Authority(_ context.Context, organization string) (endpoint.Auth
 	if !ok {
 		return endpoint.Authority{}, fault.Missing(organization)
 	}
-	return endpoint.Authority{Provider: t.provider, Trust: t.authority.Trust(), Topic: t.topic}, nil
+	return endpoint.Authority{Provider: t.provider, Trust: t.authority.Trust(), Topic: t.topic, Seat: t.seat}, nil
 }
 
-// Take implements membership.Seats.
-func (w *world) Take(_ context.Context, organization string) error {
-	if w.tenants[organization].seats == 0 {
-		return fault.New(fault.PreconditionFailed, "full")
+func (t *tenant) seat(context.Context, string) error {
+	if t.seats == 0 {
+		return fault.New(fault.Forbidden, "full")
 	}
 	return nil
 }
@@ -180,7 +179,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	})
 	require.NoError(t, err)
 	w.members, err = membership.New(membership.Config{
-		DB: db, Vault: vault, Jobs: w.jobs, Queue: w.queue, Inventory: w.inventory, Alarms: bell, Seats: w, Renewals: w,
+		DB: db, Vault: vault, Jobs: w.jobs, Queue: w.queue, Inventory: w.inventory, Alarms: bell, Renewals: w,
 		Logger: logger, Clock: w.clock.Now,
 	})
 	require.NoError(t, err)

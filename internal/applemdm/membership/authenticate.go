@@ -18,32 +18,40 @@ import (
 // ErrNoSeat is an enrolment for which there is no room.
 var ErrNoSeat = errors.New("membership: no seat is free")
 
-// Authenticate begins an enrolment with a certificate that the organization in
-// scope trusts, given by its fingerprint. It is [queue.ErrStranger] for a
-// certificate that belongs to another device, and [queue.ErrUnenroll] for a
-// device that is blocked.
-func (s *Service) Authenticate(ctx context.Context, organization, fingerprint string, m *message.Authenticate) error {
-	err := s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, organization, fingerprint, m) })
+// Arriving is who wants to enrol where.
+type Arriving struct {
+	Organization string
+	Fingerprint  string // of a certificate that the organization trusts
+	// Seat is asked, in the transaction of the enrolment, whether there is room
+	// for the device, which does not count. FORBIDDEN says that there is none.
+	Seat func(ctx context.Context, deviceID string) error
+}
+
+// Authenticate begins an enrolment in the organization in scope. It is
+// [queue.ErrStranger] for a certificate that belongs to another device,
+// [queue.ErrUnenroll] for a device that is blocked, and [ErrNoSeat].
+func (s *Service) Authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {
+	err := s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, a, m) })
 	if errors.Is(err, ErrNoSeat) {
 		// The transaction is undone; why is told in one of its own.
-		return errors.Join(err, s.Alarms.Alarm(ctx, organization, "", alertSeatLimit, "device", "Enrolment limit reached",
+		return errors.Join(err, s.Alarms.Alarm(ctx, a.Organization, "", alertSeatLimit, "device", "Enrolment limit reached",
 			"A device could not be enrolled: the organization has as many as it may have."))
 	}
 	return err
 }
 
-func (s *Service) authenticate(ctx context.Context, organization, fingerprint string, m *message.Authenticate) error {
+func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {
 	if m.ChannelUserID() != "" {
 		return fmt.Errorf("%w: a user does not authenticate like a device", queue.ErrStranger)
 	}
-	identity, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(fingerprint)).Modify(forUpdate).Only(ctx)
+	identity, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(a.Fingerprint)).Modify(forUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return fmt.Errorf("%w: a certificate that was never issued", queue.ErrStranger)
 	}
 	if err != nil {
 		return err
 	}
-	d, channel, err := s.adopt(ctx, organization, m)
+	d, channel, err := s.adopt(ctx, a.Organization, m)
 	if err != nil {
 		return err
 	}
@@ -56,8 +64,8 @@ func (s *Service) authenticate(ctx context.Context, organization, fingerprint st
 		return fmt.Errorf("%w: the certificate belongs to another device", queue.ErrStranger)
 	}
 	if !d.Enrolled {
-		if err := s.Seats.Take(ctx, organization); err != nil {
-			if fault.CodeOf(err) == fault.PreconditionFailed {
+		if err := a.Seat(ctx, d.ID); err != nil {
+			if fault.CodeOf(err) == fault.Forbidden {
 				return fmt.Errorf("%w: %w", ErrNoSeat, err)
 			}
 			return err
@@ -68,10 +76,10 @@ func (s *Service) authenticate(ctx context.Context, organization, fingerprint st
 			return err
 		}
 		err = s.client.DeviceChannel.Update().Where(devicechannel.ID(channel.ID)).
-			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(fingerprint).SetTopic(m.Topic).Exec(ctx)
+			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(a.Fingerprint).SetTopic(m.Topic).Exec(ctx)
 	} else {
-		err = s.client.DeviceChannel.Create().SetOrganizationID(organization).SetDeviceID(d.ID).SetKey(m.DeviceID()).
-			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(fingerprint).SetTopic(m.Topic).Exec(ctx)
+		err = s.client.DeviceChannel.Create().SetOrganizationID(a.Organization).SetDeviceID(d.ID).SetKey(m.DeviceID()).
+			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(a.Fingerprint).SetTopic(m.Topic).Exec(ctx)
 	}
 	if err != nil {
 		return err

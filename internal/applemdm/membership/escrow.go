@@ -7,6 +7,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/fault"
@@ -51,17 +52,32 @@ func (s *Service) BootstrapToken(ctx context.Context, fingerprint string, m *mes
 	return token, nil
 }
 
-// UnlockToken is what clears a device's passcode. It is PRECONDITION_FAILED
-// for a device that has not given one.
-func (s *Service) UnlockToken(ctx context.Context, channel *ent.DeviceChannel) ([]byte, error) {
-	if len(channel.UnlockToken) == 0 {
-		return nil, fault.New(fault.PreconditionFailed, "the device has given no token to clear its passcode with")
-	}
-	token, err := s.Vault.Open(ctx, place(channel, devicechannel.FieldUnlockToken), channel.UnlockToken)
+// ClearPasscode queues that a device removes its passcode. It is
+// PRECONDITION_FAILED for a device that has not given the token for it. KA-020.
+func (s *Service) ClearPasscode(ctx context.Context, deviceID string) (queued *ent.DeviceCommand, err error) {
+	err = s.DB.InTx(ctx, func(ctx context.Context) error {
+		d, channel, err := s.Queue.Channel(ctx, deviceID)
+		if err != nil {
+			return err
+		}
+		// A platform that cannot do it is told so first.
+		if err := command.Validate(command.ClearPasscode{UnlockToken: []byte("unknown yet")}, queue.TargetOf(d)); err != nil {
+			return err
+		}
+		if len(channel.UnlockToken) == 0 {
+			return fault.New(fault.PreconditionFailed, "the device has given no token to clear its passcode with")
+		}
+		token, err := s.Vault.Open(ctx, place(channel, devicechannel.FieldUnlockToken), channel.UnlockToken)
+		if err != nil {
+			return fmt.Errorf("open a device's unlock token: %w", err)
+		}
+		queued, err = s.Queue.Enqueue(ctx, deviceID, command.ClearPasscode{UnlockToken: token}, queue.Options{Priority: queue.Urgent})
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open a device's unlock token: %w", err)
+		return nil, err
 	}
-	return token, nil
+	return queued, nil
 }
 
 // Recognized verifies that a message is of an enrolled channel.

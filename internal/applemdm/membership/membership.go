@@ -41,17 +41,11 @@ type Alarms interface {
 	Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error)
 }
 
-// Seats knows how many devices an organization may enrol.
-type Seats interface {
-	// Take is asked, in the transaction of an enrolment, whether the scope's
-	// organization has room for another device. It is PRECONDITION_FAILED if not.
-	Take(ctx context.Context, organization string) error
-}
-
 // Renewals makes the profiles by which devices renew their identities.
 type Renewals interface {
 	// RenewalProfile is the enrollment profile of a device, with a challenge
-	// for a new certificate of its own.
+	// for a new certificate of its own. It is not called in a transaction, and
+	// PRECONDITION_FAILED for a device that cannot renew.
 	RenewalProfile(ctx context.Context, d *ent.Device) ([]byte, error)
 }
 
@@ -69,7 +63,6 @@ type Config struct {
 	Queue     *queue.Service
 	Inventory *inventory.Store
 	Alarms    Alarms
-	Seats     Seats
 	Renewals  Renewals
 	Logger    *slog.Logger
 	Clock     func() time.Time
@@ -82,7 +75,7 @@ func (c Config) Validate() error {
 		missing bool
 	}{
 		{"a database", c.DB == nil}, {"a vault", c.Vault == nil}, {"a job queue", c.Jobs == nil}, {"a command queue", c.Queue == nil},
-		{"an inventory", c.Inventory == nil}, {"alarms", c.Alarms == nil}, {"seats", c.Seats == nil}, {"renewals", c.Renewals == nil},
+		{"an inventory", c.Inventory == nil}, {"alarms", c.Alarms == nil}, {"renewals", c.Renewals == nil},
 		{"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
 	} {
 		if required.missing {

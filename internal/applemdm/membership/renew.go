@@ -84,21 +84,18 @@ func (s *Service) Renew(ctx context.Context) error {
 }
 
 func (s *Service) renew(ctx context.Context, d *ent.Device) error {
-	return s.DB.InTx(ctx, func(ctx context.Context) error {
-		asked, err := s.client.DeviceCommand.Query().Where(
-			devicecommand.DeviceID(d.ID), devicecommand.RequestType("InstallProfile"), devicecommand.CreatedAtGT(s.now().Add(-renewAgain)),
-		).Exist(ctx)
-		if err != nil || asked {
-			return err
-		}
-		profile, err := s.Renewals.RenewalProfile(ctx, d)
-		if err != nil {
-			return err
-		}
-		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, Expires: renewBefore})
-		if fault.CodeOf(err) == fault.PreconditionFailed {
-			return nil // it has left meanwhile
-		}
+	asked, err := s.client.DeviceCommand.Query().Where(
+		devicecommand.DeviceID(d.ID), devicecommand.RequestType("InstallProfile"), devicecommand.CreatedAtGT(s.now().Add(-renewAgain)),
+	).Exist(ctx)
+	if err != nil || asked {
 		return err
-	})
+	}
+	profile, err := s.Renewals.RenewalProfile(ctx, d)
+	if err == nil {
+		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, Expires: renewBefore})
+	}
+	if fault.CodeOf(err) == fault.PreconditionFailed {
+		return nil // it has left meanwhile
+	}
+	return err
 }
