@@ -2710,6 +2710,22 @@ func (c *DeviceIdentityClient) QueryDevice(_m *DeviceIdentity) *DeviceQuery {
 	return query
 }
 
+// QueryUser queries the user edge of a DeviceIdentity.
+func (c *DeviceIdentityClient) QueryUser(_m *DeviceIdentity) *UserQuery {
+	query := (&UserClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(deviceidentity.Table, deviceidentity.FieldID, id),
+			sqlgraph.To(user.Table, user.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, deviceidentity.UserTable, deviceidentity.UserColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
 // Hooks returns the client hooks.
 func (c *DeviceIdentityClient) Hooks() []Hook {
 	hooks := c.hooks.DeviceIdentity
@@ -4846,6 +4862,22 @@ func (c *ScepChallengeClient) QueryDevice(_m *ScepChallenge) *DeviceQuery {
 			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, id),
 			sqlgraph.To(device.Table, device.FieldID),
 			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.DeviceTable, scepchallenge.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryUser queries the user edge of a ScepChallenge.
+func (c *ScepChallengeClient) QueryUser(_m *ScepChallenge) *UserQuery {
+	query := (&UserClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, id),
+			sqlgraph.To(user.Table, user.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.UserTable, scepchallenge.UserColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil

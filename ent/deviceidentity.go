@@ -13,6 +13,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/organization"
+	"github.com/bailiwick/bailiwick/ent/user"
 )
 
 // DeviceIdentity is the model entity for the DeviceIdentity schema.
@@ -33,6 +34,8 @@ type DeviceIdentity struct {
 	EnrollmentID *string `json:"enrollment_id,omitempty"`
 	// The device that uses it; null until it first checks in.
 	DeviceID *string `json:"device_id,omitempty"`
+	// The person whose own device it is; null for a device of the organization.
+	UserID *string `json:"user_id,omitempty"`
 	// The SHA-256 of the certificate, in hexadecimal.
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// The certificate's serial number, in hexadecimal.
@@ -59,11 +62,13 @@ type DeviceIdentityEdges struct {
 	Enrollment *Enrollment `json:"enrollment,omitempty"`
 	// The device that uses it.
 	Device *Device `json:"device,omitempty"`
+	// The person whose own device it is; null for a device of the organization.
+	User *User `json:"user,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [3]bool
+	loadedTypes [4]bool
 	// totalCount holds the count of the edges above.
-	totalCount [3]map[string]int
+	totalCount [4]map[string]int
 }
 
 // OrganizationOrErr returns the Organization value or an error if the edge
@@ -99,12 +104,23 @@ func (e DeviceIdentityEdges) DeviceOrErr() (*Device, error) {
 	return nil, &NotLoadedError{edge: "device"}
 }
 
+// UserOrErr returns the User value or an error if the edge
+// was not loaded in eager-loading, or loaded but was not found.
+func (e DeviceIdentityEdges) UserOrErr() (*User, error) {
+	if e.User != nil {
+		return e.User, nil
+	} else if e.loadedTypes[3] {
+		return nil, &NotFoundError{label: user.Label}
+	}
+	return nil, &NotLoadedError{edge: "user"}
+}
+
 // scanValues returns the types for scanning values from sql.Rows.
 func (*DeviceIdentity) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case deviceidentity.FieldID, deviceidentity.FieldOrganizationID, deviceidentity.FieldProviderID, deviceidentity.FieldEnrollmentID, deviceidentity.FieldDeviceID, deviceidentity.FieldFingerprint, deviceidentity.FieldSerialNumber, deviceidentity.FieldCommonName:
+		case deviceidentity.FieldID, deviceidentity.FieldOrganizationID, deviceidentity.FieldProviderID, deviceidentity.FieldEnrollmentID, deviceidentity.FieldDeviceID, deviceidentity.FieldUserID, deviceidentity.FieldFingerprint, deviceidentity.FieldSerialNumber, deviceidentity.FieldCommonName:
 			values[i] = new(sql.NullString)
 		case deviceidentity.FieldCreatedAt, deviceidentity.FieldUpdatedAt, deviceidentity.FieldNotBefore, deviceidentity.FieldNotAfter, deviceidentity.FieldRevokedAt:
 			values[i] = new(sql.NullTime)
@@ -166,6 +182,13 @@ func (_m *DeviceIdentity) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.DeviceID = new(string)
 				*_m.DeviceID = value.String
+			}
+		case deviceidentity.FieldUserID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field user_id", values[i])
+			} else if value.Valid {
+				_m.UserID = new(string)
+				*_m.UserID = value.String
 			}
 		case deviceidentity.FieldFingerprint:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -232,6 +255,11 @@ func (_m *DeviceIdentity) QueryDevice() *DeviceQuery {
 	return NewDeviceIdentityClient(_m.config).QueryDevice(_m)
 }
 
+// QueryUser queries the "user" edge of the DeviceIdentity entity.
+func (_m *DeviceIdentity) QueryUser() *UserQuery {
+	return NewDeviceIdentityClient(_m.config).QueryUser(_m)
+}
+
 // Update returns a builder for updating this DeviceIdentity.
 // Note that you need to call DeviceIdentity.Unwrap() before calling this method if this DeviceIdentity
 // was returned from a transaction, and the transaction was committed or rolled back.
@@ -274,6 +302,11 @@ func (_m *DeviceIdentity) String() string {
 	builder.WriteString(", ")
 	if v := _m.DeviceID; v != nil {
 		builder.WriteString("device_id=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.UserID; v != nil {
+		builder.WriteString("user_id=")
 		builder.WriteString(*v)
 	}
 	builder.WriteString(", ")

@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/organization"
+	"github.com/bailiwick/bailiwick/ent/user"
 )
 
 // DeviceIdentityCreate is the builder for creating a DeviceIdentity entity.
@@ -91,6 +92,20 @@ func (_c *DeviceIdentityCreate) SetNillableDeviceID(v *string) *DeviceIdentityCr
 	return _c
 }
 
+// SetUserID sets the "user_id" field.
+func (_c *DeviceIdentityCreate) SetUserID(v string) *DeviceIdentityCreate {
+	_c.mutation.SetUserID(v)
+	return _c
+}
+
+// SetNillableUserID sets the "user_id" field if the given value is not nil.
+func (_c *DeviceIdentityCreate) SetNillableUserID(v *string) *DeviceIdentityCreate {
+	if v != nil {
+		_c.SetUserID(*v)
+	}
+	return _c
+}
+
 // SetFingerprint sets the "fingerprint" field.
 func (_c *DeviceIdentityCreate) SetFingerprint(v string) *DeviceIdentityCreate {
 	_c.mutation.SetFingerprint(v)
@@ -162,6 +177,11 @@ func (_c *DeviceIdentityCreate) SetEnrollment(v *Enrollment) *DeviceIdentityCrea
 // SetDevice sets the "device" edge to the Device entity.
 func (_c *DeviceIdentityCreate) SetDevice(v *Device) *DeviceIdentityCreate {
 	return _c.SetDeviceID(v.ID)
+}
+
+// SetUser sets the "user" edge to the User entity.
+func (_c *DeviceIdentityCreate) SetUser(v *User) *DeviceIdentityCreate {
+	return _c.SetUserID(v.ID)
 }
 
 // Mutation returns the DeviceIdentityMutation object of the builder.
@@ -407,6 +427,23 @@ func (_c *DeviceIdentityCreate) createSpec() (*DeviceIdentity, *sqlgraph.CreateS
 			edge.Target.Nodes = append(edge.Target.Nodes, k)
 		}
 		_node.DeviceID = &nodes[0]
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.UserIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: false,
+			Table:   deviceidentity.UserTable,
+			Columns: []string{deviceidentity.UserColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(user.FieldID, field.TypeString),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_node.UserID = &nodes[0]
 		_spec.Edges = append(_spec.Edges, edge)
 	}
 	return _node, _spec

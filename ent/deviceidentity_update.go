@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/ent/predicate"
+	"github.com/bailiwick/bailiwick/ent/user"
 )
 
 // DeviceIdentityUpdate is the builder for updating DeviceIdentity entities.
@@ -56,6 +57,26 @@ func (_u *DeviceIdentityUpdate) ClearDeviceID() *DeviceIdentityUpdate {
 	return _u
 }
 
+// SetUserID sets the "user_id" field.
+func (_u *DeviceIdentityUpdate) SetUserID(v string) *DeviceIdentityUpdate {
+	_u.mutation.SetUserID(v)
+	return _u
+}
+
+// SetNillableUserID sets the "user_id" field if the given value is not nil.
+func (_u *DeviceIdentityUpdate) SetNillableUserID(v *string) *DeviceIdentityUpdate {
+	if v != nil {
+		_u.SetUserID(*v)
+	}
+	return _u
+}
+
+// ClearUserID clears the value of the "user_id" field.
+func (_u *DeviceIdentityUpdate) ClearUserID() *DeviceIdentityUpdate {
+	_u.mutation.ClearUserID()
+	return _u
+}
+
 // SetRevokedAt sets the "revoked_at" field.
 func (_u *DeviceIdentityUpdate) SetRevokedAt(v time.Time) *DeviceIdentityUpdate {
 	_u.mutation.SetRevokedAt(v)
@@ -81,6 +102,11 @@ func (_u *DeviceIdentityUpdate) SetDevice(v *Device) *DeviceIdentityUpdate {
 	return _u.SetDeviceID(v.ID)
 }
 
+// SetUser sets the "user" edge to the User entity.
+func (_u *DeviceIdentityUpdate) SetUser(v *User) *DeviceIdentityUpdate {
+	return _u.SetUserID(v.ID)
+}
+
 // Mutation returns the DeviceIdentityMutation object of the builder.
 func (_u *DeviceIdentityUpdate) Mutation() *DeviceIdentityMutation {
 	return _u.mutation
@@ -89,6 +115,12 @@ func (_u *DeviceIdentityUpdate) Mutation() *DeviceIdentityMutation {
 // ClearDevice clears the "device" edge to the Device entity.
 func (_u *DeviceIdentityUpdate) ClearDevice() *DeviceIdentityUpdate {
 	_u.mutation.ClearDevice()
+	return _u
+}
+
+// ClearUser clears the "user" edge to the User entity.
+func (_u *DeviceIdentityUpdate) ClearUser() *DeviceIdentityUpdate {
+	_u.mutation.ClearUser()
 	return _u
 }
 
@@ -198,6 +230,35 @@ func (_u *DeviceIdentityUpdate) sqlSave(ctx context.Context) (_node int, err err
 		}
 		_spec.Edges.Add = append(_spec.Edges.Add, edge)
 	}
+	if _u.mutation.UserCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: false,
+			Table:   deviceidentity.UserTable,
+			Columns: []string{deviceidentity.UserColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(user.FieldID, field.TypeString),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.UserIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: false,
+			Table:   deviceidentity.UserTable,
+			Columns: []string{deviceidentity.UserColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(user.FieldID, field.TypeString),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -246,6 +307,26 @@ func (_u *DeviceIdentityUpdateOne) ClearDeviceID() *DeviceIdentityUpdateOne {
 	return _u
 }
 
+// SetUserID sets the "user_id" field.
+func (_u *DeviceIdentityUpdateOne) SetUserID(v string) *DeviceIdentityUpdateOne {
+	_u.mutation.SetUserID(v)
+	return _u
+}
+
+// SetNillableUserID sets the "user_id" field if the given value is not nil.
+func (_u *DeviceIdentityUpdateOne) SetNillableUserID(v *string) *DeviceIdentityUpdateOne {
+	if v != nil {
+		_u.SetUserID(*v)
+	}
+	return _u
+}
+
+// ClearUserID clears the value of the "user_id" field.
+func (_u *DeviceIdentityUpdateOne) ClearUserID() *DeviceIdentityUpdateOne {
+	_u.mutation.ClearUserID()
+	return _u
+}
+
 // SetRevokedAt sets the "revoked_at" field.
 func (_u *DeviceIdentityUpdateOne) SetRevokedAt(v time.Time) *DeviceIdentityUpdateOne {
 	_u.mutation.SetRevokedAt(v)
@@ -271,6 +352,11 @@ func (_u *DeviceIdentityUpdateOne) SetDevice(v *Device) *DeviceIdentityUpdateOne
 	return _u.SetDeviceID(v.ID)
 }
 
+// SetUser sets the "user" edge to the User entity.
+func (_u *DeviceIdentityUpdateOne) SetUser(v *User) *DeviceIdentityUpdateOne {
+	return _u.SetUserID(v.ID)
+}
+
 // Mutation returns the DeviceIdentityMutation object of the builder.
 func (_u *DeviceIdentityUpdateOne) Mutation() *DeviceIdentityMutation {
 	return _u.mutation
@@ -279,6 +365,12 @@ func (_u *DeviceIdentityUpdateOne) Mutation() *DeviceIdentityMutation {
 // ClearDevice clears the "device" edge to the Device entity.
 func (_u *DeviceIdentityUpdateOne) ClearDevice() *DeviceIdentityUpdateOne {
 	_u.mutation.ClearDevice()
+	return _u
+}
+
+// ClearUser clears the "user" edge to the User entity.
+func (_u *DeviceIdentityUpdateOne) ClearUser() *DeviceIdentityUpdateOne {
+	_u.mutation.ClearUser()
 	return _u
 }
 
@@ -411,6 +503,35 @@ func (_u *DeviceIdentityUpdateOne) sqlSave(ctx context.Context) (_node *DeviceId
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(device.FieldID, field.TypeString),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.UserCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: false,
+			Table:   deviceidentity.UserTable,
+			Columns: []string{deviceidentity.UserColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(user.FieldID, field.TypeString),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.UserIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: false,
+			Table:   deviceidentity.UserTable,
+			Columns: []string{deviceidentity.UserColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(user.FieldID, field.TypeString),
 			},
 		}
 		for _, k := range nodes {

@@ -48,6 +48,8 @@ type Enrollment struct {
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
 	// When its link was last replaced.
 	RotatedAt *time.Time `json:"rotated_at,omitempty"`
+	// When its link was last shown.
+	RevealedAt *time.Time `json:"revealed_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the EnrollmentQuery when eager-loading is set.
 	Edges        EnrollmentEdges `json:"edges"`
@@ -100,7 +102,7 @@ func (*Enrollment) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullInt64)
 		case enrollment.FieldID, enrollment.FieldOrganizationID, enrollment.FieldProviderID, enrollment.FieldAppleMdmID, enrollment.FieldName, enrollment.FieldKind, enrollment.FieldTokenHash:
 			values[i] = new(sql.NullString)
-		case enrollment.FieldCreatedAt, enrollment.FieldUpdatedAt, enrollment.FieldExpiresAt, enrollment.FieldRevokedAt, enrollment.FieldRotatedAt:
+		case enrollment.FieldCreatedAt, enrollment.FieldUpdatedAt, enrollment.FieldExpiresAt, enrollment.FieldRevokedAt, enrollment.FieldRotatedAt, enrollment.FieldRevealedAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -211,6 +213,13 @@ func (_m *Enrollment) assignValues(columns []string, values []any) error {
 				_m.RotatedAt = new(time.Time)
 				*_m.RotatedAt = value.Time
 			}
+		case enrollment.FieldRevealedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field revealed_at", values[i])
+			} else if value.Valid {
+				_m.RevealedAt = new(time.Time)
+				*_m.RevealedAt = value.Time
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -303,6 +312,11 @@ func (_m *Enrollment) String() string {
 	builder.WriteString(", ")
 	if v := _m.RotatedAt; v != nil {
 		builder.WriteString("rotated_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.RevealedAt; v != nil {
+		builder.WriteString("revealed_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteByte(')')

@@ -162,6 +162,20 @@ func (_c *EnrollmentCreate) SetNillableRotatedAt(v *time.Time) *EnrollmentCreate
 	return _c
 }
 
+// SetRevealedAt sets the "revealed_at" field.
+func (_c *EnrollmentCreate) SetRevealedAt(v time.Time) *EnrollmentCreate {
+	_c.mutation.SetRevealedAt(v)
+	return _c
+}
+
+// SetNillableRevealedAt sets the "revealed_at" field if the given value is not nil.
+func (_c *EnrollmentCreate) SetNillableRevealedAt(v *time.Time) *EnrollmentCreate {
+	if v != nil {
+		_c.SetRevealedAt(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *EnrollmentCreate) SetID(v string) *EnrollmentCreate {
 	_c.mutation.SetID(v)
@@ -421,6 +435,10 @@ func (_c *EnrollmentCreate) createSpec() (*Enrollment, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.RotatedAt(); ok {
 		_spec.SetField(enrollment.FieldRotatedAt, field.TypeTime, value)
 		_node.RotatedAt = &value
+	}
+	if value, ok := _c.mutation.RevealedAt(); ok {
+		_spec.SetField(enrollment.FieldRevealedAt, field.TypeTime, value)
+		_node.RevealedAt = &value
 	}
 	if nodes := _c.mutation.OrganizationIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{

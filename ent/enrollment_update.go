@@ -177,6 +177,26 @@ func (_u *EnrollmentUpdate) ClearRotatedAt() *EnrollmentUpdate {
 	return _u
 }
 
+// SetRevealedAt sets the "revealed_at" field.
+func (_u *EnrollmentUpdate) SetRevealedAt(v time.Time) *EnrollmentUpdate {
+	_u.mutation.SetRevealedAt(v)
+	return _u
+}
+
+// SetNillableRevealedAt sets the "revealed_at" field if the given value is not nil.
+func (_u *EnrollmentUpdate) SetNillableRevealedAt(v *time.Time) *EnrollmentUpdate {
+	if v != nil {
+		_u.SetRevealedAt(*v)
+	}
+	return _u
+}
+
+// ClearRevealedAt clears the value of the "revealed_at" field.
+func (_u *EnrollmentUpdate) ClearRevealedAt() *EnrollmentUpdate {
+	_u.mutation.ClearRevealedAt()
+	return _u
+}
+
 // Mutation returns the EnrollmentMutation object of the builder.
 func (_u *EnrollmentUpdate) Mutation() *EnrollmentMutation {
 	return _u.mutation
@@ -322,6 +342,12 @@ func (_u *EnrollmentUpdate) sqlSave(ctx context.Context) (_node int, err error) 
 	}
 	if _u.mutation.RotatedAtCleared() {
 		_spec.ClearField(enrollment.FieldRotatedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.RevealedAt(); ok {
+		_spec.SetField(enrollment.FieldRevealedAt, field.TypeTime, value)
+	}
+	if _u.mutation.RevealedAtCleared() {
+		_spec.ClearField(enrollment.FieldRevealedAt, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -490,6 +516,26 @@ func (_u *EnrollmentUpdateOne) SetNillableRotatedAt(v *time.Time) *EnrollmentUpd
 // ClearRotatedAt clears the value of the "rotated_at" field.
 func (_u *EnrollmentUpdateOne) ClearRotatedAt() *EnrollmentUpdateOne {
 	_u.mutation.ClearRotatedAt()
+	return _u
+}
+
+// SetRevealedAt sets the "revealed_at" field.
+func (_u *EnrollmentUpdateOne) SetRevealedAt(v time.Time) *EnrollmentUpdateOne {
+	_u.mutation.SetRevealedAt(v)
+	return _u
+}
+
+// SetNillableRevealedAt sets the "revealed_at" field if the given value is not nil.
+func (_u *EnrollmentUpdateOne) SetNillableRevealedAt(v *time.Time) *EnrollmentUpdateOne {
+	if v != nil {
+		_u.SetRevealedAt(*v)
+	}
+	return _u
+}
+
+// ClearRevealedAt clears the value of the "revealed_at" field.
+func (_u *EnrollmentUpdateOne) ClearRevealedAt() *EnrollmentUpdateOne {
+	_u.mutation.ClearRevealedAt()
 	return _u
 }
 
@@ -668,6 +714,12 @@ func (_u *EnrollmentUpdateOne) sqlSave(ctx context.Context) (_node *Enrollment, 
 	}
 	if _u.mutation.RotatedAtCleared() {
 		_spec.ClearField(enrollment.FieldRotatedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.RevealedAt(); ok {
+		_spec.SetField(enrollment.FieldRevealedAt, field.TypeTime, value)
+	}
+	if _u.mutation.RevealedAtCleared() {
+		_spec.ClearField(enrollment.FieldRevealedAt, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &Enrollment{config: _u.config}

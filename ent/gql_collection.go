@@ -1782,6 +1782,21 @@ func (_q *DeviceIdentityQuery) collectField(ctx context.Context, oneNode bool, o
 				selectedFields = append(selectedFields, deviceidentity.FieldDeviceID)
 				fieldSeen[deviceidentity.FieldDeviceID] = struct{}{}
 			}
+
+		case "user":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&UserClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, userImplementors)...); err != nil {
+				return err
+			}
+			_q.withUser = query
+			if _, ok := fieldSeen[deviceidentity.FieldUserID]; !ok {
+				selectedFields = append(selectedFields, deviceidentity.FieldUserID)
+				fieldSeen[deviceidentity.FieldUserID] = struct{}{}
+			}
 		case "createdAt":
 			if _, ok := fieldSeen[deviceidentity.FieldCreatedAt]; !ok {
 				selectedFields = append(selectedFields, deviceidentity.FieldCreatedAt)
@@ -2342,6 +2357,11 @@ func (_q *EnrollmentQuery) collectField(ctx context.Context, oneNode bool, opCtx
 			if _, ok := fieldSeen[enrollment.FieldRotatedAt]; !ok {
 				selectedFields = append(selectedFields, enrollment.FieldRotatedAt)
 				fieldSeen[enrollment.FieldRotatedAt] = struct{}{}
+			}
+		case "revealedAt":
+			if _, ok := fieldSeen[enrollment.FieldRevealedAt]; !ok {
+				selectedFields = append(selectedFields, enrollment.FieldRevealedAt)
+				fieldSeen[enrollment.FieldRevealedAt] = struct{}{}
 			}
 		case "id":
 		case "__typename":

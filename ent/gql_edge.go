@@ -206,6 +206,14 @@ func (_m *DeviceIdentity) Device(ctx context.Context) (*Device, error) {
 	return result, MaskNotFound(err)
 }
 
+func (_m *DeviceIdentity) User(ctx context.Context) (*User, error) {
+	result, err := _m.Edges.UserOrErr()
+	if IsNotLoaded(err) {
+		result, err = _m.QueryUser().Only(ctx)
+	}
+	return result, MaskNotFound(err)
+}
+
 func (_m *DeviceOsUpdate) Organization(ctx context.Context) (*Organization, error) {
 	result, err := _m.Edges.OrganizationOrErr()
 	if IsNotLoaded(err) {

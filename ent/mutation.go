@@ -16975,6 +16975,8 @@ type DeviceIdentityMutation struct {
 	clearedenrollment   bool
 	device              *string
 	cleareddevice       bool
+	user                *string
+	cleareduser         bool
 	done                bool
 	oldValue            func(context.Context) (*DeviceIdentity, error)
 	predicates          []predicate.DeviceIdentity
@@ -17326,6 +17328,55 @@ func (m *DeviceIdentityMutation) ResetDeviceID() {
 	delete(m.clearedFields, deviceidentity.FieldDeviceID)
 }
 
+// SetUserID sets the "user_id" field.
+func (m *DeviceIdentityMutation) SetUserID(s string) {
+	m.user = &s
+}
+
+// UserID returns the value of the "user_id" field in the mutation.
+func (m *DeviceIdentityMutation) UserID() (r string, exists bool) {
+	v := m.user
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserID returns the old "user_id" field's value of the DeviceIdentity entity.
+// If the DeviceIdentity object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceIdentityMutation) OldUserID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserID: %w", err)
+	}
+	return oldValue.UserID, nil
+}
+
+// ClearUserID clears the value of the "user_id" field.
+func (m *DeviceIdentityMutation) ClearUserID() {
+	m.user = nil
+	m.clearedFields[deviceidentity.FieldUserID] = struct{}{}
+}
+
+// UserIDCleared returns if the "user_id" field was cleared in this mutation.
+func (m *DeviceIdentityMutation) UserIDCleared() bool {
+	_, ok := m.clearedFields[deviceidentity.FieldUserID]
+	return ok
+}
+
+// ResetUserID resets all changes to the "user_id" field.
+func (m *DeviceIdentityMutation) ResetUserID() {
+	m.user = nil
+	delete(m.clearedFields, deviceidentity.FieldUserID)
+}
+
 // SetFingerprint sets the "fingerprint" field.
 func (m *DeviceIdentityMutation) SetFingerprint(s string) {
 	m.fingerprint = &s
@@ -17636,6 +17687,33 @@ func (m *DeviceIdentityMutation) ResetDevice() {
 	m.cleareddevice = false
 }
 
+// ClearUser clears the "user" edge to the User entity.
+func (m *DeviceIdentityMutation) ClearUser() {
+	m.cleareduser = true
+	m.clearedFields[deviceidentity.FieldUserID] = struct{}{}
+}
+
+// UserCleared reports if the "user" edge to the User entity was cleared.
+func (m *DeviceIdentityMutation) UserCleared() bool {
+	return m.UserIDCleared() || m.cleareduser
+}
+
+// UserIDs returns the "user" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// UserID instead. It exists only for internal usage by the builders.
+func (m *DeviceIdentityMutation) UserIDs() (ids []string) {
+	if id := m.user; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetUser resets all changes to the "user" edge.
+func (m *DeviceIdentityMutation) ResetUser() {
+	m.user = nil
+	m.cleareduser = false
+}
+
 // Where appends a list predicates to the DeviceIdentityMutation builder.
 func (m *DeviceIdentityMutation) Where(ps ...predicate.DeviceIdentity) {
 	m.predicates = append(m.predicates, ps...)
@@ -17670,7 +17748,7 @@ func (m *DeviceIdentityMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceIdentityMutation) Fields() []string {
-	fields := make([]string, 0, 12)
+	fields := make([]string, 0, 13)
 	if m.organization != nil {
 		fields = append(fields, deviceidentity.FieldOrganizationID)
 	}
@@ -17688,6 +17766,9 @@ func (m *DeviceIdentityMutation) Fields() []string {
 	}
 	if m.device != nil {
 		fields = append(fields, deviceidentity.FieldDeviceID)
+	}
+	if m.user != nil {
+		fields = append(fields, deviceidentity.FieldUserID)
 	}
 	if m.fingerprint != nil {
 		fields = append(fields, deviceidentity.FieldFingerprint)
@@ -17727,6 +17808,8 @@ func (m *DeviceIdentityMutation) Field(name string) (ent.Value, bool) {
 		return m.EnrollmentID()
 	case deviceidentity.FieldDeviceID:
 		return m.DeviceID()
+	case deviceidentity.FieldUserID:
+		return m.UserID()
 	case deviceidentity.FieldFingerprint:
 		return m.Fingerprint()
 	case deviceidentity.FieldSerialNumber:
@@ -17760,6 +17843,8 @@ func (m *DeviceIdentityMutation) OldField(ctx context.Context, name string) (ent
 		return m.OldEnrollmentID(ctx)
 	case deviceidentity.FieldDeviceID:
 		return m.OldDeviceID(ctx)
+	case deviceidentity.FieldUserID:
+		return m.OldUserID(ctx)
 	case deviceidentity.FieldFingerprint:
 		return m.OldFingerprint(ctx)
 	case deviceidentity.FieldSerialNumber:
@@ -17822,6 +17907,13 @@ func (m *DeviceIdentityMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetDeviceID(v)
+		return nil
+	case deviceidentity.FieldUserID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserID(v)
 		return nil
 	case deviceidentity.FieldFingerprint:
 		v, ok := value.(string)
@@ -17901,6 +17993,9 @@ func (m *DeviceIdentityMutation) ClearedFields() []string {
 	if m.FieldCleared(deviceidentity.FieldDeviceID) {
 		fields = append(fields, deviceidentity.FieldDeviceID)
 	}
+	if m.FieldCleared(deviceidentity.FieldUserID) {
+		fields = append(fields, deviceidentity.FieldUserID)
+	}
 	if m.FieldCleared(deviceidentity.FieldRevokedAt) {
 		fields = append(fields, deviceidentity.FieldRevokedAt)
 	}
@@ -17923,6 +18018,9 @@ func (m *DeviceIdentityMutation) ClearField(name string) error {
 		return nil
 	case deviceidentity.FieldDeviceID:
 		m.ClearDeviceID()
+		return nil
+	case deviceidentity.FieldUserID:
+		m.ClearUserID()
 		return nil
 	case deviceidentity.FieldRevokedAt:
 		m.ClearRevokedAt()
@@ -17953,6 +18051,9 @@ func (m *DeviceIdentityMutation) ResetField(name string) error {
 	case deviceidentity.FieldDeviceID:
 		m.ResetDeviceID()
 		return nil
+	case deviceidentity.FieldUserID:
+		m.ResetUserID()
+		return nil
 	case deviceidentity.FieldFingerprint:
 		m.ResetFingerprint()
 		return nil
@@ -17977,7 +18078,7 @@ func (m *DeviceIdentityMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *DeviceIdentityMutation) AddedEdges() []string {
-	edges := make([]string, 0, 3)
+	edges := make([]string, 0, 4)
 	if m.organization != nil {
 		edges = append(edges, deviceidentity.EdgeOrganization)
 	}
@@ -17986,6 +18087,9 @@ func (m *DeviceIdentityMutation) AddedEdges() []string {
 	}
 	if m.device != nil {
 		edges = append(edges, deviceidentity.EdgeDevice)
+	}
+	if m.user != nil {
+		edges = append(edges, deviceidentity.EdgeUser)
 	}
 	return edges
 }
@@ -18006,13 +18110,17 @@ func (m *DeviceIdentityMutation) AddedIDs(name string) []ent.Value {
 		if id := m.device; id != nil {
 			return []ent.Value{*id}
 		}
+	case deviceidentity.EdgeUser:
+		if id := m.user; id != nil {
+			return []ent.Value{*id}
+		}
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *DeviceIdentityMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 3)
+	edges := make([]string, 0, 4)
 	return edges
 }
 
@@ -18024,7 +18132,7 @@ func (m *DeviceIdentityMutation) RemovedIDs(name string) []ent.Value {
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *DeviceIdentityMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 3)
+	edges := make([]string, 0, 4)
 	if m.clearedorganization {
 		edges = append(edges, deviceidentity.EdgeOrganization)
 	}
@@ -18033,6 +18141,9 @@ func (m *DeviceIdentityMutation) ClearedEdges() []string {
 	}
 	if m.cleareddevice {
 		edges = append(edges, deviceidentity.EdgeDevice)
+	}
+	if m.cleareduser {
+		edges = append(edges, deviceidentity.EdgeUser)
 	}
 	return edges
 }
@@ -18047,6 +18158,8 @@ func (m *DeviceIdentityMutation) EdgeCleared(name string) bool {
 		return m.clearedenrollment
 	case deviceidentity.EdgeDevice:
 		return m.cleareddevice
+	case deviceidentity.EdgeUser:
+		return m.cleareduser
 	}
 	return false
 }
@@ -18064,6 +18177,9 @@ func (m *DeviceIdentityMutation) ClearEdge(name string) error {
 	case deviceidentity.EdgeDevice:
 		m.ClearDevice()
 		return nil
+	case deviceidentity.EdgeUser:
+		m.ClearUser()
+		return nil
 	}
 	return fmt.Errorf("unknown DeviceIdentity unique edge %s", name)
 }
@@ -18080,6 +18196,9 @@ func (m *DeviceIdentityMutation) ResetEdge(name string) error {
 		return nil
 	case deviceidentity.EdgeDevice:
 		m.ResetDevice()
+		return nil
+	case deviceidentity.EdgeUser:
+		m.ResetUser()
 		return nil
 	}
 	return fmt.Errorf("unknown DeviceIdentity edge %s", name)
@@ -21292,6 +21411,7 @@ type EnrollmentMutation struct {
 	expires_at          *time.Time
 	revoked_at          *time.Time
 	rotated_at          *time.Time
+	revealed_at         *time.Time
 	clearedFields       map[string]struct{}
 	organization        *string
 	clearedorganization bool
@@ -22003,6 +22123,55 @@ func (m *EnrollmentMutation) ResetRotatedAt() {
 	delete(m.clearedFields, enrollment.FieldRotatedAt)
 }
 
+// SetRevealedAt sets the "revealed_at" field.
+func (m *EnrollmentMutation) SetRevealedAt(t time.Time) {
+	m.revealed_at = &t
+}
+
+// RevealedAt returns the value of the "revealed_at" field in the mutation.
+func (m *EnrollmentMutation) RevealedAt() (r time.Time, exists bool) {
+	v := m.revealed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRevealedAt returns the old "revealed_at" field's value of the Enrollment entity.
+// If the Enrollment object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EnrollmentMutation) OldRevealedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRevealedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRevealedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRevealedAt: %w", err)
+	}
+	return oldValue.RevealedAt, nil
+}
+
+// ClearRevealedAt clears the value of the "revealed_at" field.
+func (m *EnrollmentMutation) ClearRevealedAt() {
+	m.revealed_at = nil
+	m.clearedFields[enrollment.FieldRevealedAt] = struct{}{}
+}
+
+// RevealedAtCleared returns if the "revealed_at" field was cleared in this mutation.
+func (m *EnrollmentMutation) RevealedAtCleared() bool {
+	_, ok := m.clearedFields[enrollment.FieldRevealedAt]
+	return ok
+}
+
+// ResetRevealedAt resets all changes to the "revealed_at" field.
+func (m *EnrollmentMutation) ResetRevealedAt() {
+	m.revealed_at = nil
+	delete(m.clearedFields, enrollment.FieldRevealedAt)
+}
+
 // ClearOrganization clears the "organization" edge to the Organization entity.
 func (m *EnrollmentMutation) ClearOrganization() {
 	m.clearedorganization = true
@@ -22091,7 +22260,7 @@ func (m *EnrollmentMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EnrollmentMutation) Fields() []string {
-	fields := make([]string, 0, 14)
+	fields := make([]string, 0, 15)
 	if m.organization != nil {
 		fields = append(fields, enrollment.FieldOrganizationID)
 	}
@@ -22134,6 +22303,9 @@ func (m *EnrollmentMutation) Fields() []string {
 	if m.rotated_at != nil {
 		fields = append(fields, enrollment.FieldRotatedAt)
 	}
+	if m.revealed_at != nil {
+		fields = append(fields, enrollment.FieldRevealedAt)
+	}
 	return fields
 }
 
@@ -22170,6 +22342,8 @@ func (m *EnrollmentMutation) Field(name string) (ent.Value, bool) {
 		return m.RevokedAt()
 	case enrollment.FieldRotatedAt:
 		return m.RotatedAt()
+	case enrollment.FieldRevealedAt:
+		return m.RevealedAt()
 	}
 	return nil, false
 }
@@ -22207,6 +22381,8 @@ func (m *EnrollmentMutation) OldField(ctx context.Context, name string) (ent.Val
 		return m.OldRevokedAt(ctx)
 	case enrollment.FieldRotatedAt:
 		return m.OldRotatedAt(ctx)
+	case enrollment.FieldRevealedAt:
+		return m.OldRevealedAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown Enrollment field %s", name)
 }
@@ -22314,6 +22490,13 @@ func (m *EnrollmentMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetRotatedAt(v)
 		return nil
+	case enrollment.FieldRevealedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRevealedAt(v)
+		return nil
 	}
 	return fmt.Errorf("unknown Enrollment field %s", name)
 }
@@ -22383,6 +22566,9 @@ func (m *EnrollmentMutation) ClearedFields() []string {
 	if m.FieldCleared(enrollment.FieldRotatedAt) {
 		fields = append(fields, enrollment.FieldRotatedAt)
 	}
+	if m.FieldCleared(enrollment.FieldRevealedAt) {
+		fields = append(fields, enrollment.FieldRevealedAt)
+	}
 	return fields
 }
 
@@ -22408,6 +22594,9 @@ func (m *EnrollmentMutation) ClearField(name string) error {
 		return nil
 	case enrollment.FieldRotatedAt:
 		m.ClearRotatedAt()
+		return nil
+	case enrollment.FieldRevealedAt:
+		m.ClearRevealedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown Enrollment nullable field %s", name)
@@ -22458,6 +22647,9 @@ func (m *EnrollmentMutation) ResetField(name string) error {
 		return nil
 	case enrollment.FieldRotatedAt:
 		m.ResetRotatedAt()
+		return nil
+	case enrollment.FieldRevealedAt:
+		m.ResetRevealedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown Enrollment field %s", name)
@@ -29640,6 +29832,8 @@ type ScepChallengeMutation struct {
 	clearedenrollment   bool
 	device              *string
 	cleareddevice       bool
+	user                *string
+	cleareduser         bool
 	done                bool
 	oldValue            func(context.Context) (*ScepChallenge, error)
 	predicates          []predicate.ScepChallenge
@@ -30027,6 +30221,55 @@ func (m *ScepChallengeMutation) ResetDeviceID() {
 	delete(m.clearedFields, scepchallenge.FieldDeviceID)
 }
 
+// SetUserID sets the "user_id" field.
+func (m *ScepChallengeMutation) SetUserID(s string) {
+	m.user = &s
+}
+
+// UserID returns the value of the "user_id" field in the mutation.
+func (m *ScepChallengeMutation) UserID() (r string, exists bool) {
+	v := m.user
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserID returns the old "user_id" field's value of the ScepChallenge entity.
+// If the ScepChallenge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ScepChallengeMutation) OldUserID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserID: %w", err)
+	}
+	return oldValue.UserID, nil
+}
+
+// ClearUserID clears the value of the "user_id" field.
+func (m *ScepChallengeMutation) ClearUserID() {
+	m.user = nil
+	m.clearedFields[scepchallenge.FieldUserID] = struct{}{}
+}
+
+// UserIDCleared returns if the "user_id" field was cleared in this mutation.
+func (m *ScepChallengeMutation) UserIDCleared() bool {
+	_, ok := m.clearedFields[scepchallenge.FieldUserID]
+	return ok
+}
+
+// ResetUserID resets all changes to the "user_id" field.
+func (m *ScepChallengeMutation) ResetUserID() {
+	m.user = nil
+	delete(m.clearedFields, scepchallenge.FieldUserID)
+}
+
 // SetExpiresAt sets the "expires_at" field.
 func (m *ScepChallengeMutation) SetExpiresAt(t time.Time) {
 	m.expires_at = &t
@@ -30242,6 +30485,33 @@ func (m *ScepChallengeMutation) ResetDevice() {
 	m.cleareddevice = false
 }
 
+// ClearUser clears the "user" edge to the User entity.
+func (m *ScepChallengeMutation) ClearUser() {
+	m.cleareduser = true
+	m.clearedFields[scepchallenge.FieldUserID] = struct{}{}
+}
+
+// UserCleared reports if the "user" edge to the User entity was cleared.
+func (m *ScepChallengeMutation) UserCleared() bool {
+	return m.UserIDCleared() || m.cleareduser
+}
+
+// UserIDs returns the "user" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// UserID instead. It exists only for internal usage by the builders.
+func (m *ScepChallengeMutation) UserIDs() (ids []string) {
+	if id := m.user; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetUser resets all changes to the "user" edge.
+func (m *ScepChallengeMutation) ResetUser() {
+	m.user = nil
+	m.cleareduser = false
+}
+
 // Where appends a list predicates to the ScepChallengeMutation builder.
 func (m *ScepChallengeMutation) Where(ps ...predicate.ScepChallenge) {
 	m.predicates = append(m.predicates, ps...)
@@ -30276,7 +30546,7 @@ func (m *ScepChallengeMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *ScepChallengeMutation) Fields() []string {
-	fields := make([]string, 0, 10)
+	fields := make([]string, 0, 11)
 	if m.organization != nil {
 		fields = append(fields, scepchallenge.FieldOrganizationID)
 	}
@@ -30297,6 +30567,9 @@ func (m *ScepChallengeMutation) Fields() []string {
 	}
 	if m.device != nil {
 		fields = append(fields, scepchallenge.FieldDeviceID)
+	}
+	if m.user != nil {
+		fields = append(fields, scepchallenge.FieldUserID)
 	}
 	if m.expires_at != nil {
 		fields = append(fields, scepchallenge.FieldExpiresAt)
@@ -30329,6 +30602,8 @@ func (m *ScepChallengeMutation) Field(name string) (ent.Value, bool) {
 		return m.EnrollmentID()
 	case scepchallenge.FieldDeviceID:
 		return m.DeviceID()
+	case scepchallenge.FieldUserID:
+		return m.UserID()
 	case scepchallenge.FieldExpiresAt:
 		return m.ExpiresAt()
 	case scepchallenge.FieldRedeemedAt:
@@ -30358,6 +30633,8 @@ func (m *ScepChallengeMutation) OldField(ctx context.Context, name string) (ent.
 		return m.OldEnrollmentID(ctx)
 	case scepchallenge.FieldDeviceID:
 		return m.OldDeviceID(ctx)
+	case scepchallenge.FieldUserID:
+		return m.OldUserID(ctx)
 	case scepchallenge.FieldExpiresAt:
 		return m.OldExpiresAt(ctx)
 	case scepchallenge.FieldRedeemedAt:
@@ -30422,6 +30699,13 @@ func (m *ScepChallengeMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetDeviceID(v)
 		return nil
+	case scepchallenge.FieldUserID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserID(v)
+		return nil
 	case scepchallenge.FieldExpiresAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -30479,6 +30763,9 @@ func (m *ScepChallengeMutation) ClearedFields() []string {
 	if m.FieldCleared(scepchallenge.FieldDeviceID) {
 		fields = append(fields, scepchallenge.FieldDeviceID)
 	}
+	if m.FieldCleared(scepchallenge.FieldUserID) {
+		fields = append(fields, scepchallenge.FieldUserID)
+	}
 	if m.FieldCleared(scepchallenge.FieldRedeemedAt) {
 		fields = append(fields, scepchallenge.FieldRedeemedAt)
 	}
@@ -30504,6 +30791,9 @@ func (m *ScepChallengeMutation) ClearField(name string) error {
 		return nil
 	case scepchallenge.FieldDeviceID:
 		m.ClearDeviceID()
+		return nil
+	case scepchallenge.FieldUserID:
+		m.ClearUserID()
 		return nil
 	case scepchallenge.FieldRedeemedAt:
 		m.ClearRedeemedAt()
@@ -30540,6 +30830,9 @@ func (m *ScepChallengeMutation) ResetField(name string) error {
 	case scepchallenge.FieldDeviceID:
 		m.ResetDeviceID()
 		return nil
+	case scepchallenge.FieldUserID:
+		m.ResetUserID()
+		return nil
 	case scepchallenge.FieldExpiresAt:
 		m.ResetExpiresAt()
 		return nil
@@ -30555,7 +30848,7 @@ func (m *ScepChallengeMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *ScepChallengeMutation) AddedEdges() []string {
-	edges := make([]string, 0, 3)
+	edges := make([]string, 0, 4)
 	if m.organization != nil {
 		edges = append(edges, scepchallenge.EdgeOrganization)
 	}
@@ -30564,6 +30857,9 @@ func (m *ScepChallengeMutation) AddedEdges() []string {
 	}
 	if m.device != nil {
 		edges = append(edges, scepchallenge.EdgeDevice)
+	}
+	if m.user != nil {
+		edges = append(edges, scepchallenge.EdgeUser)
 	}
 	return edges
 }
@@ -30584,13 +30880,17 @@ func (m *ScepChallengeMutation) AddedIDs(name string) []ent.Value {
 		if id := m.device; id != nil {
 			return []ent.Value{*id}
 		}
+	case scepchallenge.EdgeUser:
+		if id := m.user; id != nil {
+			return []ent.Value{*id}
+		}
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *ScepChallengeMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 3)
+	edges := make([]string, 0, 4)
 	return edges
 }
 
@@ -30602,7 +30902,7 @@ func (m *ScepChallengeMutation) RemovedIDs(name string) []ent.Value {
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *ScepChallengeMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 3)
+	edges := make([]string, 0, 4)
 	if m.clearedorganization {
 		edges = append(edges, scepchallenge.EdgeOrganization)
 	}
@@ -30611,6 +30911,9 @@ func (m *ScepChallengeMutation) ClearedEdges() []string {
 	}
 	if m.cleareddevice {
 		edges = append(edges, scepchallenge.EdgeDevice)
+	}
+	if m.cleareduser {
+		edges = append(edges, scepchallenge.EdgeUser)
 	}
 	return edges
 }
@@ -30625,6 +30928,8 @@ func (m *ScepChallengeMutation) EdgeCleared(name string) bool {
 		return m.clearedenrollment
 	case scepchallenge.EdgeDevice:
 		return m.cleareddevice
+	case scepchallenge.EdgeUser:
+		return m.cleareduser
 	}
 	return false
 }
@@ -30642,6 +30947,9 @@ func (m *ScepChallengeMutation) ClearEdge(name string) error {
 	case scepchallenge.EdgeDevice:
 		m.ClearDevice()
 		return nil
+	case scepchallenge.EdgeUser:
+		m.ClearUser()
+		return nil
 	}
 	return fmt.Errorf("unknown ScepChallenge unique edge %s", name)
 }
@@ -30658,6 +30966,9 @@ func (m *ScepChallengeMutation) ResetEdge(name string) error {
 		return nil
 	case scepchallenge.EdgeDevice:
 		m.ResetDevice()
+		return nil
+	case scepchallenge.EdgeUser:
+		m.ResetUser()
 		return nil
 	}
 	return fmt.Errorf("unknown ScepChallenge edge %s", name)

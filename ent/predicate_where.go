@@ -358,6 +358,9 @@ func (c *UserClient) Detach(ctx context.Context, id string) error {
 	if err := client.Device.Update().Where(device.UserID(id)).ClearUserID().Exec(guard.WithoutTrail(ctx)); err != nil {
 		return err
 	}
+	if err := client.DeviceIdentity.Update().Where(deviceidentity.UserID(id)).ClearUserID().Exec(guard.WithoutTrail(ctx)); err != nil {
+		return err
+	}
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/scepchallenge"
+	"github.com/bailiwick/bailiwick/ent/user"
 )
 
 // ScepChallenge is the model entity for the ScepChallenge schema.
@@ -35,6 +36,8 @@ type ScepChallenge struct {
 	EnrollmentID *string `json:"enrollment_id,omitempty"`
 	// The device whose identity is renewed.
 	DeviceID *string `json:"device_id,omitempty"`
+	// The person whose own device it is for.
+	UserID *string `json:"user_id,omitempty"`
 	// Until when it can be used.
 	ExpiresAt time.Time `json:"expires_at,omitempty"`
 	// When it was used.
@@ -55,11 +58,13 @@ type ScepChallengeEdges struct {
 	Enrollment *Enrollment `json:"enrollment,omitempty"`
 	// The device whose identity is renewed.
 	Device *Device `json:"device,omitempty"`
+	// The person whose own device it is for.
+	User *User `json:"user,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [3]bool
+	loadedTypes [4]bool
 	// totalCount holds the count of the edges above.
-	totalCount [3]map[string]int
+	totalCount [4]map[string]int
 }
 
 // OrganizationOrErr returns the Organization value or an error if the edge
@@ -95,12 +100,23 @@ func (e ScepChallengeEdges) DeviceOrErr() (*Device, error) {
 	return nil, &NotLoadedError{edge: "device"}
 }
 
+// UserOrErr returns the User value or an error if the edge
+// was not loaded in eager-loading, or loaded but was not found.
+func (e ScepChallengeEdges) UserOrErr() (*User, error) {
+	if e.User != nil {
+		return e.User, nil
+	} else if e.loadedTypes[3] {
+		return nil, &NotFoundError{label: user.Label}
+	}
+	return nil, &NotLoadedError{edge: "user"}
+}
+
 // scanValues returns the types for scanning values from sql.Rows.
 func (*ScepChallenge) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case scepchallenge.FieldID, scepchallenge.FieldOrganizationID, scepchallenge.FieldProviderID, scepchallenge.FieldChallengeHash, scepchallenge.FieldEnrollmentID, scepchallenge.FieldDeviceID, scepchallenge.FieldTransaction:
+		case scepchallenge.FieldID, scepchallenge.FieldOrganizationID, scepchallenge.FieldProviderID, scepchallenge.FieldChallengeHash, scepchallenge.FieldEnrollmentID, scepchallenge.FieldDeviceID, scepchallenge.FieldUserID, scepchallenge.FieldTransaction:
 			values[i] = new(sql.NullString)
 		case scepchallenge.FieldCreatedAt, scepchallenge.FieldUpdatedAt, scepchallenge.FieldExpiresAt, scepchallenge.FieldRedeemedAt:
 			values[i] = new(sql.NullTime)
@@ -169,6 +185,13 @@ func (_m *ScepChallenge) assignValues(columns []string, values []any) error {
 				_m.DeviceID = new(string)
 				*_m.DeviceID = value.String
 			}
+		case scepchallenge.FieldUserID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field user_id", values[i])
+			} else if value.Valid {
+				_m.UserID = new(string)
+				*_m.UserID = value.String
+			}
 		case scepchallenge.FieldExpiresAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
 				return fmt.Errorf("unexpected type %T for field expires_at", values[i])
@@ -216,6 +239,11 @@ func (_m *ScepChallenge) QueryDevice() *DeviceQuery {
 	return NewScepChallengeClient(_m.config).QueryDevice(_m)
 }
 
+// QueryUser queries the "user" edge of the ScepChallenge entity.
+func (_m *ScepChallenge) QueryUser() *UserQuery {
+	return NewScepChallengeClient(_m.config).QueryUser(_m)
+}
+
 // Update returns a builder for updating this ScepChallenge.
 // Note that you need to call ScepChallenge.Unwrap() before calling this method if this ScepChallenge
 // was returned from a transaction, and the transaction was committed or rolled back.
@@ -261,6 +289,11 @@ func (_m *ScepChallenge) String() string {
 	builder.WriteString(", ")
 	if v := _m.DeviceID; v != nil {
 		builder.WriteString("device_id=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.UserID; v != nil {
+		builder.WriteString("user_id=")
 		builder.WriteString(*v)
 	}
 	builder.WriteString(", ")

@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/scepchallenge"
+	"github.com/bailiwick/bailiwick/ent/user"
 )
 
 // ScepChallengeCreate is the builder for creating a ScepChallenge entity.
@@ -97,6 +98,20 @@ func (_c *ScepChallengeCreate) SetNillableDeviceID(v *string) *ScepChallengeCrea
 	return _c
 }
 
+// SetUserID sets the "user_id" field.
+func (_c *ScepChallengeCreate) SetUserID(v string) *ScepChallengeCreate {
+	_c.mutation.SetUserID(v)
+	return _c
+}
+
+// SetNillableUserID sets the "user_id" field if the given value is not nil.
+func (_c *ScepChallengeCreate) SetNillableUserID(v *string) *ScepChallengeCreate {
+	if v != nil {
+		_c.SetUserID(*v)
+	}
+	return _c
+}
+
 // SetExpiresAt sets the "expires_at" field.
 func (_c *ScepChallengeCreate) SetExpiresAt(v time.Time) *ScepChallengeCreate {
 	_c.mutation.SetExpiresAt(v)
@@ -158,6 +173,11 @@ func (_c *ScepChallengeCreate) SetEnrollment(v *Enrollment) *ScepChallengeCreate
 // SetDevice sets the "device" edge to the Device entity.
 func (_c *ScepChallengeCreate) SetDevice(v *Device) *ScepChallengeCreate {
 	return _c.SetDeviceID(v.ID)
+}
+
+// SetUser sets the "user" edge to the User entity.
+func (_c *ScepChallengeCreate) SetUser(v *User) *ScepChallengeCreate {
+	return _c.SetUserID(v.ID)
 }
 
 // Mutation returns the ScepChallengeMutation object of the builder.
@@ -381,6 +401,23 @@ func (_c *ScepChallengeCreate) createSpec() (*ScepChallenge, *sqlgraph.CreateSpe
 			edge.Target.Nodes = append(edge.Target.Nodes, k)
 		}
 		_node.DeviceID = &nodes[0]
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.UserIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: false,
+			Table:   scepchallenge.UserTable,
+			Columns: []string{scepchallenge.UserColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(user.FieldID, field.TypeString),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_node.UserID = &nodes[0]
 		_spec.Edges = append(_spec.Edges, edge)
 	}
 	return _node, _spec

@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/scepchallenge"
+	"github.com/bailiwick/bailiwick/ent/user"
 )
 
 // ScepChallengeQuery is the builder for querying ScepChallenge entities.
@@ -28,6 +29,7 @@ type ScepChallengeQuery struct {
 	withOrganization *OrganizationQuery
 	withEnrollment   *EnrollmentQuery
 	withDevice       *DeviceQuery
+	withUser         *UserQuery
 	loadTotal        []func(context.Context, []*ScepChallenge) error
 	modifiers        []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
@@ -125,6 +127,28 @@ func (_q *ScepChallengeQuery) QueryDevice() *DeviceQuery {
 			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, selector),
 			sqlgraph.To(device.Table, device.FieldID),
 			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.DeviceTable, scepchallenge.DeviceColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryUser chains the current query on the "user" edge.
+func (_q *ScepChallengeQuery) QueryUser() *UserQuery {
+	query := (&UserClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(scepchallenge.Table, scepchallenge.FieldID, selector),
+			sqlgraph.To(user.Table, user.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, scepchallenge.UserTable, scepchallenge.UserColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -327,6 +351,7 @@ func (_q *ScepChallengeQuery) Clone() *ScepChallengeQuery {
 		withOrganization: _q.withOrganization.Clone(),
 		withEnrollment:   _q.withEnrollment.Clone(),
 		withDevice:       _q.withDevice.Clone(),
+		withUser:         _q.withUser.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -364,6 +389,17 @@ func (_q *ScepChallengeQuery) WithDevice(opts ...func(*DeviceQuery)) *ScepChalle
 		opt(query)
 	}
 	_q.withDevice = query
+	return _q
+}
+
+// WithUser tells the query-builder to eager-load the nodes that are connected to
+// the "user" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *ScepChallengeQuery) WithUser(opts ...func(*UserQuery)) *ScepChallengeQuery {
+	query := (&UserClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withUser = query
 	return _q
 }
 
@@ -445,10 +481,11 @@ func (_q *ScepChallengeQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([
 	var (
 		nodes       = []*ScepChallenge{}
 		_spec       = _q.querySpec()
-		loadedTypes = [3]bool{
+		loadedTypes = [4]bool{
 			_q.withOrganization != nil,
 			_q.withEnrollment != nil,
 			_q.withDevice != nil,
+			_q.withUser != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -487,6 +524,12 @@ func (_q *ScepChallengeQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([
 	if query := _q.withDevice; query != nil {
 		if err := _q.loadDevice(ctx, query, nodes, nil,
 			func(n *ScepChallenge, e *Device) { n.Edges.Device = e }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withUser; query != nil {
+		if err := _q.loadUser(ctx, query, nodes, nil,
+			func(n *ScepChallenge, e *User) { n.Edges.User = e }); err != nil {
 			return nil, err
 		}
 	}
@@ -591,6 +634,38 @@ func (_q *ScepChallengeQuery) loadDevice(ctx context.Context, query *DeviceQuery
 	}
 	return nil
 }
+func (_q *ScepChallengeQuery) loadUser(ctx context.Context, query *UserQuery, nodes []*ScepChallenge, init func(*ScepChallenge), assign func(*ScepChallenge, *User)) error {
+	ids := make([]string, 0, len(nodes))
+	nodeids := make(map[string][]*ScepChallenge)
+	for i := range nodes {
+		if nodes[i].UserID == nil {
+			continue
+		}
+		fk := *nodes[i].UserID
+		if _, ok := nodeids[fk]; !ok {
+			ids = append(ids, fk)
+		}
+		nodeids[fk] = append(nodeids[fk], nodes[i])
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	query.Where(user.IDIn(ids...))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		nodes, ok := nodeids[n.ID]
+		if !ok {
+			return fmt.Errorf(`unexpected foreign-key "user_id" returned %v`, n.ID)
+		}
+		for i := range nodes {
+			assign(nodes[i], n)
+		}
+	}
+	return nil
+}
 
 func (_q *ScepChallengeQuery) sqlCount(ctx context.Context) (int, error) {
 	_spec := _q.querySpec()
@@ -628,6 +703,9 @@ func (_q *ScepChallengeQuery) querySpec() *sqlgraph.QuerySpec {
 		}
 		if _q.withDevice != nil {
 			_spec.Node.AddColumnOnce(scepchallenge.FieldDeviceID)
+		}
+		if _q.withUser != nil {
+			_spec.Node.AddColumnOnce(scepchallenge.FieldUserID)
 		}
 	}
 	if ps := _q.predicates; len(ps) > 0 {

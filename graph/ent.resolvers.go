@@ -13,6 +13,8 @@ func (r *Resolver) Administrator() exec.AdministratorResolver { return &administ
 
 func (r *Resolver) Alert() exec.AlertResolver { return &alertResolver{r} }
 
+func (r *Resolver) AppleMdm() exec.AppleMdmResolver { return &appleMdmResolver{r} }
+
 func (r *Resolver) Device() exec.DeviceResolver { return &deviceResolver{r} }
 
 func (r *Resolver) DeviceCommand() exec.DeviceCommandResolver { return &deviceCommandResolver{r} }
@@ -30,6 +32,7 @@ func (r *Resolver) TicketingAlertConfiguration() exec.TicketingAlertConfiguratio
 type (
 	administratorResolver               struct{ *Resolver }
 	alertResolver                       struct{ *Resolver }
+	appleMdmResolver                    struct{ *Resolver }
 	deviceResolver                      struct{ *Resolver }
 	deviceCommandResolver               struct{ *Resolver }
 	organizationResolver                struct{ *Resolver }

@@ -6,6 +6,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/access"
 	"github.com/bailiwick/bailiwick/internal/alert"
+	"github.com/bailiwick/bailiwick/internal/applemdm"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
@@ -26,4 +27,5 @@ type Resolver struct {
 	Commands      *queue.Service
 	Members       *membership.Service
 	Inventory     *inventory.Store
+	AppleMDM      *applemdm.Service
 }

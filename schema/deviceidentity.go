@@ -29,6 +29,9 @@ func (DeviceIdentity) Fields() []ent.Field {
 		field.String("device_id").Optional().Nillable().
 			Annotations(Hidden()).
 			Comment("The device that uses it; null until it first checks in."),
+		field.String("user_id").Optional().Nillable().
+			Annotations(Hidden()).
+			Comment("The person whose own device it is; null for a device of the organization."),
 		field.String("fingerprint").NotEmpty().MaxLen(64).Immutable().
 			Comment("The SHA-256 of the certificate, in hexadecimal."),
 		field.String("serial_number").NotEmpty().MaxLen(64).Immutable().
@@ -53,6 +56,9 @@ func (DeviceIdentity) Edges() []ent.Edge {
 		edge.To("device", Device.Type).Field("device_id").Unique().
 			Annotations(entsql.OnDelete(entsql.SetNull)).
 			Comment("The device that uses it."),
+		edge.To("user", User.Type).Field("user_id").Unique().
+			Annotations(entsql.OnDelete(entsql.SetNull)).
+			Comment("The person whose own device it is; null for a device of the organization."),
 	}
 }
 
@@ -63,7 +69,9 @@ func (DeviceIdentity) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "device_id"),
 		index.Fields("device_id", "id"),
 		index.Fields(guard.OrganizationColumn, "enrollment_id"),
+		index.Fields(guard.OrganizationColumn, "user_id"),
 		index.Fields(guard.OrganizationColumn, "not_after"),
+		index.Fields("not_after"),
 	}
 }
 

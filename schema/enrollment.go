@@ -50,6 +50,8 @@ func (Enrollment) Fields() []ent.Field {
 			Comment("When it was revoked; null while it can be used."),
 		field.Time("rotated_at").Optional().Nillable().
 			Comment("When its link was last replaced."),
+		field.Time("revealed_at").Optional().Nillable().
+			Comment("When its link was last shown."),
 	}
 }
 

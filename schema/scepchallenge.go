@@ -29,6 +29,8 @@ func (ScepChallenge) Fields() []ent.Field {
 			Comment("The enrollment that it was made for."),
 		field.String("device_id").Optional().Nillable().Immutable().
 			Comment("The device whose identity is renewed."),
+		field.String("user_id").Optional().Nillable().Immutable().
+			Comment("The person whose own device it is for."),
 		field.Time("expires_at").Immutable().
 			Comment("Until when it can be used."),
 		field.Time("redeemed_at").Optional().Nillable().
@@ -47,6 +49,9 @@ func (ScepChallenge) Edges() []ent.Edge {
 		edge.To("device", Device.Type).Field("device_id").Unique().Immutable().
 			Annotations(entsql.OnDelete(entsql.Cascade)).
 			Comment("The device whose identity is renewed."),
+		edge.To("user", User.Type).Field("user_id").Unique().Immutable().
+			Annotations(entsql.OnDelete(entsql.Cascade)).
+			Comment("The person whose own device it is for."),
 	}
 }
 
@@ -56,6 +61,7 @@ func (ScepChallenge) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "challenge_hash").Unique(),
 		index.Fields(guard.OrganizationColumn, "device_id"),
 		index.Fields(guard.OrganizationColumn, "enrollment_id"),
+		index.Fields(guard.OrganizationColumn, "user_id"),
 		index.Fields("expires_at"),
 	}
 }

@@ -56,6 +56,7 @@ func (User) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "email"),
 		index.Fields(guard.ProviderColumn, "login", "id"),
 		index.Fields(guard.ProviderColumn, "email"),
+		index.Fields("email"), // a device asks for its organization by its user's address
 	}
 }
 

@@ -18,6 +18,7 @@ type cli struct {
 	Provider providerGroup  `cmd:"" help:"Set up a provider."`
 	Key      keyGroup       `cmd:"" help:"Make API keys."`
 	Secret   secretGroup    `cmd:"" help:"Look after stored secrets."`
+	Vendor   vendorGroup    `cmd:"" name:"vendor-certificate" help:"Become an MDM vendor, who signs requests for push certificates."`
 	Version  versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -3,6 +3,7 @@ package main_test
 import (
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 func TestHelp(t *testing.T) {
 	commands := []string{"", "serve", "demo", "migrate up", "migrate status", "migrate down",
-		"provider create", "key create", "secret rotate"}
+		"provider create", "key create", "secret rotate", "vendor-certificate init"}
 	alone := regexp.MustCompile(`^ {2,6}(-., )?--[a-z-]+(=\S+)?$`)
 	for _, name := range commands {
 		r := execute(t, nil, "", append(strings.Fields(name), "--help")...)
@@ -46,6 +47,7 @@ func TestExitCodes(t *testing.T) {
 	defer taken.Close()
 	data := "--data-dir=" + filepath.Join(dir, "data")
 	provider := []string{"provider", "create", "--development", data, "--name=x", "--email=a@b.example"}
+	vendor := []string{"vendor-certificate", "init", "--name=x"}
 
 	for name, c := range map[string]struct {
 		args  []string
@@ -73,6 +75,10 @@ func TestExitCodes(t *testing.T) {
 		"address taken":          {[]string{"serve", "--development", data, "--addr=" + taken.Addr().String()}, "", 1, "--addr (BAILIWICK_ADDR)"},
 		"address taken for demo": {[]string{"demo", "--addr=" + taken.Addr().String()}, "", 1, "choose another address with --addr"},
 		"demo on other data":     {[]string{"demo", "--addr=127.0.0.1:0", "--data=" + filepath.Join(dir, "served")}, "", 1, "--data"},
+		"vendor's country":       {append(vendor, "--country=Spain", "--generate-password"), "", 2, "--country"},
+		"vendor, no terminal":    {append(vendor, "--country=ES"), "", 2, "--generate-password"},
+		"vendor's weak password": {append(vendor, "--country=ES", "--password-file=-"), "short\n", 1, "12"},
+		"vendor, no directory":   {append(vendor, "--country=ES", "--generate-password", "--dir="+dir+"/none"), "", 1, "--dir"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "demo on other data" {
@@ -100,4 +106,39 @@ func TestMigrate(t *testing.T) {
 	status = execute(t, nil, "", "migrate", "status", data)
 	require.Equal(t, 3, status.code)
 	require.Contains(t, status.out, "pending")
+}
+
+func TestVendorCertificate(t *testing.T) {
+	dir := t.TempDir()
+	init := []string{"vendor-certificate", "init", "--name=Northwind", "--country=US", "--generate-password", "--dir=" + dir}
+	r := execute(t, nil, "", init...)
+	require.Zero(t, r.code, r.err)
+	password := regexp.MustCompile(`password (\S+)`).FindStringSubmatch(r.out)
+	require.Len(t, password, 2)
+	key, err := os.ReadFile(filepath.Join(dir, "vendor.key"))
+	require.NoError(t, err)
+	info, err := os.Stat(filepath.Join(dir, "vendor.key"))
+	require.NoError(t, err)
+	require.EqualValues(t, 0o600, info.Mode().Perm())
+	request, err := os.ReadFile(filepath.Join(dir, "vendor.csr"))
+	require.NoError(t, err)
+
+	again := execute(t, nil, "", init...)
+	require.Equal(t, 1, again.code)
+	require.Contains(t, again.err, "exists already")
+	same, err := os.ReadFile(filepath.Join(dir, "vendor.key"))
+	require.NoError(t, err)
+	require.Equal(t, key, same)
+
+	openssl, err := exec.LookPath("openssl")
+	require.NoError(t, err, "openssl judges what is made")
+	judge := func(args ...string) string {
+		out, err := exec.CommandContext(t.Context(), openssl, args...).CombinedOutput() //nolint:gosec // the test's own arguments
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	of := judge("pkey", "-in", filepath.Join(dir, "vendor.key"), "-passin", "pass:"+password[1], "-pubout")
+	require.Equal(t, of, judge("req", "-in", filepath.Join(dir, "vendor.csr"), "-pubkey", "-noout"))
+	require.Contains(t, judge("req", "-in", filepath.Join(dir, "vendor.csr"), "-verify", "-noout", "-subject"), "Northwind")
+	require.NotContains(t, string(request), "PRIVATE")
 }

@@ -15,11 +15,10 @@ type providerGroup struct {
 
 // providerCreate creates a provider.
 type providerCreate struct {
-	settings         `embed:""`
-	Name             string `required:"" help:"The provider's name."`
-	Email            string `required:"" help:"The first administrator's e-mail address, to sign in with."`
-	PasswordFile     string `xor:"password" placeholder:"FILE" help:"Read the password from this file, or from standard input if it is -. One line ending at its end does not count."`
-	GeneratePassword bool   `xor:"password" help:"Make a password and print it: once."`
+	settings   `embed:""`
+	Name       string `required:"" help:"The provider's name."`
+	Email      string `required:"" help:"The first administrator's e-mail address, to sign in with."`
+	passphrase `embed:""`
 }
 
 // Help implements kong.HelpProvider.
@@ -56,7 +55,14 @@ func (p *providerCreate) Run(ctx context.Context, c console) (err error) {
 	return c.printf("%s", result)
 }
 
-func (p *providerCreate) password(c console) (secret.Text, error) {
+// passphrase is how a new password is given.
+type passphrase struct {
+	PasswordFile     string `xor:"password" placeholder:"FILE" help:"Read the password from this file, or from standard input if it is -. One line ending at its end does not count."`
+	GeneratePassword bool   `xor:"password" help:"Make a password and print it: once."`
+}
+
+// password is the password, however it is given.
+func (p passphrase) password(c console) (secret.Text, error) {
 	switch {
 	case p.GeneratePassword:
 		return secret.NewText(rand.Text()), nil

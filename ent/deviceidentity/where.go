@@ -96,6 +96,11 @@ func DeviceID(v string) predicate.DeviceIdentity {
 	return predicate.DeviceIdentity(sql.FieldEQ(FieldDeviceID, v))
 }
 
+// UserID applies equality check predicate on the "user_id" field. It's identical to UserIDEQ.
+func UserID(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldEQ(FieldUserID, v))
+}
+
 // Fingerprint applies equality check predicate on the "fingerprint" field. It's identical to FingerprintEQ.
 func Fingerprint(v string) predicate.DeviceIdentity {
 	return predicate.DeviceIdentity(sql.FieldEQ(FieldFingerprint, v))
@@ -486,6 +491,81 @@ func DeviceIDContainsFold(v string) predicate.DeviceIdentity {
 	return predicate.DeviceIdentity(sql.FieldContainsFold(FieldDeviceID, v))
 }
 
+// UserIDEQ applies the EQ predicate on the "user_id" field.
+func UserIDEQ(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldEQ(FieldUserID, v))
+}
+
+// UserIDNEQ applies the NEQ predicate on the "user_id" field.
+func UserIDNEQ(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldNEQ(FieldUserID, v))
+}
+
+// UserIDIn applies the In predicate on the "user_id" field.
+func UserIDIn(vs ...string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldIn(FieldUserID, vs...))
+}
+
+// UserIDNotIn applies the NotIn predicate on the "user_id" field.
+func UserIDNotIn(vs ...string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldNotIn(FieldUserID, vs...))
+}
+
+// UserIDGT applies the GT predicate on the "user_id" field.
+func UserIDGT(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldGT(FieldUserID, v))
+}
+
+// UserIDGTE applies the GTE predicate on the "user_id" field.
+func UserIDGTE(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldGTE(FieldUserID, v))
+}
+
+// UserIDLT applies the LT predicate on the "user_id" field.
+func UserIDLT(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldLT(FieldUserID, v))
+}
+
+// UserIDLTE applies the LTE predicate on the "user_id" field.
+func UserIDLTE(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldLTE(FieldUserID, v))
+}
+
+// UserIDContains applies the Contains predicate on the "user_id" field.
+func UserIDContains(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldContains(FieldUserID, v))
+}
+
+// UserIDHasPrefix applies the HasPrefix predicate on the "user_id" field.
+func UserIDHasPrefix(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldHasPrefix(FieldUserID, v))
+}
+
+// UserIDHasSuffix applies the HasSuffix predicate on the "user_id" field.
+func UserIDHasSuffix(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldHasSuffix(FieldUserID, v))
+}
+
+// UserIDIsNil applies the IsNil predicate on the "user_id" field.
+func UserIDIsNil() predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldIsNull(FieldUserID))
+}
+
+// UserIDNotNil applies the NotNil predicate on the "user_id" field.
+func UserIDNotNil() predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldNotNull(FieldUserID))
+}
+
+// UserIDEqualFold applies the EqualFold predicate on the "user_id" field.
+func UserIDEqualFold(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldEqualFold(FieldUserID, v))
+}
+
+// UserIDContainsFold applies the ContainsFold predicate on the "user_id" field.
+func UserIDContainsFold(v string) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(sql.FieldContainsFold(FieldUserID, v))
+}
+
 // FingerprintEQ applies the EQ predicate on the "fingerprint" field.
 func FingerprintEQ(v string) predicate.DeviceIdentity {
 	return predicate.DeviceIdentity(sql.FieldEQ(FieldFingerprint, v))
@@ -872,6 +952,29 @@ func HasDevice() predicate.DeviceIdentity {
 func HasDeviceWith(preds ...predicate.Device) predicate.DeviceIdentity {
 	return predicate.DeviceIdentity(func(s *sql.Selector) {
 		step := newDeviceStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
+// HasUser applies the HasEdge predicate on the "user" edge.
+func HasUser() predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, UserTable, UserColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasUserWith applies the HasEdge predicate on the "user" edge with a given conditions (other predicates).
+func HasUserWith(preds ...predicate.User) predicate.DeviceIdentity {
+	return predicate.DeviceIdentity(func(s *sql.Selector) {
+		step := newUserStep()
 		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
 			for _, p := range preds {
 				p(s)

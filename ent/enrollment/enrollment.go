@@ -46,6 +46,8 @@ const (
 	FieldRevokedAt = "revoked_at"
 	// FieldRotatedAt holds the string denoting the rotated_at field in the database.
 	FieldRotatedAt = "rotated_at"
+	// FieldRevealedAt holds the string denoting the revealed_at field in the database.
+	FieldRevealedAt = "revealed_at"
 	// EdgeOrganization holds the string denoting the organization edge name in mutations.
 	EdgeOrganization = "organization"
 	// EdgeAppleMdm holds the string denoting the apple_mdm edge name in mutations.
@@ -85,6 +87,7 @@ var Columns = []string{
 	FieldExpiresAt,
 	FieldRevokedAt,
 	FieldRotatedAt,
+	FieldRevealedAt,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -229,6 +232,11 @@ func ByRevokedAt(opts ...sql.OrderTermOption) OrderOption {
 // ByRotatedAt orders the results by the rotated_at field.
 func ByRotatedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldRotatedAt, opts...).ToFunc()
+}
+
+// ByRevealedAt orders the results by the revealed_at field.
+func ByRevealedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldRevealedAt, opts...).ToFunc()
 }
 
 // ByOrganizationField orders the results by organization field.

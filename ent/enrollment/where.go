@@ -131,6 +131,11 @@ func RotatedAt(v time.Time) predicate.Enrollment {
 	return predicate.Enrollment(sql.FieldEQ(FieldRotatedAt, v))
 }
 
+// RevealedAt applies equality check predicate on the "revealed_at" field. It's identical to RevealedAtEQ.
+func RevealedAt(v time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldEQ(FieldRevealedAt, v))
+}
+
 // OrganizationIDEQ applies the EQ predicate on the "organization_id" field.
 func OrganizationIDEQ(v string) predicate.Enrollment {
 	return predicate.Enrollment(sql.FieldEQ(FieldOrganizationID, v))
@@ -834,6 +839,56 @@ func RotatedAtIsNil() predicate.Enrollment {
 // RotatedAtNotNil applies the NotNil predicate on the "rotated_at" field.
 func RotatedAtNotNil() predicate.Enrollment {
 	return predicate.Enrollment(sql.FieldNotNull(FieldRotatedAt))
+}
+
+// RevealedAtEQ applies the EQ predicate on the "revealed_at" field.
+func RevealedAtEQ(v time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldEQ(FieldRevealedAt, v))
+}
+
+// RevealedAtNEQ applies the NEQ predicate on the "revealed_at" field.
+func RevealedAtNEQ(v time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldNEQ(FieldRevealedAt, v))
+}
+
+// RevealedAtIn applies the In predicate on the "revealed_at" field.
+func RevealedAtIn(vs ...time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldIn(FieldRevealedAt, vs...))
+}
+
+// RevealedAtNotIn applies the NotIn predicate on the "revealed_at" field.
+func RevealedAtNotIn(vs ...time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldNotIn(FieldRevealedAt, vs...))
+}
+
+// RevealedAtGT applies the GT predicate on the "revealed_at" field.
+func RevealedAtGT(v time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldGT(FieldRevealedAt, v))
+}
+
+// RevealedAtGTE applies the GTE predicate on the "revealed_at" field.
+func RevealedAtGTE(v time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldGTE(FieldRevealedAt, v))
+}
+
+// RevealedAtLT applies the LT predicate on the "revealed_at" field.
+func RevealedAtLT(v time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldLT(FieldRevealedAt, v))
+}
+
+// RevealedAtLTE applies the LTE predicate on the "revealed_at" field.
+func RevealedAtLTE(v time.Time) predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldLTE(FieldRevealedAt, v))
+}
+
+// RevealedAtIsNil applies the IsNil predicate on the "revealed_at" field.
+func RevealedAtIsNil() predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldIsNull(FieldRevealedAt))
+}
+
+// RevealedAtNotNil applies the NotNil predicate on the "revealed_at" field.
+func RevealedAtNotNil() predicate.Enrollment {
+	return predicate.Enrollment(sql.FieldNotNull(FieldRevealedAt))
 }
 
 // HasOrganization applies the HasEdge predicate on the "organization" edge.

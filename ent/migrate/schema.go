@@ -950,6 +950,7 @@ var (
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "enrollment_id", Type: field.TypeString, Nullable: true, Size: 90},
 		{Name: "device_id", Type: field.TypeString, Nullable: true, Size: 90},
+		{Name: "user_id", Type: field.TypeString, Nullable: true, Size: 90},
 	}
 	// DeviceIdentitiesTable holds the schema information for the "device_identities" table.
 	DeviceIdentitiesTable = &schema.Table{
@@ -973,6 +974,12 @@ var (
 				Symbol:     "device_identities_devices_device",
 				Columns:    []*schema.Column{DeviceIdentitiesColumns[12]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.SetNull,
+			},
+			{
+				Symbol:     "device_identities_users_user",
+				Columns:    []*schema.Column{DeviceIdentitiesColumns[13]},
+				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
 		},
@@ -1008,9 +1015,19 @@ var (
 				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[11]},
 			},
 			{
+				Name:    "deviceidentity_organization_id_user_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[13]},
+			},
+			{
 				Name:    "deviceidentity_organization_id_not_after",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[8]},
+			},
+			{
+				Name:    "deviceidentity_not_after",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceIdentitiesColumns[8]},
 			},
 		},
 	}
@@ -1201,6 +1218,7 @@ var (
 		{Name: "expires_at", Type: field.TypeTime, Nullable: true},
 		{Name: "revoked_at", Type: field.TypeTime, Nullable: true},
 		{Name: "rotated_at", Type: field.TypeTime, Nullable: true},
+		{Name: "revealed_at", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "apple_mdm_id", Type: field.TypeString, Size: 90},
 	}
@@ -1212,13 +1230,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "enrollments_organizations_organization",
-				Columns:    []*schema.Column{EnrollmentsColumns[13]},
+				Columns:    []*schema.Column{EnrollmentsColumns[14]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "enrollments_apple_mdms_apple_mdm",
-				Columns:    []*schema.Column{EnrollmentsColumns[14]},
+				Columns:    []*schema.Column{EnrollmentsColumns[15]},
 				RefColumns: []*schema.Column{AppleMdmsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -1227,7 +1245,7 @@ var (
 			{
 				Name:    "enrollment_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{EnrollmentsColumns[13], EnrollmentsColumns[0]},
+				Columns: []*schema.Column{EnrollmentsColumns[14], EnrollmentsColumns[0]},
 			},
 			{
 				Name:    "enrollment_provider_id_id",
@@ -1237,12 +1255,12 @@ var (
 			{
 				Name:    "enrollment_organization_id_token_hash",
 				Unique:  true,
-				Columns: []*schema.Column{EnrollmentsColumns[13], EnrollmentsColumns[6]},
+				Columns: []*schema.Column{EnrollmentsColumns[14], EnrollmentsColumns[6]},
 			},
 			{
 				Name:    "enrollment_organization_id_apple_mdm_id",
 				Unique:  false,
-				Columns: []*schema.Column{EnrollmentsColumns[13], EnrollmentsColumns[14]},
+				Columns: []*schema.Column{EnrollmentsColumns[14], EnrollmentsColumns[15]},
 			},
 		},
 	}
@@ -1588,6 +1606,7 @@ var (
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "enrollment_id", Type: field.TypeString, Nullable: true, Size: 90},
 		{Name: "device_id", Type: field.TypeString, Nullable: true, Size: 90},
+		{Name: "user_id", Type: field.TypeString, Nullable: true, Size: 90},
 	}
 	// ScepChallengesTable holds the schema information for the "scep_challenges" table.
 	ScepChallengesTable = &schema.Table{
@@ -1611,6 +1630,12 @@ var (
 				Symbol:     "scep_challenges_devices_device",
 				Columns:    []*schema.Column{ScepChallengesColumns[10]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "scep_challenges_users_user",
+				Columns:    []*schema.Column{ScepChallengesColumns[11]},
+				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 		},
@@ -1639,6 +1664,11 @@ var (
 				Name:    "scepchallenge_organization_id_enrollment_id",
 				Unique:  false,
 				Columns: []*schema.Column{ScepChallengesColumns[8], ScepChallengesColumns[9]},
+			},
+			{
+				Name:    "scepchallenge_organization_id_user_id",
+				Unique:  false,
+				Columns: []*schema.Column{ScepChallengesColumns[8], ScepChallengesColumns[11]},
 			},
 			{
 				Name:    "scepchallenge_expires_at",
@@ -2561,6 +2591,11 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{UsersColumns[1], UsersColumns[5]},
 			},
+			{
+				Name:    "user_email",
+				Unique:  false,
+				Columns: []*schema.Column{UsersColumns[5]},
+			},
 		},
 	}
 	// Tables holds all the tables in the schema.
@@ -2638,6 +2673,7 @@ func init() {
 	DeviceIdentitiesTable.ForeignKeys[0].RefTable = OrganizationsTable
 	DeviceIdentitiesTable.ForeignKeys[1].RefTable = EnrollmentsTable
 	DeviceIdentitiesTable.ForeignKeys[2].RefTable = DevicesTable
+	DeviceIdentitiesTable.ForeignKeys[3].RefTable = UsersTable
 	DeviceOsUpdatesTable.ForeignKeys[0].RefTable = OrganizationsTable
 	DeviceOsUpdatesTable.ForeignKeys[1].RefTable = DevicesTable
 	DeviceProfilesTable.ForeignKeys[0].RefTable = OrganizationsTable
@@ -2654,6 +2690,7 @@ func init() {
 	ScepChallengesTable.ForeignKeys[0].RefTable = OrganizationsTable
 	ScepChallengesTable.ForeignKeys[1].RefTable = EnrollmentsTable
 	ScepChallengesTable.ForeignKeys[2].RefTable = DevicesTable
+	ScepChallengesTable.ForeignKeys[3].RefTable = UsersTable
 	SessionsTable.ForeignKeys[0].RefTable = ProvidersTable
 	SessionsTable.ForeignKeys[1].RefTable = AdministratorsTable
 	SystemLogEventsTable.ForeignKeys[0].RefTable = OrganizationsTable

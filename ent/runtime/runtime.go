@@ -1222,7 +1222,7 @@ func init() {
 	// deviceidentity.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
 	deviceidentity.UpdateDefaultUpdatedAt = deviceidentityDescUpdatedAt.UpdateDefault.(func() time.Time)
 	// deviceidentityDescFingerprint is the schema descriptor for fingerprint field.
-	deviceidentityDescFingerprint := deviceidentityFields[2].Descriptor()
+	deviceidentityDescFingerprint := deviceidentityFields[3].Descriptor()
 	// deviceidentity.FingerprintValidator is a validator for the "fingerprint" field. It is called by the builders before save.
 	deviceidentity.FingerprintValidator = func() func(string) error {
 		validators := deviceidentityDescFingerprint.Validators
@@ -1240,7 +1240,7 @@ func init() {
 		}
 	}()
 	// deviceidentityDescSerialNumber is the schema descriptor for serial_number field.
-	deviceidentityDescSerialNumber := deviceidentityFields[3].Descriptor()
+	deviceidentityDescSerialNumber := deviceidentityFields[4].Descriptor()
 	// deviceidentity.SerialNumberValidator is a validator for the "serial_number" field. It is called by the builders before save.
 	deviceidentity.SerialNumberValidator = func() func(string) error {
 		validators := deviceidentityDescSerialNumber.Validators
@@ -1258,7 +1258,7 @@ func init() {
 		}
 	}()
 	// deviceidentityDescCommonName is the schema descriptor for common_name field.
-	deviceidentityDescCommonName := deviceidentityFields[4].Descriptor()
+	deviceidentityDescCommonName := deviceidentityFields[5].Descriptor()
 	// deviceidentity.CommonNameValidator is a validator for the "common_name" field. It is called by the builders before save.
 	deviceidentity.CommonNameValidator = func() func(string) error {
 		validators := deviceidentityDescCommonName.Validators
@@ -2374,7 +2374,7 @@ func init() {
 		}
 	}()
 	// scepchallengeDescTransaction is the schema descriptor for transaction field.
-	scepchallengeDescTransaction := scepchallengeFields[5].Descriptor()
+	scepchallengeDescTransaction := scepchallengeFields[6].Descriptor()
 	// scepchallenge.TransactionValidator is a validator for the "transaction" field. It is called by the builders before save.
 	scepchallenge.TransactionValidator = scepchallengeDescTransaction.Validators[0].(func(string) error)
 	// scepchallengeDescID is the schema descriptor for id field.

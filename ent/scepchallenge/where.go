@@ -101,6 +101,11 @@ func DeviceID(v string) predicate.ScepChallenge {
 	return predicate.ScepChallenge(sql.FieldEQ(FieldDeviceID, v))
 }
 
+// UserID applies equality check predicate on the "user_id" field. It's identical to UserIDEQ.
+func UserID(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldEQ(FieldUserID, v))
+}
+
 // ExpiresAt applies equality check predicate on the "expires_at" field. It's identical to ExpiresAtEQ.
 func ExpiresAt(v time.Time) predicate.ScepChallenge {
 	return predicate.ScepChallenge(sql.FieldEQ(FieldExpiresAt, v))
@@ -541,6 +546,81 @@ func DeviceIDContainsFold(v string) predicate.ScepChallenge {
 	return predicate.ScepChallenge(sql.FieldContainsFold(FieldDeviceID, v))
 }
 
+// UserIDEQ applies the EQ predicate on the "user_id" field.
+func UserIDEQ(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldEQ(FieldUserID, v))
+}
+
+// UserIDNEQ applies the NEQ predicate on the "user_id" field.
+func UserIDNEQ(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldNEQ(FieldUserID, v))
+}
+
+// UserIDIn applies the In predicate on the "user_id" field.
+func UserIDIn(vs ...string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldIn(FieldUserID, vs...))
+}
+
+// UserIDNotIn applies the NotIn predicate on the "user_id" field.
+func UserIDNotIn(vs ...string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldNotIn(FieldUserID, vs...))
+}
+
+// UserIDGT applies the GT predicate on the "user_id" field.
+func UserIDGT(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldGT(FieldUserID, v))
+}
+
+// UserIDGTE applies the GTE predicate on the "user_id" field.
+func UserIDGTE(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldGTE(FieldUserID, v))
+}
+
+// UserIDLT applies the LT predicate on the "user_id" field.
+func UserIDLT(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldLT(FieldUserID, v))
+}
+
+// UserIDLTE applies the LTE predicate on the "user_id" field.
+func UserIDLTE(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldLTE(FieldUserID, v))
+}
+
+// UserIDContains applies the Contains predicate on the "user_id" field.
+func UserIDContains(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldContains(FieldUserID, v))
+}
+
+// UserIDHasPrefix applies the HasPrefix predicate on the "user_id" field.
+func UserIDHasPrefix(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldHasPrefix(FieldUserID, v))
+}
+
+// UserIDHasSuffix applies the HasSuffix predicate on the "user_id" field.
+func UserIDHasSuffix(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldHasSuffix(FieldUserID, v))
+}
+
+// UserIDIsNil applies the IsNil predicate on the "user_id" field.
+func UserIDIsNil() predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldIsNull(FieldUserID))
+}
+
+// UserIDNotNil applies the NotNil predicate on the "user_id" field.
+func UserIDNotNil() predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldNotNull(FieldUserID))
+}
+
+// UserIDEqualFold applies the EqualFold predicate on the "user_id" field.
+func UserIDEqualFold(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldEqualFold(FieldUserID, v))
+}
+
+// UserIDContainsFold applies the ContainsFold predicate on the "user_id" field.
+func UserIDContainsFold(v string) predicate.ScepChallenge {
+	return predicate.ScepChallenge(sql.FieldContainsFold(FieldUserID, v))
+}
+
 // ExpiresAtEQ applies the EQ predicate on the "expires_at" field.
 func ExpiresAtEQ(v time.Time) predicate.ScepChallenge {
 	return predicate.ScepChallenge(sql.FieldEQ(FieldExpiresAt, v))
@@ -767,6 +847,29 @@ func HasDevice() predicate.ScepChallenge {
 func HasDeviceWith(preds ...predicate.Device) predicate.ScepChallenge {
 	return predicate.ScepChallenge(func(s *sql.Selector) {
 		step := newDeviceStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
+// HasUser applies the HasEdge predicate on the "user" edge.
+func HasUser() predicate.ScepChallenge {
+	return predicate.ScepChallenge(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, false, UserTable, UserColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasUserWith applies the HasEdge predicate on the "user" edge with a given conditions (other predicates).
+func HasUserWith(preds ...predicate.User) predicate.ScepChallenge {
+	return predicate.ScepChallenge(func(s *sql.Selector) {
+		step := newUserStep()
 		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
 			for _, p := range preds {
 				p(s)

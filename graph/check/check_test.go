@@ -35,6 +35,8 @@ var rules = check.AccessRules{
 	Untransacted: map[string]string{
 		"changePassword":                 "counts wrong passwords, also when it fails",
 		"enrollTotp":                     "counts wrong passwords, also when it fails",
+		"createAppleMdm":                 "makes keys, which takes a second",
+		"uploadPushCertificate":          "derives keys from passphrases, which takes a second",
 		"connectSyncro":                  "tries the credentials at the vendor",
 		"updateTicketingIntegration":     "tries the credentials at the vendor",
 		"verifyTicketingIntegration":     "tries the credentials at the vendor",

@@ -50,6 +50,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Administrator() AdministratorResolver
 	Alert() AlertResolver
+	AppleMdm() AppleMdmResolver
 	Device() DeviceResolver
 	DeviceCommand() DeviceCommandResolver
 	Mutation() MutationResolver
@@ -224,12 +225,15 @@ type ComplexityRoot struct {
 
 	AppleMdm struct {
 		AllowMobileUserEnrollment func(childComplexity int) int
+		CertificateDaysLeft       func(childComplexity int) int
 		CertificateNotAfter       func(childComplexity int) int
 		CertificateNotBefore      func(childComplexity int) int
 		CertificateSerialNumber   func(childComplexity int) int
 		CreatedAt                 func(childComplexity int) int
 		CreatorAppleID            func(childComplexity int) int
+		EnrolledDevices           func(childComplexity int) int
 		EnrollmentLimit           func(childComplexity int) int
+		EnrollmentURL             func(childComplexity int) int
 		HistoryDays               func(childComplexity int) int
 		ID                        func(childComplexity int) int
 		InventoryIntervalHours    func(childComplexity int) int
@@ -238,6 +242,7 @@ type ComplexityRoot struct {
 		Organization              func(childComplexity int) int
 		PushStatus                func(childComplexity int) int
 		SignMessage               func(childComplexity int) int
+		SignedCsr                 func(childComplexity int) int
 		Topic                     func(childComplexity int) int
 		UpdatedAt                 func(childComplexity int) int
 	}
@@ -296,8 +301,17 @@ type ComplexityRoot struct {
 		Key    func(childComplexity int) int
 	}
 
+	CreateAppleMdmPayload struct {
+		AppleMdm func(childComplexity int) int
+	}
+
 	CreateDevicePayload struct {
 		Device func(childComplexity int) int
+	}
+
+	CreateEnrollmentPayload struct {
+		Enrollment func(childComplexity int) int
+		Link       func(childComplexity int) int
 	}
 
 	CreateOrganizationPayload struct {
@@ -313,6 +327,10 @@ type ComplexityRoot struct {
 	}
 
 	DeleteAdministratorPayload struct {
+		DeletedID func(childComplexity int) int
+	}
+
+	DeleteAppleMdmPayload struct {
 		DeletedID func(childComplexity int) int
 	}
 
@@ -518,6 +536,7 @@ type ComplexityRoot struct {
 		RevokedAt    func(childComplexity int) int
 		SerialNumber func(childComplexity int) int
 		UpdatedAt    func(childComplexity int) int
+		User         func(childComplexity int) int
 	}
 
 	DeviceIdentityConnection struct {
@@ -620,6 +639,7 @@ type ComplexityRoot struct {
 		Name         func(childComplexity int) int
 		Organization func(childComplexity int) int
 		Quota        func(childComplexity int) int
+		RevealedAt   func(childComplexity int) int
 		RevokedAt    func(childComplexity int) int
 		RotatedAt    func(childComplexity int) int
 		UpdatedAt    func(childComplexity int) int
@@ -711,11 +731,14 @@ type ComplexityRoot struct {
 		ConnectSyncro                         func(childComplexity int, input model.ConnectSyncroInput) int
 		CreateAPIKey                          func(childComplexity int, input model.CreateAPIKeyInput) int
 		CreateAdministrator                   func(childComplexity int, input model.CreateAdministratorInput) int
+		CreateAppleMdm                        func(childComplexity int, input model.CreateAppleMdmInput) int
 		CreateDevice                          func(childComplexity int, input model.CreateDeviceInput) int
+		CreateEnrollment                      func(childComplexity int, input model.CreateEnrollmentInput) int
 		CreateOrganization                    func(childComplexity int, input model.CreateOrganizationInput) int
 		CreateRole                            func(childComplexity int, input model.CreateRoleInput) int
 		CreateUser                            func(childComplexity int, input model.CreateUserInput) int
 		DeleteAdministrator                   func(childComplexity int, input model.DeleteAdministratorInput) int
+		DeleteAppleMdm                        func(childComplexity int, input model.DeleteAppleMdmInput) int
 		DeleteDevice                          func(childComplexity int, input model.DeleteDeviceInput) int
 		DeleteOrganization                    func(childComplexity int, input model.DeleteOrganizationInput) int
 		DeleteRole                            func(childComplexity int, input model.DeleteRoleInput) int
@@ -738,8 +761,11 @@ type ComplexityRoot struct {
 		ResumeOrganization                    func(childComplexity int, input model.ResumeOrganizationInput) int
 		RetryTicket                           func(childComplexity int, input model.RetryTicketInput) int
 		RevealDeviceSecret                    func(childComplexity int, input model.RevealDeviceSecretInput) int
+		RevealEnrollmentLink                  func(childComplexity int, input model.RevealEnrollmentLinkInput) int
 		RevokeAPIKey                          func(childComplexity int, input model.RevokeAPIKeyInput) int
 		RevokeAdministratorOrganizationAccess func(childComplexity int, input model.RevokeAdministratorOrganizationAccessInput) int
+		RevokeEnrollment                      func(childComplexity int, input model.RevokeEnrollmentInput) int
+		RotateEnrollment                      func(childComplexity int, input model.RotateEnrollmentInput) int
 		ScheduleDeviceOsUpdate                func(childComplexity int, input model.ScheduleDeviceOsUpdateInput) int
 		SendBlankPush                         func(childComplexity int, input model.SendBlankPushInput) int
 		SetTicketingCompanyMappings           func(childComplexity int, input model.SetTicketingCompanyMappingsInput) int
@@ -752,13 +778,16 @@ type ComplexityRoot struct {
 		UnenrollDevice                        func(childComplexity int, input model.UnenrollDeviceInput) int
 		UnlockDeviceUserAccount               func(childComplexity int, input model.UnlockDeviceUserAccountInput) int
 		UpdateAdministrator                   func(childComplexity int, input model.UpdateAdministratorInput) int
+		UpdateAppleMdm                        func(childComplexity int, input model.UpdateAppleMdmInput) int
 		UpdateDevice                          func(childComplexity int, input model.UpdateDeviceInput) int
+		UpdateEnrollment                      func(childComplexity int, input model.UpdateEnrollmentInput) int
 		UpdateOrganization                    func(childComplexity int, input model.UpdateOrganizationInput) int
 		UpdateProvider                        func(childComplexity int, input model.UpdateProviderInput) int
 		UpdateRole                            func(childComplexity int, input model.UpdateRoleInput) int
 		UpdateSyncroAlertConfiguration        func(childComplexity int, input model.UpdateSyncroAlertConfigurationInput) int
 		UpdateTicketingIntegration            func(childComplexity int, input model.UpdateTicketingIntegrationInput) int
 		UpdateUser                            func(childComplexity int, input model.UpdateUserInput) int
+		UploadPushCertificate                 func(childComplexity int, input model.UploadPushCertificateInput) int
 		VerifyTicketingIntegration            func(childComplexity int, input model.VerifyTicketingIntegrationInput) int
 		VerifyTotp                            func(childComplexity int, input model.VerifyTotpInput) int
 	}
@@ -813,6 +842,11 @@ type ComplexityRoot struct {
 		UpdatedAt       func(childComplexity int) int
 	}
 
+	PushCertificateRequest struct {
+		Content        func(childComplexity int) int
+		SignedByVendor func(childComplexity int) int
+	}
+
 	Query struct {
 		APIKeys                  func(childComplexity int, filter *model.APIKeyFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Administrator            func(childComplexity int, id string) int
@@ -820,10 +854,14 @@ type ComplexityRoot struct {
 		Alert                    func(childComplexity int, id string) int
 		AlertTypes               func(childComplexity int) int
 		Alerts                   func(childComplexity int, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		AppleMdm                 func(childComplexity int, id string) int
+		AppleMdms                func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Device                   func(childComplexity int, id string) int
 		DeviceCommand            func(childComplexity int, id string) int
 		DeviceCommands           func(childComplexity int, includeInventory bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Devices                  func(childComplexity int, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		Enrollment               func(childComplexity int, id string) int
+		Enrollments              func(childComplexity int, filter *model.EnrollmentFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Job                      func(childComplexity int, id string) int
 		Jobs                     func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Node                     func(childComplexity int, id string) int
@@ -901,12 +939,21 @@ type ComplexityRoot struct {
 		Value  func(childComplexity int) int
 	}
 
+	RevealEnrollmentLinkPayload struct {
+		Enrollment func(childComplexity int) int
+		Link       func(childComplexity int) int
+	}
+
 	RevokeAdministratorOrganizationAccessPayload struct {
 		DeletedID func(childComplexity int) int
 	}
 
 	RevokeApiKeyPayload struct {
 		APIKey func(childComplexity int) int
+	}
+
+	RevokeEnrollmentPayload struct {
+		Enrollment func(childComplexity int) int
 	}
 
 	Role struct {
@@ -930,6 +977,11 @@ type ComplexityRoot struct {
 	RoleEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	RotateEnrollmentPayload struct {
+		Enrollment func(childComplexity int) int
+		Link       func(childComplexity int) int
 	}
 
 	ScheduleDeviceOsUpdatePayload struct {
@@ -1305,8 +1357,16 @@ type ComplexityRoot struct {
 		Administrator func(childComplexity int) int
 	}
 
+	UpdateAppleMdmPayload struct {
+		AppleMdm func(childComplexity int) int
+	}
+
 	UpdateDevicePayload struct {
 		Device func(childComplexity int) int
+	}
+
+	UpdateEnrollmentPayload struct {
+		Enrollment func(childComplexity int) int
 	}
 
 	UpdateOrganizationPayload struct {
@@ -1331,6 +1391,10 @@ type ComplexityRoot struct {
 
 	UpdateUserPayload struct {
 		User func(childComplexity int) int
+	}
+
+	UploadPushCertificatePayload struct {
+		AppleMdm func(childComplexity int) int
 	}
 
 	User struct {
@@ -1388,6 +1452,12 @@ type AlertResolver interface {
 	Occurrences(ctx context.Context, obj *ent.Alert, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertOccurrenceConnection, error)
 	Tickets(ctx context.Context, obj *ent.Alert, filter *model.TicketFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketConnection, error)
 }
+type AppleMdmResolver interface {
+	SignedCsr(ctx context.Context, obj *ent.AppleMdm) (*model.PushCertificateRequest, error)
+	CertificateDaysLeft(ctx context.Context, obj *ent.AppleMdm) (*int, error)
+	EnrolledDevices(ctx context.Context, obj *ent.AppleMdm) (int, error)
+	EnrollmentURL(ctx context.Context, obj *ent.AppleMdm) (string, error)
+}
 type DeviceResolver interface {
 	IsMissing(ctx context.Context, obj *ent.Device) (bool, error)
 	Alerts(ctx context.Context, obj *ent.Device, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error)
@@ -1427,6 +1497,15 @@ type MutationResolver interface {
 	RaiseAlert(ctx context.Context, input model.RaiseAlertInput) (*model.RaiseAlertPayload, error)
 	AcknowledgeAlert(ctx context.Context, input model.AcknowledgeAlertInput) (*model.AcknowledgeAlertPayload, error)
 	ResolveAlert(ctx context.Context, input model.ResolveAlertInput) (*model.ResolveAlertPayload, error)
+	CreateAppleMdm(ctx context.Context, input model.CreateAppleMdmInput) (*model.CreateAppleMdmPayload, error)
+	UpdateAppleMdm(ctx context.Context, input model.UpdateAppleMdmInput) (*model.UpdateAppleMdmPayload, error)
+	DeleteAppleMdm(ctx context.Context, input model.DeleteAppleMdmInput) (*model.DeleteAppleMdmPayload, error)
+	UploadPushCertificate(ctx context.Context, input model.UploadPushCertificateInput) (*model.UploadPushCertificatePayload, error)
+	CreateEnrollment(ctx context.Context, input model.CreateEnrollmentInput) (*model.CreateEnrollmentPayload, error)
+	UpdateEnrollment(ctx context.Context, input model.UpdateEnrollmentInput) (*model.UpdateEnrollmentPayload, error)
+	RotateEnrollment(ctx context.Context, input model.RotateEnrollmentInput) (*model.RotateEnrollmentPayload, error)
+	RevokeEnrollment(ctx context.Context, input model.RevokeEnrollmentInput) (*model.RevokeEnrollmentPayload, error)
+	RevealEnrollmentLink(ctx context.Context, input model.RevealEnrollmentLinkInput) (*model.RevealEnrollmentLinkPayload, error)
 	LockDevice(ctx context.Context, input model.LockDeviceInput) (*model.LockDevicePayload, error)
 	EraseDevice(ctx context.Context, input model.EraseDeviceInput) (*model.EraseDevicePayload, error)
 	RestartDevice(ctx context.Context, input model.RestartDeviceInput) (*model.RestartDevicePayload, error)
@@ -1484,6 +1563,10 @@ type QueryResolver interface {
 	AlertTypes(ctx context.Context) ([]*model.AlertType, error)
 	Alert(ctx context.Context, id string) (*ent.Alert, error)
 	Alerts(ctx context.Context, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error)
+	AppleMdms(ctx context.Context, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AppleMdmConnection, error)
+	AppleMdm(ctx context.Context, id string) (*ent.AppleMdm, error)
+	Enrollments(ctx context.Context, filter *model.EnrollmentFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.EnrollmentConnection, error)
+	Enrollment(ctx context.Context, id string) (*ent.Enrollment, error)
 	SystemLogEvents(ctx context.Context, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.SystemLogEventConnection, error)
 	DeviceCommand(ctx context.Context, id string) (*ent.DeviceCommand, error)
 	DeviceCommands(ctx context.Context, includeInventory bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
@@ -2179,6 +2262,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.AllowMobileUserEnrollment(childComplexity), true
+	case "AppleMdm.certificateDaysLeft":
+		if e.ComplexityRoot.AppleMdm.CertificateDaysLeft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.CertificateDaysLeft(childComplexity), true
 	case "AppleMdm.certificateNotAfter":
 		if e.ComplexityRoot.AppleMdm.CertificateNotAfter == nil {
 			break
@@ -2209,12 +2298,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.CreatorAppleID(childComplexity), true
+	case "AppleMdm.enrolledDevices":
+		if e.ComplexityRoot.AppleMdm.EnrolledDevices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.EnrolledDevices(childComplexity), true
 	case "AppleMdm.enrollmentLimit":
 		if e.ComplexityRoot.AppleMdm.EnrollmentLimit == nil {
 			break
 		}
 
 		return e.ComplexityRoot.AppleMdm.EnrollmentLimit(childComplexity), true
+	case "AppleMdm.enrollmentUrl":
+		if e.ComplexityRoot.AppleMdm.EnrollmentURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.EnrollmentURL(childComplexity), true
 	case "AppleMdm.historyDays":
 		if e.ComplexityRoot.AppleMdm.HistoryDays == nil {
 			break
@@ -2263,6 +2364,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.SignMessage(childComplexity), true
+	case "AppleMdm.signedCsr":
+		if e.ComplexityRoot.AppleMdm.SignedCsr == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.SignedCsr(childComplexity), true
 	case "AppleMdm.topic":
 		if e.ComplexityRoot.AppleMdm.Topic == nil {
 			break
@@ -2396,12 +2503,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateApiKeyPayload.Key(childComplexity), true
 
+	case "CreateAppleMdmPayload.appleMdm":
+		if e.ComplexityRoot.CreateAppleMdmPayload.AppleMdm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateAppleMdmPayload.AppleMdm(childComplexity), true
+
 	case "CreateDevicePayload.device":
 		if e.ComplexityRoot.CreateDevicePayload.Device == nil {
 			break
 		}
 
 		return e.ComplexityRoot.CreateDevicePayload.Device(childComplexity), true
+
+	case "CreateEnrollmentPayload.enrollment":
+		if e.ComplexityRoot.CreateEnrollmentPayload.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateEnrollmentPayload.Enrollment(childComplexity), true
+	case "CreateEnrollmentPayload.link":
+		if e.ComplexityRoot.CreateEnrollmentPayload.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateEnrollmentPayload.Link(childComplexity), true
 
 	case "CreateOrganizationPayload.organization":
 		if e.ComplexityRoot.CreateOrganizationPayload.Organization == nil {
@@ -2430,6 +2557,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteAdministratorPayload.DeletedID(childComplexity), true
+
+	case "DeleteAppleMdmPayload.deletedId":
+		if e.ComplexityRoot.DeleteAppleMdmPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteAppleMdmPayload.DeletedID(childComplexity), true
 
 	case "DeleteDevicePayload.deletedId":
 		if e.ComplexityRoot.DeleteDevicePayload.DeletedID == nil {
@@ -3320,6 +3454,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeviceIdentity.UpdatedAt(childComplexity), true
+	case "DeviceIdentity.user":
+		if e.ComplexityRoot.DeviceIdentity.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceIdentity.User(childComplexity), true
 
 	case "DeviceIdentityConnection.edges":
 		if e.ComplexityRoot.DeviceIdentityConnection.Edges == nil {
@@ -3711,6 +3851,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Enrollment.Quota(childComplexity), true
+	case "Enrollment.revealedAt":
+		if e.ComplexityRoot.Enrollment.RevealedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Enrollment.RevealedAt(childComplexity), true
 	case "Enrollment.revokedAt":
 		if e.ComplexityRoot.Enrollment.RevokedAt == nil {
 			break
@@ -4113,6 +4259,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateAdministrator(childComplexity, args["input"].(model.CreateAdministratorInput)), true
+	case "Mutation.createAppleMdm":
+		if e.ComplexityRoot.Mutation.CreateAppleMdm == nil {
+			break
+		}
+
+		args, err := field_Mutation_createAppleMdm_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateAppleMdm(childComplexity, args["input"].(model.CreateAppleMdmInput)), true
 	case "Mutation.createDevice":
 		if e.ComplexityRoot.Mutation.CreateDevice == nil {
 			break
@@ -4124,6 +4281,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateDevice(childComplexity, args["input"].(model.CreateDeviceInput)), true
+	case "Mutation.createEnrollment":
+		if e.ComplexityRoot.Mutation.CreateEnrollment == nil {
+			break
+		}
+
+		args, err := field_Mutation_createEnrollment_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateEnrollment(childComplexity, args["input"].(model.CreateEnrollmentInput)), true
 	case "Mutation.createOrganization":
 		if e.ComplexityRoot.Mutation.CreateOrganization == nil {
 			break
@@ -4168,6 +4336,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteAdministrator(childComplexity, args["input"].(model.DeleteAdministratorInput)), true
+	case "Mutation.deleteAppleMdm":
+		if e.ComplexityRoot.Mutation.DeleteAppleMdm == nil {
+			break
+		}
+
+		args, err := field_Mutation_deleteAppleMdm_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteAppleMdm(childComplexity, args["input"].(model.DeleteAppleMdmInput)), true
 	case "Mutation.deleteDevice":
 		if e.ComplexityRoot.Mutation.DeleteDevice == nil {
 			break
@@ -4410,6 +4589,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevealDeviceSecret(childComplexity, args["input"].(model.RevealDeviceSecretInput)), true
+	case "Mutation.revealEnrollmentLink":
+		if e.ComplexityRoot.Mutation.RevealEnrollmentLink == nil {
+			break
+		}
+
+		args, err := field_Mutation_revealEnrollmentLink_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevealEnrollmentLink(childComplexity, args["input"].(model.RevealEnrollmentLinkInput)), true
 	case "Mutation.revokeApiKey":
 		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
 			break
@@ -4432,6 +4622,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAdministratorOrganizationAccess(childComplexity, args["input"].(model.RevokeAdministratorOrganizationAccessInput)), true
+	case "Mutation.revokeEnrollment":
+		if e.ComplexityRoot.Mutation.RevokeEnrollment == nil {
+			break
+		}
+
+		args, err := field_Mutation_revokeEnrollment_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeEnrollment(childComplexity, args["input"].(model.RevokeEnrollmentInput)), true
+	case "Mutation.rotateEnrollment":
+		if e.ComplexityRoot.Mutation.RotateEnrollment == nil {
+			break
+		}
+
+		args, err := field_Mutation_rotateEnrollment_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RotateEnrollment(childComplexity, args["input"].(model.RotateEnrollmentInput)), true
 	case "Mutation.scheduleDeviceOsUpdate":
 		if e.ComplexityRoot.Mutation.ScheduleDeviceOsUpdate == nil {
 			break
@@ -4564,6 +4776,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateAdministrator(childComplexity, args["input"].(model.UpdateAdministratorInput)), true
+	case "Mutation.updateAppleMdm":
+		if e.ComplexityRoot.Mutation.UpdateAppleMdm == nil {
+			break
+		}
+
+		args, err := field_Mutation_updateAppleMdm_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateAppleMdm(childComplexity, args["input"].(model.UpdateAppleMdmInput)), true
 	case "Mutation.updateDevice":
 		if e.ComplexityRoot.Mutation.UpdateDevice == nil {
 			break
@@ -4575,6 +4798,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateDevice(childComplexity, args["input"].(model.UpdateDeviceInput)), true
+	case "Mutation.updateEnrollment":
+		if e.ComplexityRoot.Mutation.UpdateEnrollment == nil {
+			break
+		}
+
+		args, err := field_Mutation_updateEnrollment_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateEnrollment(childComplexity, args["input"].(model.UpdateEnrollmentInput)), true
 	case "Mutation.updateOrganization":
 		if e.ComplexityRoot.Mutation.UpdateOrganization == nil {
 			break
@@ -4641,6 +4875,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(model.UpdateUserInput)), true
+	case "Mutation.uploadPushCertificate":
+		if e.ComplexityRoot.Mutation.UploadPushCertificate == nil {
+			break
+		}
+
+		args, err := field_Mutation_uploadPushCertificate_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UploadPushCertificate(childComplexity, args["input"].(model.UploadPushCertificateInput)), true
 	case "Mutation.verifyTicketingIntegration":
 		if e.ComplexityRoot.Mutation.VerifyTicketingIntegration == nil {
 			break
@@ -4882,6 +5127,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Provider.UpdatedAt(childComplexity), true
 
+	case "PushCertificateRequest.content":
+		if e.ComplexityRoot.PushCertificateRequest.Content == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PushCertificateRequest.Content(childComplexity), true
+	case "PushCertificateRequest.signedByVendor":
+		if e.ComplexityRoot.PushCertificateRequest.SignedByVendor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PushCertificateRequest.SignedByVendor(childComplexity), true
+
 	case "Query.apiKeys":
 		if e.ComplexityRoot.Query.APIKeys == nil {
 			break
@@ -4943,6 +5201,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Alerts(childComplexity, args["filter"].(*model.AlertFilter), args["orderBy"].(*ent.AlertOrder), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Query.appleMdm":
+		if e.ComplexityRoot.Query.AppleMdm == nil {
+			break
+		}
+
+		args, err := field_Query_appleMdm_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AppleMdm(childComplexity, args["id"].(string)), true
+	case "Query.appleMdms":
+		if e.ComplexityRoot.Query.AppleMdms == nil {
+			break
+		}
+
+		args, err := field_Query_appleMdms_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AppleMdms(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.device":
 		if e.ComplexityRoot.Query.Device == nil {
 			break
@@ -4987,6 +5267,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Devices(childComplexity, args["filter"].(*model.DeviceFilter), args["orderBy"].(*ent.DeviceOrder), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Query.enrollment":
+		if e.ComplexityRoot.Query.Enrollment == nil {
+			break
+		}
+
+		args, err := field_Query_enrollment_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Enrollment(childComplexity, args["id"].(string)), true
+	case "Query.enrollments":
+		if e.ComplexityRoot.Query.Enrollments == nil {
+			break
+		}
+
+		args, err := field_Query_enrollments_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Enrollments(childComplexity, args["filter"].(*model.EnrollmentFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 
 	case "Query.job":
 		if e.ComplexityRoot.Query.Job == nil {
@@ -5308,6 +5610,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RevealDeviceSecretPayload.Value(childComplexity), true
 
+	case "RevealEnrollmentLinkPayload.enrollment":
+		if e.ComplexityRoot.RevealEnrollmentLinkPayload.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevealEnrollmentLinkPayload.Enrollment(childComplexity), true
+	case "RevealEnrollmentLinkPayload.link":
+		if e.ComplexityRoot.RevealEnrollmentLinkPayload.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevealEnrollmentLinkPayload.Link(childComplexity), true
+
 	case "RevokeAdministratorOrganizationAccessPayload.deletedId":
 		if e.ComplexityRoot.RevokeAdministratorOrganizationAccessPayload.DeletedID == nil {
 			break
@@ -5321,6 +5636,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RevokeApiKeyPayload.APIKey(childComplexity), true
+
+	case "RevokeEnrollmentPayload.enrollment":
+		if e.ComplexityRoot.RevokeEnrollmentPayload.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeEnrollmentPayload.Enrollment(childComplexity), true
 
 	case "Role.createdAt":
 		if e.ComplexityRoot.Role.CreatedAt == nil {
@@ -5408,6 +5730,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RoleEdge.Node(childComplexity), true
+
+	case "RotateEnrollmentPayload.enrollment":
+		if e.ComplexityRoot.RotateEnrollmentPayload.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RotateEnrollmentPayload.Enrollment(childComplexity), true
+	case "RotateEnrollmentPayload.link":
+		if e.ComplexityRoot.RotateEnrollmentPayload.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RotateEnrollmentPayload.Link(childComplexity), true
 
 	case "ScheduleDeviceOsUpdatePayload.command":
 		if e.ComplexityRoot.ScheduleDeviceOsUpdatePayload.Command == nil {
@@ -6785,12 +7120,26 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UpdateAdministratorPayload.Administrator(childComplexity), true
 
+	case "UpdateAppleMdmPayload.appleMdm":
+		if e.ComplexityRoot.UpdateAppleMdmPayload.AppleMdm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateAppleMdmPayload.AppleMdm(childComplexity), true
+
 	case "UpdateDevicePayload.device":
 		if e.ComplexityRoot.UpdateDevicePayload.Device == nil {
 			break
 		}
 
 		return e.ComplexityRoot.UpdateDevicePayload.Device(childComplexity), true
+
+	case "UpdateEnrollmentPayload.enrollment":
+		if e.ComplexityRoot.UpdateEnrollmentPayload.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateEnrollmentPayload.Enrollment(childComplexity), true
 
 	case "UpdateOrganizationPayload.organization":
 		if e.ComplexityRoot.UpdateOrganizationPayload.Organization == nil {
@@ -6833,6 +7182,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateUserPayload.User(childComplexity), true
+
+	case "UploadPushCertificatePayload.appleMdm":
+		if e.ComplexityRoot.UploadPushCertificatePayload.AppleMdm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadPushCertificatePayload.AppleMdm(childComplexity), true
 
 	case "User.createdAt":
 		if e.ComplexityRoot.User.CreatedAt == nil {
@@ -7002,11 +7358,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputConnectSyncroInput,
 		unmarshalInputCreateAdministratorInput,
 		unmarshalInputCreateApiKeyInput,
+		unmarshalInputCreateAppleMdmInput,
 		unmarshalInputCreateDeviceInput,
+		unmarshalInputCreateEnrollmentInput,
 		unmarshalInputCreateOrganizationInput,
 		unmarshalInputCreateRoleInput,
 		unmarshalInputCreateUserInput,
 		unmarshalInputDeleteAdministratorInput,
+		unmarshalInputDeleteAppleMdmInput,
 		unmarshalInputDeleteDeviceInput,
 		unmarshalInputDeleteOrganizationInput,
 		unmarshalInputDeleteRoleInput,
@@ -7016,6 +7375,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputDeviceFilter,
 		unmarshalInputDeviceOrder,
 		unmarshalInputEnrollTotpInput,
+		unmarshalInputEnrollmentFilter,
 		unmarshalInputEraseDeviceInput,
 		unmarshalInputGrantAdministratorOrganizationAccessInput,
 		unmarshalInputLockDeviceInput,
@@ -7034,10 +7394,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputResumeOrganizationInput,
 		unmarshalInputRetryTicketInput,
 		unmarshalInputRevealDeviceSecretInput,
+		unmarshalInputRevealEnrollmentLinkInput,
 		unmarshalInputRevokeAdministratorOrganizationAccessInput,
 		unmarshalInputRevokeApiKeyInput,
+		unmarshalInputRevokeEnrollmentInput,
 		unmarshalInputRoleFilter,
 		unmarshalInputRoleOrder,
+		unmarshalInputRotateEnrollmentInput,
 		unmarshalInputScheduleDeviceOsUpdateInput,
 		unmarshalInputSendBlankPushInput,
 		unmarshalInputSetTicketingCompanyMappingsInput,
@@ -7055,13 +7418,16 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputUnenrollDeviceInput,
 		unmarshalInputUnlockDeviceUserAccountInput,
 		unmarshalInputUpdateAdministratorInput,
+		unmarshalInputUpdateAppleMdmInput,
 		unmarshalInputUpdateDeviceInput,
+		unmarshalInputUpdateEnrollmentInput,
 		unmarshalInputUpdateOrganizationInput,
 		unmarshalInputUpdateProviderInput,
 		unmarshalInputUpdateRoleInput,
 		unmarshalInputUpdateSyncroAlertConfigurationInput,
 		unmarshalInputUpdateTicketingIntegrationInput,
 		unmarshalInputUpdateUserInput,
+		unmarshalInputUploadPushCertificateInput,
 		unmarshalInputUserFilter,
 		unmarshalInputUserOrder,
 		unmarshalInputVerifyTicketingIntegrationInput,
@@ -8456,6 +8822,453 @@ extend type Alert {
     """
     last: Int
   ): TicketConnection! @goField(forceResolver: true) @requires(permission: "ticketing.view_ticket")
+}
+`, BuiltIn: false},
+	{Name: "../applemdm.graphql", Input: `"""
+A request for a push certificate.
+"""
+type PushCertificateRequest {
+  """
+  The file's content: base64 of a property list if a vendor signed it, else PKCS#10 as PEM.
+  """
+  content: String!
+  """
+  Whether the deployment's vendor certificate signed it. Apple takes no other request.
+  """
+  signedByVendor: Boolean!
+}
+"""
+Keeps the enrolments that match every field given.
+"""
+input EnrollmentFilter {
+  """
+  Into this device management.
+  """
+  appleMdmId: ID
+}
+"""
+What createAppleMdm takes.
+"""
+input CreateAppleMdmInput {
+  """
+  What the organization calls it; 1 to 255 characters.
+  """
+  name: String!
+}
+"""
+What createAppleMdm answers.
+"""
+type CreateAppleMdmPayload {
+  """
+  The apple mdm, as it is now.
+  """
+  appleMdm: AppleMdm!
+}
+"""
+What updateAppleMdm takes.
+"""
+input UpdateAppleMdmInput {
+  """
+  The device management's id.
+  """
+  id: ID!
+  """
+  What the organization calls it; 1 to 255 characters.
+  """
+  name: String
+  """
+  Whether people may enrol their own devices.
+  """
+  allowMobileUserEnrollment: Boolean
+  """
+  Whether devices sign every message. It holds for devices that enrol or renew their identity from now on.
+  """
+  signMessage: Boolean
+  """
+  How often a device is asked for its inventory, in hours; 4 to 168.
+  """
+  inventoryIntervalHours: Int
+  """
+  A device that has not been seen for so many days is missing; 1 to 365.
+  """
+  missingAfterDays: Int
+  """
+  For how many days finished commands are kept; 1 to 3650.
+  """
+  historyDays: Int
+  """
+  How many devices may be enrolled at a time; null for no limit.
+  """
+  enrollmentLimit: Int @goField(omittable: true)
+}
+"""
+What updateAppleMdm answers.
+"""
+type UpdateAppleMdmPayload {
+  """
+  The apple mdm, as it is now.
+  """
+  appleMdm: AppleMdm!
+}
+"""
+What deleteAppleMdm takes.
+"""
+input DeleteAppleMdmInput {
+  """
+  The device management's id.
+  """
+  id: ID!
+  """
+  The organization's name, written out, to confirm that its devices are to be lost.
+  """
+  confirm: String!
+}
+"""
+What deleteAppleMdm answers.
+"""
+type DeleteAppleMdmPayload {
+  """
+  The id of the deleted device management.
+  """
+  deletedId: ID!
+}
+"""
+What uploadPushCertificate takes.
+"""
+input UploadPushCertificateInput {
+  """
+  The device management's id.
+  """
+  appleMdmId: ID!
+  """
+  The certificate: PEM text, or base64 of DER or of a PKCS#12 file with the key in it.
+  """
+  certificate: String!
+  """
+  The certificate's key, where it was not made here: PEM text, or base64 of DER.
+  """
+  privateKey: String
+  """
+  What decrypts the key or the PKCS#12 file.
+  """
+  passphrase: String
+  """
+  The Apple ID that the certificate was made with, which alone can renew it; at most 255 characters. The known one stays if this is not given.
+  """
+  creatorAppleId: String
+  """
+  Whether to take a certificate that cannot reach the enrolled devices, or one that is older than the one in use.
+  """
+  force: Boolean! = false
+}
+"""
+What uploadPushCertificate answers.
+"""
+type UploadPushCertificatePayload {
+  """
+  The apple mdm, as it is now.
+  """
+  appleMdm: AppleMdm!
+}
+"""
+What createEnrollment takes.
+"""
+input CreateEnrollmentInput {
+  """
+  What it is for; 1 to 255 characters.
+  """
+  name: String!
+  """
+  Which devices it is for.
+  """
+  kind: EnrollmentKind! = OTA
+  """
+  How many devices may enrol with it; any number if not given.
+  """
+  quota: Int
+  """
+  When it ends; never if not given.
+  """
+  expiresAt: Time
+}
+"""
+What createEnrollment answers.
+"""
+type CreateEnrollmentPayload {
+  """
+  The enrollment, as it is now.
+  """
+  enrollment: Enrollment!
+  """
+  The link to send to people; revealEnrollmentLink shows it again.
+  """
+  link: String!
+}
+"""
+What updateEnrollment takes.
+"""
+input UpdateEnrollmentInput {
+  """
+  The enrolment's id.
+  """
+  id: ID!
+  """
+  What it is for; 1 to 255 characters.
+  """
+  name: String
+  """
+  How many devices may enrol with it; null for any number.
+  """
+  quota: Int @goField(omittable: true)
+  """
+  When it ends; null for never.
+  """
+  expiresAt: Time @goField(omittable: true)
+}
+"""
+What updateEnrollment answers.
+"""
+type UpdateEnrollmentPayload {
+  """
+  The enrollment, as it is now.
+  """
+  enrollment: Enrollment!
+}
+"""
+What rotateEnrollment takes.
+"""
+input RotateEnrollmentInput {
+  """
+  The enrolment's id.
+  """
+  id: ID!
+}
+"""
+What rotateEnrollment answers.
+"""
+type RotateEnrollmentPayload {
+  """
+  The enrollment, as it is now.
+  """
+  enrollment: Enrollment!
+  """
+  The new link.
+  """
+  link: String!
+}
+"""
+What revokeEnrollment takes.
+"""
+input RevokeEnrollmentInput {
+  """
+  The enrolment's id.
+  """
+  id: ID!
+}
+"""
+What revokeEnrollment answers.
+"""
+type RevokeEnrollmentPayload {
+  """
+  The enrollment, as it is now.
+  """
+  enrollment: Enrollment!
+}
+"""
+What revealEnrollmentLink takes.
+"""
+input RevealEnrollmentLinkInput {
+  """
+  The enrolment's id.
+  """
+  id: ID!
+}
+"""
+What revealEnrollmentLink answers.
+"""
+type RevealEnrollmentLinkPayload {
+  """
+  The enrollment, as it is now.
+  """
+  enrollment: Enrollment!
+  """
+  The link to send to people.
+  """
+  link: String!
+}
+extend type Query {
+  """
+  The Apple device management of the organizations in reach (JC-009, ZE-006).
+  """
+  appleMdms(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): AppleMdmConnection! @requires(permission: "mdm.view_applemdm")
+  """
+  An Apple device management by its id (JC-009).
+  """
+  appleMdm(
+    """
+    The device management's id.
+    """
+    id: ID!
+  ): AppleMdm! @requires(permission: "mdm.view_applemdm")
+  """
+  The ways into the device management of the organizations in reach (JC-014, ZE-026).
+  """
+  enrollments(
+    """
+    Keeps what matches every field given.
+    """
+    filter: EnrollmentFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): EnrollmentConnection! @requires(permission: "mdm.view_enrollment")
+  """
+  A way into device management by its id (JC-015).
+  """
+  enrollment(
+    """
+    The enrolment's id.
+    """
+    id: ID!
+  ): Enrollment! @requires(permission: "mdm.view_enrollment")
+}
+extend type Mutation {
+  """
+  Sets up the organization's Apple device management: its certificate authority and the request for its push certificate. An organization has at most one.
+  """
+  createAppleMdm(
+    """
+    What to do, and with what.
+    """
+    input: CreateAppleMdmInput!
+  ): CreateAppleMdmPayload! @requires(permission: "mdm.add_applemdm", transaction: false)
+  """
+  Changes how an organization's Apple devices are looked after (JC-012).
+  """
+  updateAppleMdm(
+    """
+    What to do, and with what.
+    """
+    input: UpdateAppleMdmInput!
+  ): UpdateAppleMdmPayload! @requires(permission: "mdm.change_applemdm")
+  """
+  Deletes an organization's Apple device management with its keys, enrolments and identities. This cannot be undone: no device can be managed any more, and each has to be enrolled again (JC-013).
+  """
+  deleteAppleMdm(
+    """
+    What to do, and with what.
+    """
+    input: DeleteAppleMdmInput!
+  ): DeleteAppleMdmPayload! @requires(permission: "mdm.delete_applemdm")
+  """
+  Puts a push certificate into use. A renewal keeps the topic; one with another topic is refused while devices are enrolled, unless it is forced (JC-012, ZE-008 to ZE-010).
+  """
+  uploadPushCertificate(
+    """
+    What to do, and with what.
+    """
+    input: UploadPushCertificateInput!
+  ): UploadPushCertificatePayload! @requires(permission: "mdm.change_applemdm", transaction: false)
+  """
+  Makes a way into the organization's device management, and its link (ZE-022, ZE-026).
+  """
+  createEnrollment(
+    """
+    What to do, and with what.
+    """
+    input: CreateEnrollmentInput!
+  ): CreateEnrollmentPayload! @requires(permission: "mdm.add_enrollment")
+  """
+  Changes a way into device management (ZE-024).
+  """
+  updateEnrollment(
+    """
+    What to do, and with what.
+    """
+    input: UpdateEnrollmentInput!
+  ): UpdateEnrollmentPayload! @requires(permission: "mdm.change_enrollment")
+  """
+  Gives an enrolment a new link. The old one stops, and so do profiles that were downloaded with it and not installed.
+  """
+  rotateEnrollment(
+    """
+    What to do, and with what.
+    """
+    input: RotateEnrollmentInput!
+  ): RotateEnrollmentPayload! @requires(permission: "mdm.change_enrollment")
+  """
+  Ends an enrolment for good. Devices that have enrolled with it stay.
+  """
+  revokeEnrollment(
+    """
+    What to do, and with what.
+    """
+    input: RevokeEnrollmentInput!
+  ): RevokeEnrollmentPayload! @requires(permission: "mdm.change_enrollment")
+  """
+  Shows an enrolment's link again; every time is logged.
+  """
+  revealEnrollmentLink(
+    """
+    What to do, and with what.
+    """
+    input: RevealEnrollmentLinkInput!
+  ): RevealEnrollmentLinkPayload! @requires(permission: "mdm.change_enrollment")
+}
+extend type AppleMdm {
+  """
+  What to upload at identity.apple.com to create or renew the push certificate (JC-010, ZE-007).
+  """
+  signedCsr: PushCertificateRequest! @goField(forceResolver: true)
+  """
+  For how many whole days the push certificate is still valid; negative once it has expired, null without one.
+  """
+  certificateDaysLeft: Int @goField(forceResolver: true)
+  """
+  How many devices are under management.
+  """
+  enrolledDevices: Int! @goField(forceResolver: true)
+  """
+  The organization's own page, on which a person gives the code of an enrolment to enrol a device.
+  """
+  enrollmentUrl: String! @goField(forceResolver: true)
 }
 `, BuiltIn: false},
 	{Name: "../audit.graphql", Input: `"""
@@ -10541,6 +11354,10 @@ type DeviceIdentity implements Node {
   The device that uses it.
   """
   device: Device @requires(permission: "mdm.view_device")
+  """
+  The person whose own device it is; null for a device of the organization.
+  """
+  user: User @requires(permission: "directory.view_user")
 }
 """
 A page of a list of device identitys.
@@ -10933,6 +11750,10 @@ type Enrollment implements Node {
   When its link was last replaced.
   """
   rotatedAt: Time
+  """
+  When its link was last shown.
+  """
+  revealedAt: Time
   """
   The organization that it belongs to.
   """
@@ -14657,8 +15478,28 @@ func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_AppleMdm_pushStatus(ctx, ec, field)
 	case "organization":
 		return fieldContext_AppleMdm_organization(ctx, ec, field)
+	case "signedCsr":
+		return fieldContext_AppleMdm_signedCsr(ctx, ec, field)
+	case "certificateDaysLeft":
+		return fieldContext_AppleMdm_certificateDaysLeft(ctx, ec, field)
+	case "enrolledDevices":
+		return fieldContext_AppleMdm_enrolledDevices(ctx, ec, field)
+	case "enrollmentUrl":
+		return fieldContext_AppleMdm_enrollmentUrl(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AppleMdm", field.Name)
+}
+
+func childFields_AppleMdmConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_AppleMdmConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_AppleMdmConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_AppleMdmConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AppleMdmConnection", field.Name)
 }
 
 func childFields_AppleMdmEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14757,12 +15598,30 @@ func childFields_CreateApiKeyPayload(ctx context.Context, ec *executionContext, 
 	return nil, fmt.Errorf("no field named %q was found under type CreateApiKeyPayload", field.Name)
 }
 
+func childFields_CreateAppleMdmPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "appleMdm":
+		return fieldContext_CreateAppleMdmPayload_appleMdm(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateAppleMdmPayload", field.Name)
+}
+
 func childFields_CreateDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "device":
 		return fieldContext_CreateDevicePayload_device(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateDevicePayload", field.Name)
+}
+
+func childFields_CreateEnrollmentPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return fieldContext_CreateEnrollmentPayload_enrollment(ctx, ec, field)
+	case "link":
+		return fieldContext_CreateEnrollmentPayload_link(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentPayload", field.Name)
 }
 
 func childFields_CreateOrganizationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14795,6 +15654,14 @@ func childFields_DeleteAdministratorPayload(ctx context.Context, ec *executionCo
 		return fieldContext_DeleteAdministratorPayload_deletedId(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteAdministratorPayload", field.Name)
+}
+
+func childFields_DeleteAppleMdmPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return fieldContext_DeleteAppleMdmPayload_deletedId(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteAppleMdmPayload", field.Name)
 }
 
 func childFields_DeleteDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15201,6 +16068,8 @@ func childFields_DeviceIdentity(ctx context.Context, ec *executionContext, field
 		return fieldContext_DeviceIdentity_enrollment(ctx, ec, field)
 	case "device":
 		return fieldContext_DeviceIdentity_device(ctx, ec, field)
+	case "user":
+		return fieldContext_DeviceIdentity_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeviceIdentity", field.Name)
 }
@@ -15397,12 +16266,26 @@ func childFields_Enrollment(ctx context.Context, ec *executionContext, field gra
 		return fieldContext_Enrollment_revokedAt(ctx, ec, field)
 	case "rotatedAt":
 		return fieldContext_Enrollment_rotatedAt(ctx, ec, field)
+	case "revealedAt":
+		return fieldContext_Enrollment_revealedAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_Enrollment_organization(ctx, ec, field)
 	case "appleMdm":
 		return fieldContext_Enrollment_appleMdm(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Enrollment", field.Name)
+}
+
+func childFields_EnrollmentConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_EnrollmentConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_EnrollmentConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_EnrollmentConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollmentConnection", field.Name)
 }
 
 func childFields_EnrollmentEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15625,6 +16508,16 @@ func childFields_Provider(ctx context.Context, ec *executionContext, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Provider", field.Name)
 }
 
+func childFields_PushCertificateRequest(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "content":
+		return fieldContext_PushCertificateRequest_content(ctx, ec, field)
+	case "signedByVendor":
+		return fieldContext_PushCertificateRequest_signedByVendor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PushCertificateRequest", field.Name)
+}
+
 func childFields_RaiseAlertPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "alert":
@@ -15733,6 +16626,16 @@ func childFields_RevealDeviceSecretPayload(ctx context.Context, ec *executionCon
 	return nil, fmt.Errorf("no field named %q was found under type RevealDeviceSecretPayload", field.Name)
 }
 
+func childFields_RevealEnrollmentLinkPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return fieldContext_RevealEnrollmentLinkPayload_enrollment(ctx, ec, field)
+	case "link":
+		return fieldContext_RevealEnrollmentLinkPayload_link(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevealEnrollmentLinkPayload", field.Name)
+}
+
 func childFields_RevokeAdministratorOrganizationAccessPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedId":
@@ -15747,6 +16650,14 @@ func childFields_RevokeApiKeyPayload(ctx context.Context, ec *executionContext, 
 		return fieldContext_RevokeApiKeyPayload_apiKey(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RevokeApiKeyPayload", field.Name)
+}
+
+func childFields_RevokeEnrollmentPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return fieldContext_RevokeEnrollmentPayload_enrollment(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeEnrollmentPayload", field.Name)
 }
 
 func childFields_Role(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15793,6 +16704,16 @@ func childFields_RoleEdge(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_RoleEdge_cursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RoleEdge", field.Name)
+}
+
+func childFields_RotateEnrollmentPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return fieldContext_RotateEnrollmentPayload_enrollment(ctx, ec, field)
+	case "link":
+		return fieldContext_RotateEnrollmentPayload_link(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RotateEnrollmentPayload", field.Name)
 }
 
 func childFields_ScheduleDeviceOsUpdatePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16471,12 +17392,28 @@ func childFields_UpdateAdministratorPayload(ctx context.Context, ec *executionCo
 	return nil, fmt.Errorf("no field named %q was found under type UpdateAdministratorPayload", field.Name)
 }
 
+func childFields_UpdateAppleMdmPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "appleMdm":
+		return fieldContext_UpdateAppleMdmPayload_appleMdm(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateAppleMdmPayload", field.Name)
+}
+
 func childFields_UpdateDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "device":
 		return fieldContext_UpdateDevicePayload_device(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateDevicePayload", field.Name)
+}
+
+func childFields_UpdateEnrollmentPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return fieldContext_UpdateEnrollmentPayload_enrollment(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateEnrollmentPayload", field.Name)
 }
 
 func childFields_UpdateOrganizationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16525,6 +17462,14 @@ func childFields_UpdateUserPayload(ctx context.Context, ec *executionContext, fi
 		return fieldContext_UpdateUserPayload_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateUserPayload", field.Name)
+}
+
+func childFields_UploadPushCertificatePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "appleMdm":
+		return fieldContext_UploadPushCertificatePayload_appleMdm(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadPushCertificatePayload", field.Name)
 }
 
 func childFields_User(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17385,12 +18330,40 @@ func field_Mutation_createApiKey_args(ctx context.Context, ec *executionContext,
 	return args, nil
 }
 
+func field_Mutation_createAppleMdm_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CreateAppleMdmInput, error) {
+			return unmarshalNCreateAppleMdmInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateAppleMdmInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_createDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.CreateDeviceInput, error) {
 			return unmarshalNCreateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_createEnrollment_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CreateEnrollmentInput, error) {
+			return unmarshalNCreateEnrollmentInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -17447,6 +18420,20 @@ func field_Mutation_deleteAdministrator_args(ctx context.Context, ec *executionC
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.DeleteAdministratorInput, error) {
 			return unmarshalNDeleteAdministratorInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteAdministratorInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deleteAppleMdm_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DeleteAppleMdmInput, error) {
+			return unmarshalNDeleteAppleMdmInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteAppleMdmInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -17763,6 +18750,20 @@ func field_Mutation_revealDeviceSecret_args(ctx context.Context, ec *executionCo
 	return args, nil
 }
 
+func field_Mutation_revealEnrollmentLink_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RevealEnrollmentLinkInput, error) {
+			return unmarshalNRevealEnrollmentLinkInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealEnrollmentLinkInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_revokeAdministratorOrganizationAccess_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -17783,6 +18784,34 @@ func field_Mutation_revokeApiKey_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.RevokeAPIKeyInput, error) {
 			return unmarshalNRevokeApiKeyInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeAPIKeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_revokeEnrollment_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RevokeEnrollmentInput, error) {
+			return unmarshalNRevokeEnrollmentInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeEnrollmentInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_rotateEnrollment_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RotateEnrollmentInput, error) {
+			return unmarshalNRotateEnrollmentInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRotateEnrollmentInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -17959,12 +18988,40 @@ func field_Mutation_updateAdministrator_args(ctx context.Context, ec *executionC
 	return args, nil
 }
 
+func field_Mutation_updateAppleMdm_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UpdateAppleMdmInput, error) {
+			return unmarshalNUpdateAppleMdmInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAppleMdmInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_updateDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.UpdateDeviceInput, error) {
 			return unmarshalNUpdateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_updateEnrollment_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UpdateEnrollmentInput, error) {
+			return unmarshalNUpdateEnrollmentInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateEnrollmentInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -18049,6 +19106,20 @@ func field_Mutation_updateUser_args(ctx context.Context, ec *executionContext, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.UpdateUserInput, error) {
 			return unmarshalNUpdateUserInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateUserInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_uploadPushCertificate_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UploadPushCertificateInput, error) {
+			return unmarshalNUploadPushCertificateInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUploadPushCertificateInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -18481,6 +19552,58 @@ func field_Query_apiKeys_args(ctx context.Context, ec *executionContext, rawArgs
 	return args, nil
 }
 
+func field_Query_appleMdm_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func field_Query_appleMdms_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
 func field_Query_deviceCommand_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -18614,6 +19737,66 @@ func field_Query_devices_args(ctx context.Context, ec *executionContext, rawArgs
 		return nil, err
 	}
 	args["last"] = arg5
+	return args, nil
+}
+
+func field_Query_enrollment_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func field_Query_enrollments_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.EnrollmentFilter, error) {
+			return unmarshalOEnrollmentFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnrollmentFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -22660,6 +23843,107 @@ func fieldContext_AppleMdm_organization(_ context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _AppleMdm_signedCsr(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_signedCsr(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AppleMdm().SignedCsr(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.PushCertificateRequest) graphql.Marshaler {
+			return marshalNPushCertificateRequest2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPushCertificateRequest(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_signedCsr(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppleMdm",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PushCertificateRequest(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AppleMdm_certificateDaysLeft(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_certificateDaysLeft(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AppleMdm().CertificateDaysLeft(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_certificateDaysLeft(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, true, true, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_enrolledDevices(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_enrolledDevices(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AppleMdm().EnrolledDevices(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_enrolledDevices(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, true, true, errors.New("field of type Int does not have child fields"))
+}
+
+func _AppleMdm_enrollmentUrl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_enrollmentUrl(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AppleMdm().EnrollmentURL(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AppleMdm_enrollmentUrl(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
 func _AppleMdmConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdmConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -23191,6 +24475,38 @@ func fieldContext_CreateApiKeyPayload_key(_ context.Context, ec *executionContex
 	return graphql.NewScalarFieldContext("CreateApiKeyPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _CreateAppleMdmPayload_appleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateAppleMdmPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateAppleMdmPayload_appleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppleMdm, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+			return marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateAppleMdmPayload_appleMdm(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateAppleMdmPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdm(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _CreateDevicePayload_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateDevicePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -23221,6 +24537,61 @@ func fieldContext_CreateDevicePayload_device(_ context.Context, ec *executionCon
 		},
 	}
 	return fc, nil
+}
+
+func _CreateEnrollmentPayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateEnrollmentPayload_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateEnrollmentPayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateEnrollmentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _CreateEnrollmentPayload_link(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateEnrollmentPayload_link(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Link, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateEnrollmentPayload_link(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateEnrollmentPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _CreateOrganizationPayload_organization(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateOrganizationPayload) (ret graphql.Marshaler) {
@@ -23340,6 +24711,29 @@ func _DeleteAdministratorPayload_deletedId(ctx context.Context, ec *executionCon
 }
 func fieldContext_DeleteAdministratorPayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeleteAdministratorPayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeleteAppleMdmPayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeleteAppleMdmPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteAppleMdmPayload_deletedId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteAppleMdmPayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteAppleMdmPayload", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func _DeleteDevicePayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeleteDevicePayload) (ret graphql.Marshaler) {
@@ -27469,6 +28863,61 @@ func fieldContext_DeviceIdentity_device(_ context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _DeviceIdentity_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceIdentity_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "directory.view_user")
+				if err != nil {
+					var zeroVal *ent.User
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.User
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.User
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
+			return marshalOUser2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceIdentity_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceIdentity",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _DeviceIdentityConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceIdentityConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -29261,6 +30710,29 @@ func _Enrollment_rotatedAt(ctx context.Context, ec *executionContext, field grap
 	)
 }
 func fieldContext_Enrollment_rotatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Enrollment_revealedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Enrollment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Enrollment_revealedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RevealedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Enrollment_revealedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Enrollment", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -32025,6 +33497,609 @@ func fieldContext_Mutation_resolveAlert(ctx context.Context, ec *executionContex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_resolveAlert_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createAppleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createAppleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateAppleMdm(ctx, fc.Args["input"].(model.CreateAppleMdmInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_applemdm")
+				if err != nil {
+					var zeroVal *model.CreateAppleMdmPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateAppleMdmPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CreateAppleMdmPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateAppleMdmPayload) graphql.Marshaler {
+			return marshalNCreateAppleMdmPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateAppleMdmPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createAppleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CreateAppleMdmPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createAppleMdm_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_updateAppleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_updateAppleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateAppleMdm(ctx, fc.Args["input"].(model.UpdateAppleMdmInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_applemdm")
+				if err != nil {
+					var zeroVal *model.UpdateAppleMdmPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.UpdateAppleMdmPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UpdateAppleMdmPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateAppleMdmPayload) graphql.Marshaler {
+			return marshalNUpdateAppleMdmPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAppleMdmPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_updateAppleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UpdateAppleMdmPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_updateAppleMdm_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deleteAppleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteAppleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteAppleMdm(ctx, fc.Args["input"].(model.DeleteAppleMdmInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.delete_applemdm")
+				if err != nil {
+					var zeroVal *model.DeleteAppleMdmPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.DeleteAppleMdmPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.DeleteAppleMdmPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.DeleteAppleMdmPayload) graphql.Marshaler {
+			return marshalNDeleteAppleMdmPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteAppleMdmPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteAppleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeleteAppleMdmPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deleteAppleMdm_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_uploadPushCertificate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_uploadPushCertificate(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UploadPushCertificate(ctx, fc.Args["input"].(model.UploadPushCertificateInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_applemdm")
+				if err != nil {
+					var zeroVal *model.UploadPushCertificatePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UploadPushCertificatePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UploadPushCertificatePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UploadPushCertificatePayload) graphql.Marshaler {
+			return marshalNUploadPushCertificatePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUploadPushCertificatePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_uploadPushCertificate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UploadPushCertificatePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_uploadPushCertificate_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateEnrollment(ctx, fc.Args["input"].(model.CreateEnrollmentInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_enrollment")
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CreateEnrollmentPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateEnrollmentPayload) graphql.Marshaler {
+			return marshalNCreateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CreateEnrollmentPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createEnrollment_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_updateEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_updateEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateEnrollment(ctx, fc.Args["input"].(model.UpdateEnrollmentInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_enrollment")
+				if err != nil {
+					var zeroVal *model.UpdateEnrollmentPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.UpdateEnrollmentPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UpdateEnrollmentPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateEnrollmentPayload) graphql.Marshaler {
+			return marshalNUpdateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateEnrollmentPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_updateEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UpdateEnrollmentPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_updateEnrollment_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_rotateEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_rotateEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RotateEnrollment(ctx, fc.Args["input"].(model.RotateEnrollmentInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_enrollment")
+				if err != nil {
+					var zeroVal *model.RotateEnrollmentPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RotateEnrollmentPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RotateEnrollmentPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RotateEnrollmentPayload) graphql.Marshaler {
+			return marshalNRotateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRotateEnrollmentPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_rotateEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RotateEnrollmentPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_rotateEnrollment_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_revokeEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_revokeEnrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RevokeEnrollment(ctx, fc.Args["input"].(model.RevokeEnrollmentInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_enrollment")
+				if err != nil {
+					var zeroVal *model.RevokeEnrollmentPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RevokeEnrollmentPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RevokeEnrollmentPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RevokeEnrollmentPayload) graphql.Marshaler {
+			return marshalNRevokeEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeEnrollmentPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_revokeEnrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RevokeEnrollmentPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_revokeEnrollment_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_revealEnrollmentLink(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_revealEnrollmentLink(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RevealEnrollmentLink(ctx, fc.Args["input"].(model.RevealEnrollmentLinkInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_enrollment")
+				if err != nil {
+					var zeroVal *model.RevealEnrollmentLinkPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RevealEnrollmentLinkPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RevealEnrollmentLinkPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RevealEnrollmentLinkPayload) graphql.Marshaler {
+			return marshalNRevealEnrollmentLinkPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealEnrollmentLinkPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_revealEnrollmentLink(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RevealEnrollmentLinkPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_revealEnrollmentLink_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -35548,6 +37623,52 @@ func fieldContext_Provider_requireAdminMfa(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("Provider", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func _PushCertificateRequest_content(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.PushCertificateRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PushCertificateRequest_content(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Content, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PushCertificateRequest_content(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PushCertificateRequest", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _PushCertificateRequest_signedByVendor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.PushCertificateRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PushCertificateRequest_signedByVendor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SignedByVendor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PushCertificateRequest_signedByVendor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PushCertificateRequest", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func _Query_node(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -36243,6 +38364,274 @@ func fieldContext_Query_alerts(ctx context.Context, ec *executionContext, field 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Query_alerts_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_appleMdms(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_appleMdms(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().AppleMdms(ctx, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_applemdm")
+				if err != nil {
+					var zeroVal *ent.AppleMdmConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.AppleMdmConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.AppleMdmConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdmConnection) graphql.Marshaler {
+			return marshalNAppleMdmConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_appleMdms(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdmConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_appleMdms_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_appleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_appleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().AppleMdm(ctx, fc.Args["id"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_applemdm")
+				if err != nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+			return marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_appleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdm(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_appleMdm_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_enrollments(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_enrollments(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Enrollments(ctx, fc.Args["filter"].(*model.EnrollmentFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_enrollment")
+				if err != nil {
+					var zeroVal *ent.EnrollmentConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.EnrollmentConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.EnrollmentConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.EnrollmentConnection) graphql.Marshaler {
+			return marshalNEnrollmentConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_enrollments(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EnrollmentConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_enrollments_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Enrollment(ctx, fc.Args["id"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_enrollment")
+				if err != nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_enrollment_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -38115,6 +40504,61 @@ func fieldContext_RevealDeviceSecretPayload_value(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("RevealDeviceSecretPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _RevealEnrollmentLinkPayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RevealEnrollmentLinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RevealEnrollmentLinkPayload_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RevealEnrollmentLinkPayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RevealEnrollmentLinkPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _RevealEnrollmentLinkPayload_link(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RevealEnrollmentLinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RevealEnrollmentLinkPayload_link(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Link, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RevealEnrollmentLinkPayload_link(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RevealEnrollmentLinkPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _RevokeAdministratorOrganizationAccessPayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RevokeAdministratorOrganizationAccessPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -38165,6 +40609,38 @@ func fieldContext_RevokeApiKeyPayload_apiKey(_ context.Context, ec *executionCon
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_ApiKey(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _RevokeEnrollmentPayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RevokeEnrollmentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RevokeEnrollmentPayload_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RevokeEnrollmentPayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RevokeEnrollmentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -38549,6 +41025,61 @@ func _RoleEdge_cursor(ctx context.Context, ec *executionContext, field graphql.C
 }
 func fieldContext_RoleEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RoleEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _RotateEnrollmentPayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RotateEnrollmentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RotateEnrollmentPayload_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RotateEnrollmentPayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RotateEnrollmentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _RotateEnrollmentPayload_link(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RotateEnrollmentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RotateEnrollmentPayload_link(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Link, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RotateEnrollmentPayload_link(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RotateEnrollmentPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _ScheduleDeviceOsUpdatePayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ScheduleDeviceOsUpdatePayload) (ret graphql.Marshaler) {
@@ -44750,6 +47281,38 @@ func fieldContext_UpdateAdministratorPayload_administrator(_ context.Context, ec
 	return fc, nil
 }
 
+func _UpdateAppleMdmPayload_appleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateAppleMdmPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UpdateAppleMdmPayload_appleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppleMdm, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+			return marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UpdateAppleMdmPayload_appleMdm(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateAppleMdmPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdm(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _UpdateDevicePayload_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateDevicePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -44777,6 +47340,38 @@ func fieldContext_UpdateDevicePayload_device(_ context.Context, ec *executionCon
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UpdateEnrollmentPayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UpdateEnrollmentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UpdateEnrollmentPayload_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UpdateEnrollmentPayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateEnrollmentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -44969,6 +47564,38 @@ func fieldContext_UpdateUserPayload_user(_ context.Context, ec *executionContext
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UploadPushCertificatePayload_appleMdm(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UploadPushCertificatePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UploadPushCertificatePayload_appleMdm(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppleMdm, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.AppleMdm) graphql.Marshaler {
+			return marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UploadPushCertificatePayload_appleMdm(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UploadPushCertificatePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AppleMdm(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -47363,6 +49990,36 @@ func unmarshalInputCreateApiKeyInput(ctx context.Context, ec *executionContext, 
 	return it, nil
 }
 
+func unmarshalInputCreateAppleMdmInput(ctx context.Context, ec *executionContext, obj any) (model.CreateAppleMdmInput, error) {
+	var it model.CreateAppleMdmInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCreateDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.CreateDeviceInput, error) {
 	var it model.CreateDeviceInput
 	if obj == nil {
@@ -47437,6 +50094,61 @@ func unmarshalInputCreateDeviceInput(ctx context.Context, ec *executionContext, 
 				return it, err
 			}
 			it.UserID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputCreateEnrollmentInput(ctx context.Context, ec *executionContext, obj any) (model.CreateEnrollmentInput, error) {
+	var it model.CreateEnrollmentInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["kind"]; !present {
+		asMap["kind"] = "OTA"
+	}
+
+	fieldsInOrder := [...]string{"name", "kind", "quota", "expiresAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := unmarshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		case "quota":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("quota"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Quota = data
+		case "expiresAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresAt"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpiresAt = data
 		}
 	}
 	return it, nil
@@ -47606,6 +50318,43 @@ func unmarshalInputDeleteAdministratorInput(ctx context.Context, ec *executionCo
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputDeleteAppleMdmInput(ctx context.Context, ec *executionContext, obj any) (model.DeleteAppleMdmInput, error) {
+	var it model.DeleteAppleMdmInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "confirm"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "confirm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("confirm"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Confirm = data
 		}
 	}
 	return it, nil
@@ -47999,6 +50748,36 @@ func unmarshalInputEnrollTotpInput(ctx context.Context, ec *executionContext, ob
 				return it, err
 			}
 			it.Password = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputEnrollmentFilter(ctx context.Context, ec *executionContext, obj any) (model.EnrollmentFilter, error) {
+	var it model.EnrollmentFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"appleMdmId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "appleMdmId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("appleMdmId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AppleMdmID = data
 		}
 	}
 	return it, nil
@@ -48721,6 +51500,36 @@ func unmarshalInputRevealDeviceSecretInput(ctx context.Context, ec *executionCon
 	return it, nil
 }
 
+func unmarshalInputRevealEnrollmentLinkInput(ctx context.Context, ec *executionContext, obj any) (model.RevealEnrollmentLinkInput, error) {
+	var it model.RevealEnrollmentLinkInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputRevokeAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, obj any) (model.RevokeAdministratorOrganizationAccessInput, error) {
 	var it model.RevokeAdministratorOrganizationAccessInput
 	if obj == nil {
@@ -48760,6 +51569,36 @@ func unmarshalInputRevokeAdministratorOrganizationAccessInput(ctx context.Contex
 
 func unmarshalInputRevokeApiKeyInput(ctx context.Context, ec *executionContext, obj any) (model.RevokeAPIKeyInput, error) {
 	var it model.RevokeAPIKeyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputRevokeEnrollmentInput(ctx context.Context, ec *executionContext, obj any) (model.RevokeEnrollmentInput, error) {
+	var it model.RevokeEnrollmentInput
 	if obj == nil {
 		return it, nil
 	}
@@ -48854,6 +51693,36 @@ func unmarshalInputRoleOrder(ctx context.Context, ec *executionContext, obj any)
 				return it, err
 			}
 			it.Field = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputRotateEnrollmentInput(ctx context.Context, ec *executionContext, obj any) (model.RotateEnrollmentInput, error) {
+	var it model.RotateEnrollmentInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
 		}
 	}
 	return it, nil
@@ -49517,6 +52386,85 @@ func unmarshalInputUpdateAdministratorInput(ctx context.Context, ec *executionCo
 	return it, nil
 }
 
+func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateAppleMdmInput, error) {
+	var it model.UpdateAppleMdmInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "allowMobileUserEnrollment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allowMobileUserEnrollment"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AllowMobileUserEnrollment = data
+		case "signMessage":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("signMessage"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.SignMessage = data
+		case "inventoryIntervalHours":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("inventoryIntervalHours"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.InventoryIntervalHours = data
+		case "missingAfterDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("missingAfterDays"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.MissingAfterDays = data
+		case "historyDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("historyDays"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.HistoryDays = data
+		case "enrollmentLimit":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("enrollmentLimit"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.EnrollmentLimit = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputUpdateDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateDeviceInput, error) {
 	var it model.UpdateDeviceInput
 	if obj == nil {
@@ -49563,6 +52511,57 @@ func unmarshalInputUpdateDeviceInput(ctx context.Context, ec *executionContext, 
 				return it, err
 			}
 			it.UserID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputUpdateEnrollmentInput(ctx context.Context, ec *executionContext, obj any) (model.UpdateEnrollmentInput, error) {
+	var it model.UpdateEnrollmentInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name", "quota", "expiresAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "quota":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("quota"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Quota = graphql.OmittableOf(data)
+		case "expiresAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresAt"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpiresAt = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -49897,6 +52896,75 @@ func unmarshalInputUpdateUserInput(ctx context.Context, ec *executionContext, ob
 				return it, err
 			}
 			it.LastName = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputUploadPushCertificateInput(ctx context.Context, ec *executionContext, obj any) (model.UploadPushCertificateInput, error) {
+	var it model.UploadPushCertificateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["force"]; !present {
+		asMap["force"] = false
+	}
+
+	fieldsInOrder := [...]string{"appleMdmId", "certificate", "privateKey", "passphrase", "creatorAppleId", "force"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "appleMdmId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("appleMdmId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AppleMdmID = data
+		case "certificate":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("certificate"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Certificate = data
+		case "privateKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("privateKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PrivateKey = data
+		case "passphrase":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("passphrase"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Passphrase = data
+		case "creatorAppleId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("creatorAppleId"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatorAppleID = data
+		case "force":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("force"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Force = data
 		}
 	}
 	return it, nil
@@ -51987,6 +55055,158 @@ func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "signedCsr":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _AppleMdm_signedCsr(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "certificateDaysLeft":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _AppleMdm_certificateDaysLeft(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "enrolledDevices":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _AppleMdm_enrolledDevices(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "enrollmentUrl":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _AppleMdm_enrollmentUrl(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -52494,6 +55714,44 @@ func _CreateApiKeyPayload(ctx context.Context, ec *executionContext, sel ast.Sel
 	return out
 }
 
+var createAppleMdmPayloadImplementors = []string{"CreateAppleMdmPayload"}
+
+func _CreateAppleMdmPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateAppleMdmPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createAppleMdmPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateAppleMdmPayload")
+		case "appleMdm":
+			out.Values[i] = _CreateAppleMdmPayload_appleMdm(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var createDevicePayloadImplementors = []string{"CreateDevicePayload"}
 
 func _CreateDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateDevicePayload) graphql.Marshaler {
@@ -52508,6 +55766,49 @@ func _CreateDevicePayload(ctx context.Context, ec *executionContext, sel ast.Sel
 			out.Values[i] = graphql.MarshalString("CreateDevicePayload")
 		case "device":
 			out.Values[i] = _CreateDevicePayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var createEnrollmentPayloadImplementors = []string{"CreateEnrollmentPayload"}
+
+func _CreateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateEnrollmentPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createEnrollmentPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateEnrollmentPayload")
+		case "enrollment":
+			out.Values[i] = _CreateEnrollmentPayload_enrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "link":
+			out.Values[i] = _CreateEnrollmentPayload_link(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -52660,6 +55961,44 @@ func _DeleteAdministratorPayload(ctx context.Context, ec *executionContext, sel 
 			out.Values[i] = graphql.MarshalString("DeleteAdministratorPayload")
 		case "deletedId":
 			out.Values[i] = _DeleteAdministratorPayload_deletedId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deleteAppleMdmPayloadImplementors = []string{"DeleteAppleMdmPayload"}
+
+func _DeleteAppleMdmPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.DeleteAppleMdmPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteAppleMdmPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteAppleMdmPayload")
+		case "deletedId":
+			out.Values[i] = _DeleteAppleMdmPayload_deletedId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -54871,6 +58210,44 @@ func _DeviceIdentity(ctx context.Context, ec *executionContext, sel ast.Selectio
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "user":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceIdentity_user(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -55823,6 +59200,11 @@ func _Enrollment(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "revealedAt":
+			out.Values[i] = _Enrollment_revealedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "organization":
 			field := field
 
@@ -56732,6 +60114,69 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "createAppleMdm":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createAppleMdm(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateAppleMdm":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_updateAppleMdm(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteAppleMdm":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteAppleMdm(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "uploadPushCertificate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_uploadPushCertificate(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createEnrollment":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createEnrollment(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateEnrollment":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_updateEnrollment(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rotateEnrollment":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_rotateEnrollment(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revokeEnrollment":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_revokeEnrollment(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revealEnrollmentLink":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_revealEnrollmentLink(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "lockDevice":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_lockDevice(ctx, ec, field)
@@ -57542,6 +60987,49 @@ func _Provider(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 	return out
 }
 
+var pushCertificateRequestImplementors = []string{"PushCertificateRequest"}
+
+func _PushCertificateRequest(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.PushCertificateRequest) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, pushCertificateRequestImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PushCertificateRequest")
+		case "content":
+			out.Values[i] = _PushCertificateRequest_content(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "signedByVendor":
+			out.Values[i] = _PushCertificateRequest_signedByVendor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var queryImplementors = []string{"Query"}
 
 func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) graphql.Marshaler {
@@ -57792,6 +61280,94 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 					}
 				}()
 				res = _Query_alerts(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "appleMdms":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_appleMdms(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "appleMdm":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_appleMdm(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "enrollments":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_enrollments(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "enrollment":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_enrollment(ctx, ec, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -58783,6 +62359,49 @@ func _RevealDeviceSecretPayload(ctx context.Context, ec *executionContext, sel a
 	return out
 }
 
+var revealEnrollmentLinkPayloadImplementors = []string{"RevealEnrollmentLinkPayload"}
+
+func _RevealEnrollmentLinkPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RevealEnrollmentLinkPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, revealEnrollmentLinkPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RevealEnrollmentLinkPayload")
+		case "enrollment":
+			out.Values[i] = _RevealEnrollmentLinkPayload_enrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "link":
+			out.Values[i] = _RevealEnrollmentLinkPayload_link(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var revokeAdministratorOrganizationAccessPayloadImplementors = []string{"RevokeAdministratorOrganizationAccessPayload"}
 
 func _RevokeAdministratorOrganizationAccessPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RevokeAdministratorOrganizationAccessPayload) graphql.Marshaler {
@@ -58835,6 +62454,44 @@ func _RevokeApiKeyPayload(ctx context.Context, ec *executionContext, sel ast.Sel
 			out.Values[i] = graphql.MarshalString("RevokeApiKeyPayload")
 		case "apiKey":
 			out.Values[i] = _RevokeApiKeyPayload_apiKey(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var revokeEnrollmentPayloadImplementors = []string{"RevokeEnrollmentPayload"}
+
+func _RevokeEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RevokeEnrollmentPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, revokeEnrollmentPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RevokeEnrollmentPayload")
+		case "enrollment":
+			out.Values[i] = _RevokeEnrollmentPayload_enrollment(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -59070,6 +62727,49 @@ func _RoleEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			}
 		case "cursor":
 			out.Values[i] = _RoleEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var rotateEnrollmentPayloadImplementors = []string{"RotateEnrollmentPayload"}
+
+func _RotateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RotateEnrollmentPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rotateEnrollmentPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RotateEnrollmentPayload")
+		case "enrollment":
+			out.Values[i] = _RotateEnrollmentPayload_enrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "link":
+			out.Values[i] = _RotateEnrollmentPayload_link(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -62549,6 +66249,44 @@ func _UpdateAdministratorPayload(ctx context.Context, ec *executionContext, sel 
 	return out
 }
 
+var updateAppleMdmPayloadImplementors = []string{"UpdateAppleMdmPayload"}
+
+func _UpdateAppleMdmPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UpdateAppleMdmPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateAppleMdmPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateAppleMdmPayload")
+		case "appleMdm":
+			out.Values[i] = _UpdateAppleMdmPayload_appleMdm(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var updateDevicePayloadImplementors = []string{"UpdateDevicePayload"}
 
 func _UpdateDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UpdateDevicePayload) graphql.Marshaler {
@@ -62563,6 +66301,44 @@ func _UpdateDevicePayload(ctx context.Context, ec *executionContext, sel ast.Sel
 			out.Values[i] = graphql.MarshalString("UpdateDevicePayload")
 		case "device":
 			out.Values[i] = _UpdateDevicePayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var updateEnrollmentPayloadImplementors = []string{"UpdateEnrollmentPayload"}
+
+func _UpdateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UpdateEnrollmentPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateEnrollmentPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateEnrollmentPayload")
+		case "enrollment":
+			out.Values[i] = _UpdateEnrollmentPayload_enrollment(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -62791,6 +66567,44 @@ func _UpdateUserPayload(ctx context.Context, ec *executionContext, sel ast.Selec
 			out.Values[i] = graphql.MarshalString("UpdateUserPayload")
 		case "user":
 			out.Values[i] = _UpdateUserPayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var uploadPushCertificatePayloadImplementors = []string{"UploadPushCertificatePayload"}
+
+func _UploadPushCertificatePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UploadPushCertificatePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, uploadPushCertificatePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UploadPushCertificatePayload")
+		case "appleMdm":
+			out.Values[i] = _UploadPushCertificatePayload_appleMdm(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -63799,6 +67613,16 @@ func marshalNAppleMdm2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdm(c
 	return _AppleMdm(ctx, ec, sel, v)
 }
 
+func marshalNAppleMdmConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐAppleMdmConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.AppleMdmConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _AppleMdmConnection(ctx, ec, sel, v)
+}
+
 func unmarshalNAppleMdmPushStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋapplemdmᚐPushStatus(ctx context.Context, ec *executionContext, v any) (applemdm.PushStatus, error) {
 	var res applemdm.PushStatus
 	err := res.UnmarshalGQL(v)
@@ -63975,6 +67799,21 @@ func marshalNCreateApiKeyPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 	return _CreateApiKeyPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNCreateAppleMdmInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateAppleMdmInput(ctx context.Context, ec *executionContext, v any) (model.CreateAppleMdmInput, error) {
+	res, err := unmarshalInputCreateAppleMdmInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNCreateAppleMdmPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateAppleMdmPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateAppleMdmPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _CreateAppleMdmPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNCreateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateDeviceInput(ctx context.Context, ec *executionContext, v any) (model.CreateDeviceInput, error) {
 	res, err := unmarshalInputCreateDeviceInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -63988,6 +67827,21 @@ func marshalNCreateDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 		return graphql.Null
 	}
 	return _CreateDevicePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNCreateEnrollmentInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentInput(ctx context.Context, ec *executionContext, v any) (model.CreateEnrollmentInput, error) {
+	res, err := unmarshalInputCreateEnrollmentInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNCreateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateEnrollmentPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _CreateEnrollmentPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNCreateOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.CreateOrganizationInput, error) {
@@ -64058,6 +67912,21 @@ func marshalNDeleteAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 		return graphql.Null
 	}
 	return _DeleteAdministratorPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeleteAppleMdmInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteAppleMdmInput(ctx context.Context, ec *executionContext, v any) (model.DeleteAppleMdmInput, error) {
+	res, err := unmarshalInputDeleteAppleMdmInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeleteAppleMdmPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteAppleMdmPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeleteAppleMdmPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeleteAppleMdmPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNDeleteDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeleteDeviceInput(ctx context.Context, ec *executionContext, v any) (model.DeleteDeviceInput, error) {
@@ -64336,6 +68205,26 @@ func marshalNEnrollTotpPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 	return _EnrollTotpPayload(ctx, ec, sel, v)
 }
 
+func marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _Enrollment(ctx, ec, sel, v)
+}
+
+func marshalNEnrollmentConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollmentConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.EnrollmentConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _EnrollmentConnection(ctx, ec, sel, v)
+}
+
 func unmarshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx context.Context, ec *executionContext, v any) (enrollment.Kind, error) {
 	var res enrollment.Kind
 	err := res.UnmarshalGQL(v)
@@ -64608,6 +68497,16 @@ func marshalNProvider2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐProvider(c
 	return _Provider(ctx, ec, sel, v)
 }
 
+func marshalNPushCertificateRequest2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPushCertificateRequest(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.PushCertificateRequest) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _PushCertificateRequest(ctx, ec, sel, v)
+}
+
 func unmarshalNRaiseAlertInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRaiseAlertInput(ctx context.Context, ec *executionContext, v any) (model.RaiseAlertInput, error) {
 	res, err := unmarshalInputRaiseAlertInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -64803,6 +68702,21 @@ func marshalNRevealDeviceSecretPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 	return _RevealDeviceSecretPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNRevealEnrollmentLinkInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealEnrollmentLinkInput(ctx context.Context, ec *executionContext, v any) (model.RevealEnrollmentLinkInput, error) {
+	res, err := unmarshalInputRevealEnrollmentLinkInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRevealEnrollmentLinkPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealEnrollmentLinkPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RevealEnrollmentLinkPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RevealEnrollmentLinkPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNRevokeAdministratorOrganizationAccessInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, v any) (model.RevokeAdministratorOrganizationAccessInput, error) {
 	res, err := unmarshalInputRevokeAdministratorOrganizationAccessInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -64831,6 +68745,21 @@ func marshalNRevokeApiKeyPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 		return graphql.Null
 	}
 	return _RevokeApiKeyPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNRevokeEnrollmentInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeEnrollmentInput(ctx context.Context, ec *executionContext, v any) (model.RevokeEnrollmentInput, error) {
+	res, err := unmarshalInputRevokeEnrollmentInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRevokeEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevokeEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RevokeEnrollmentPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RevokeEnrollmentPayload(ctx, ec, sel, v)
 }
 
 func marshalNRole2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.Role) graphql.Marshaler {
@@ -64867,6 +68796,21 @@ func marshalNRoleOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐRole
 		return graphql.Null
 	}
 	return v
+}
+
+func unmarshalNRotateEnrollmentInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRotateEnrollmentInput(ctx context.Context, ec *executionContext, v any) (model.RotateEnrollmentInput, error) {
+	res, err := unmarshalInputRotateEnrollmentInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRotateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRotateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RotateEnrollmentPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RotateEnrollmentPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNScheduleDeviceOsUpdateInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐScheduleDeviceOsUpdateInput(ctx context.Context, ec *executionContext, v any) (model.ScheduleDeviceOsUpdateInput, error) {
@@ -65469,6 +69413,21 @@ func marshalNUpdateAdministratorPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwick�
 	return _UpdateAdministratorPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNUpdateAppleMdmInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAppleMdmInput(ctx context.Context, ec *executionContext, v any) (model.UpdateAppleMdmInput, error) {
+	res, err := unmarshalInputUpdateAppleMdmInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUpdateAppleMdmPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateAppleMdmPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateAppleMdmPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UpdateAppleMdmPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNUpdateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateDeviceInput(ctx context.Context, ec *executionContext, v any) (model.UpdateDeviceInput, error) {
 	res, err := unmarshalInputUpdateDeviceInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -65482,6 +69441,21 @@ func marshalNUpdateDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 		return graphql.Null
 	}
 	return _UpdateDevicePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNUpdateEnrollmentInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateEnrollmentInput(ctx context.Context, ec *executionContext, v any) (model.UpdateEnrollmentInput, error) {
+	res, err := unmarshalInputUpdateEnrollmentInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUpdateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UpdateEnrollmentPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UpdateEnrollmentPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNUpdateOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUpdateOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.UpdateOrganizationInput, error) {
@@ -65572,6 +69546,21 @@ func marshalNUpdateUserPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 		return graphql.Null
 	}
 	return _UpdateUserPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNUploadPushCertificateInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUploadPushCertificateInput(ctx context.Context, ec *executionContext, v any) (model.UploadPushCertificateInput, error) {
+	res, err := unmarshalInputUploadPushCertificateInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUploadPushCertificatePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUploadPushCertificatePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UploadPushCertificatePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UploadPushCertificatePayload(ctx, ec, sel, v)
 }
 
 func marshalNUser2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐUser(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.User) graphql.Marshaler {
@@ -66423,6 +70412,14 @@ func marshalOEnrollmentEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnro
 		return graphql.Null
 	}
 	return _EnrollmentEdge(ctx, ec, sel, v)
+}
+
+func unmarshalOEnrollmentFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEnrollmentFilter(ctx context.Context, ec *executionContext, v any) (*model.EnrollmentFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputEnrollmentFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalOFloat2ᚖfloat64(ctx context.Context, ec *executionContext, v any) (*float64, error) {

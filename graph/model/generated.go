@@ -15,6 +15,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 )
@@ -247,6 +248,18 @@ type CreateAPIKeyPayload struct {
 	Key string `json:"key"`
 }
 
+// What createAppleMdm takes.
+type CreateAppleMdmInput struct {
+	// What the organization calls it; 1 to 255 characters.
+	Name string `json:"name"`
+}
+
+// What createAppleMdm answers.
+type CreateAppleMdmPayload struct {
+	// The apple mdm, as it is now.
+	AppleMdm *ent.AppleMdm `json:"appleMdm"`
+}
+
 // What createDevice takes.
 type CreateDeviceInput struct {
 	// The device's name; 1 to 255 characters.
@@ -271,6 +284,26 @@ type CreateDeviceInput struct {
 type CreateDevicePayload struct {
 	// The device, as it is now.
 	Device *ent.Device `json:"device"`
+}
+
+// What createEnrollment takes.
+type CreateEnrollmentInput struct {
+	// What it is for; 1 to 255 characters.
+	Name string `json:"name"`
+	// Which devices it is for.
+	Kind enrollment.Kind `json:"kind"`
+	// How many devices may enrol with it; any number if not given.
+	Quota *int `json:"quota,omitempty"`
+	// When it ends; never if not given.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
+// What createEnrollment answers.
+type CreateEnrollmentPayload struct {
+	// The enrollment, as it is now.
+	Enrollment *ent.Enrollment `json:"enrollment"`
+	// The link to send to people; revealEnrollmentLink shows it again.
+	Link string `json:"link"`
 }
 
 // What createOrganization takes.
@@ -332,6 +365,20 @@ type DeleteAdministratorInput struct {
 // What deleteAdministrator answers.
 type DeleteAdministratorPayload struct {
 	// The id of the deleted administrator.
+	DeletedID string `json:"deletedId"`
+}
+
+// What deleteAppleMdm takes.
+type DeleteAppleMdmInput struct {
+	// The device management's id.
+	ID string `json:"id"`
+	// The organization's name, written out, to confirm that its devices are to be lost.
+	Confirm string `json:"confirm"`
+}
+
+// What deleteAppleMdm answers.
+type DeleteAppleMdmPayload struct {
+	// The id of the deleted device management.
 	DeletedID string `json:"deletedId"`
 }
 
@@ -465,6 +512,12 @@ type EnrollTotpPayload struct {
 	URL string `json:"url"`
 }
 
+// Keeps the enrolments that match every field given.
+type EnrollmentFilter struct {
+	// Into this device management.
+	AppleMdmID *string `json:"appleMdmId,omitempty"`
+}
+
 // What eraseDevice takes.
 type EraseDeviceInput struct {
 	// The device's id.
@@ -537,6 +590,14 @@ type Permission struct {
 	Description string `json:"description"`
 	// Whether it is held for the whole provider, or in an organization.
 	Level PermissionLevel `json:"level"`
+}
+
+// A request for a push certificate.
+type PushCertificateRequest struct {
+	// The file's content: base64 of a property list if a vendor signed it, else PKCS#10 as PEM.
+	Content string `json:"content"`
+	// Whether the deployment's vendor certificate signed it. Apple takes no other request.
+	SignedByVendor bool `json:"signedByVendor"`
 }
 
 // What raiseAlert takes.
@@ -723,6 +784,20 @@ type RevealDeviceSecretPayload struct {
 	Value string `json:"value"`
 }
 
+// What revealEnrollmentLink takes.
+type RevealEnrollmentLinkInput struct {
+	// The enrolment's id.
+	ID string `json:"id"`
+}
+
+// What revealEnrollmentLink answers.
+type RevealEnrollmentLinkPayload struct {
+	// The enrollment, as it is now.
+	Enrollment *ent.Enrollment `json:"enrollment"`
+	// The link to send to people.
+	Link string `json:"link"`
+}
+
 // What revokeAdministratorOrganizationAccess takes.
 type RevokeAdministratorOrganizationAccessInput struct {
 	// Who loses access.
@@ -749,10 +824,36 @@ type RevokeAPIKeyPayload struct {
 	APIKey *ent.ApiKey `json:"apiKey"`
 }
 
+// What revokeEnrollment takes.
+type RevokeEnrollmentInput struct {
+	// The enrolment's id.
+	ID string `json:"id"`
+}
+
+// What revokeEnrollment answers.
+type RevokeEnrollmentPayload struct {
+	// The enrollment, as it is now.
+	Enrollment *ent.Enrollment `json:"enrollment"`
+}
+
 // Keeps the roles that match every field given.
 type RoleFilter struct {
 	// With this name.
 	Name *string `json:"name,omitempty"`
+}
+
+// What rotateEnrollment takes.
+type RotateEnrollmentInput struct {
+	// The enrolment's id.
+	ID string `json:"id"`
+}
+
+// What rotateEnrollment answers.
+type RotateEnrollmentPayload struct {
+	// The enrollment, as it is now.
+	Enrollment *ent.Enrollment `json:"enrollment"`
+	// The new link.
+	Link string `json:"link"`
 }
 
 // What scheduleDeviceOsUpdate takes.
@@ -1033,6 +1134,32 @@ type UpdateAdministratorPayload struct {
 	Administrator *ent.Administrator `json:"administrator"`
 }
 
+// What updateAppleMdm takes.
+type UpdateAppleMdmInput struct {
+	// The device management's id.
+	ID string `json:"id"`
+	// What the organization calls it; 1 to 255 characters.
+	Name *string `json:"name,omitempty"`
+	// Whether people may enrol their own devices.
+	AllowMobileUserEnrollment *bool `json:"allowMobileUserEnrollment,omitempty"`
+	// Whether devices sign every message. It holds for devices that enrol or renew their identity from now on.
+	SignMessage *bool `json:"signMessage,omitempty"`
+	// How often a device is asked for its inventory, in hours; 4 to 168.
+	InventoryIntervalHours *int `json:"inventoryIntervalHours,omitempty"`
+	// A device that has not been seen for so many days is missing; 1 to 365.
+	MissingAfterDays *int `json:"missingAfterDays,omitempty"`
+	// For how many days finished commands are kept; 1 to 3650.
+	HistoryDays *int `json:"historyDays,omitempty"`
+	// How many devices may be enrolled at a time; null for no limit.
+	EnrollmentLimit graphql.Omittable[*int] `json:"enrollmentLimit,omitempty"`
+}
+
+// What updateAppleMdm answers.
+type UpdateAppleMdmPayload struct {
+	// The apple mdm, as it is now.
+	AppleMdm *ent.AppleMdm `json:"appleMdm"`
+}
+
 // What updateDevice takes.
 type UpdateDeviceInput struct {
 	// The device's id.
@@ -1049,6 +1176,24 @@ type UpdateDeviceInput struct {
 type UpdateDevicePayload struct {
 	// The device, as it is now.
 	Device *ent.Device `json:"device"`
+}
+
+// What updateEnrollment takes.
+type UpdateEnrollmentInput struct {
+	// The enrolment's id.
+	ID string `json:"id"`
+	// What it is for; 1 to 255 characters.
+	Name *string `json:"name,omitempty"`
+	// How many devices may enrol with it; null for any number.
+	Quota graphql.Omittable[*int] `json:"quota,omitempty"`
+	// When it ends; null for never.
+	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
+}
+
+// What updateEnrollment answers.
+type UpdateEnrollmentPayload struct {
+	// The enrollment, as it is now.
+	Enrollment *ent.Enrollment `json:"enrollment"`
 }
 
 // What updateOrganization takes.
@@ -1165,6 +1310,28 @@ type UpdateUserInput struct {
 type UpdateUserPayload struct {
 	// The user, as it is now.
 	User *ent.User `json:"user"`
+}
+
+// What uploadPushCertificate takes.
+type UploadPushCertificateInput struct {
+	// The device management's id.
+	AppleMdmID string `json:"appleMdmId"`
+	// The certificate: PEM text, or base64 of DER or of a PKCS#12 file with the key in it.
+	Certificate string `json:"certificate"`
+	// The certificate's key, where it was not made here: PEM text, or base64 of DER.
+	PrivateKey *string `json:"privateKey,omitempty"`
+	// What decrypts the key or the PKCS#12 file.
+	Passphrase *string `json:"passphrase,omitempty"`
+	// The Apple ID that the certificate was made with, which alone can renew it; at most 255 characters. The known one stays if this is not given.
+	CreatorAppleID *string `json:"creatorAppleId,omitempty"`
+	// Whether to take a certificate that cannot reach the enrolled devices, or one that is older than the one in use.
+	Force bool `json:"force"`
+}
+
+// What uploadPushCertificate answers.
+type UploadPushCertificatePayload struct {
+	// The apple mdm, as it is now.
+	AppleMdm *ent.AppleMdm `json:"appleMdm"`
 }
 
 // Keeps the users that match every field given.

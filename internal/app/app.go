@@ -15,6 +15,10 @@ import (
 	"github.com/bailiwick/bailiwick/internal/access"
 	"github.com/bailiwick/bailiwick/internal/access/token"
 	"github.com/bailiwick/bailiwick/internal/alert"
+	"github.com/bailiwick/bailiwick/internal/applemdm"
+	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
+	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/config"
 	"github.com/bailiwick/bailiwick/internal/database"
@@ -47,6 +51,10 @@ type App struct {
 	Directory     *directory.Service
 	Alerts        *alert.Service
 	Tickets       *ticket.Service
+	Inventory     *inventory.Store
+	Commands      *queue.Service
+	Members       *membership.Service
+	AppleMDM      *applemdm.Service
 	Queue         *job.Queue
 	Metrics       *telemetry.Metrics
 

@@ -16,6 +16,12 @@ func (a *App) openDomains(ctx context.Context) error {
 	if err := a.openTicketing(ctx); err != nil {
 		return err
 	}
+	if err := a.openAppleMDM(ctx); err != nil {
+		return err
+	}
+	if err := a.openDevices(ctx); err != nil {
+		return err
+	}
 	for _, periodic := range []struct {
 		name     string
 		interval time.Duration
@@ -23,6 +29,8 @@ func (a *App) openDomains(ctx context.Context) error {
 	}{
 		{"access.rotate-signing-keys", time.Hour, a.keys.Rotate},
 		{"access.sweep", time.Hour, a.Access.Sweep},
+		{"applemdm.warn-of-expiry", time.Hour, a.AppleMDM.WarnOfExpiry},
+		{"applemdm.prune", time.Hour, a.AppleMDM.Prune},
 		{"graph.forget-idempotency-keys", time.Hour, a.forgetIdempotencyKeys},
 		{"organization.erase", time.Hour, func(ctx context.Context) error {
 			_, err := a.Organizations.Erase(ctx)

@@ -21,7 +21,8 @@ func (a *App) openHTTP(context.Context) (err error) {
 	executable := exec.NewExecutableSchema(exec.Config{
 		Resolvers: &graph.Resolver{
 			Client: a.Client, Access: a.Access, Organizations: a.Organizations, Directory: a.Directory,
-			Alerts: a.Alerts, Tickets: a.Tickets,
+			Commands: a.Commands, Members: a.Members, Inventory: a.Inventory,
+			Alerts: a.Alerts, Tickets: a.Tickets, AppleMDM: a.AppleMDM,
 		},
 		Directives: exec.DirectiveRoot{Requires: gate.Requires, Public: gate.Public},
 	})
@@ -48,7 +49,16 @@ func (a *App) openHTTP(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	devices, err := a.deviceRoutes()
+	if err != nil {
+		return err
+	}
+	managed, err := a.managedRoutes()
+	if err != nil {
+		return err
+	}
 	a.handler = httpd.New(c.Config, httpd.Parts{
+		Devices: append(devices, managed...),
 		GraphQL: a.graphql, Access: a.Access, JWKS: a.keys.Handler(), Ready: a.checks,
 		Metrics: a.Metrics, Tracing: a.tracing, Logger: c.Logger,
 	})

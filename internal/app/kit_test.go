@@ -35,6 +35,12 @@ func start(t *testing.T, engine string) *server {
 // replica serves a database that others may serve as well.
 func replica(t *testing.T, database string, master secret.Text) *server {
 	t.Helper()
+	return replicaWith(t, database, master, func(*app.Config) {})
+}
+
+// replicaWith is a replica whose configuration is changed first.
+func replicaWith(t *testing.T, database string, master secret.Text, change func(*app.Config)) *server {
+	t.Helper()
 	c := config.Config{
 		DataDir: t.TempDir(), Development: true, Addr: "127.0.0.1:0",
 		DatabaseURL: secret.NewText(database), MasterKey: master,
@@ -42,10 +48,12 @@ func replica(t *testing.T, database string, master secret.Text) *server {
 		JobWorkers: 4, JobPollInterval: 200 * time.Millisecond, ShutdownGrace: 10 * time.Second,
 		LogLevel: "info", LogFormat: "text", PSAAllowLoopback: true,
 	}
-	a, err := app.New(t.Context(), app.Config{
+	whole := app.Config{
 		Config: c, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	}
+	change(&whole)
+	a, err := app.New(t.Context(), whole)
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", c.Addr)
 	require.NoError(t, err)

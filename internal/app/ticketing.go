@@ -23,7 +23,7 @@ func (a *App) openTicketing(context.Context) error {
 		return err
 	}
 	a.Tickets, err = ticket.New(ticket.Dependencies{
-		DB: a.DB, Vault: a.Vault, Outbox: outbox, Alarms: alarms{a.Alerts}, AlertTypes: ticketedType,
+		DB: a.DB, Vault: a.Vault, Outbox: outbox, Alarms: alarms{a.Alerts, "INTEGRATION"}, AlertTypes: ticketedType,
 		Drivers: ticket.Drivers{psa.Syncro: ticket.Syncro(syncro.Config{
 			AllowLoopback: c.PSAAllowLoopback, Timeout: syncro.DefaultTimeout, MaxPages: syncro.DefaultMaxPages,
 			Logger: c.Logger, Clock: c.Clock,
@@ -36,14 +36,17 @@ func (a *App) openTicketing(context.Context) error {
 	return a.Tickets.Register(a.Queue)
 }
 
-// alarms lets ticketing raise alerts about itself.
-type alarms struct{ *alert.Service }
+// alarms lets a part of the service raise alerts about what it looks after.
+type alarms struct {
+	*alert.Service
+	source string // what the alerts are about, as alert.Report has it
+}
 
-// Alarm implements ticket.Alarms.
+// Alarm implements ticket.Alarms and applemdm.Alarms.
 func (s alarms) Alarm(ctx context.Context, organization, alertType, dedupeKey, title, description string) error {
 	_, _, err := s.Raise(ctx, alert.Report{
 		Organization: organization, Type: alertType, DedupeKey: dedupeKey, Title: title, Description: description,
-		SourceType: "INTEGRATION",
+		SourceType: s.source,
 	})
 	return err
 }

@@ -43,6 +43,14 @@ func (c Config) Validate() error {
 	v.between("JobWorkers", c.JobWorkers, 1, 10_000)
 	v.check("PSAAllowLoopback", !c.PSAAllowLoopback || c.Development, "is for development only")
 
+	v.check("MDMVendorKey", (c.MDMVendorKey == "") == (c.MDMVendorCertificate == ""),
+		"must be set with --mdm-vendor-certificate, and only with it")
+	v.check("MDMVendorKeyPassphrase", c.MDMVendorKeyPassphrase.IsZero() || c.MDMVendorKey != "", "is of no use without a key")
+
+	v.check("MDMCertificateHeader", c.MDMCertificateHeader == "" || len(c.TrustedProxies) > 0, "needs --trusted-proxies: anybody could send it")
+	v.check("MDMCertificateFormat", slices.Contains([]string{"client-cert", "escaped-pem"}, c.MDMCertificateFormat),
+		"must be client-cert or escaped-pem")
+
 	v.check("LogLevel", slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),
 		"must be debug, info, warn or error")
 	v.check("LogFormat", slices.Contains([]string{"text", "json"}, c.LogFormat), "must be text or json")

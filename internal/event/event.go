@@ -43,6 +43,9 @@ const (
 	AccessChanged Topic = "access.changed"
 	// DeviceChanged: something about a device changed. ID is the device's.
 	DeviceChanged Topic = "device.changed"
+	// AppleMdmChanged: an organization's device management was set up, changed or
+	// deleted. What is cached of it is stale.
+	AppleMdmChanged Topic = "applemdm.changed"
 	// JobEnqueued: a job is ready to be worked. Payload is the queue's name.
 	JobEnqueued Topic = "job.enqueued"
 )

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bailiwick/bailiwick/graph/serve"
 	"github.com/bailiwick/bailiwick/internal/access"
+	"github.com/bailiwick/bailiwick/internal/applemdm/portal"
 	"github.com/bailiwick/bailiwick/internal/config"
 	"github.com/bailiwick/bailiwick/internal/telemetry"
 )
@@ -22,6 +23,7 @@ type Check struct {
 // Parts are what the routes lead to. All but Console are required.
 type Parts struct {
 	GraphQL *serve.Server
+	Devices []portal.Route
 	Access  *access.Service
 	JWKS    http.Handler
 	Ready   []Check
@@ -40,6 +42,9 @@ func New(c config.Config, p Parts) http.Handler {
 	}
 	route("/graphql", crossOrigin(c.CORSOrigins, authenticate(p.Access, p.Logger, p.GraphQL)))
 	route("GET /.well-known/jwks.json", p.JWKS)
+	for _, d := range p.Devices { // not traced: tokens and people's addresses are in their URLs
+		mux.Handle(d.Pattern, p.Metrics.HTTP(d.Pattern, d.Handler))
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
 	mux.Handle("GET /readyz", ready(p.Ready))
 	mux.Handle("GET /metrics", p.Metrics.Handler())

@@ -16,6 +16,18 @@ import (
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
+// secretSegment names the part of a pattern whose value lets its holder in.
+const secretSegment = "token"
+
+// shownPath is the path of a request that has been routed, without what is
+// secret in it.
+func shownPath(r *http.Request) string {
+	if secret := r.PathValue(secretSegment); secret != "" {
+		return strings.Replace(r.URL.Path, secret, "{"+secretSegment+"}", 1)
+	}
+	return r.URL.Path
+}
+
 // logged writes one line a request, when it has been answered.
 func logged(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +40,7 @@ func logged(logger *slog.Logger, next http.Handler) http.Handler {
 		case strings.HasSuffix(r.URL.Path, "z") || r.URL.Path == "/metrics":
 			level = slog.LevelDebug // probes would drown everything else
 		}
-		logger.Log(r.Context(), level, "request", "method", r.Method, "path", r.URL.Path,
+		logger.Log(r.Context(), level, "request", "method", r.Method, "path", shownPath(r),
 			"status", m.Code, "bytes", m.Written, "took", time.Since(began).Round(time.Microsecond))
 	})
 }

@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bailiwick/bailiwick/tools/check"
@@ -76,6 +77,11 @@ var architecture = []check.ImportRule{
 		Why: "the protocol is pure: it knows neither tenants nor a database",
 	},
 	{
+		Who: []string{"internal/applemdm/push/...", "internal/applemdm/gdmf/...", "internal/applemdm/simulator"},
+		May: []string{"internal/fault", "internal/applemdm/plist", "internal/applemdm/push", "internal/applemdm/gdmf"}, Outside: []string{"*"},
+		Why: "what speaks to Apple, or in a device's place, is given what it needs; a simulated device shares no code with its server",
+	},
+	{
 		Who: []string{"internal/keystore"},
 		May: append([]string{"internal/access/token"}, core...), Outside: []string{"*"},
 		Why: "it stores what secret and token declare",
@@ -94,6 +100,21 @@ var architecture = []check.ImportRule{
 			"internal/fault", "internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/pushcert",
 		}, Outside: []string{"*"},
 		Why: "certificates and documents are pure: their callers store them",
+	},
+	{
+		Who: []string{
+			"internal/applemdm/inventory", "internal/applemdm/queue", "internal/applemdm/membership", "internal/applemdm/endpoint",
+		},
+		May: append(slices.Clone(core), "!internal/applemdm", "!internal/applemdm/push", "!internal/applemdm/portal"), Outside: []string{"*"},
+		Why: "managed devices stand on the protocol; how devices come to be managed is another matter",
+	},
+	{
+		Who: []string{"internal/applemdm", "internal/applemdm/portal"},
+		May: append([]string{
+			"internal/applemdm", "internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/profile",
+			"internal/applemdm/pushcert", "internal/applemdm/scep",
+		}, core...), Outside: []string{"*"},
+		Why: "a domain stands on its own certificates and documents, and knows no other domain",
 	},
 	{
 		Who: []string{"internal/..."},

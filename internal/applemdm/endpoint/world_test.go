@@ -18,6 +18,7 @@ import (
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
+	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/applemdm/endpoint"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
@@ -145,14 +146,12 @@ func (w *world) Authority(_ context.Context, organization string) (endpoint.Auth
 	if !ok {
 		return endpoint.Authority{}, fault.Missing(organization)
 	}
-	return endpoint.Authority{Provider: t.provider, Trust: t.authority.Trust(), Topic: t.topic, Seat: t.seat}, nil
-}
-
-func (t *tenant) seat(context.Context, string) error {
-	if t.seats == 0 {
-		return fault.New(fault.Forbidden, "full")
-	}
-	return nil
+	return endpoint.Authority{Provider: t.provider, Trust: t.authority.Trust(), Topic: t.topic, Seat: func(ctx context.Context, id string) error {
+		if w.client.Device.Query().Where(device.Enrolled(true), device.IDNEQ(id)).CountX(ctx) >= t.seats {
+			return fault.New(fault.Forbidden, "full")
+		}
+		return nil
+	}}, nil
 }
 
 // RenewalProfile implements membership.Renewals.

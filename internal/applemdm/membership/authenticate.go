@@ -63,13 +63,11 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 	case identity.DeviceID != nil && *identity.DeviceID != d.ID:
 		return fmt.Errorf("%w: the certificate belongs to another device", queue.ErrStranger)
 	}
-	if !d.Enrolled {
-		if err := a.Seat(ctx, d.ID); err != nil {
-			if fault.CodeOf(err) == fault.Forbidden {
-				return fmt.Errorf("%w: %w", ErrNoSeat, err)
-			}
-			return err
+	if err := a.Seat(ctx, d.ID); err != nil {
+		if fault.CodeOf(err) == fault.Forbidden {
+			return fmt.Errorf("%w: %w", ErrNoSeat, err)
 		}
+		return err
 	}
 	if channel != nil {
 		if err := s.forget(ctx, d.ID); err != nil {

@@ -48,6 +48,10 @@ type Vendor struct {
 	key   *rsa.PrivateKey
 }
 
+// NotAfter is when the vendor's certificate expires, after which Apple takes no
+// request that it signed.
+func (v *Vendor) NotAfter() time.Time { return v.chain[0].NotAfter }
+
 // minVendorChain is the vendor's certificate and its issuer, Apple's WWDR.
 const minVendorChain = 2
 

@@ -84,7 +84,7 @@ func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c comma
 		return nil, fmt.Errorf("marshal %s: %w", command.RequestType(c), err)
 	}
 	id := schema.NewID("dcmd")()
-	create := s.client.DeviceCommand.Create().SetID(id).
+	create := s.client.DeviceCommand.Create().SetID(id).SetCreatedAt(s.now()).
 		SetOrganizationID(channel.OrganizationID).SetDeviceID(channel.DeviceID).SetChannelID(channel.ID).
 		SetCommandUUID(strings.ToUpper(uuid.NewString())).SetRequestType(command.RequestType(c)).
 		SetPriority(o.Priority).SetInventory(asked)

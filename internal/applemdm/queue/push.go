@@ -38,6 +38,7 @@ const (
 	Accepted           Outcome = "ACCEPTED"
 	TokenDead          Outcome = "TOKEN_DEAD"          // Apple does not know the token (any more)
 	CertificateRefused Outcome = "CERTIFICATE_REFUSED" // nothing can be sent with it
+	Rejected           Outcome = "REJECTED"            // Apple finds fault with it, and would again
 	TryLater           Outcome = "TRY_LATER"
 )
 
@@ -143,7 +144,10 @@ func (s *Service) notify(ctx context.Context, organization string, wanted []*ent
 				}
 			case CertificateRefused:
 				refused = true
-			case TryLater:
+			case Rejected:
+				s.Logger.ErrorContext(ctx, "Apple rejects a notification", "channel", c.ID)
+				unreachable = append(unreachable, c.ID)
+			default:
 				later++
 			}
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 )
 
-// renewed makes a certificate that was issued to a channel's own device the
-// one that its channels use.
+// renewed makes a certificate that was issued to a channel's own device, after
+// the one in use, the one that its channels use.
 func (s *Service) renewed(ctx context.Context, channel *ent.DeviceChannel, fingerprint string) error {
 	identity, err := s.client.DeviceIdentity.Query().
 		Where(deviceidentity.Fingerprint(fingerprint), deviceidentity.DeviceID(channel.DeviceID), deviceidentity.RevokedAtIsNil()).
@@ -20,6 +20,13 @@ func (s *Service) renewed(ctx context.Context, channel *ent.DeviceChannel, finge
 	}
 	if err != nil {
 		return err
+	}
+	used, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(channel.Fingerprint)).Only(ctx)
+	if err != nil && !ent.IsNotFound(err) {
+		return err
+	}
+	if used != nil && used.ID >= identity.ID { // ids sort by creation
+		return fmt.Errorf("%w: a certificate that was replaced", ErrStranger)
 	}
 	return s.DB.InTx(ctx, func(ctx context.Context) error {
 		err := s.client.DeviceChannel.Update().

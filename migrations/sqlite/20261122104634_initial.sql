@@ -119,6 +119,22 @@ CREATE INDEX `device_provider_id_udid` ON `devices` (`provider_id`, `udid`);
 CREATE INDEX `device_provider_id_name_id` ON `devices` (`provider_id`, `name`, `id`);
 -- create index "device_provider_id_serial_number" to table: "devices"
 CREATE INDEX `device_provider_id_serial_number` ON `devices` (`provider_id`, `serial_number`);
+-- create index "device_provider_id_supervised" to table: "devices"
+CREATE INDEX `device_provider_id_supervised` ON `devices` (`provider_id`, `supervised`);
+-- create index "device_provider_id_dep_enrollment" to table: "devices"
+CREATE INDEX `device_provider_id_dep_enrollment` ON `devices` (`provider_id`, `dep_enrollment`);
+-- create index "device_provider_id_blocked_at" to table: "devices"
+CREATE INDEX `device_provider_id_blocked_at` ON `devices` (`provider_id`, `blocked_at`);
+-- create index "device_provider_id_missing_since" to table: "devices"
+CREATE INDEX `device_provider_id_missing_since` ON `devices` (`provider_id`, `missing_since`);
+-- create index "device_provider_id_os_version" to table: "devices"
+CREATE INDEX `device_provider_id_os_version` ON `devices` (`provider_id`, `os_version`);
+-- create index "device_provider_id_model" to table: "devices"
+CREATE INDEX `device_provider_id_model` ON `devices` (`provider_id`, `model`);
+-- create index "device_provider_id_asset_tag" to table: "devices"
+CREATE INDEX `device_provider_id_asset_tag` ON `devices` (`provider_id`, `asset_tag`);
+-- create index "device_provider_id_created_at" to table: "devices"
+CREATE INDEX `device_provider_id_created_at` ON `devices` (`provider_id`, `created_at`);
 -- create index "devices_user_id" to table: "devices"
 CREATE INDEX `devices_user_id` ON `devices` (`user_id`);
 -- create "device_apps" table
@@ -171,6 +187,8 @@ CREATE UNIQUE INDEX `devicecommand_organization_id_command_uuid` ON `device_comm
 CREATE INDEX `devicecommand_device_id_id` ON `device_commands` (`device_id`, `id`);
 -- create index "devicecommand_provider_id_status_id" to table: "device_commands"
 CREATE INDEX `devicecommand_provider_id_status_id` ON `device_commands` (`provider_id`, `status`, `id`);
+-- create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
+CREATE INDEX `devicecommand_provider_id_request_type_id` ON `device_commands` (`provider_id`, `request_type`, `id`);
 -- create index "devicecommand_organization_id_device_id" to table: "device_commands"
 CREATE INDEX `devicecommand_organization_id_device_id` ON `device_commands` (`organization_id`, `device_id`);
 -- create index "device_command_waiting" to table: "device_commands"
@@ -182,7 +200,7 @@ CREATE INDEX `device_command_ending` ON `device_commands` (`expires_at`) WHERE e
 -- create index "device_commands_channel_id" to table: "device_commands"
 CREATE INDEX `device_commands_channel_id` ON `device_commands` (`channel_id`);
 -- create "device_identities" table
-CREATE TABLE `device_identities` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `fingerprint` text NOT NULL, `serial_number` text NOT NULL, `common_name` text NOT NULL, `not_before` datetime NOT NULL, `not_after` datetime NOT NULL, `revoked_at` datetime NULL, `organization_id` text NOT NULL, `enrollment_id` text NULL, `device_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `device_identities_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_identities_enrollments_enrollment` FOREIGN KEY (`organization_id`, `enrollment_id`) REFERENCES `enrollments` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_identities_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE NO ACTION);
+CREATE TABLE `device_identities` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `fingerprint` text NOT NULL, `serial_number` text NOT NULL, `common_name` text NOT NULL, `not_before` datetime NOT NULL, `not_after` datetime NOT NULL, `revoked_at` datetime NULL, `organization_id` text NOT NULL, `enrollment_id` text NULL, `device_id` text NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `device_identities_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_identities_enrollments_enrollment` FOREIGN KEY (`organization_id`, `enrollment_id`) REFERENCES `enrollments` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_identities_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE NO ACTION, CONSTRAINT `device_identities_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
 -- create index "deviceidentity_organization_id_id" to table: "device_identities"
 CREATE UNIQUE INDEX `deviceidentity_organization_id_id` ON `device_identities` (`organization_id`, `id`);
 -- create index "deviceidentity_provider_id_id" to table: "device_identities"
@@ -195,10 +213,16 @@ CREATE INDEX `deviceidentity_organization_id_device_id` ON `device_identities` (
 CREATE INDEX `deviceidentity_device_id_id` ON `device_identities` (`device_id`, `id`);
 -- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
 CREATE INDEX `deviceidentity_organization_id_enrollment_id` ON `device_identities` (`organization_id`, `enrollment_id`);
+-- create index "deviceidentity_organization_id_user_id" to table: "device_identities"
+CREATE INDEX `deviceidentity_organization_id_user_id` ON `device_identities` (`organization_id`, `user_id`);
 -- create index "deviceidentity_organization_id_not_after" to table: "device_identities"
 CREATE INDEX `deviceidentity_organization_id_not_after` ON `device_identities` (`organization_id`, `not_after`);
+-- create index "deviceidentity_not_after" to table: "device_identities"
+CREATE INDEX `deviceidentity_not_after` ON `device_identities` (`not_after`);
 -- create index "device_identities_enrollment_id" to table: "device_identities"
 CREATE INDEX `device_identities_enrollment_id` ON `device_identities` (`enrollment_id`);
+-- create index "device_identities_user_id" to table: "device_identities"
+CREATE INDEX `device_identities_user_id` ON `device_identities` (`user_id`);
 -- create "device_os_updates" table
 CREATE TABLE `device_os_updates` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `product_key` text NOT NULL, `name` text NULL, `version` text NULL, `build` text NULL, `is_critical` bool NOT NULL DEFAULT (false), `restart_required` bool NOT NULL DEFAULT (false), `status` text NULL, `percent_downloaded` real NULL, `is_downloaded` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_os_updates_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_os_updates_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
@@ -230,7 +254,7 @@ CREATE UNIQUE INDEX `devicesecret_organization_id_device_id_kind` ON `device_sec
 -- create index "devicesecret_device_id_id" to table: "device_secrets"
 CREATE INDEX `devicesecret_device_id_id` ON `device_secrets` (`device_id`, `id`);
 -- create "enrollments" table
-CREATE TABLE `enrollments` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `kind` text NOT NULL, `token_hash` text NOT NULL, `token` blob NOT NULL, `quota` integer NULL, `used` integer NOT NULL DEFAULT (0), `expires_at` datetime NULL, `revoked_at` datetime NULL, `rotated_at` datetime NULL, `organization_id` text NOT NULL, `apple_mdm_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `enrollments_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `enrollments_apple_mdms_apple_mdm` FOREIGN KEY (`organization_id`, `apple_mdm_id`) REFERENCES `apple_mdms` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `enrollments` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `kind` text NOT NULL, `token_hash` text NOT NULL, `token` blob NOT NULL, `quota` integer NULL, `used` integer NOT NULL DEFAULT (0), `expires_at` datetime NULL, `revoked_at` datetime NULL, `rotated_at` datetime NULL, `revealed_at` datetime NULL, `organization_id` text NOT NULL, `apple_mdm_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `enrollments_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `enrollments_apple_mdms_apple_mdm` FOREIGN KEY (`organization_id`, `apple_mdm_id`) REFERENCES `apple_mdms` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "enrollment_organization_id_id" to table: "enrollments"
 CREATE UNIQUE INDEX `enrollment_organization_id_id` ON `enrollments` (`organization_id`, `id`);
 -- create index "enrollment_provider_id_id" to table: "enrollments"
@@ -306,7 +330,7 @@ CREATE UNIQUE INDEX `role_provider_id_id` ON `roles` (`provider_id`, `id`);
 -- create index "role_provider_id_name" to table: "roles"
 CREATE INDEX `role_provider_id_name` ON `roles` (`provider_id`, `name`);
 -- create "scep_challenges" table
-CREATE TABLE `scep_challenges` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `challenge_hash` text NOT NULL, `expires_at` datetime NOT NULL, `redeemed_at` datetime NULL, `transaction` text NULL, `organization_id` text NOT NULL, `enrollment_id` text NULL, `device_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `scep_challenges_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `scep_challenges_enrollments_enrollment` FOREIGN KEY (`organization_id`, `enrollment_id`) REFERENCES `enrollments` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `scep_challenges_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `scep_challenges` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `challenge_hash` text NOT NULL, `expires_at` datetime NOT NULL, `redeemed_at` datetime NULL, `transaction` text NULL, `organization_id` text NOT NULL, `enrollment_id` text NULL, `device_id` text NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `scep_challenges_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `scep_challenges_enrollments_enrollment` FOREIGN KEY (`organization_id`, `enrollment_id`) REFERENCES `enrollments` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `scep_challenges_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `scep_challenges_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "scepchallenge_organization_id_id" to table: "scep_challenges"
 CREATE UNIQUE INDEX `scepchallenge_organization_id_id` ON `scep_challenges` (`organization_id`, `id`);
 -- create index "scepchallenge_provider_id_id" to table: "scep_challenges"
@@ -317,12 +341,16 @@ CREATE UNIQUE INDEX `scepchallenge_organization_id_challenge_hash` ON `scep_chal
 CREATE INDEX `scepchallenge_organization_id_device_id` ON `scep_challenges` (`organization_id`, `device_id`);
 -- create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
 CREATE INDEX `scepchallenge_organization_id_enrollment_id` ON `scep_challenges` (`organization_id`, `enrollment_id`);
+-- create index "scepchallenge_organization_id_user_id" to table: "scep_challenges"
+CREATE INDEX `scepchallenge_organization_id_user_id` ON `scep_challenges` (`organization_id`, `user_id`);
 -- create index "scepchallenge_expires_at" to table: "scep_challenges"
 CREATE INDEX `scepchallenge_expires_at` ON `scep_challenges` (`expires_at`);
 -- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
 CREATE INDEX `scep_challenges_enrollment_id` ON `scep_challenges` (`enrollment_id`);
 -- create index "scep_challenges_device_id" to table: "scep_challenges"
 CREATE INDEX `scep_challenges_device_id` ON `scep_challenges` (`device_id`);
+-- create index "scep_challenges_user_id" to table: "scep_challenges"
+CREATE INDEX `scep_challenges_user_id` ON `scep_challenges` (`user_id`);
 -- create "sessions" table
 CREATE TABLE `sessions` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `refresh_hash` blob NOT NULL, `previous_hash` blob NULL, `pending` bool NOT NULL DEFAULT (false), `expires_at` datetime NOT NULL, `revoked_at` datetime NULL, `client_address` text NULL, `user_agent` text NULL, `provider_id` text NOT NULL, `administrator_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sessions_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `sessions_administrators_administrator` FOREIGN KEY (`provider_id`, `administrator_id`) REFERENCES `administrators` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "session_provider_id_id" to table: "sessions"
@@ -507,8 +535,12 @@ CREATE INDEX `user_organization_id_email` ON `users` (`organization_id`, `email`
 CREATE INDEX `user_provider_id_login_id` ON `users` (`provider_id`, `login`, `id`);
 -- create index "user_provider_id_email" to table: "users"
 CREATE INDEX `user_provider_id_email` ON `users` (`provider_id`, `email`);
+-- create index "user_email" to table: "users"
+CREATE INDEX `user_email` ON `users` (`email`);
 
 -- +goose Down
+-- reverse: create index "user_email" to table: "users"
+DROP INDEX `user_email`;
 -- reverse: create index "user_provider_id_email" to table: "users"
 DROP INDEX `user_provider_id_email`;
 -- reverse: create index "user_provider_id_login_id" to table: "users"
@@ -693,12 +725,16 @@ DROP INDEX `session_refresh_hash`;
 DROP INDEX `session_provider_id_id`;
 -- reverse: create "sessions" table
 DROP TABLE `sessions`;
+-- reverse: create index "scep_challenges_user_id" to table: "scep_challenges"
+DROP INDEX `scep_challenges_user_id`;
 -- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
 DROP INDEX `scep_challenges_device_id`;
 -- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
 DROP INDEX `scep_challenges_enrollment_id`;
 -- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
 DROP INDEX `scepchallenge_expires_at`;
+-- reverse: create index "scepchallenge_organization_id_user_id" to table: "scep_challenges"
+DROP INDEX `scepchallenge_organization_id_user_id`;
 -- reverse: create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
 DROP INDEX `scepchallenge_organization_id_enrollment_id`;
 -- reverse: create index "scepchallenge_organization_id_device_id" to table: "scep_challenges"
@@ -817,10 +853,16 @@ DROP INDEX `deviceosupdate_provider_id_id`;
 DROP INDEX `deviceosupdate_organization_id_id`;
 -- reverse: create "device_os_updates" table
 DROP TABLE `device_os_updates`;
+-- reverse: create index "device_identities_user_id" to table: "device_identities"
+DROP INDEX `device_identities_user_id`;
 -- reverse: create index "device_identities_enrollment_id" to table: "device_identities"
 DROP INDEX `device_identities_enrollment_id`;
+-- reverse: create index "deviceidentity_not_after" to table: "device_identities"
+DROP INDEX `deviceidentity_not_after`;
 -- reverse: create index "deviceidentity_organization_id_not_after" to table: "device_identities"
 DROP INDEX `deviceidentity_organization_id_not_after`;
+-- reverse: create index "deviceidentity_organization_id_user_id" to table: "device_identities"
+DROP INDEX `deviceidentity_organization_id_user_id`;
 -- reverse: create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
 DROP INDEX `deviceidentity_organization_id_enrollment_id`;
 -- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
@@ -845,6 +887,8 @@ DROP INDEX `devicecommand_result_at`;
 DROP INDEX `device_command_waiting`;
 -- reverse: create index "devicecommand_organization_id_device_id" to table: "device_commands"
 DROP INDEX `devicecommand_organization_id_device_id`;
+-- reverse: create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
+DROP INDEX `devicecommand_provider_id_request_type_id`;
 -- reverse: create index "devicecommand_provider_id_status_id" to table: "device_commands"
 DROP INDEX `devicecommand_provider_id_status_id`;
 -- reverse: create index "devicecommand_device_id_id" to table: "device_commands"
@@ -897,6 +941,22 @@ DROP INDEX `deviceapp_organization_id_id`;
 DROP TABLE `device_apps`;
 -- reverse: create index "devices_user_id" to table: "devices"
 DROP INDEX `devices_user_id`;
+-- reverse: create index "device_provider_id_created_at" to table: "devices"
+DROP INDEX `device_provider_id_created_at`;
+-- reverse: create index "device_provider_id_asset_tag" to table: "devices"
+DROP INDEX `device_provider_id_asset_tag`;
+-- reverse: create index "device_provider_id_model" to table: "devices"
+DROP INDEX `device_provider_id_model`;
+-- reverse: create index "device_provider_id_os_version" to table: "devices"
+DROP INDEX `device_provider_id_os_version`;
+-- reverse: create index "device_provider_id_missing_since" to table: "devices"
+DROP INDEX `device_provider_id_missing_since`;
+-- reverse: create index "device_provider_id_blocked_at" to table: "devices"
+DROP INDEX `device_provider_id_blocked_at`;
+-- reverse: create index "device_provider_id_dep_enrollment" to table: "devices"
+DROP INDEX `device_provider_id_dep_enrollment`;
+-- reverse: create index "device_provider_id_supervised" to table: "devices"
+DROP INDEX `device_provider_id_supervised`;
 -- reverse: create index "device_provider_id_serial_number" to table: "devices"
 DROP INDEX `device_provider_id_serial_number`;
 -- reverse: create index "device_provider_id_name_id" to table: "devices"

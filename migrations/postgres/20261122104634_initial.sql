@@ -81,6 +81,8 @@ CREATE INDEX "administratororganizationlink_provider_id_id" ON "administrator_or
 CREATE INDEX "administratororganizationlink_provider_id_role_id" ON "administrator_organization_links" ("provider_id", "role_id");
 -- create "users" table
 CREATE TABLE "users" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "login" character varying NOT NULL COLLATE "C", "email" character varying NOT NULL COLLATE "C", "first_name" character varying NULL COLLATE "C", "last_name" character varying NULL COLLATE "C", "status" character varying NOT NULL DEFAULT 'STAGED', "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "users_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "user_email" to table: "users"
+CREATE INDEX "user_email" ON "users" ("email");
 -- create index "user_organization_id_email" to table: "users"
 CREATE INDEX "user_organization_id_email" ON "users" ("organization_id", "email");
 -- create index "user_organization_id_id" to table: "users"
@@ -109,14 +111,30 @@ CREATE UNIQUE INDEX "device_organization_id_serial_number" ON "devices" ("organi
 CREATE INDEX "device_organization_id_udid" ON "devices" ("organization_id", "udid");
 -- create index "device_organization_id_user_id" to table: "devices"
 CREATE INDEX "device_organization_id_user_id" ON "devices" ("organization_id", "user_id");
+-- create index "device_provider_id_asset_tag" to table: "devices"
+CREATE INDEX "device_provider_id_asset_tag" ON "devices" ("provider_id", "asset_tag");
+-- create index "device_provider_id_blocked_at" to table: "devices"
+CREATE INDEX "device_provider_id_blocked_at" ON "devices" ("provider_id", "blocked_at");
+-- create index "device_provider_id_created_at" to table: "devices"
+CREATE INDEX "device_provider_id_created_at" ON "devices" ("provider_id", "created_at");
+-- create index "device_provider_id_dep_enrollment" to table: "devices"
+CREATE INDEX "device_provider_id_dep_enrollment" ON "devices" ("provider_id", "dep_enrollment");
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX "device_provider_id_enrolled_name_id" ON "devices" ("provider_id", "enrolled", "name", "id");
 -- create index "device_provider_id_id" to table: "devices"
 CREATE INDEX "device_provider_id_id" ON "devices" ("provider_id", "id");
+-- create index "device_provider_id_missing_since" to table: "devices"
+CREATE INDEX "device_provider_id_missing_since" ON "devices" ("provider_id", "missing_since");
+-- create index "device_provider_id_model" to table: "devices"
+CREATE INDEX "device_provider_id_model" ON "devices" ("provider_id", "model");
 -- create index "device_provider_id_name_id" to table: "devices"
 CREATE INDEX "device_provider_id_name_id" ON "devices" ("provider_id", "name", "id");
+-- create index "device_provider_id_os_version" to table: "devices"
+CREATE INDEX "device_provider_id_os_version" ON "devices" ("provider_id", "os_version");
 -- create index "device_provider_id_serial_number" to table: "devices"
 CREATE INDEX "device_provider_id_serial_number" ON "devices" ("provider_id", "serial_number");
+-- create index "device_provider_id_supervised" to table: "devices"
+CREATE INDEX "device_provider_id_supervised" ON "devices" ("provider_id", "supervised");
 -- create index "device_provider_id_udid" to table: "devices"
 CREATE INDEX "device_provider_id_udid" ON "devices" ("provider_id", "udid");
 -- create index "devices_user_id" to table: "devices"
@@ -237,12 +255,14 @@ CREATE INDEX "devicecommand_organization_id_device_id" ON "device_commands" ("or
 CREATE UNIQUE INDEX "devicecommand_organization_id_id" ON "device_commands" ("organization_id", "id");
 -- create index "devicecommand_provider_id_id" to table: "device_commands"
 CREATE INDEX "devicecommand_provider_id_id" ON "device_commands" ("provider_id", "id");
+-- create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
+CREATE INDEX "devicecommand_provider_id_request_type_id" ON "device_commands" ("provider_id", "request_type", "id");
 -- create index "devicecommand_provider_id_status_id" to table: "device_commands"
 CREATE INDEX "devicecommand_provider_id_status_id" ON "device_commands" ("provider_id", "status", "id");
 -- create index "devicecommand_result_at" to table: "device_commands"
 CREATE INDEX "devicecommand_result_at" ON "device_commands" ("result_at");
 -- create "enrollments" table
-CREATE TABLE "enrollments" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL, "token_hash" character varying NOT NULL COLLATE "C", "token" bytea NOT NULL, "quota" bigint NULL, "used" bigint NOT NULL DEFAULT 0, "expires_at" timestamptz NULL, "revoked_at" timestamptz NULL, "rotated_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "apple_mdm_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "enrollments_apple_mdms_apple_mdm" FOREIGN KEY ("organization_id", "apple_mdm_id") REFERENCES "apple_mdms" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "enrollments_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "enrollments" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL, "token_hash" character varying NOT NULL COLLATE "C", "token" bytea NOT NULL, "quota" bigint NULL, "used" bigint NOT NULL DEFAULT 0, "expires_at" timestamptz NULL, "revoked_at" timestamptz NULL, "rotated_at" timestamptz NULL, "revealed_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "apple_mdm_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "enrollments_apple_mdms_apple_mdm" FOREIGN KEY ("organization_id", "apple_mdm_id") REFERENCES "apple_mdms" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "enrollments_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
 CREATE INDEX "enrollment_organization_id_apple_mdm_id" ON "enrollments" ("organization_id", "apple_mdm_id");
 -- create index "enrollment_organization_id_id" to table: "enrollments"
@@ -254,11 +274,15 @@ CREATE INDEX "enrollment_provider_id_id" ON "enrollments" ("provider_id", "id");
 -- create index "enrollments_apple_mdm_id" to table: "enrollments"
 CREATE INDEX "enrollments_apple_mdm_id" ON "enrollments" ("apple_mdm_id");
 -- create "device_identities" table
-CREATE TABLE "device_identities" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "fingerprint" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "common_name" character varying NOT NULL COLLATE "C", "not_before" timestamptz NOT NULL, "not_after" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_identities_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "device_identities_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "device_identities" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "fingerprint" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "common_name" character varying NOT NULL COLLATE "C", "not_before" timestamptz NOT NULL, "not_after" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_identities_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "device_identities_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
 -- create index "device_identities_enrollment_id" to table: "device_identities"
 CREATE INDEX "device_identities_enrollment_id" ON "device_identities" ("enrollment_id");
+-- create index "device_identities_user_id" to table: "device_identities"
+CREATE INDEX "device_identities_user_id" ON "device_identities" ("user_id");
 -- create index "deviceidentity_device_id_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_device_id_id" ON "device_identities" ("device_id", "id");
+-- create index "deviceidentity_not_after" to table: "device_identities"
+CREATE INDEX "deviceidentity_not_after" ON "device_identities" ("not_after");
 -- create index "deviceidentity_organization_id_device_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_organization_id_device_id" ON "device_identities" ("organization_id", "device_id");
 -- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
@@ -269,6 +293,8 @@ CREATE UNIQUE INDEX "deviceidentity_organization_id_fingerprint" ON "device_iden
 CREATE UNIQUE INDEX "deviceidentity_organization_id_id" ON "device_identities" ("organization_id", "id");
 -- create index "deviceidentity_organization_id_not_after" to table: "device_identities"
 CREATE INDEX "deviceidentity_organization_id_not_after" ON "device_identities" ("organization_id", "not_after");
+-- create index "deviceidentity_organization_id_user_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_organization_id_user_id" ON "device_identities" ("organization_id", "user_id");
 -- create index "deviceidentity_provider_id_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_provider_id_id" ON "device_identities" ("provider_id", "id");
 -- create "device_os_updates" table
@@ -330,11 +356,13 @@ CREATE INDEX "maintenancewindow_provider_id_ends_at_id" ON "maintenance_windows"
 -- create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
 CREATE INDEX "maintenancewindow_provider_id_id" ON "maintenance_windows" ("provider_id", "id");
 -- create "scep_challenges" table
-CREATE TABLE "scep_challenges" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "challenge_hash" character varying NOT NULL COLLATE "C", "expires_at" timestamptz NOT NULL, "redeemed_at" timestamptz NULL, "transaction" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "scep_challenges_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "scep_challenges" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "challenge_hash" character varying NOT NULL COLLATE "C", "expires_at" timestamptz NOT NULL, "redeemed_at" timestamptz NULL, "transaction" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "scep_challenges_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "scep_challenges_device_id" to table: "scep_challenges"
 CREATE INDEX "scep_challenges_device_id" ON "scep_challenges" ("device_id");
 -- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
 CREATE INDEX "scep_challenges_enrollment_id" ON "scep_challenges" ("enrollment_id");
+-- create index "scep_challenges_user_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_user_id" ON "scep_challenges" ("user_id");
 -- create index "scepchallenge_expires_at" to table: "scep_challenges"
 CREATE INDEX "scepchallenge_expires_at" ON "scep_challenges" ("expires_at");
 -- create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
@@ -345,6 +373,8 @@ CREATE INDEX "scepchallenge_organization_id_device_id" ON "scep_challenges" ("or
 CREATE INDEX "scepchallenge_organization_id_enrollment_id" ON "scep_challenges" ("organization_id", "enrollment_id");
 -- create index "scepchallenge_organization_id_id" to table: "scep_challenges"
 CREATE UNIQUE INDEX "scepchallenge_organization_id_id" ON "scep_challenges" ("organization_id", "id");
+-- create index "scepchallenge_organization_id_user_id" to table: "scep_challenges"
+CREATE INDEX "scepchallenge_organization_id_user_id" ON "scep_challenges" ("organization_id", "user_id");
 -- create index "scepchallenge_provider_id_id" to table: "scep_challenges"
 CREATE INDEX "scepchallenge_provider_id_id" ON "scep_challenges" ("provider_id", "id");
 -- create "sessions" table
@@ -671,6 +701,8 @@ DROP INDEX "session_expires_at";
 DROP TABLE "sessions";
 -- reverse: create index "scepchallenge_provider_id_id" to table: "scep_challenges"
 DROP INDEX "scepchallenge_provider_id_id";
+-- reverse: create index "scepchallenge_organization_id_user_id" to table: "scep_challenges"
+DROP INDEX "scepchallenge_organization_id_user_id";
 -- reverse: create index "scepchallenge_organization_id_id" to table: "scep_challenges"
 DROP INDEX "scepchallenge_organization_id_id";
 -- reverse: create index "scepchallenge_organization_id_enrollment_id" to table: "scep_challenges"
@@ -681,6 +713,8 @@ DROP INDEX "scepchallenge_organization_id_device_id";
 DROP INDEX "scepchallenge_organization_id_challenge_hash";
 -- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
 DROP INDEX "scepchallenge_expires_at";
+-- reverse: create index "scep_challenges_user_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_user_id";
 -- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
 DROP INDEX "scep_challenges_enrollment_id";
 -- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
@@ -747,6 +781,8 @@ DROP INDEX "deviceosupdate_device_id_id";
 DROP TABLE "device_os_updates";
 -- reverse: create index "deviceidentity_provider_id_id" to table: "device_identities"
 DROP INDEX "deviceidentity_provider_id_id";
+-- reverse: create index "deviceidentity_organization_id_user_id" to table: "device_identities"
+DROP INDEX "deviceidentity_organization_id_user_id";
 -- reverse: create index "deviceidentity_organization_id_not_after" to table: "device_identities"
 DROP INDEX "deviceidentity_organization_id_not_after";
 -- reverse: create index "deviceidentity_organization_id_id" to table: "device_identities"
@@ -757,8 +793,12 @@ DROP INDEX "deviceidentity_organization_id_fingerprint";
 DROP INDEX "deviceidentity_organization_id_enrollment_id";
 -- reverse: create index "deviceidentity_organization_id_device_id" to table: "device_identities"
 DROP INDEX "deviceidentity_organization_id_device_id";
+-- reverse: create index "deviceidentity_not_after" to table: "device_identities"
+DROP INDEX "deviceidentity_not_after";
 -- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
 DROP INDEX "deviceidentity_device_id_id";
+-- reverse: create index "device_identities_user_id" to table: "device_identities"
+DROP INDEX "device_identities_user_id";
 -- reverse: create index "device_identities_enrollment_id" to table: "device_identities"
 DROP INDEX "device_identities_enrollment_id";
 -- reverse: create "device_identities" table
@@ -779,6 +819,8 @@ DROP TABLE "enrollments";
 DROP INDEX "devicecommand_result_at";
 -- reverse: create index "devicecommand_provider_id_status_id" to table: "device_commands"
 DROP INDEX "devicecommand_provider_id_status_id";
+-- reverse: create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
+DROP INDEX "devicecommand_provider_id_request_type_id";
 -- reverse: create index "devicecommand_provider_id_id" to table: "device_commands"
 DROP INDEX "devicecommand_provider_id_id";
 -- reverse: create index "devicecommand_organization_id_id" to table: "device_commands"
@@ -899,14 +941,30 @@ DROP TABLE "alerts";
 DROP INDEX "devices_user_id";
 -- reverse: create index "device_provider_id_udid" to table: "devices"
 DROP INDEX "device_provider_id_udid";
+-- reverse: create index "device_provider_id_supervised" to table: "devices"
+DROP INDEX "device_provider_id_supervised";
 -- reverse: create index "device_provider_id_serial_number" to table: "devices"
 DROP INDEX "device_provider_id_serial_number";
+-- reverse: create index "device_provider_id_os_version" to table: "devices"
+DROP INDEX "device_provider_id_os_version";
 -- reverse: create index "device_provider_id_name_id" to table: "devices"
 DROP INDEX "device_provider_id_name_id";
+-- reverse: create index "device_provider_id_model" to table: "devices"
+DROP INDEX "device_provider_id_model";
+-- reverse: create index "device_provider_id_missing_since" to table: "devices"
+DROP INDEX "device_provider_id_missing_since";
 -- reverse: create index "device_provider_id_id" to table: "devices"
 DROP INDEX "device_provider_id_id";
 -- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
 DROP INDEX "device_provider_id_enrolled_name_id";
+-- reverse: create index "device_provider_id_dep_enrollment" to table: "devices"
+DROP INDEX "device_provider_id_dep_enrollment";
+-- reverse: create index "device_provider_id_created_at" to table: "devices"
+DROP INDEX "device_provider_id_created_at";
+-- reverse: create index "device_provider_id_blocked_at" to table: "devices"
+DROP INDEX "device_provider_id_blocked_at";
+-- reverse: create index "device_provider_id_asset_tag" to table: "devices"
+DROP INDEX "device_provider_id_asset_tag";
 -- reverse: create index "device_organization_id_user_id" to table: "devices"
 DROP INDEX "device_organization_id_user_id";
 -- reverse: create index "device_organization_id_udid" to table: "devices"
@@ -935,6 +993,8 @@ DROP INDEX "user_organization_id_login";
 DROP INDEX "user_organization_id_id";
 -- reverse: create index "user_organization_id_email" to table: "users"
 DROP INDEX "user_organization_id_email";
+-- reverse: create index "user_email" to table: "users"
+DROP INDEX "user_email";
 -- reverse: create "users" table
 DROP TABLE "users";
 -- reverse: create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
