@@ -60,6 +60,7 @@ var short = map[string]string{
 	"ApiKey.permissions":                          "of the catalogue",
 	"ApiKey.organizationIds":                      "at most 500, set in one mutation",
 	"ConfirmTotpPayload.recoveryCodes":            "ten",
+	"DeviceCommand.errorChain":                    "at most sixteen, of one report",
 	"SetTicketingCompanyMappingsPayload.mappings": "as many as the input has, at most 500",
 }
 

@@ -159,6 +159,7 @@ func TestRenewedIdentity(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		m, other := w.enrolled(w.one, 1), w.enrolled(w.one, 2)
 		id := m.row(w.one).ID
+		nobodys, renewed := w.issue(w.one, ""), w.issue(w.one, id)
 		w.clock.pass(340 * 24 * time.Hour)
 		require.NoError(t, w.members.Renew(w.one.ctx))
 		require.NoError(t, w.members.Renew(w.one.ctx))
@@ -172,10 +173,10 @@ func TestRenewedIdentity(t *testing.T) {
 		m.certificate = other.certificate
 		_, code := m.report("Idle", nil)
 		require.Equal(t, http.StatusBadRequest, code, "another device's")
-		m.certificate = w.issue(w.one, "")
+		m.certificate = nobodys
 		_, code = m.report("Idle", nil)
 		require.Equal(t, http.StatusBadRequest, code, "one that is nobody's yet")
-		m.certificate = w.issue(w.one, id)
+		m.certificate = renewed
 		m.answer(install, "Acknowledged", nil)
 		require.True(t, m.certificate.NotAfter.Equal(*m.row(w.one).CertificateNotAfter))
 		m.certificate = mine
