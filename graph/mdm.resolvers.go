@@ -87,7 +87,7 @@ func (r *mutationResolver) CreateDevice(ctx context.Context, input model.CreateD
 		SetNillableUdid(input.Udid).SetNillableModel(input.Model).SetNillableOsVersion(input.OsVersion).
 		SetNillableAssetTag(input.AssetTag).SetNillableUserID(input.UserID).
 		Save(ctx)
-	return &model.CreateDevicePayload{Device: d}, err
+	return &model.CreateDevicePayload{Device: d}, r.Inventory.Changed(ctx, d, err)
 }
 
 func (r *mutationResolver) UpdateDevice(ctx context.Context, input model.UpdateDeviceInput) (*model.UpdateDevicePayload, error) {
@@ -95,7 +95,7 @@ func (r *mutationResolver) UpdateDevice(ctx context.Context, input model.UpdateD
 	patch(input.AssetTag, update.SetAssetTag, update.ClearAssetTag)
 	patch(input.UserID, update.SetUserID, update.ClearUserID)
 	d, err := update.Save(ctx)
-	return &model.UpdateDevicePayload{Device: d}, err
+	return &model.UpdateDevicePayload{Device: d}, r.Inventory.Changed(ctx, d, err)
 }
 
 func (r *mutationResolver) DeleteDevice(ctx context.Context, input model.DeleteDeviceInput) (*model.DeleteDevicePayload, error) {

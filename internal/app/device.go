@@ -47,7 +47,7 @@ func (a *App) openDevices(context.Context) (err error) {
 	}
 	a.Members, err = membership.New(membership.Config{
 		DB: a.DB, Vault: a.Vault, Jobs: a.Queue, Queue: a.Commands, Inventory: a.Inventory, Alarms: bell,
-		Renewals: renewals{a.AppleMDM}, Logger: c.Logger, Clock: c.Clock,
+		Identities: identities{a.AppleMDM}, Logger: c.Logger, Clock: c.Clock,
 	})
 	if err != nil {
 		return err
@@ -101,11 +101,11 @@ func (s sites) Authority(ctx context.Context, organization string) (endpoint.Aut
 	}, nil
 }
 
-// renewals makes the profiles by which devices renew their identities.
-type renewals struct{ *applemdm.Service }
+// identities are the certificates of devices.
+type identities struct{ *applemdm.Service }
 
-// RenewalProfile implements membership.Renewals.
-func (s renewals) RenewalProfile(ctx context.Context, d *ent.Device) ([]byte, error) {
+// RenewalProfile implements membership.Identities.
+func (s identities) RenewalProfile(ctx context.Context, d *ent.Device) ([]byte, error) {
 	site, err := s.Site(ctx, d.OrganizationID)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/applemdm/endpoint"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
@@ -154,7 +155,12 @@ func (w *world) Authority(_ context.Context, organization string) (endpoint.Auth
 	}}, nil
 }
 
-// RenewalProfile implements membership.Renewals.
+// Revoke implements membership.Identities.
+func (w *world) Revoke(ctx context.Context, id string) error {
+	return w.client.DeviceIdentity.Update().Where(deviceidentity.DeviceID(id)).SetRevokedAt(w.clock.Now()).Exec(ctx)
+}
+
+// RenewalProfile implements membership.Identities.
 func (w *world) RenewalProfile(context.Context, *ent.Device) ([]byte, error) { return w.renewal, nil }
 
 func newWorld(t *testing.T, db *database.DB) *world {
@@ -178,7 +184,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	})
 	require.NoError(t, err)
 	w.members, err = membership.New(membership.Config{
-		DB: db, Vault: vault, Jobs: w.jobs, Queue: w.queue, Inventory: w.inventory, Alarms: bell, Renewals: w,
+		DB: db, Vault: vault, Jobs: w.jobs, Queue: w.queue, Inventory: w.inventory, Alarms: bell, Identities: w,
 		Logger: logger, Clock: w.clock.Now,
 	})
 	require.NoError(t, err)

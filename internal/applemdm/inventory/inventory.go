@@ -113,6 +113,15 @@ func (s *Store) Announce(ctx context.Context, provider, organization, deviceID s
 	})
 }
 
+// Changed announces a device that was changed by other means, unless that
+// failed: then it answers why.
+func (s *Store) Changed(ctx context.Context, d *ent.Device, err error) error {
+	if err != nil {
+		return err
+	}
+	return s.Announce(ctx, d.ProviderID, d.OrganizationID, d.ID)
+}
+
 // change changes a device's own fields, if it is still there.
 func (s *Store) change(ctx context.Context, id string, set func(*ent.Device, *ent.DeviceUpdateOne)) error {
 	d, err := s.client.Device.Query().Where(device.ID(id)).Only(ctx)

@@ -2,7 +2,7 @@ package inventory
 
 import (
 	"context"
-	"fmt"
+	"strings"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
@@ -89,18 +89,21 @@ func (s *Store) underway(ctx context.Context, c *ent.DeviceCommand, list []resul
 	return nil
 }
 
+// maxDescription bounds what an alert says, in bytes.
+const maxDescription = 4000
+
 // scheduled raises an alert for an update that the device will not install.
 func (s *Store) scheduled(ctx context.Context, c *ent.DeviceCommand, list []result.ScheduledUpdate) error {
 	for _, u := range list {
 		if u.InstallAction != "Error" {
 			continue
 		}
-		why := ""
+		var why []string
 		for _, e := range u.ErrorChain {
-			why += fmt.Sprintf("%s: %s\n", e.ErrorDomain, e.USEnglishDescription)
+			why = append(why, e.ErrorDomain+": "+e.USEnglishDescription)
 		}
 		err := s.Alarms.Alarm(ctx, c.OrganizationID, c.DeviceID, alertUpdateFailed, c.DeviceID+":"+u.ProductKey,
-			"The operating system's update failed", why)
+			"The operating system's update failed", fit(strings.Join(why, "\n"), maxDescription))
 		if err != nil {
 			return err
 		}

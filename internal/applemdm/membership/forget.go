@@ -6,7 +6,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
-	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/tenancy"
@@ -96,9 +95,7 @@ func (s *Service) leave(ctx context.Context, d *ent.Device) error {
 	if err := s.forget(ctx, d.ID); err != nil {
 		return err
 	}
-	err := s.client.DeviceIdentity.Update().Where(deviceidentity.DeviceID(d.ID), deviceidentity.RevokedAtIsNil()).
-		SetRevokedAt(s.now()).Exec(ctx)
-	if err != nil {
+	if err := s.Identities.Revoke(ctx, d.ID); err != nil {
 		return err
 	}
 	return s.gone(ctx, d, func(*ent.DeviceUpdateOne) {})

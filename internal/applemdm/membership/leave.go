@@ -6,7 +6,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
-	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/fault"
@@ -75,8 +74,7 @@ func (s *Service) Block(ctx context.Context, deviceID string) (blocked *ent.Devi
 		if err != nil {
 			return err
 		}
-		return s.client.DeviceIdentity.Update().Where(deviceidentity.DeviceID(deviceID), deviceidentity.RevokedAtIsNil()).
-			SetRevokedAt(s.now()).Exec(ctx)
+		return s.Identities.Revoke(ctx, deviceID)
 	})
 	if err != nil {
 		return nil, err

@@ -41,8 +41,11 @@ type Alarms interface {
 	Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error)
 }
 
-// Renewals makes the profiles by which devices renew their identities.
-type Renewals interface {
+// Identities are the certificates of devices.
+type Identities interface {
+	// Revoke ends every identity of a device, and whatever could give it
+	// another, in the context's transaction.
+	Revoke(ctx context.Context, deviceID string) error
 	// RenewalProfile is the enrollment profile of a device, with a challenge
 	// for a new certificate of its own. It is not called in a transaction, and
 	// PRECONDITION_FAILED for a device that cannot renew.
@@ -57,15 +60,15 @@ type Enqueuer interface {
 
 // Config is what a [Service] needs; all of it is required.
 type Config struct {
-	DB        *database.DB
-	Vault     *secret.Vault
-	Jobs      Enqueuer
-	Queue     *queue.Service
-	Inventory *inventory.Store
-	Alarms    Alarms
-	Renewals  Renewals
-	Logger    *slog.Logger
-	Clock     func() time.Time
+	DB         *database.DB
+	Vault      *secret.Vault
+	Jobs       Enqueuer
+	Queue      *queue.Service
+	Inventory  *inventory.Store
+	Alarms     Alarms
+	Identities Identities
+	Logger     *slog.Logger
+	Clock      func() time.Time
 }
 
 // Validate reports the first thing that is missing.
@@ -75,7 +78,7 @@ func (c Config) Validate() error {
 		missing bool
 	}{
 		{"a database", c.DB == nil}, {"a vault", c.Vault == nil}, {"a job queue", c.Jobs == nil}, {"a command queue", c.Queue == nil},
-		{"an inventory", c.Inventory == nil}, {"alarms", c.Alarms == nil}, {"renewals", c.Renewals == nil},
+		{"an inventory", c.Inventory == nil}, {"alarms", c.Alarms == nil}, {"identities", c.Identities == nil},
 		{"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
 	} {
 		if required.missing {

@@ -90,7 +90,7 @@ func (s *Service) renew(ctx context.Context, d *ent.Device) error {
 	if err != nil || asked {
 		return err
 	}
-	profile, err := s.Renewals.RenewalProfile(ctx, d)
+	profile, err := s.Identities.RenewalProfile(ctx, d)
 	if err == nil {
 		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, Expires: renewBefore})
 	}
