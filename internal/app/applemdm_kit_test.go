@@ -171,8 +171,14 @@ func (m *mdm) enrollment(t *testing.T, tenant mdmTenant, in map[string]any) (id,
 	return got.CreateEnrollment.Enrollment.ID, path
 }
 
+// reply is what a server answers besides the body.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // call sends a request, and follows no redirect.
-func (m *mdm) call(t *testing.T, method, path string, header http.Header, body []byte) (*http.Response, []byte) {
+func (m *mdm) call(t *testing.T, method, path string, header http.Header, body []byte) (reply, []byte) {
 	t.Helper()
 	base := strings.TrimSuffix(m.url, "/graphql")
 	r, err := http.NewRequestWithContext(context.Background(), method, base+path, bytes.NewReader(body))
@@ -185,7 +191,7 @@ func (m *mdm) call(t *testing.T, method, path string, header http.Header, body [
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return response, answer
+	return reply{response.StatusCode, response.Header}, answer
 }
 
 func (m *mdm) get(t *testing.T, path string) (status int, answer []byte) {
@@ -272,13 +278,13 @@ func (m *mdm) send(t *testing.T, organization string, message []byte, by holder)
 	t.Helper()
 	r, answer := m.call(t, http.MethodPost, "/mdm/"+organization+"/scep?operation=PKIOperation", nil, message)
 	require.Equal(t, http.StatusOK, r.StatusCode, "%s", answer)
-	reply, err := protocol.ParsePKIMessage(answer)
+	got, err := protocol.ParsePKIMessage(answer)
 	require.NoError(t, err)
-	if reply.PKIStatus != protocol.SUCCESS {
+	if got.PKIStatus != protocol.SUCCESS {
 		return nil
 	}
-	require.NoError(t, reply.DecryptPKIEnvelope(by.certificate, by.key))
-	return reply.Certificate
+	require.NoError(t, got.DecryptPKIEnvelope(by.certificate, by.key))
+	return got.Certificate
 }
 
 // identify has a new device use a challenge; nil where it is refused.

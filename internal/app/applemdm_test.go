@@ -256,7 +256,7 @@ func TestRequestsAreSignedByTheVendor(t *testing.T) {
 	_, signed = m.csr(t, m.a)
 	require.False(t, signed, "Apple takes nothing that an expired vendor signed")
 
-	require.NoError(t, os.Chmod(keyPath, 0o644)) //nolint:gosec // that it is refused is what is tested
+	require.NoError(t, os.Chmod(keyPath, 0o644))
 	_, err = app.New(t.Context(), app.Config{
 		Config: config.Config{DatabaseURL: secret.NewText(testdb.URL(t, dialect.SQLite)), MasterKey: secret.NewMasterKey(), DataDir: dir,
 			Development: true, AccessTokenTTL: time.Minute, JobWorkers: 1, JobPollInterval: time.Second,

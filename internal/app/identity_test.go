@@ -132,7 +132,7 @@ func TestPeopleEnrolTheirOwnDevices(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, status, "its code is for accounts alone")
 
 		query := "?user-identifier=ann%40acme.example"
-		post := func(token string) (*http.Response, []byte) {
+		post := func(token string) (reply, []byte) {
 			header := http.Header{}
 			if token != "" {
 				header.Set("Authorization", "Bearer "+token)

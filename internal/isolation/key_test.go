@@ -23,6 +23,7 @@ var loose = map[string]string{
 	"tickets.external_id":                            "the vendor's",
 	"tickets.external_company_id":                    "the vendor's",
 	"ticketing_company_mappings.external_company_id": "the vendor's",
+	"apple_mdms.creator_apple_id":                    "Apple's",
 }
 
 // key is a foreign key of the live database.

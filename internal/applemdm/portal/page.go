@@ -70,5 +70,5 @@ func (p *page) write(w http.ResponseWriter, status int, v view) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Robots-Tag", "noindex")
 	w.WriteHeader(status)
-	w.Write(text.Bytes()) //nolint:errcheck,gosec // escaped by the template; a client that has gone needs no answer
+	w.Write(text.Bytes()) // a client that has gone needs no answer
 }
