@@ -11,8 +11,8 @@ import (
 
 // asked leaves out the commands that only ask for inventory, unless they are
 // wanted.
-func asked(q *ent.DeviceCommandQuery, includeInventory bool) *ent.DeviceCommandQuery {
-	if !includeInventory {
+func asked(q *ent.DeviceCommandQuery, includeInventory *bool) *ent.DeviceCommandQuery {
+	if !deref(includeInventory) {
 		q.Where(devicecommand.Inventory(false))
 	}
 	return q

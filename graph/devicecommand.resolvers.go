@@ -99,6 +99,6 @@ func (r *queryResolver) DeviceCommand(ctx context.Context, id string) (*ent.Devi
 	return r.Client.DeviceCommand.Fetch(ctx, id)
 }
 
-func (r *queryResolver) DeviceCommands(ctx context.Context, includeInventory bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error) {
+func (r *queryResolver) DeviceCommands(ctx context.Context, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error) {
 	return where(asked(r.Client.DeviceCommand.Query(), includeInventory), filter).Paginate(ctx, after, first, before, last)
 }

@@ -32,7 +32,7 @@ func (r *deviceResolver) Alerts(ctx context.Context, obj *ent.Device, filter *mo
 	})
 }
 
-func (r *deviceResolver) Commands(ctx context.Context, obj *ent.Device, includeInventory bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error) {
+func (r *deviceResolver) Commands(ctx context.Context, obj *ent.Device, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error) {
 	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceCommandConnection, error) {
 		return where(asked(r.Client.DeviceCommand.Query(), includeInventory), filter).PaginateWithin(ctx, devicecommand.FieldDeviceID, parents,
 			func(n *ent.DeviceCommand) string { return n.DeviceID }, after, first, before, last)

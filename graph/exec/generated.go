@@ -367,7 +367,7 @@ type ComplexityRoot struct {
 		Certificates           func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Channels               func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		CheckoutAt             func(childComplexity int) int
-		Commands               func(childComplexity int, includeInventory bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		Commands               func(childComplexity int, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		CreatedAt              func(childComplexity int) int
 		DepEnrollment          func(childComplexity int) int
 		DiskEncryptionEnabled  func(childComplexity int) int
@@ -858,7 +858,7 @@ type ComplexityRoot struct {
 		AppleMdms                func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Device                   func(childComplexity int, id string) int
 		DeviceCommand            func(childComplexity int, id string) int
-		DeviceCommands           func(childComplexity int, includeInventory bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		DeviceCommands           func(childComplexity int, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Devices                  func(childComplexity int, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Enrollment               func(childComplexity int, id string) int
 		Enrollments              func(childComplexity int, filter *model.EnrollmentFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
@@ -1461,7 +1461,7 @@ type AppleMdmResolver interface {
 type DeviceResolver interface {
 	IsMissing(ctx context.Context, obj *ent.Device) (bool, error)
 	Alerts(ctx context.Context, obj *ent.Device, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error)
-	Commands(ctx context.Context, obj *ent.Device, includeInventory bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
+	Commands(ctx context.Context, obj *ent.Device, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
 	Apps(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceAppConnection, error)
 	Profiles(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceProfileConnection, error)
 	Certificates(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCertificateConnection, error)
@@ -1569,7 +1569,7 @@ type QueryResolver interface {
 	Enrollment(ctx context.Context, id string) (*ent.Enrollment, error)
 	SystemLogEvents(ctx context.Context, filter *model.SystemLogEventFilter, orderBy *ent.SystemLogEventOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.SystemLogEventConnection, error)
 	DeviceCommand(ctx context.Context, id string) (*ent.DeviceCommand, error)
-	DeviceCommands(ctx context.Context, includeInventory bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
+	DeviceCommands(ctx context.Context, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
 	User(ctx context.Context, id string) (*ent.User, error)
 	Users(ctx context.Context, filter *model.UserFilter, orderBy *ent.UserOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.UserConnection, error)
 	Job(ctx context.Context, id string) (*ent.Job, error)
@@ -2702,7 +2702,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Device.Commands(childComplexity, args["includeInventory"].(bool), args["filter"].(*model.DeviceCommandFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+		return e.ComplexityRoot.Device.Commands(childComplexity, args["includeInventory"].(*bool), args["filter"].(*model.DeviceCommandFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Device.createdAt":
 		if e.ComplexityRoot.Device.CreatedAt == nil {
 			break
@@ -5255,7 +5255,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.DeviceCommands(childComplexity, args["includeInventory"].(bool), args["filter"].(*model.DeviceCommandFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+		return e.ComplexityRoot.Query.DeviceCommands(childComplexity, args["includeInventory"].(*bool), args["filter"].(*model.DeviceCommandFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.devices":
 		if e.ComplexityRoot.Query.Devices == nil {
 			break
@@ -9765,9 +9765,9 @@ extend type Query {
   """
   deviceCommands(
     """
-    Whether to list the commands that only ask for inventory, too.
+    Whether to list the commands that only ask for inventory, too; not if not given.
     """
-    includeInventory: Boolean! = false
+    includeInventory: Boolean
 
     """
     Keeps what matches every field given.
@@ -13955,9 +13955,9 @@ extend type Device {
   """
   commands(
     """
-    Whether to list the commands that only ask for inventory, too.
+    Whether to list the commands that only ask for inventory, too; not if not given.
     """
-    includeInventory: Boolean! = false
+    includeInventory: Boolean
 
     """
     Keeps what matches every field given.
@@ -17998,8 +17998,8 @@ func field_Device_commands_args(ctx context.Context, ec *executionContext, rawAr
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "includeInventory",
-		func(ctx context.Context, v any) (bool, error) {
-			return unmarshalNBoolean2bool(ctx, ec, v)
+		func(ctx context.Context, v any) (*bool, error) {
+			return unmarshalOBoolean2ᚖbool(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -19622,8 +19622,8 @@ func field_Query_deviceCommands_args(ctx context.Context, ec *executionContext, 
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "includeInventory",
-		func(ctx context.Context, v any) (bool, error) {
-			return unmarshalNBoolean2bool(ctx, ec, v)
+		func(ctx context.Context, v any) (*bool, error) {
+			return unmarshalOBoolean2ᚖbool(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -25760,7 +25760,7 @@ func _Device_commands(ctx context.Context, ec *executionContext, field graphql.C
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Device().Commands(ctx, obj, fc.Args["includeInventory"].(bool), fc.Args["filter"].(*model.DeviceCommandFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+			return ec.Resolvers.Device().Commands(ctx, obj, fc.Args["includeInventory"].(*bool), fc.Args["filter"].(*model.DeviceCommandFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -38782,7 +38782,7 @@ func _Query_deviceCommands(ctx context.Context, ec *executionContext, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().DeviceCommands(ctx, fc.Args["includeInventory"].(bool), fc.Args["filter"].(*model.DeviceCommandFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+			return ec.Resolvers.Query().DeviceCommands(ctx, fc.Args["includeInventory"].(*bool), fc.Args["filter"].(*model.DeviceCommandFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
