@@ -53,7 +53,7 @@ type DeviceCommand struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	// When it was last given out.
 	SentAt *time.Time `json:"sent_at,omitempty"`
-	// When the device answered.
+	// When it ended: the device answered, or it was withdrawn or expired.
 	ResultAt *time.Time `json:"result_at,omitempty"`
 	// How often it was given out.
 	Attempts int `json:"attempts,omitempty"`

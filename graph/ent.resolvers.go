@@ -17,6 +17,8 @@ func (r *Resolver) AppleMdm() exec.AppleMdmResolver { return &appleMdmResolver{r
 
 func (r *Resolver) Device() exec.DeviceResolver { return &deviceResolver{r} }
 
+func (r *Resolver) DeviceCommand() exec.DeviceCommandResolver { return &deviceCommandResolver{r} }
+
 func (r *Resolver) Organization() exec.OrganizationResolver { return &organizationResolver{r} }
 
 func (r *Resolver) Role() exec.RoleResolver { return &roleResolver{r} }
@@ -36,6 +38,7 @@ type (
 	alertResolver                       struct{ *Resolver }
 	appleMdmResolver                    struct{ *Resolver }
 	deviceResolver                      struct{ *Resolver }
+	deviceCommandResolver               struct{ *Resolver }
 	organizationResolver                struct{ *Resolver }
 	roleResolver                        struct{ *Resolver }
 	ticketResolver                      struct{ *Resolver }

@@ -15,7 +15,7 @@ import (
 type Clause struct {
 	Field  string // the Go field's name
 	Column string
-	Op     string // eq, prefix, gte, lt, null or lower
+	Op     string // eq, prefix, gte, lt, null, notnull or lower
 }
 
 // Clauses returns what a filter type keeps by. By convention a field is about
@@ -83,8 +83,8 @@ func (c Clause) predicate(value reflect.Value) func(*sql.Selector) {
 			s.Where(sql.GTE(col, arg))
 		case "lt":
 			s.Where(sql.LT(col, arg))
-		case "null":
-			if arg == true {
+		case "null", "notnull":
+			if arg == (c.Op == "null") {
 				s.Where(sql.IsNull(col))
 			} else {
 				s.Where(sql.NotNull(col))

@@ -11,13 +11,73 @@ import (
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/ent/deviceapp"
+	"github.com/bailiwick/bailiwick/ent/devicecertificate"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/deviceosupdate"
+	"github.com/bailiwick/bailiwick/ent/deviceprofile"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/graph/model"
 )
+
+func (r *deviceResolver) IsMissing(ctx context.Context, obj *ent.Device) (bool, error) {
+	return obj.MissingSince != nil, nil
+}
 
 func (r *deviceResolver) Alerts(ctx context.Context, obj *ent.Device, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error) {
 	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.AlertConnection, error) {
 		return where(r.Client.Alert.Query(), filter).PaginateWithin(ctx, alert.FieldDeviceID, parents,
 			func(a *ent.Alert) string { return *a.DeviceID }, after, first, before, last, newestAlertFirst(orderBy))
+	})
+}
+
+func (r *deviceResolver) Commands(ctx context.Context, obj *ent.Device, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error) {
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceCommandConnection, error) {
+		return where(asked(r.Client.DeviceCommand.Query(), includeInventory), filter).PaginateWithin(ctx, devicecommand.FieldDeviceID, parents,
+			func(n *ent.DeviceCommand) string { return n.DeviceID }, after, first, before, last)
+	})
+}
+
+func (r *deviceResolver) Apps(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceAppConnection, error) {
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceAppConnection, error) {
+		return r.Client.DeviceApp.Query().PaginateWithin(ctx, deviceapp.FieldDeviceID, parents,
+			func(n *ent.DeviceApp) string { return n.DeviceID }, after, first, before, last)
+	})
+}
+
+func (r *deviceResolver) Profiles(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceProfileConnection, error) {
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceProfileConnection, error) {
+		return r.Client.DeviceProfile.Query().PaginateWithin(ctx, deviceprofile.FieldDeviceID, parents,
+			func(n *ent.DeviceProfile) string { return n.DeviceID }, after, first, before, last)
+	})
+}
+
+func (r *deviceResolver) Certificates(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCertificateConnection, error) {
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceCertificateConnection, error) {
+		return r.Client.DeviceCertificate.Query().PaginateWithin(ctx, devicecertificate.FieldDeviceID, parents,
+			func(n *ent.DeviceCertificate) string { return n.DeviceID }, after, first, before, last)
+	})
+}
+
+func (r *deviceResolver) OsUpdates(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceOsUpdateConnection, error) {
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceOsUpdateConnection, error) {
+		return r.Client.DeviceOsUpdate.Query().PaginateWithin(ctx, deviceosupdate.FieldDeviceID, parents,
+			func(n *ent.DeviceOsUpdate) string { return n.DeviceID }, after, first, before, last)
+	})
+}
+
+func (r *deviceResolver) Channels(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceChannelConnection, error) {
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceChannelConnection, error) {
+		return r.Client.DeviceChannel.Query().PaginateWithin(ctx, devicechannel.FieldDeviceID, parents,
+			func(n *ent.DeviceChannel) string { return n.DeviceID }, after, first, before, last)
+	})
+}
+
+func (r *deviceResolver) Secrets(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceSecretConnection, error) {
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceSecretConnection, error) {
+		return r.Client.DeviceSecret.Query().PaginateWithin(ctx, devicesecret.FieldDeviceID, parents,
+			func(n *ent.DeviceSecret) string { return n.DeviceID }, after, first, before, last)
 	})
 }
 
@@ -27,7 +87,7 @@ func (r *mutationResolver) CreateDevice(ctx context.Context, input model.CreateD
 		SetNillableUdid(input.Udid).SetNillableModel(input.Model).SetNillableOsVersion(input.OsVersion).
 		SetNillableAssetTag(input.AssetTag).SetNillableUserID(input.UserID).
 		Save(ctx)
-	return &model.CreateDevicePayload{Device: d}, err
+	return &model.CreateDevicePayload{Device: d}, r.Inventory.Changed(ctx, d, err)
 }
 
 func (r *mutationResolver) UpdateDevice(ctx context.Context, input model.UpdateDeviceInput) (*model.UpdateDevicePayload, error) {
@@ -35,7 +95,7 @@ func (r *mutationResolver) UpdateDevice(ctx context.Context, input model.UpdateD
 	patch(input.AssetTag, update.SetAssetTag, update.ClearAssetTag)
 	patch(input.UserID, update.SetUserID, update.ClearUserID)
 	d, err := update.Save(ctx)
-	return &model.UpdateDevicePayload{Device: d}, err
+	return &model.UpdateDevicePayload{Device: d}, r.Inventory.Changed(ctx, d, err)
 }
 
 func (r *mutationResolver) DeleteDevice(ctx context.Context, input model.DeleteDeviceInput) (*model.DeleteDevicePayload, error) {
@@ -46,10 +106,29 @@ func (r *mutationResolver) DeleteDevice(ctx context.Context, input model.DeleteD
 	return &model.DeleteDevicePayload{DeletedID: input.ID}, err
 }
 
+func (r *mutationResolver) UnenrollDevice(ctx context.Context, input model.UnenrollDeviceInput) (*model.UnenrollDevicePayload, error) {
+	d, err := r.Members.Unenroll(ctx, input.DeviceID)
+	return &model.UnenrollDevicePayload{Device: d}, err
+}
+
+func (r *mutationResolver) BlockDevice(ctx context.Context, input model.BlockDeviceInput) (*model.BlockDevicePayload, error) {
+	d, err := r.Members.Block(ctx, input.DeviceID)
+	return &model.BlockDevicePayload{Device: d}, err
+}
+
+func (r *mutationResolver) UnblockDevice(ctx context.Context, input model.UnblockDeviceInput) (*model.UnblockDevicePayload, error) {
+	d, err := r.Members.Unblock(ctx, input.DeviceID)
+	return &model.UnblockDevicePayload{Device: d}, err
+}
+
 func (r *queryResolver) Device(ctx context.Context, id string) (*ent.Device, error) {
 	return r.Client.Device.Fetch(ctx, id)
 }
 
 func (r *queryResolver) Devices(ctx context.Context, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceConnection, error) {
 	return where(r.Client.Device.Query(), filter).Paginate(ctx, after, first, before, last, ent.WithDeviceOrder(orderBy))
+}
+
+func (r *subscriptionResolver) DeviceChanged(ctx context.Context) (<-chan *ent.Device, error) {
+	return r.Inventory.Watch(ctx, permitted("mdm.view_device"))
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/bailiwick/bailiwick/internal/access"
 	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/applemdm"
+	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
+	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/directory"
 	"github.com/bailiwick/bailiwick/internal/organization"
 	"github.com/bailiwick/bailiwick/internal/ticket"
@@ -23,5 +26,8 @@ type Resolver struct {
 	Alerts        *alert.Service
 	Tickets       *ticket.Service
 	Billing       *billing.Service
+	Commands      *queue.Service
+	Members       *membership.Service
+	Inventory     *inventory.Store
 	AppleMDM      *applemdm.Service
 }

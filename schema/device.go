@@ -119,6 +119,14 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.ProviderColumn, "udid"),
 		index.Fields(guard.ProviderColumn, "name", "id"),
 		index.Fields(guard.ProviderColumn, "serial_number"),
+		index.Fields(guard.ProviderColumn, "supervised"),
+		index.Fields(guard.ProviderColumn, "dep_enrollment"),
+		index.Fields(guard.ProviderColumn, "blocked_at"),
+		index.Fields(guard.ProviderColumn, "missing_since"),
+		index.Fields(guard.ProviderColumn, "os_version"),
+		index.Fields(guard.ProviderColumn, "model"),
+		index.Fields(guard.ProviderColumn, "asset_tag"),
+		index.Fields(guard.ProviderColumn, "created_at"),
 	}
 }
 

@@ -73,7 +73,7 @@ func (DeviceCommand) Fields() []ent.Field {
 		field.Time("sent_at").Optional().Nillable().
 			Comment("When it was last given out."),
 		field.Time("result_at").Optional().Nillable().
-			Comment("When the device answered."),
+			Comment("When it ended: the device answered, or it was withdrawn or expired."),
 		field.Int("attempts").Default(0).NonNegative().
 			Comment("How often it was given out."),
 		field.JSON("error_chain", []CommandError{}).Optional().
@@ -102,6 +102,7 @@ func (DeviceCommand) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "command_uuid").Unique(),
 		index.Fields("device_id", "id"),
 		index.Fields(guard.ProviderColumn, "status", "id"),
+		index.Fields(guard.ProviderColumn, "request_type", "id"),
 		index.Fields(guard.OrganizationColumn, "device_id"),
 		index.Fields("channel_id", "priority", "id").
 			StorageKey("device_command_waiting").Annotations(entsql.IndexWhere("status IN ('PENDING', 'SENT', 'NOT_NOW')")),

@@ -581,6 +581,46 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[5]},
 			},
+			{
+				Name:    "device_provider_id_supervised",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[14]},
+			},
+			{
+				Name:    "device_provider_id_dep_enrollment",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[16]},
+			},
+			{
+				Name:    "device_provider_id_blocked_at",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[27]},
+			},
+			{
+				Name:    "device_provider_id_missing_since",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[28]},
+			},
+			{
+				Name:    "device_provider_id_os_version",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[9]},
+			},
+			{
+				Name:    "device_provider_id_model",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[8]},
+			},
+			{
+				Name:    "device_provider_id_asset_tag",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[10]},
+			},
+			{
+				Name:    "device_provider_id_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[2]},
+			},
 		},
 	}
 	// DeviceAppsColumns holds the columns for the "device_apps" table.
@@ -861,6 +901,11 @@ var (
 				Name:    "devicecommand_provider_id_status_id",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceCommandsColumns[1], DeviceCommandsColumns[8], DeviceCommandsColumns[0]},
+			},
+			{
+				Name:    "devicecommand_provider_id_request_type_id",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[1], DeviceCommandsColumns[5], DeviceCommandsColumns[0]},
 			},
 			{
 				Name:    "devicecommand_organization_id_device_id",

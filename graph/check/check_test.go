@@ -76,6 +76,7 @@ var short = map[string]string{
 	"TicketingAgreementLinePage.lines":            "a page of the vendor's",
 	"TicketingUsagePreviewPage.previews":          "a page, at most 200",
 	"SetTicketingBillingMappingsPayload.mappings": "as many as the input has, at most 500",
+	"DeviceCommand.errorChain":                    "at most sixteen, of one report",
 	"SetTicketingCompanyMappingsPayload.mappings": "as many as the input has, at most 500",
 }
 

@@ -52,6 +52,7 @@ type ResolverRoot interface {
 	Alert() AlertResolver
 	AppleMdm() AppleMdmResolver
 	Device() DeviceResolver
+	DeviceCommand() DeviceCommandResolver
 	Mutation() MutationResolver
 	Organization() OrganizationResolver
 	Query() QueryResolver
@@ -275,12 +276,28 @@ type ComplexityRoot struct {
 		Status      func(childComplexity int) int
 	}
 
+	BlockDevicePayload struct {
+		Device func(childComplexity int) int
+	}
+
+	CancelDeviceCommandPayload struct {
+		Command func(childComplexity int) int
+	}
+
 	CancelTicketPayload struct {
 		Ticket func(childComplexity int) int
 	}
 
 	ChangePasswordPayload struct {
 		Administrator func(childComplexity int) int
+	}
+
+	ClearDeviceActivationLockPayload struct {
+		Command func(childComplexity int) int
+	}
+
+	ClearDevicePasscodePayload struct {
+		Command func(childComplexity int) int
 	}
 
 	ConfirmTotpPayload struct {
@@ -395,12 +412,16 @@ type ComplexityRoot struct {
 		ActivationLockEnabled  func(childComplexity int) int
 		Alerts                 func(childComplexity int, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		AppleSilicon           func(childComplexity int) int
+		Apps                   func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		AssetTag               func(childComplexity int) int
 		BlockedAt              func(childComplexity int) int
 		BootstrapTokenEscrowed func(childComplexity int) int
 		BuildVersion           func(childComplexity int) int
 		CertificateNotAfter    func(childComplexity int) int
+		Certificates           func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		Channels               func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		CheckoutAt             func(childComplexity int) int
+		Commands               func(childComplexity int, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		CreatedAt              func(childComplexity int) int
 		DepEnrollment          func(childComplexity int) int
 		DiskEncryptionEnabled  func(childComplexity int) int
@@ -408,6 +429,7 @@ type ComplexityRoot struct {
 		FirstEnrolledAt        func(childComplexity int) int
 		ID                     func(childComplexity int) int
 		InventoryAt            func(childComplexity int) int
+		IsMissing              func(childComplexity int) int
 		LastEnrolledAt         func(childComplexity int) int
 		LastSeenAt             func(childComplexity int) int
 		MissingSince           func(childComplexity int) int
@@ -415,9 +437,12 @@ type ComplexityRoot struct {
 		ModelIdentifier        func(childComplexity int) int
 		Name                   func(childComplexity int) int
 		Organization           func(childComplexity int) int
+		OsUpdates              func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		OsVersion              func(childComplexity int) int
 		PasscodePresent        func(childComplexity int) int
 		Platform               func(childComplexity int) int
+		Profiles               func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		Secrets                func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SerialNumber           func(childComplexity int) int
 		Supervised             func(childComplexity int) int
 		Udid                   func(childComplexity int) int
@@ -509,6 +534,7 @@ type ComplexityRoot struct {
 		CommandUUID  func(childComplexity int) int
 		CreatedAt    func(childComplexity int) int
 		Device       func(childComplexity int) int
+		ErrorChain   func(childComplexity int) int
 		ExpiresAt    func(childComplexity int) int
 		ID           func(childComplexity int) int
 		Inventory    func(childComplexity int) int
@@ -531,6 +557,13 @@ type ComplexityRoot struct {
 	DeviceCommandEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	DeviceCommandError struct {
+		Code                 func(childComplexity int) int
+		Domain               func(childComplexity int) int
+		LocalizedDescription func(childComplexity int) int
+		UsEnglishDescription func(childComplexity int) int
 	}
 
 	DeviceConnection struct {
@@ -686,6 +719,10 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	EraseDevicePayload struct {
+		Command func(childComplexity int) int
+	}
+
 	GrantAdministratorOrganizationAccessPayload struct {
 		Link func(childComplexity int) int
 	}
@@ -717,6 +754,11 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	LockDevicePayload struct {
+		Command func(childComplexity int) int
+		Pin     func(childComplexity int) int
+	}
+
 	MaintenanceWindow struct {
 		CreatedAt    func(childComplexity int) int
 		EndsAt       func(childComplexity int) int
@@ -741,8 +783,12 @@ type ComplexityRoot struct {
 	Mutation struct {
 		AcknowledgeAlert                      func(childComplexity int, input model.AcknowledgeAlertInput) int
 		ActivateAdministrator                 func(childComplexity int, input model.ActivateAdministratorInput) int
+		BlockDevice                           func(childComplexity int, input model.BlockDeviceInput) int
+		CancelDeviceCommand                   func(childComplexity int, input model.CancelDeviceCommandInput) int
 		CancelTicket                          func(childComplexity int, input model.CancelTicketInput) int
 		ChangePassword                        func(childComplexity int, input model.ChangePasswordInput) int
+		ClearDeviceActivationLock             func(childComplexity int, input model.ClearDeviceActivationLockInput) int
+		ClearDevicePasscode                   func(childComplexity int, input model.ClearDevicePasscodeInput) int
 		ConfirmTotp                           func(childComplexity int, input model.ConfirmTotpInput) int
 		ConnectAutotask                       func(childComplexity int, input model.ConnectAutotaskInput) int
 		ConnectConnectWise                    func(childComplexity int, input model.ConnectConnectWiseInput) int
@@ -769,28 +815,41 @@ type ComplexityRoot struct {
 		DisableTicketingWebhook               func(childComplexity int, input model.DisableTicketingWebhookInput) int
 		EnableTicketingWebhook                func(childComplexity int, input model.EnableTicketingWebhookInput) int
 		EnrollTotp                            func(childComplexity int, input model.EnrollTotpInput) int
+		EraseDevice                           func(childComplexity int, input model.EraseDeviceInput) int
 		GrantAdministratorOrganizationAccess  func(childComplexity int, input model.GrantAdministratorOrganizationAccessInput) int
+		LockDevice                            func(childComplexity int, input model.LockDeviceInput) int
 		RaiseAlert                            func(childComplexity int, input model.RaiseAlertInput) int
+		RefreshDeviceActivationLock           func(childComplexity int, input model.RefreshDeviceActivationLockInput) int
 		RefreshSession                        func(childComplexity int, input model.RefreshSessionInput) int
+		RequestDeviceInventory                func(childComplexity int, input model.RequestDeviceInventoryInput) int
+		RequestDeviceOsUpdateStatus           func(childComplexity int, input model.RequestDeviceOsUpdateStatusInput) int
 		ResetAdministratorTotp                func(childComplexity int, input model.ResetAdministratorTotpInput) int
 		ResolveAlert                          func(childComplexity int, input model.ResolveAlertInput) int
+		RestartDevice                         func(childComplexity int, input model.RestartDeviceInput) int
 		RestoreOrganization                   func(childComplexity int, input model.RestoreOrganizationInput) int
 		ResumeAdministrator                   func(childComplexity int, input model.ResumeAdministratorInput) int
 		ResumeOrganization                    func(childComplexity int, input model.ResumeOrganizationInput) int
 		RetryTicket                           func(childComplexity int, input model.RetryTicketInput) int
+		RevealDeviceSecret                    func(childComplexity int, input model.RevealDeviceSecretInput) int
 		RevealEnrollmentLink                  func(childComplexity int, input model.RevealEnrollmentLinkInput) int
 		RevokeAPIKey                          func(childComplexity int, input model.RevokeAPIKeyInput) int
 		RevokeAdministratorOrganizationAccess func(childComplexity int, input model.RevokeAdministratorOrganizationAccessInput) int
 		RevokeEnrollment                      func(childComplexity int, input model.RevokeEnrollmentInput) int
 		RotateEnrollment                      func(childComplexity int, input model.RotateEnrollmentInput) int
+		ScheduleDeviceOsUpdate                func(childComplexity int, input model.ScheduleDeviceOsUpdateInput) int
+		SendBlankPush                         func(childComplexity int, input model.SendBlankPushInput) int
 		SetTicketRules                        func(childComplexity int, input model.SetTicketRulesInput) int
 		SetTicketingBillingMappings           func(childComplexity int, input model.SetTicketingBillingMappingsInput) int
 		SetTicketingCompanyMappings           func(childComplexity int, input model.SetTicketingCompanyMappingsInput) int
+		ShutdownDevice                        func(childComplexity int, input model.ShutdownDeviceInput) int
 		SignIn                                func(childComplexity int, input model.SignInInput) int
 		SignOut                               func(childComplexity int, input model.SignOutInput) int
 		SuspendAdministrator                  func(childComplexity int, input model.SuspendAdministratorInput) int
 		SuspendOrganization                   func(childComplexity int, input model.SuspendOrganizationInput) int
 		SyncTicket                            func(childComplexity int, input model.SyncTicketInput) int
+		UnblockDevice                         func(childComplexity int, input model.UnblockDeviceInput) int
+		UnenrollDevice                        func(childComplexity int, input model.UnenrollDeviceInput) int
+		UnlockDeviceUserAccount               func(childComplexity int, input model.UnlockDeviceUserAccountInput) int
 		UpdateAdministrator                   func(childComplexity int, input model.UpdateAdministratorInput) int
 		UpdateAppleMdm                        func(childComplexity int, input model.UpdateAppleMdmInput) int
 		UpdateAutotaskAlertConfiguration      func(childComplexity int, input model.UpdateAutotaskAlertConfigurationInput) int
@@ -875,6 +934,8 @@ type ComplexityRoot struct {
 		AppleMdm                 func(childComplexity int, id string) int
 		AppleMdms                func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Device                   func(childComplexity int, id string) int
+		DeviceCommand            func(childComplexity int, id string) int
+		DeviceCommands           func(childComplexity int, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Devices                  func(childComplexity int, filter *model.DeviceFilter, orderBy *ent.DeviceOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		Enrollment               func(childComplexity int, id string) int
 		Enrollments              func(childComplexity int, filter *model.EnrollmentFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
@@ -918,8 +979,20 @@ type ComplexityRoot struct {
 		Opened func(childComplexity int) int
 	}
 
+	RefreshDeviceActivationLockPayload struct {
+		Command func(childComplexity int) int
+	}
+
 	RefreshSessionPayload struct {
 		Session func(childComplexity int) int
+	}
+
+	RequestDeviceInventoryPayload struct {
+		Device func(childComplexity int) int
+	}
+
+	RequestDeviceOsUpdateStatusPayload struct {
+		Command func(childComplexity int) int
 	}
 
 	ResetAdministratorTotpPayload struct {
@@ -928,6 +1001,10 @@ type ComplexityRoot struct {
 
 	ResolveAlertPayload struct {
 		Alert func(childComplexity int) int
+	}
+
+	RestartDevicePayload struct {
+		Command func(childComplexity int) int
 	}
 
 	RestoreOrganizationPayload struct {
@@ -944,6 +1021,11 @@ type ComplexityRoot struct {
 
 	RetryTicketPayload struct {
 		Ticket func(childComplexity int) int
+	}
+
+	RevealDeviceSecretPayload struct {
+		Device func(childComplexity int) int
+		Value  func(childComplexity int) int
 	}
 
 	RevealEnrollmentLinkPayload struct {
@@ -991,6 +1073,14 @@ type ComplexityRoot struct {
 		Link       func(childComplexity int) int
 	}
 
+	ScheduleDeviceOsUpdatePayload struct {
+		Command func(childComplexity int) int
+	}
+
+	SendBlankPushPayload struct {
+		Device func(childComplexity int) int
+	}
+
 	SessionTokens struct {
 		AccessToken           func(childComplexity int) int
 		AccessTokenExpiresAt  func(childComplexity int) int
@@ -1011,6 +1101,10 @@ type ComplexityRoot struct {
 		Mappings func(childComplexity int) int
 	}
 
+	ShutdownDevicePayload struct {
+		Command func(childComplexity int) int
+	}
+
 	SignInPayload struct {
 		Session   func(childComplexity int) int
 		TotpToken func(childComplexity int) int
@@ -1021,7 +1115,8 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		AlertChanged func(childComplexity int) int
+		AlertChanged  func(childComplexity int) int
+		DeviceChanged func(childComplexity int) int
 	}
 
 	SuspendAdministratorPayload struct {
@@ -1447,6 +1542,18 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	UnblockDevicePayload struct {
+		Device func(childComplexity int) int
+	}
+
+	UnenrollDevicePayload struct {
+		Device func(childComplexity int) int
+	}
+
+	UnlockDeviceUserAccountPayload struct {
+		Command func(childComplexity int) int
+	}
+
 	UnmappedOrganizationConnection struct {
 		Edges      func(childComplexity int) int
 		PageInfo   func(childComplexity int) int
@@ -1582,7 +1689,18 @@ type AppleMdmResolver interface {
 	EnrollmentURL(ctx context.Context, obj *ent.AppleMdm) (string, error)
 }
 type DeviceResolver interface {
+	IsMissing(ctx context.Context, obj *ent.Device) (bool, error)
 	Alerts(ctx context.Context, obj *ent.Device, filter *model.AlertFilter, orderBy *ent.AlertOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.AlertConnection, error)
+	Commands(ctx context.Context, obj *ent.Device, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
+	Apps(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceAppConnection, error)
+	Profiles(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceProfileConnection, error)
+	Certificates(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCertificateConnection, error)
+	OsUpdates(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceOsUpdateConnection, error)
+	Channels(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceChannelConnection, error)
+	Secrets(ctx context.Context, obj *ent.Device, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceSecretConnection, error)
+}
+type DeviceCommandResolver interface {
+	ErrorChain(ctx context.Context, obj *ent.DeviceCommand) ([]*model.DeviceCommandError, error)
 }
 type MutationResolver interface {
 	SignIn(ctx context.Context, input model.SignInInput) (*model.SignInPayload, error)
@@ -1620,12 +1738,29 @@ type MutationResolver interface {
 	RevealEnrollmentLink(ctx context.Context, input model.RevealEnrollmentLinkInput) (*model.RevealEnrollmentLinkPayload, error)
 	SetTicketingBillingMappings(ctx context.Context, input model.SetTicketingBillingMappingsInput) (*model.SetTicketingBillingMappingsPayload, error)
 	WriteTicketingUsage(ctx context.Context, input model.WriteTicketingUsageInput) (*model.WriteTicketingUsagePayload, error)
+	LockDevice(ctx context.Context, input model.LockDeviceInput) (*model.LockDevicePayload, error)
+	EraseDevice(ctx context.Context, input model.EraseDeviceInput) (*model.EraseDevicePayload, error)
+	RestartDevice(ctx context.Context, input model.RestartDeviceInput) (*model.RestartDevicePayload, error)
+	ShutdownDevice(ctx context.Context, input model.ShutdownDeviceInput) (*model.ShutdownDevicePayload, error)
+	ClearDevicePasscode(ctx context.Context, input model.ClearDevicePasscodeInput) (*model.ClearDevicePasscodePayload, error)
+	UnlockDeviceUserAccount(ctx context.Context, input model.UnlockDeviceUserAccountInput) (*model.UnlockDeviceUserAccountPayload, error)
+	ClearDeviceActivationLock(ctx context.Context, input model.ClearDeviceActivationLockInput) (*model.ClearDeviceActivationLockPayload, error)
+	RefreshDeviceActivationLock(ctx context.Context, input model.RefreshDeviceActivationLockInput) (*model.RefreshDeviceActivationLockPayload, error)
+	ScheduleDeviceOsUpdate(ctx context.Context, input model.ScheduleDeviceOsUpdateInput) (*model.ScheduleDeviceOsUpdatePayload, error)
+	RequestDeviceOsUpdateStatus(ctx context.Context, input model.RequestDeviceOsUpdateStatusInput) (*model.RequestDeviceOsUpdateStatusPayload, error)
+	RequestDeviceInventory(ctx context.Context, input model.RequestDeviceInventoryInput) (*model.RequestDeviceInventoryPayload, error)
+	SendBlankPush(ctx context.Context, input model.SendBlankPushInput) (*model.SendBlankPushPayload, error)
+	CancelDeviceCommand(ctx context.Context, input model.CancelDeviceCommandInput) (*model.CancelDeviceCommandPayload, error)
+	RevealDeviceSecret(ctx context.Context, input model.RevealDeviceSecretInput) (*model.RevealDeviceSecretPayload, error)
 	CreateUser(ctx context.Context, input model.CreateUserInput) (*model.CreateUserPayload, error)
 	UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error)
 	DeleteUser(ctx context.Context, input model.DeleteUserInput) (*model.DeleteUserPayload, error)
 	CreateDevice(ctx context.Context, input model.CreateDeviceInput) (*model.CreateDevicePayload, error)
 	UpdateDevice(ctx context.Context, input model.UpdateDeviceInput) (*model.UpdateDevicePayload, error)
 	DeleteDevice(ctx context.Context, input model.DeleteDeviceInput) (*model.DeleteDevicePayload, error)
+	UnenrollDevice(ctx context.Context, input model.UnenrollDeviceInput) (*model.UnenrollDevicePayload, error)
+	BlockDevice(ctx context.Context, input model.BlockDeviceInput) (*model.BlockDevicePayload, error)
+	UnblockDevice(ctx context.Context, input model.UnblockDeviceInput) (*model.UnblockDevicePayload, error)
 	UpdateProvider(ctx context.Context, input model.UpdateProviderInput) (*model.UpdateProviderPayload, error)
 	CreateOrganization(ctx context.Context, input model.CreateOrganizationInput) (*model.CreateOrganizationPayload, error)
 	UpdateOrganization(ctx context.Context, input model.UpdateOrganizationInput) (*model.UpdateOrganizationPayload, error)
@@ -1683,6 +1818,8 @@ type QueryResolver interface {
 	TicketingUsageRecords(ctx context.Context, filter *model.TicketingUsageRecordFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketingUsageRecordConnection, error)
 	TicketingAgreements(ctx context.Context, integrationID string, organizationID string, after *string) (*model.TicketingAgreementPage, error)
 	TicketingAgreementLines(ctx context.Context, integrationID string, agreementID string, after *string) (*model.TicketingAgreementLinePage, error)
+	DeviceCommand(ctx context.Context, id string) (*ent.DeviceCommand, error)
+	DeviceCommands(ctx context.Context, includeInventory *bool, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
 	User(ctx context.Context, id string) (*ent.User, error)
 	Users(ctx context.Context, filter *model.UserFilter, orderBy *ent.UserOrder, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.UserConnection, error)
 	Job(ctx context.Context, id string) (*ent.Job, error)
@@ -1713,6 +1850,7 @@ type RoleResolver interface {
 }
 type SubscriptionResolver interface {
 	AlertChanged(ctx context.Context) (<-chan *ent.Alert, error)
+	DeviceChanged(ctx context.Context) (<-chan *ent.Device, error)
 }
 type TicketResolver interface {
 	Alerts(ctx context.Context, obj *ent.Ticket, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.TicketAlertConnection, error)
@@ -2612,6 +2750,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AutotaskTicketSettings.Status(childComplexity), true
 
+	case "BlockDevicePayload.device":
+		if e.ComplexityRoot.BlockDevicePayload.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockDevicePayload.Device(childComplexity), true
+
+	case "CancelDeviceCommandPayload.command":
+		if e.ComplexityRoot.CancelDeviceCommandPayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CancelDeviceCommandPayload.Command(childComplexity), true
+
 	case "CancelTicketPayload.ticket":
 		if e.ComplexityRoot.CancelTicketPayload.Ticket == nil {
 			break
@@ -2625,6 +2777,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChangePasswordPayload.Administrator(childComplexity), true
+
+	case "ClearDeviceActivationLockPayload.command":
+		if e.ComplexityRoot.ClearDeviceActivationLockPayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ClearDeviceActivationLockPayload.Command(childComplexity), true
+
+	case "ClearDevicePasscodePayload.command":
+		if e.ComplexityRoot.ClearDevicePasscodePayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ClearDevicePasscodePayload.Command(childComplexity), true
 
 	case "ConfirmTotpPayload.administrator":
 		if e.ComplexityRoot.ConfirmTotpPayload.Administrator == nil {
@@ -2889,6 +3055,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.AppleSilicon(childComplexity), true
+	case "Device.apps":
+		if e.ComplexityRoot.Device.Apps == nil {
+			break
+		}
+
+		args, err := field_Device_apps_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Device.Apps(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Device.assetTag":
 		if e.ComplexityRoot.Device.AssetTag == nil {
 			break
@@ -2919,12 +3096,45 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.CertificateNotAfter(childComplexity), true
+	case "Device.certificates":
+		if e.ComplexityRoot.Device.Certificates == nil {
+			break
+		}
+
+		args, err := field_Device_certificates_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Device.Certificates(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Device.channels":
+		if e.ComplexityRoot.Device.Channels == nil {
+			break
+		}
+
+		args, err := field_Device_channels_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Device.Channels(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Device.checkoutAt":
 		if e.ComplexityRoot.Device.CheckoutAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Device.CheckoutAt(childComplexity), true
+	case "Device.commands":
+		if e.ComplexityRoot.Device.Commands == nil {
+			break
+		}
+
+		args, err := field_Device_commands_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Device.Commands(childComplexity, args["includeInventory"].(*bool), args["filter"].(*model.DeviceCommandFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Device.createdAt":
 		if e.ComplexityRoot.Device.CreatedAt == nil {
 			break
@@ -2967,6 +3177,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.InventoryAt(childComplexity), true
+	case "Device.isMissing":
+		if e.ComplexityRoot.Device.IsMissing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.IsMissing(childComplexity), true
 	case "Device.lastEnrolledAt":
 		if e.ComplexityRoot.Device.LastEnrolledAt == nil {
 			break
@@ -3009,6 +3225,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Organization(childComplexity), true
+	case "Device.osUpdates":
+		if e.ComplexityRoot.Device.OsUpdates == nil {
+			break
+		}
+
+		args, err := field_Device_osUpdates_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Device.OsUpdates(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Device.osVersion":
 		if e.ComplexityRoot.Device.OsVersion == nil {
 			break
@@ -3027,6 +3254,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Platform(childComplexity), true
+	case "Device.profiles":
+		if e.ComplexityRoot.Device.Profiles == nil {
+			break
+		}
+
+		args, err := field_Device_profiles_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Device.Profiles(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Device.secrets":
+		if e.ComplexityRoot.Device.Secrets == nil {
+			break
+		}
+
+		args, err := field_Device_secrets_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Device.Secrets(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Device.serialNumber":
 		if e.ComplexityRoot.Device.SerialNumber == nil {
 			break
@@ -3403,6 +3652,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeviceCommand.Device(childComplexity), true
+	case "DeviceCommand.errorChain":
+		if e.ComplexityRoot.DeviceCommand.ErrorChain == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommand.ErrorChain(childComplexity), true
 	case "DeviceCommand.expiresAt":
 		if e.ComplexityRoot.DeviceCommand.ExpiresAt == nil {
 			break
@@ -3501,6 +3756,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeviceCommandEdge.Node(childComplexity), true
+
+	case "DeviceCommandError.code":
+		if e.ComplexityRoot.DeviceCommandError.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandError.Code(childComplexity), true
+	case "DeviceCommandError.domain":
+		if e.ComplexityRoot.DeviceCommandError.Domain == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandError.Domain(childComplexity), true
+	case "DeviceCommandError.localizedDescription":
+		if e.ComplexityRoot.DeviceCommandError.LocalizedDescription == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandError.LocalizedDescription(childComplexity), true
+	case "DeviceCommandError.usEnglishDescription":
+		if e.ComplexityRoot.DeviceCommandError.UsEnglishDescription == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceCommandError.UsEnglishDescription(childComplexity), true
 
 	case "DeviceConnection.edges":
 		if e.ComplexityRoot.DeviceConnection.Edges == nil {
@@ -4080,6 +4360,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EnrollmentEdge.Node(childComplexity), true
 
+	case "EraseDevicePayload.command":
+		if e.ComplexityRoot.EraseDevicePayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EraseDevicePayload.Command(childComplexity), true
+
 	case "GrantAdministratorOrganizationAccessPayload.link":
 		if e.ComplexityRoot.GrantAdministratorOrganizationAccessPayload.Link == nil {
 			break
@@ -4198,6 +4485,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.JobEdge.Node(childComplexity), true
 
+	case "LockDevicePayload.command":
+		if e.ComplexityRoot.LockDevicePayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LockDevicePayload.Command(childComplexity), true
+	case "LockDevicePayload.pin":
+		if e.ComplexityRoot.LockDevicePayload.Pin == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LockDevicePayload.Pin(childComplexity), true
+
 	case "MaintenanceWindow.createdAt":
 		if e.ComplexityRoot.MaintenanceWindow.CreatedAt == nil {
 			break
@@ -4295,6 +4595,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ActivateAdministrator(childComplexity, args["input"].(model.ActivateAdministratorInput)), true
+	case "Mutation.blockDevice":
+		if e.ComplexityRoot.Mutation.BlockDevice == nil {
+			break
+		}
+
+		args, err := field_Mutation_blockDevice_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BlockDevice(childComplexity, args["input"].(model.BlockDeviceInput)), true
+	case "Mutation.cancelDeviceCommand":
+		if e.ComplexityRoot.Mutation.CancelDeviceCommand == nil {
+			break
+		}
+
+		args, err := field_Mutation_cancelDeviceCommand_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelDeviceCommand(childComplexity, args["input"].(model.CancelDeviceCommandInput)), true
 	case "Mutation.cancelTicket":
 		if e.ComplexityRoot.Mutation.CancelTicket == nil {
 			break
@@ -4317,6 +4639,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(model.ChangePasswordInput)), true
+	case "Mutation.clearDeviceActivationLock":
+		if e.ComplexityRoot.Mutation.ClearDeviceActivationLock == nil {
+			break
+		}
+
+		args, err := field_Mutation_clearDeviceActivationLock_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ClearDeviceActivationLock(childComplexity, args["input"].(model.ClearDeviceActivationLockInput)), true
+	case "Mutation.clearDevicePasscode":
+		if e.ComplexityRoot.Mutation.ClearDevicePasscode == nil {
+			break
+		}
+
+		args, err := field_Mutation_clearDevicePasscode_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ClearDevicePasscode(childComplexity, args["input"].(model.ClearDevicePasscodeInput)), true
 	case "Mutation.confirmTotp":
 		if e.ComplexityRoot.Mutation.ConfirmTotp == nil {
 			break
@@ -4603,6 +4947,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.EnrollTotp(childComplexity, args["input"].(model.EnrollTotpInput)), true
+	case "Mutation.eraseDevice":
+		if e.ComplexityRoot.Mutation.EraseDevice == nil {
+			break
+		}
+
+		args, err := field_Mutation_eraseDevice_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EraseDevice(childComplexity, args["input"].(model.EraseDeviceInput)), true
 	case "Mutation.grantAdministratorOrganizationAccess":
 		if e.ComplexityRoot.Mutation.GrantAdministratorOrganizationAccess == nil {
 			break
@@ -4614,6 +4969,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.GrantAdministratorOrganizationAccess(childComplexity, args["input"].(model.GrantAdministratorOrganizationAccessInput)), true
+	case "Mutation.lockDevice":
+		if e.ComplexityRoot.Mutation.LockDevice == nil {
+			break
+		}
+
+		args, err := field_Mutation_lockDevice_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LockDevice(childComplexity, args["input"].(model.LockDeviceInput)), true
 	case "Mutation.raiseAlert":
 		if e.ComplexityRoot.Mutation.RaiseAlert == nil {
 			break
@@ -4625,6 +4991,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RaiseAlert(childComplexity, args["input"].(model.RaiseAlertInput)), true
+	case "Mutation.refreshDeviceActivationLock":
+		if e.ComplexityRoot.Mutation.RefreshDeviceActivationLock == nil {
+			break
+		}
+
+		args, err := field_Mutation_refreshDeviceActivationLock_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RefreshDeviceActivationLock(childComplexity, args["input"].(model.RefreshDeviceActivationLockInput)), true
 	case "Mutation.refreshSession":
 		if e.ComplexityRoot.Mutation.RefreshSession == nil {
 			break
@@ -4636,6 +5013,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RefreshSession(childComplexity, args["input"].(model.RefreshSessionInput)), true
+	case "Mutation.requestDeviceInventory":
+		if e.ComplexityRoot.Mutation.RequestDeviceInventory == nil {
+			break
+		}
+
+		args, err := field_Mutation_requestDeviceInventory_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestDeviceInventory(childComplexity, args["input"].(model.RequestDeviceInventoryInput)), true
+	case "Mutation.requestDeviceOsUpdateStatus":
+		if e.ComplexityRoot.Mutation.RequestDeviceOsUpdateStatus == nil {
+			break
+		}
+
+		args, err := field_Mutation_requestDeviceOsUpdateStatus_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestDeviceOsUpdateStatus(childComplexity, args["input"].(model.RequestDeviceOsUpdateStatusInput)), true
 	case "Mutation.resetAdministratorTotp":
 		if e.ComplexityRoot.Mutation.ResetAdministratorTotp == nil {
 			break
@@ -4658,6 +5057,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ResolveAlert(childComplexity, args["input"].(model.ResolveAlertInput)), true
+	case "Mutation.restartDevice":
+		if e.ComplexityRoot.Mutation.RestartDevice == nil {
+			break
+		}
+
+		args, err := field_Mutation_restartDevice_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RestartDevice(childComplexity, args["input"].(model.RestartDeviceInput)), true
 	case "Mutation.restoreOrganization":
 		if e.ComplexityRoot.Mutation.RestoreOrganization == nil {
 			break
@@ -4702,6 +5112,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RetryTicket(childComplexity, args["input"].(model.RetryTicketInput)), true
+	case "Mutation.revealDeviceSecret":
+		if e.ComplexityRoot.Mutation.RevealDeviceSecret == nil {
+			break
+		}
+
+		args, err := field_Mutation_revealDeviceSecret_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevealDeviceSecret(childComplexity, args["input"].(model.RevealDeviceSecretInput)), true
 	case "Mutation.revealEnrollmentLink":
 		if e.ComplexityRoot.Mutation.RevealEnrollmentLink == nil {
 			break
@@ -4757,6 +5178,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RotateEnrollment(childComplexity, args["input"].(model.RotateEnrollmentInput)), true
+	case "Mutation.scheduleDeviceOsUpdate":
+		if e.ComplexityRoot.Mutation.ScheduleDeviceOsUpdate == nil {
+			break
+		}
+
+		args, err := field_Mutation_scheduleDeviceOsUpdate_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ScheduleDeviceOsUpdate(childComplexity, args["input"].(model.ScheduleDeviceOsUpdateInput)), true
+	case "Mutation.sendBlankPush":
+		if e.ComplexityRoot.Mutation.SendBlankPush == nil {
+			break
+		}
+
+		args, err := field_Mutation_sendBlankPush_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SendBlankPush(childComplexity, args["input"].(model.SendBlankPushInput)), true
 	case "Mutation.setTicketRules":
 		if e.ComplexityRoot.Mutation.SetTicketRules == nil {
 			break
@@ -4790,6 +5233,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetTicketingCompanyMappings(childComplexity, args["input"].(model.SetTicketingCompanyMappingsInput)), true
+	case "Mutation.shutdownDevice":
+		if e.ComplexityRoot.Mutation.ShutdownDevice == nil {
+			break
+		}
+
+		args, err := field_Mutation_shutdownDevice_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ShutdownDevice(childComplexity, args["input"].(model.ShutdownDeviceInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -4845,6 +5299,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SyncTicket(childComplexity, args["input"].(model.SyncTicketInput)), true
+	case "Mutation.unblockDevice":
+		if e.ComplexityRoot.Mutation.UnblockDevice == nil {
+			break
+		}
+
+		args, err := field_Mutation_unblockDevice_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnblockDevice(childComplexity, args["input"].(model.UnblockDeviceInput)), true
+	case "Mutation.unenrollDevice":
+		if e.ComplexityRoot.Mutation.UnenrollDevice == nil {
+			break
+		}
+
+		args, err := field_Mutation_unenrollDevice_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnenrollDevice(childComplexity, args["input"].(model.UnenrollDeviceInput)), true
+	case "Mutation.unlockDeviceUserAccount":
+		if e.ComplexityRoot.Mutation.UnlockDeviceUserAccount == nil {
+			break
+		}
+
+		args, err := field_Mutation_unlockDeviceUserAccount_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnlockDeviceUserAccount(childComplexity, args["input"].(model.UnlockDeviceUserAccountInput)), true
 	case "Mutation.updateAdministrator":
 		if e.ComplexityRoot.Mutation.UpdateAdministrator == nil {
 			break
@@ -5358,6 +5845,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Device(childComplexity, args["id"].(string)), true
+	case "Query.deviceCommand":
+		if e.ComplexityRoot.Query.DeviceCommand == nil {
+			break
+		}
+
+		args, err := field_Query_deviceCommand_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DeviceCommand(childComplexity, args["id"].(string)), true
+	case "Query.deviceCommands":
+		if e.ComplexityRoot.Query.DeviceCommands == nil {
+			break
+		}
+
+		args, err := field_Query_deviceCommands_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DeviceCommands(childComplexity, args["includeInventory"].(*bool), args["filter"].(*model.DeviceCommandFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Query.devices":
 		if e.ComplexityRoot.Query.Devices == nil {
 			break
@@ -5754,12 +6263,33 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RaiseAlertPayload.Opened(childComplexity), true
 
+	case "RefreshDeviceActivationLockPayload.command":
+		if e.ComplexityRoot.RefreshDeviceActivationLockPayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RefreshDeviceActivationLockPayload.Command(childComplexity), true
+
 	case "RefreshSessionPayload.session":
 		if e.ComplexityRoot.RefreshSessionPayload.Session == nil {
 			break
 		}
 
 		return e.ComplexityRoot.RefreshSessionPayload.Session(childComplexity), true
+
+	case "RequestDeviceInventoryPayload.device":
+		if e.ComplexityRoot.RequestDeviceInventoryPayload.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestDeviceInventoryPayload.Device(childComplexity), true
+
+	case "RequestDeviceOsUpdateStatusPayload.command":
+		if e.ComplexityRoot.RequestDeviceOsUpdateStatusPayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestDeviceOsUpdateStatusPayload.Command(childComplexity), true
 
 	case "ResetAdministratorTotpPayload.administrator":
 		if e.ComplexityRoot.ResetAdministratorTotpPayload.Administrator == nil {
@@ -5774,6 +6304,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ResolveAlertPayload.Alert(childComplexity), true
+
+	case "RestartDevicePayload.command":
+		if e.ComplexityRoot.RestartDevicePayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RestartDevicePayload.Command(childComplexity), true
 
 	case "RestoreOrganizationPayload.organization":
 		if e.ComplexityRoot.RestoreOrganizationPayload.Organization == nil {
@@ -5802,6 +6339,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RetryTicketPayload.Ticket(childComplexity), true
+
+	case "RevealDeviceSecretPayload.device":
+		if e.ComplexityRoot.RevealDeviceSecretPayload.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevealDeviceSecretPayload.Device(childComplexity), true
+	case "RevealDeviceSecretPayload.value":
+		if e.ComplexityRoot.RevealDeviceSecretPayload.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevealDeviceSecretPayload.Value(childComplexity), true
 
 	case "RevealEnrollmentLinkPayload.enrollment":
 		if e.ComplexityRoot.RevealEnrollmentLinkPayload.Enrollment == nil {
@@ -5937,6 +6487,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RotateEnrollmentPayload.Link(childComplexity), true
 
+	case "ScheduleDeviceOsUpdatePayload.command":
+		if e.ComplexityRoot.ScheduleDeviceOsUpdatePayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleDeviceOsUpdatePayload.Command(childComplexity), true
+
+	case "SendBlankPushPayload.device":
+		if e.ComplexityRoot.SendBlankPushPayload.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendBlankPushPayload.Device(childComplexity), true
+
 	case "SessionTokens.accessToken":
 		if e.ComplexityRoot.SessionTokens.AccessToken == nil {
 			break
@@ -5989,6 +6553,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SetTicketingCompanyMappingsPayload.Mappings(childComplexity), true
 
+	case "ShutdownDevicePayload.command":
+		if e.ComplexityRoot.ShutdownDevicePayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ShutdownDevicePayload.Command(childComplexity), true
+
 	case "SignInPayload.session":
 		if e.ComplexityRoot.SignInPayload.Session == nil {
 			break
@@ -6015,6 +6586,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.AlertChanged(childComplexity), true
+	case "Subscription.deviceChanged":
+		if e.ComplexityRoot.Subscription.DeviceChanged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subscription.DeviceChanged(childComplexity), true
 
 	case "SuspendAdministratorPayload.administrator":
 		if e.ComplexityRoot.SuspendAdministratorPayload.Administrator == nil {
@@ -7697,6 +8274,27 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TicketingUsageRecordEdge.Node(childComplexity), true
 
+	case "UnblockDevicePayload.device":
+		if e.ComplexityRoot.UnblockDevicePayload.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnblockDevicePayload.Device(childComplexity), true
+
+	case "UnenrollDevicePayload.device":
+		if e.ComplexityRoot.UnenrollDevicePayload.Device == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnenrollDevicePayload.Device(childComplexity), true
+
+	case "UnlockDeviceUserAccountPayload.command":
+		if e.ComplexityRoot.UnlockDeviceUserAccountPayload.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlockDeviceUserAccountPayload.Command(childComplexity), true
+
 	case "UnmappedOrganizationConnection.edges":
 		if e.ComplexityRoot.UnmappedOrganizationConnection.Edges == nil {
 			break
@@ -8000,8 +8598,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputApiKeyFilter,
 		unmarshalInputAutotaskCredentialsInput,
 		unmarshalInputAutotaskResourceInput,
+		unmarshalInputBlockDeviceInput,
+		unmarshalInputCancelDeviceCommandInput,
 		unmarshalInputCancelTicketInput,
 		unmarshalInputChangePasswordInput,
+		unmarshalInputClearDeviceActivationLockInput,
+		unmarshalInputClearDevicePasscodeInput,
 		unmarshalInputConfirmTotpInput,
 		unmarshalInputConnectAutotaskInput,
 		unmarshalInputConnectConnectWiseInput,
@@ -8026,24 +8628,32 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputDeleteTicketingAlertConfigurationInput,
 		unmarshalInputDeleteTicketingIntegrationInput,
 		unmarshalInputDeleteUserInput,
+		unmarshalInputDeviceCommandFilter,
 		unmarshalInputDeviceFilter,
 		unmarshalInputDeviceOrder,
 		unmarshalInputDisableTicketingWebhookInput,
 		unmarshalInputEnableTicketingWebhookInput,
 		unmarshalInputEnrollTotpInput,
 		unmarshalInputEnrollmentFilter,
+		unmarshalInputEraseDeviceInput,
 		unmarshalInputGrantAdministratorOrganizationAccessInput,
+		unmarshalInputLockDeviceInput,
 		unmarshalInputOrganizationFilter,
 		unmarshalInputOrganizationOrder,
 		unmarshalInputPreviewTicketInput,
 		unmarshalInputRaiseAlertInput,
+		unmarshalInputRefreshDeviceActivationLockInput,
 		unmarshalInputRefreshSessionInput,
+		unmarshalInputRequestDeviceInventoryInput,
+		unmarshalInputRequestDeviceOsUpdateStatusInput,
 		unmarshalInputResetAdministratorTotpInput,
 		unmarshalInputResolveAlertInput,
+		unmarshalInputRestartDeviceInput,
 		unmarshalInputRestoreOrganizationInput,
 		unmarshalInputResumeAdministratorInput,
 		unmarshalInputResumeOrganizationInput,
 		unmarshalInputRetryTicketInput,
+		unmarshalInputRevealDeviceSecretInput,
 		unmarshalInputRevealEnrollmentLinkInput,
 		unmarshalInputRevokeAdministratorOrganizationAccessInput,
 		unmarshalInputRevokeApiKeyInput,
@@ -8051,9 +8661,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputRoleFilter,
 		unmarshalInputRoleOrder,
 		unmarshalInputRotateEnrollmentInput,
+		unmarshalInputScheduleDeviceOsUpdateInput,
+		unmarshalInputSendBlankPushInput,
 		unmarshalInputSetTicketRulesInput,
 		unmarshalInputSetTicketingBillingMappingsInput,
 		unmarshalInputSetTicketingCompanyMappingsInput,
+		unmarshalInputShutdownDeviceInput,
 		unmarshalInputSignInInput,
 		unmarshalInputSignOutInput,
 		unmarshalInputSuspendAdministratorInput,
@@ -8073,6 +8686,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputTicketingCompanyMappingInput,
 		unmarshalInputTicketingErrorFilter,
 		unmarshalInputTicketingUsageRecordFilter,
+		unmarshalInputUnblockDeviceInput,
+		unmarshalInputUnenrollDeviceInput,
+		unmarshalInputUnlockDeviceUserAccountInput,
 		unmarshalInputUpdateAdministratorInput,
 		unmarshalInputUpdateAppleMdmInput,
 		unmarshalInputUpdateAutotaskAlertConfigurationInput,
@@ -10386,6 +11002,590 @@ extend type Mutation {
   ): WriteTicketingUsagePayload! @requires(permission: "ticketing.change_billing")
 }
 `, BuiltIn: false},
+	{Name: "../devicecommand.graphql", Input: `"""
+One error that a device reports.
+"""
+type DeviceCommandError {
+  """
+  Apple's number of it, within its domain.
+  """
+  code: Int!
+  """
+  What part of the system it is from.
+  """
+  domain: String!
+  """
+  What it says, in the device's language.
+  """
+  localizedDescription: String
+  """
+  What it says, in English.
+  """
+  usEnglishDescription: String
+}
+"""
+Keeps the commands that match every field given.
+"""
+input DeviceCommandFilter {
+  """
+  To this device.
+  """
+  deviceId: ID
+  """
+  Whose status is this.
+  """
+  status: DeviceCommandStatus
+  """
+  Of this kind, in Apple's words, such as DeviceLock.
+  """
+  requestType: String
+}
+"""
+What lockDevice takes.
+"""
+input LockDeviceInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+  """
+  Six digits, for a Mac: made and kept if not given.
+  """
+  pin: String
+  """
+  What the lock screen says; at most 1000 characters.
+  """
+  message: String
+  """
+  The telephone number on the lock screen; at most 100 characters.
+  """
+  phoneNumber: String
+  """
+  Whether to refuse a Mac without a PIN instead of making one.
+  """
+  requirePin: Boolean! = false
+}
+"""
+What lockDevice answers.
+"""
+type LockDevicePayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+  """
+  What unlocks a Mac; null for other devices. It is kept: revealDeviceSecret shows it again.
+  """
+  pin: String
+}
+"""
+What eraseDevice takes.
+"""
+input EraseDeviceInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+  """
+  Six digits, for a Mac: required without Apple silicon. It is kept: revealDeviceSecret shows it.
+  """
+  pin: String
+  """
+  Whether to keep the mobile data plan; required for iOS and iPadOS.
+  """
+  preserveDataPlan: Boolean
+  """
+  Whether to forbid the set-up from a device nearby; required for iOS and iPadOS.
+  """
+  disallowProximitySetup: Boolean
+}
+"""
+What eraseDevice answers.
+"""
+type EraseDevicePayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What restartDevice takes.
+"""
+input RestartDeviceInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+  """
+  Kernel extensions for which a Mac rebuilds its kernel cache; at most 100 paths.
+  """
+  kextPaths: [String!]
+  """
+  Whether a Mac asks the person first, who may put it off.
+  """
+  notifyUser: Boolean! = false
+}
+"""
+What restartDevice answers.
+"""
+type RestartDevicePayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What shutdownDevice takes.
+"""
+input ShutdownDeviceInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What shutdownDevice answers.
+"""
+type ShutdownDevicePayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What clearDevicePasscode takes.
+"""
+input ClearDevicePasscodeInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What clearDevicePasscode answers.
+"""
+type ClearDevicePasscodePayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What unlockDeviceUserAccount takes.
+"""
+input UnlockDeviceUserAccountInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+  """
+  The short name of the account on the Mac.
+  """
+  userName: String!
+}
+"""
+What unlockDeviceUserAccount answers.
+"""
+type UnlockDeviceUserAccountPayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What clearDeviceActivationLock takes.
+"""
+input ClearDeviceActivationLockInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What clearDeviceActivationLock answers.
+"""
+type ClearDeviceActivationLockPayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What refreshDeviceActivationLock takes.
+"""
+input RefreshDeviceActivationLockInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What refreshDeviceActivationLock answers.
+"""
+type RefreshDeviceActivationLockPayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What scheduleDeviceOsUpdate takes.
+"""
+input ScheduleDeviceOsUpdateInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+  """
+  Apple's key of the update, from the device's osUpdates; this or a version is required.
+  """
+  productKey: String
+  """
+  The version to update to, such as 15.1.
+  """
+  productVersion: String
+  """
+  What to do with it.
+  """
+  installAction: OsUpdateInstallAction!
+  """
+  How often a person on a Mac may put it off; only with INSTALL_LATER.
+  """
+  maxUserDeferrals: Int
+  """
+  How urgently a Mac downloads it.
+  """
+  priority: OsUpdatePriority
+}
+"""
+What a device does with an update.
+"""
+enum OsUpdateInstallAction {
+  """
+  Download or install it, as far as it is.
+  """
+  DEFAULT
+  """
+  Only download it.
+  """
+  DOWNLOAD_ONLY
+  """
+  Install it now.
+  """
+  INSTALL_ASAP
+  """
+  Download it and tell the person; for a Mac.
+  """
+  NOTIFY_ONLY
+  """
+  Download it and install it at a later time; for a Mac.
+  """
+  INSTALL_LATER
+  """
+  Install it now, and restart without asking; for a Mac.
+  """
+  INSTALL_FORCE_RESTART
+}
+"""
+How urgent the download of an update is.
+"""
+enum OsUpdatePriority {
+  """
+  It may wait.
+  """
+  LOW
+  """
+  As if a person had asked for it.
+  """
+  HIGH
+}
+"""
+What scheduleDeviceOsUpdate answers.
+"""
+type ScheduleDeviceOsUpdatePayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What requestDeviceOsUpdateStatus takes.
+"""
+input RequestDeviceOsUpdateStatusInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What requestDeviceOsUpdateStatus answers.
+"""
+type RequestDeviceOsUpdateStatusPayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What requestDeviceInventory takes.
+"""
+input RequestDeviceInventoryInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What requestDeviceInventory answers.
+"""
+type RequestDeviceInventoryPayload {
+  """
+  The device, as it is now.
+  """
+  device: Device!
+}
+"""
+What sendBlankPush takes.
+"""
+input SendBlankPushInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What sendBlankPush answers.
+"""
+type SendBlankPushPayload {
+  """
+  The device, as it is now.
+  """
+  device: Device!
+}
+"""
+What cancelDeviceCommand takes.
+"""
+input CancelDeviceCommandInput {
+  """
+  The command's id.
+  """
+  id: ID!
+}
+"""
+What cancelDeviceCommand answers.
+"""
+type CancelDeviceCommandPayload {
+  """
+  The command, as it is now.
+  """
+  command: DeviceCommand!
+}
+"""
+What revealDeviceSecret takes.
+"""
+input RevealDeviceSecretInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+  """
+  Which secret.
+  """
+  kind: DeviceSecretKind!
+}
+"""
+What revealDeviceSecret answers.
+"""
+type RevealDeviceSecretPayload {
+  """
+  The device, as it is now.
+  """
+  device: Device!
+  """
+  The secret.
+  """
+  value: String!
+}
+extend type Query {
+  """
+  A command by its id (ZE-060).
+  """
+  deviceCommand(
+    """
+    The command's id.
+    """
+    id: ID!
+  ): DeviceCommand! @requires(permission: "mdm.view_devicecommand")
+  """
+  The commands to devices of the organizations in reach, and what these answered (ZE-060).
+  """
+  deviceCommands(
+    """
+    Whether to list the commands that only ask for inventory, too; not if not given.
+    """
+    includeInventory: Boolean
+
+    """
+    Keeps what matches every field given.
+    """
+    filter: DeviceCommandFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceCommandConnection! @requires(permission: "mdm.view_devicecommand")
+}
+extend type Mutation {
+  """
+  Locks a device at once (JC-023, KA-022, ZE-059). A Mac restarts into a screen that only the PIN leaves.
+  """
+  lockDevice(
+    """
+    What to do, and with what.
+    """
+    input: LockDeviceInput!
+  ): LockDevicePayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Erases a device: all content and settings (JC-022, KA-021, ZE-058).
+  """
+  eraseDevice(
+    """
+    What to do, and with what.
+    """
+    input: EraseDeviceInput!
+  ): EraseDevicePayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Restarts a device (JC-024, KA-025).
+  """
+  restartDevice(
+    """
+    What to do, and with what.
+    """
+    input: RestartDeviceInput!
+  ): RestartDevicePayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Shuts a device down (JC-025, KA-028). Only a person can turn it on again.
+  """
+  shutdownDevice(
+    """
+    What to do, and with what.
+    """
+    input: ShutdownDeviceInput!
+  ): ShutdownDevicePayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Removes a phone's or tablet's passcode (KA-020).
+  """
+  clearDevicePasscode(
+    """
+    What to do, and with what.
+    """
+    input: ClearDevicePasscodeInput!
+  ): ClearDevicePasscodePayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Lets a person on a Mac try again, who has typed a wrong password too often (KA-029).
+  """
+  unlockDeviceUserAccount(
+    """
+    What to do, and with what.
+    """
+    input: UnlockDeviceUserAccountInput!
+  ): UnlockDeviceUserAccountPayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Has a device forget the code that passes its activation lock (JC-020). It does not lift a lock that is on: that takes the code itself, which revealDeviceSecret shows. Without a code in keeping it is refused, so that none is lost.
+  """
+  clearDeviceActivationLock(
+    """
+    What to do, and with what.
+    """
+    input: ClearDeviceActivationLockInput!
+  ): ClearDeviceActivationLockPayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Asks a device for the code that passes its activation lock, to be kept (JC-021). It gives one within 15 days of its supervision.
+  """
+  refreshDeviceActivationLock(
+    """
+    What to do, and with what.
+    """
+    input: RefreshDeviceActivationLockInput!
+  ): RefreshDeviceActivationLockPayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Has a device download or install an update of its operating system (JC-027).
+  """
+  scheduleDeviceOsUpdate(
+    """
+    What to do, and with what.
+    """
+    input: ScheduleDeviceOsUpdateInput!
+  ): ScheduleDeviceOsUpdatePayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Asks a device how far its updates are (JC-026); the answer is in its osUpdates.
+  """
+  requestDeviceOsUpdateStatus(
+    """
+    What to do, and with what.
+    """
+    input: RequestDeviceOsUpdateStatusInput!
+  ): RequestDeviceOsUpdateStatusPayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Asks a device for its inventory (KA-016); what it is being asked already, it is not asked twice.
+  """
+  requestDeviceInventory(
+    """
+    What to do, and with what.
+    """
+    input: RequestDeviceInventoryInput!
+  ): RequestDeviceInventoryPayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Notifies a device without there being anything to do, so that it connects.
+  """
+  sendBlankPush(
+    """
+    What to do, and with what.
+    """
+    input: SendBlankPushInput!
+  ): SendBlankPushPayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Withdraws a command that its device does not have yet, or has put off.
+  """
+  cancelDeviceCommand(
+    """
+    What to do, and with what.
+    """
+    input: CancelDeviceCommandInput!
+  ): CancelDeviceCommandPayload! @requires(permission: "mdm.change_devicecommand")
+  """
+  Shows a secret that is kept of a device, and logs that it was shown.
+  """
+  revealDeviceSecret(
+    """
+    What to do, and with what.
+    """
+    input: RevealDeviceSecretInput!
+  ): RevealDeviceSecretPayload! @requires(permission: "mdm.reveal_devicesecret")
+}
+extend type DeviceCommand {
+  """
+  What went wrong, the outermost error first; null unless the device has reported an error (ZE-060).
+  """
+  errorChain: [DeviceCommandError!] @goField(forceResolver: true)
+}
+`, BuiltIn: false},
 	{Name: "../directory.graphql", Input: `"""
 Keeps the users that match every field given.
 """
@@ -11637,7 +12837,7 @@ type DeviceCommand implements Node {
   """
   sentAt: Time
   """
-  When the device answered.
+  When it ended: the device answered, or it was withdrawn or expired.
   """
   resultAt: Time
   """
@@ -14099,6 +15299,46 @@ input DeviceFilter {
   Of this user.
   """
   userId: ID
+  """
+  With this Apple identifier.
+  """
+  udid: String
+  """
+  Whether they are under management.
+  """
+  enrolled: Boolean
+  """
+  Whether the organization supervises them.
+  """
+  supervised: Boolean
+  """
+  Whether they were enrolled through Automated Device Enrollment.
+  """
+  depEnrollment: Boolean
+  """
+  Whether they are blocked.
+  """
+  isBlocked: Boolean @goTag(key: "filter", value: "blocked_at,notnull")
+  """
+  Whether they are missing.
+  """
+  isMissing: Boolean @goTag(key: "filter", value: "missing_since,notnull")
+  """
+  With this version of the operating system.
+  """
+  osVersion: String
+  """
+  Of this model, by its name.
+  """
+  model: String
+  """
+  With this inventory number.
+  """
+  assetTag: String
+  """
+  Created at this time or later.
+  """
+  createdAfter: Time @goTag(key: "filter", value: "created_at,gte")
 }
 """
 What createDevice takes.
@@ -14194,6 +15434,60 @@ type DeleteDevicePayload {
   """
   deletedId: ID!
 }
+"""
+What unenrollDevice takes.
+"""
+input UnenrollDeviceInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What unenrollDevice answers.
+"""
+type UnenrollDevicePayload {
+  """
+  The device, as it is now.
+  """
+  device: Device!
+}
+"""
+What blockDevice takes.
+"""
+input BlockDeviceInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What blockDevice answers.
+"""
+type BlockDevicePayload {
+  """
+  The device, as it is now.
+  """
+  device: Device!
+}
+"""
+What unblockDevice takes.
+"""
+input UnblockDeviceInput {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+}
+"""
+What unblockDevice answers.
+"""
+type UnblockDevicePayload {
+  """
+  The device, as it is now.
+  """
+  device: Device!
+}
 extend type Query {
   """
   A device by its id (JC-018, KA-010).
@@ -14267,8 +15561,45 @@ extend type Mutation {
     """
     input: DeleteDeviceInput!
   ): DeleteDevicePayload! @requires(permission: "mdm.delete_device")
+  """
+  Releases a device from management (JC-019): it leaves when it next connects, for which it is notified. It may enrol again.
+  """
+  unenrollDevice(
+    """
+    What to do, and with what.
+    """
+    input: UnenrollDeviceInput!
+  ): UnenrollDevicePayload! @requires(permission: "mdm.change_device")
+  """
+  Releases a device from management and keeps it from enrolling again (ZE-056).
+  """
+  blockDevice(
+    """
+    What to do, and with what.
+    """
+    input: BlockDeviceInput!
+  ): BlockDevicePayload! @requires(permission: "mdm.change_device")
+  """
+  Lets a blocked device enrol again (ZE-057).
+  """
+  unblockDevice(
+    """
+    What to do, and with what.
+    """
+    input: UnblockDeviceInput!
+  ): UnblockDevicePayload! @requires(permission: "mdm.change_device")
+}
+extend type Subscription {
+  """
+  The devices of the organizations in reach, each time one enrols, leaves, or reports something new.
+  """
+  deviceChanged: Device! @requires(permission: "mdm.view_device")
 }
 extend type Device {
+  """
+  Whether it has not been heard of for longer than the organization allows.
+  """
+  isMissing: Boolean! @goField(forceResolver: true)
   """
   The device's alerts.
   """
@@ -14303,6 +15634,184 @@ extend type Device {
     """
     last: Int
   ): AlertConnection! @goField(forceResolver: true) @requires(permission: "alert.view_alert")
+  """
+  What the device was told, and what it answered.
+  """
+  commands(
+    """
+    Whether to list the commands that only ask for inventory, too; not if not given.
+    """
+    includeInventory: Boolean
+
+    """
+    Keeps what matches every field given.
+    """
+    filter: DeviceCommandFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceCommandConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_devicecommand")
+  """
+  The applications that are installed on it (KA-011, ZE-031).
+  """
+  apps(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceAppConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_device")
+  """
+  The configuration profiles that are installed on it (ZE-031).
+  """
+  profiles(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceProfileConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_device")
+  """
+  The certificates that are installed on it (ZE-031).
+  """
+  certificates(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceCertificateConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_device")
+  """
+  Updates of its operating system: offered, and under way (JC-026).
+  """
+  osUpdates(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceOsUpdateConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_device")
+  """
+  Its managed channels: its own, and those of the people on it.
+  """
+  channels(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceChannelConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_device")
+  """
+  The secrets that are kept of it, without the secrets themselves.
+  """
+  secrets(
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceSecretConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_device")
 }
 `, BuiltIn: false},
 	{Name: "../tenancy.graphql", Input: `"""
@@ -17039,6 +18548,22 @@ func childFields_AutotaskTicketSettings(ctx context.Context, ec *executionContex
 	return nil, fmt.Errorf("no field named %q was found under type AutotaskTicketSettings", field.Name)
 }
 
+func childFields_BlockDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "device":
+		return fieldContext_BlockDevicePayload_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BlockDevicePayload", field.Name)
+}
+
+func childFields_CancelDeviceCommandPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_CancelDeviceCommandPayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CancelDeviceCommandPayload", field.Name)
+}
+
 func childFields_CancelTicketPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ticket":
@@ -17053,6 +18578,22 @@ func childFields_ChangePasswordPayload(ctx context.Context, ec *executionContext
 		return fieldContext_ChangePasswordPayload_administrator(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ChangePasswordPayload", field.Name)
+}
+
+func childFields_ClearDeviceActivationLockPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_ClearDeviceActivationLockPayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ClearDeviceActivationLockPayload", field.Name)
+}
+
+func childFields_ClearDevicePasscodePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_ClearDevicePasscodePayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ClearDevicePasscodePayload", field.Name)
 }
 
 func childFields_ConfirmTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17337,8 +18878,24 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_organization(ctx, ec, field)
 	case "user":
 		return fieldContext_Device_user(ctx, ec, field)
+	case "isMissing":
+		return fieldContext_Device_isMissing(ctx, ec, field)
 	case "alerts":
 		return fieldContext_Device_alerts(ctx, ec, field)
+	case "commands":
+		return fieldContext_Device_commands(ctx, ec, field)
+	case "apps":
+		return fieldContext_Device_apps(ctx, ec, field)
+	case "profiles":
+		return fieldContext_Device_profiles(ctx, ec, field)
+	case "certificates":
+		return fieldContext_Device_certificates(ctx, ec, field)
+	case "osUpdates":
+		return fieldContext_Device_osUpdates(ctx, ec, field)
+	case "channels":
+		return fieldContext_Device_channels(ctx, ec, field)
+	case "secrets":
+		return fieldContext_Device_secrets(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Device", field.Name)
 }
@@ -17369,6 +18926,18 @@ func childFields_DeviceApp(ctx context.Context, ec *executionContext, field grap
 		return fieldContext_DeviceApp_device(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeviceApp", field.Name)
+}
+
+func childFields_DeviceAppConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_DeviceAppConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_DeviceAppConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_DeviceAppConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceAppConnection", field.Name)
 }
 
 func childFields_DeviceAppEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17403,6 +18972,18 @@ func childFields_DeviceCertificate(ctx context.Context, ec *executionContext, fi
 		return fieldContext_DeviceCertificate_device(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeviceCertificate", field.Name)
+}
+
+func childFields_DeviceCertificateConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_DeviceCertificateConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_DeviceCertificateConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_DeviceCertificateConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCertificateConnection", field.Name)
 }
 
 func childFields_DeviceCertificateEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17449,6 +19030,18 @@ func childFields_DeviceChannel(ctx context.Context, ec *executionContext, field 
 	return nil, fmt.Errorf("no field named %q was found under type DeviceChannel", field.Name)
 }
 
+func childFields_DeviceChannelConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_DeviceChannelConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_DeviceChannelConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_DeviceChannelConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceChannelConnection", field.Name)
+}
+
 func childFields_DeviceChannelEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
@@ -17493,8 +19086,22 @@ func childFields_DeviceCommand(ctx context.Context, ec *executionContext, field 
 		return fieldContext_DeviceCommand_device(ctx, ec, field)
 	case "channel":
 		return fieldContext_DeviceCommand_channel(ctx, ec, field)
+	case "errorChain":
+		return fieldContext_DeviceCommand_errorChain(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeviceCommand", field.Name)
+}
+
+func childFields_DeviceCommandConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_DeviceCommandConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_DeviceCommandConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_DeviceCommandConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCommandConnection", field.Name)
 }
 
 func childFields_DeviceCommandEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17505,6 +19112,20 @@ func childFields_DeviceCommandEdge(ctx context.Context, ec *executionContext, fi
 		return fieldContext_DeviceCommandEdge_cursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeviceCommandEdge", field.Name)
+}
+
+func childFields_DeviceCommandError(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return fieldContext_DeviceCommandError_code(ctx, ec, field)
+	case "domain":
+		return fieldContext_DeviceCommandError_domain(ctx, ec, field)
+	case "localizedDescription":
+		return fieldContext_DeviceCommandError_localizedDescription(ctx, ec, field)
+	case "usEnglishDescription":
+		return fieldContext_DeviceCommandError_usEnglishDescription(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceCommandError", field.Name)
 }
 
 func childFields_DeviceConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17605,6 +19226,18 @@ func childFields_DeviceOsUpdate(ctx context.Context, ec *executionContext, field
 	return nil, fmt.Errorf("no field named %q was found under type DeviceOsUpdate", field.Name)
 }
 
+func childFields_DeviceOsUpdateConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_DeviceOsUpdateConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_DeviceOsUpdateConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_DeviceOsUpdateConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceOsUpdateConnection", field.Name)
+}
+
 func childFields_DeviceOsUpdateEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
@@ -17645,6 +19278,18 @@ func childFields_DeviceProfile(ctx context.Context, ec *executionContext, field 
 	return nil, fmt.Errorf("no field named %q was found under type DeviceProfile", field.Name)
 }
 
+func childFields_DeviceProfileConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_DeviceProfileConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_DeviceProfileConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_DeviceProfileConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceProfileConnection", field.Name)
+}
+
 func childFields_DeviceProfileEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
@@ -17673,6 +19318,18 @@ func childFields_DeviceSecret(ctx context.Context, ec *executionContext, field g
 		return fieldContext_DeviceSecret_device(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeviceSecret", field.Name)
+}
+
+func childFields_DeviceSecretConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_DeviceSecretConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_DeviceSecretConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_DeviceSecretConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSecretConnection", field.Name)
 }
 
 func childFields_DeviceSecretEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17765,6 +19422,14 @@ func childFields_EnrollmentEdge(ctx context.Context, ec *executionContext, field
 	return nil, fmt.Errorf("no field named %q was found under type EnrollmentEdge", field.Name)
 }
 
+func childFields_EraseDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_EraseDevicePayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EraseDevicePayload", field.Name)
+}
+
 func childFields_GrantAdministratorOrganizationAccessPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "link":
@@ -17825,6 +19490,16 @@ func childFields_JobEdge(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_JobEdge_cursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
+}
+
+func childFields_LockDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_LockDevicePayload_command(ctx, ec, field)
+	case "pin":
+		return fieldContext_LockDevicePayload_pin(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LockDevicePayload", field.Name)
 }
 
 func childFields_MaintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17989,12 +19664,36 @@ func childFields_RaiseAlertPayload(ctx context.Context, ec *executionContext, fi
 	return nil, fmt.Errorf("no field named %q was found under type RaiseAlertPayload", field.Name)
 }
 
+func childFields_RefreshDeviceActivationLockPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_RefreshDeviceActivationLockPayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RefreshDeviceActivationLockPayload", field.Name)
+}
+
 func childFields_RefreshSessionPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "session":
 		return fieldContext_RefreshSessionPayload_session(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RefreshSessionPayload", field.Name)
+}
+
+func childFields_RequestDeviceInventoryPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "device":
+		return fieldContext_RequestDeviceInventoryPayload_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestDeviceInventoryPayload", field.Name)
+}
+
+func childFields_RequestDeviceOsUpdateStatusPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_RequestDeviceOsUpdateStatusPayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestDeviceOsUpdateStatusPayload", field.Name)
 }
 
 func childFields_ResetAdministratorTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -18011,6 +19710,14 @@ func childFields_ResolveAlertPayload(ctx context.Context, ec *executionContext, 
 		return fieldContext_ResolveAlertPayload_alert(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ResolveAlertPayload", field.Name)
+}
+
+func childFields_RestartDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_RestartDevicePayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestartDevicePayload", field.Name)
 }
 
 func childFields_RestoreOrganizationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -18043,6 +19750,16 @@ func childFields_RetryTicketPayload(ctx context.Context, ec *executionContext, f
 		return fieldContext_RetryTicketPayload_ticket(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RetryTicketPayload", field.Name)
+}
+
+func childFields_RevealDeviceSecretPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "device":
+		return fieldContext_RevealDeviceSecretPayload_device(ctx, ec, field)
+	case "value":
+		return fieldContext_RevealDeviceSecretPayload_value(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevealDeviceSecretPayload", field.Name)
 }
 
 func childFields_RevealEnrollmentLinkPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -18135,6 +19852,22 @@ func childFields_RotateEnrollmentPayload(ctx context.Context, ec *executionConte
 	return nil, fmt.Errorf("no field named %q was found under type RotateEnrollmentPayload", field.Name)
 }
 
+func childFields_ScheduleDeviceOsUpdatePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_ScheduleDeviceOsUpdatePayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScheduleDeviceOsUpdatePayload", field.Name)
+}
+
+func childFields_SendBlankPushPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "device":
+		return fieldContext_SendBlankPushPayload_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendBlankPushPayload", field.Name)
+}
+
 func childFields_SessionTokens(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "accessToken":
@@ -18173,6 +19906,14 @@ func childFields_SetTicketingCompanyMappingsPayload(ctx context.Context, ec *exe
 		return fieldContext_SetTicketingCompanyMappingsPayload_mappings(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetTicketingCompanyMappingsPayload", field.Name)
+}
+
+func childFields_ShutdownDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_ShutdownDevicePayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ShutdownDevicePayload", field.Name)
 }
 
 func childFields_SignInPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -19027,6 +20768,30 @@ func childFields_TicketingUsageRecordEdge(ctx context.Context, ec *executionCont
 	return nil, fmt.Errorf("no field named %q was found under type TicketingUsageRecordEdge", field.Name)
 }
 
+func childFields_UnblockDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "device":
+		return fieldContext_UnblockDevicePayload_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnblockDevicePayload", field.Name)
+}
+
+func childFields_UnenrollDevicePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "device":
+		return fieldContext_UnenrollDevicePayload_device(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnenrollDevicePayload", field.Name)
+}
+
+func childFields_UnlockDeviceUserAccountPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return fieldContext_UnlockDeviceUserAccountPayload_command(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnlockDeviceUserAccountPayload", field.Name)
+}
+
 func childFields_UnmappedOrganizationConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "edges":
@@ -19617,6 +21382,288 @@ func field_Device_alerts_args(ctx context.Context, ec *executionContext, rawArgs
 	return args, nil
 }
 
+func field_Device_apps_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
+func field_Device_certificates_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
+func field_Device_channels_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
+func field_Device_commands_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "includeInventory",
+		func(ctx context.Context, v any) (*bool, error) {
+			return unmarshalOBoolean2ᚖbool(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["includeInventory"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.DeviceCommandFilter, error) {
+			return unmarshalODeviceCommandFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg5
+	return args, nil
+}
+
+func field_Device_osUpdates_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
+func field_Device_profiles_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
+func field_Device_secrets_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	return args, nil
+}
+
 func field_Mutation_acknowledgeAlert_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -19645,6 +21692,34 @@ func field_Mutation_activateAdministrator_args(ctx context.Context, ec *executio
 	return args, nil
 }
 
+func field_Mutation_blockDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.BlockDeviceInput, error) {
+			return unmarshalNBlockDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBlockDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_cancelDeviceCommand_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CancelDeviceCommandInput, error) {
+			return unmarshalNCancelDeviceCommandInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelDeviceCommandInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_cancelTicket_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -19665,6 +21740,34 @@ func field_Mutation_changePassword_args(ctx context.Context, ec *executionContex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.ChangePasswordInput, error) {
 			return unmarshalNChangePasswordInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐChangePasswordInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_clearDeviceActivationLock_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ClearDeviceActivationLockInput, error) {
+			return unmarshalNClearDeviceActivationLockInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐClearDeviceActivationLockInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_clearDevicePasscode_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ClearDevicePasscodeInput, error) {
+			return unmarshalNClearDevicePasscodeInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐClearDevicePasscodeInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -20037,12 +22140,40 @@ func field_Mutation_enrollTotp_args(ctx context.Context, ec *executionContext, r
 	return args, nil
 }
 
+func field_Mutation_eraseDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.EraseDeviceInput, error) {
+			return unmarshalNEraseDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEraseDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_grantAdministratorOrganizationAccess_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.GrantAdministratorOrganizationAccessInput, error) {
 			return unmarshalNGrantAdministratorOrganizationAccessInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐGrantAdministratorOrganizationAccessInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_lockDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.LockDeviceInput, error) {
+			return unmarshalNLockDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐLockDeviceInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -20065,12 +22196,54 @@ func field_Mutation_raiseAlert_args(ctx context.Context, ec *executionContext, r
 	return args, nil
 }
 
+func field_Mutation_refreshDeviceActivationLock_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RefreshDeviceActivationLockInput, error) {
+			return unmarshalNRefreshDeviceActivationLockInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRefreshDeviceActivationLockInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_refreshSession_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.RefreshSessionInput, error) {
 			return unmarshalNRefreshSessionInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRefreshSessionInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_requestDeviceInventory_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RequestDeviceInventoryInput, error) {
+			return unmarshalNRequestDeviceInventoryInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRequestDeviceInventoryInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_requestDeviceOsUpdateStatus_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RequestDeviceOsUpdateStatusInput, error) {
+			return unmarshalNRequestDeviceOsUpdateStatusInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRequestDeviceOsUpdateStatusInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -20099,6 +22272,20 @@ func field_Mutation_resolveAlert_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.ResolveAlertInput, error) {
 			return unmarshalNResolveAlertInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResolveAlertInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_restartDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RestartDeviceInput, error) {
+			return unmarshalNRestartDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRestartDeviceInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -20155,6 +22342,20 @@ func field_Mutation_retryTicket_args(ctx context.Context, ec *executionContext, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.RetryTicketInput, error) {
 			return unmarshalNRetryTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRetryTicketInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_revealDeviceSecret_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RevealDeviceSecretInput, error) {
+			return unmarshalNRevealDeviceSecretInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealDeviceSecretInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -20233,6 +22434,34 @@ func field_Mutation_rotateEnrollment_args(ctx context.Context, ec *executionCont
 	return args, nil
 }
 
+func field_Mutation_scheduleDeviceOsUpdate_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ScheduleDeviceOsUpdateInput, error) {
+			return unmarshalNScheduleDeviceOsUpdateInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐScheduleDeviceOsUpdateInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_sendBlankPush_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SendBlankPushInput, error) {
+			return unmarshalNSendBlankPushInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSendBlankPushInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_setTicketRules_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -20267,6 +22496,20 @@ func field_Mutation_setTicketingCompanyMappings_args(ctx context.Context, ec *ex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.SetTicketingCompanyMappingsInput, error) {
 			return unmarshalNSetTicketingCompanyMappingsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSetTicketingCompanyMappingsInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_shutdownDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ShutdownDeviceInput, error) {
+			return unmarshalNShutdownDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐShutdownDeviceInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -20337,6 +22580,48 @@ func field_Mutation_syncTicket_args(ctx context.Context, ec *executionContext, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.SyncTicketInput, error) {
 			return unmarshalNSyncTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSyncTicketInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_unblockDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UnblockDeviceInput, error) {
+			return unmarshalNUnblockDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnblockDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_unenrollDevice_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UnenrollDeviceInput, error) {
+			return unmarshalNUnenrollDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnenrollDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_unlockDeviceUserAccount_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.UnlockDeviceUserAccountInput, error) {
+			return unmarshalNUnlockDeviceUserAccountInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnlockDeviceUserAccountInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -21028,6 +23313,74 @@ func field_Query_appleMdms_args(ctx context.Context, ec *executionContext, rawAr
 		return nil, err
 	}
 	args["last"] = arg3
+	return args, nil
+}
+
+func field_Query_deviceCommand_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return unmarshalNID2string(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func field_Query_deviceCommands_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "includeInventory",
+		func(ctx context.Context, v any) (*bool, error) {
+			return unmarshalOBoolean2ᚖbool(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["includeInventory"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.DeviceCommandFilter, error) {
+			return unmarshalODeviceCommandFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg5
 	return args, nil
 }
 
@@ -26243,6 +28596,70 @@ func fieldContext_AutotaskTicketSettings_source(_ context.Context, ec *execution
 	return fc, nil
 }
 
+func _BlockDevicePayload_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BlockDevicePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BlockDevicePayload_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_BlockDevicePayload_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BlockDevicePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _CancelDeviceCommandPayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CancelDeviceCommandPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CancelDeviceCommandPayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CancelDeviceCommandPayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CancelDeviceCommandPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _CancelTicketPayload_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CancelTicketPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -26302,6 +28719,70 @@ func fieldContext_ChangePasswordPayload_administrator(_ context.Context, ec *exe
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Administrator(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ClearDeviceActivationLockPayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ClearDeviceActivationLockPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ClearDeviceActivationLockPayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ClearDeviceActivationLockPayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ClearDeviceActivationLockPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ClearDevicePasscodePayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ClearDevicePasscodePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ClearDevicePasscodePayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ClearDevicePasscodePayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ClearDevicePasscodePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -28097,6 +30578,29 @@ func fieldContext_Device_user(_ context.Context, ec *executionContext, field gra
 	return fc, nil
 }
 
+func _Device_isMissing(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_isMissing(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Device().IsMissing(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_isMissing(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, true, true, errors.New("field of type Boolean does not have child fields"))
+}
+
 func _Device_alerts(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -28158,6 +30662,475 @@ func fieldContext_Device_alerts(ctx context.Context, ec *executionContext, field
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Device_alerts_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Device_commands(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_commands(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Device().Commands(ctx, obj, fc.Args["includeInventory"].(*bool), fc.Args["filter"].(*model.DeviceCommandFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_devicecommand")
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommandConnection) graphql.Marshaler {
+			return marshalNDeviceCommandConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_commands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Device",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommandConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Device_commands_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Device_apps(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_apps(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Device().Apps(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.DeviceAppConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceAppConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceAppConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceAppConnection) graphql.Marshaler {
+			return marshalNDeviceAppConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_apps(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Device",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceAppConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Device_apps_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Device_profiles(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_profiles(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Device().Profiles(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.DeviceProfileConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceProfileConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceProfileConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceProfileConnection) graphql.Marshaler {
+			return marshalNDeviceProfileConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_profiles(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Device",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceProfileConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Device_profiles_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Device_certificates(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_certificates(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Device().Certificates(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.DeviceCertificateConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceCertificateConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceCertificateConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCertificateConnection) graphql.Marshaler {
+			return marshalNDeviceCertificateConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_certificates(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Device",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCertificateConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Device_certificates_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Device_osUpdates(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_osUpdates(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Device().OsUpdates(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.DeviceOsUpdateConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceOsUpdateConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceOsUpdateConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceOsUpdateConnection) graphql.Marshaler {
+			return marshalNDeviceOsUpdateConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_osUpdates(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Device",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceOsUpdateConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Device_osUpdates_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Device_channels(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_channels(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Device().Channels(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.DeviceChannelConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceChannelConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceChannelConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceChannelConnection) graphql.Marshaler {
+			return marshalNDeviceChannelConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_channels(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Device",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceChannelConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Device_channels_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Device_secrets(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_secrets(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Device().Secrets(ctx, obj, fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.DeviceSecretConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceSecretConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceSecretConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceSecretConnection) graphql.Marshaler {
+			return marshalNDeviceSecretConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Device_secrets(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Device",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceSecretConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Device_secrets_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -30028,6 +33001,38 @@ func fieldContext_DeviceCommand_channel(_ context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _DeviceCommand_errorChain(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommand_errorChain(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.DeviceCommand().ErrorChain(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.DeviceCommandError) graphql.Marshaler {
+			return marshalODeviceCommandError2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandErrorᚄ(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommand_errorChain(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeviceCommand",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommandError(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _DeviceCommandConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommandConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30168,6 +33173,98 @@ func _DeviceCommandEdge_cursor(ctx context.Context, ec *executionContext, field 
 }
 func fieldContext_DeviceCommandEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceCommandEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _DeviceCommandError_code(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceCommandError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandError_code(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommandError_code(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommandError", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _DeviceCommandError_domain(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceCommandError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandError_domain(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Domain, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceCommandError_domain(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommandError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCommandError_localizedDescription(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceCommandError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandError_localizedDescription(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LocalizedDescription, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommandError_localizedDescription(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommandError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceCommandError_usEnglishDescription(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceCommandError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceCommandError_usEnglishDescription(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UsEnglishDescription, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceCommandError_usEnglishDescription(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceCommandError", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _DeviceConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceConnection) (ret graphql.Marshaler) {
@@ -32873,6 +35970,38 @@ func fieldContext_EnrollmentEdge_cursor(_ context.Context, ec *executionContext,
 	return graphql.NewScalarFieldContext("EnrollmentEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _EraseDevicePayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.EraseDevicePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EraseDevicePayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EraseDevicePayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EraseDevicePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _GrantAdministratorOrganizationAccessPayload_link(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.GrantAdministratorOrganizationAccessPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -33376,6 +36505,61 @@ func _JobEdge_cursor(ctx context.Context, ec *executionContext, field graphql.Co
 }
 func fieldContext_JobEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("JobEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
+}
+
+func _LockDevicePayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.LockDevicePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_LockDevicePayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_LockDevicePayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LockDevicePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _LockDevicePayload_pin(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.LockDevicePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_LockDevicePayload_pin(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Pin, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_LockDevicePayload_pin(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LockDevicePayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _MaintenanceWindow_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.MaintenanceWindow) (ret graphql.Marshaler) {
@@ -36038,6 +39222,944 @@ func fieldContext_Mutation_writeTicketingUsage(ctx context.Context, ec *executio
 	return fc, nil
 }
 
+func _Mutation_lockDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_lockDevice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().LockDevice(ctx, fc.Args["input"].(model.LockDeviceInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.LockDevicePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.LockDevicePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.LockDevicePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.LockDevicePayload) graphql.Marshaler {
+			return marshalNLockDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐLockDevicePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_lockDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_LockDevicePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_lockDevice_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_eraseDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_eraseDevice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EraseDevice(ctx, fc.Args["input"].(model.EraseDeviceInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.EraseDevicePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.EraseDevicePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.EraseDevicePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.EraseDevicePayload) graphql.Marshaler {
+			return marshalNEraseDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEraseDevicePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_eraseDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EraseDevicePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_eraseDevice_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_restartDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_restartDevice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RestartDevice(ctx, fc.Args["input"].(model.RestartDeviceInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.RestartDevicePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RestartDevicePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RestartDevicePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RestartDevicePayload) graphql.Marshaler {
+			return marshalNRestartDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRestartDevicePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_restartDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RestartDevicePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_restartDevice_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_shutdownDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_shutdownDevice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ShutdownDevice(ctx, fc.Args["input"].(model.ShutdownDeviceInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.ShutdownDevicePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.ShutdownDevicePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.ShutdownDevicePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ShutdownDevicePayload) graphql.Marshaler {
+			return marshalNShutdownDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐShutdownDevicePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_shutdownDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ShutdownDevicePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_shutdownDevice_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_clearDevicePasscode(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_clearDevicePasscode(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ClearDevicePasscode(ctx, fc.Args["input"].(model.ClearDevicePasscodeInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.ClearDevicePasscodePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.ClearDevicePasscodePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.ClearDevicePasscodePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ClearDevicePasscodePayload) graphql.Marshaler {
+			return marshalNClearDevicePasscodePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐClearDevicePasscodePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_clearDevicePasscode(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ClearDevicePasscodePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_clearDevicePasscode_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_unlockDeviceUserAccount(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_unlockDeviceUserAccount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UnlockDeviceUserAccount(ctx, fc.Args["input"].(model.UnlockDeviceUserAccountInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.UnlockDeviceUserAccountPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.UnlockDeviceUserAccountPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UnlockDeviceUserAccountPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UnlockDeviceUserAccountPayload) graphql.Marshaler {
+			return marshalNUnlockDeviceUserAccountPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnlockDeviceUserAccountPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_unlockDeviceUserAccount(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UnlockDeviceUserAccountPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_unlockDeviceUserAccount_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_clearDeviceActivationLock(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_clearDeviceActivationLock(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ClearDeviceActivationLock(ctx, fc.Args["input"].(model.ClearDeviceActivationLockInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.ClearDeviceActivationLockPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.ClearDeviceActivationLockPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.ClearDeviceActivationLockPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ClearDeviceActivationLockPayload) graphql.Marshaler {
+			return marshalNClearDeviceActivationLockPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐClearDeviceActivationLockPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_clearDeviceActivationLock(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ClearDeviceActivationLockPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_clearDeviceActivationLock_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_refreshDeviceActivationLock(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_refreshDeviceActivationLock(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RefreshDeviceActivationLock(ctx, fc.Args["input"].(model.RefreshDeviceActivationLockInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.RefreshDeviceActivationLockPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RefreshDeviceActivationLockPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RefreshDeviceActivationLockPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RefreshDeviceActivationLockPayload) graphql.Marshaler {
+			return marshalNRefreshDeviceActivationLockPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRefreshDeviceActivationLockPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_refreshDeviceActivationLock(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RefreshDeviceActivationLockPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_refreshDeviceActivationLock_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_scheduleDeviceOsUpdate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_scheduleDeviceOsUpdate(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ScheduleDeviceOsUpdate(ctx, fc.Args["input"].(model.ScheduleDeviceOsUpdateInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.ScheduleDeviceOsUpdatePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.ScheduleDeviceOsUpdatePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.ScheduleDeviceOsUpdatePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ScheduleDeviceOsUpdatePayload) graphql.Marshaler {
+			return marshalNScheduleDeviceOsUpdatePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐScheduleDeviceOsUpdatePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_scheduleDeviceOsUpdate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ScheduleDeviceOsUpdatePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_scheduleDeviceOsUpdate_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_requestDeviceOsUpdateStatus(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_requestDeviceOsUpdateStatus(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RequestDeviceOsUpdateStatus(ctx, fc.Args["input"].(model.RequestDeviceOsUpdateStatusInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.RequestDeviceOsUpdateStatusPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RequestDeviceOsUpdateStatusPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RequestDeviceOsUpdateStatusPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RequestDeviceOsUpdateStatusPayload) graphql.Marshaler {
+			return marshalNRequestDeviceOsUpdateStatusPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRequestDeviceOsUpdateStatusPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_requestDeviceOsUpdateStatus(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RequestDeviceOsUpdateStatusPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_requestDeviceOsUpdateStatus_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_requestDeviceInventory(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_requestDeviceInventory(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RequestDeviceInventory(ctx, fc.Args["input"].(model.RequestDeviceInventoryInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.RequestDeviceInventoryPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RequestDeviceInventoryPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RequestDeviceInventoryPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RequestDeviceInventoryPayload) graphql.Marshaler {
+			return marshalNRequestDeviceInventoryPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRequestDeviceInventoryPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_requestDeviceInventory(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RequestDeviceInventoryPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_requestDeviceInventory_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_sendBlankPush(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_sendBlankPush(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SendBlankPush(ctx, fc.Args["input"].(model.SendBlankPushInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.SendBlankPushPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.SendBlankPushPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.SendBlankPushPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SendBlankPushPayload) graphql.Marshaler {
+			return marshalNSendBlankPushPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSendBlankPushPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_sendBlankPush(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SendBlankPushPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_sendBlankPush_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_cancelDeviceCommand(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_cancelDeviceCommand(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CancelDeviceCommand(ctx, fc.Args["input"].(model.CancelDeviceCommandInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_devicecommand")
+				if err != nil {
+					var zeroVal *model.CancelDeviceCommandPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.CancelDeviceCommandPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CancelDeviceCommandPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CancelDeviceCommandPayload) graphql.Marshaler {
+			return marshalNCancelDeviceCommandPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelDeviceCommandPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_cancelDeviceCommand(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CancelDeviceCommandPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_cancelDeviceCommand_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_revealDeviceSecret(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_revealDeviceSecret(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RevealDeviceSecret(ctx, fc.Args["input"].(model.RevealDeviceSecretInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.reveal_devicesecret")
+				if err != nil {
+					var zeroVal *model.RevealDeviceSecretPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RevealDeviceSecretPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.RevealDeviceSecretPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.RevealDeviceSecretPayload) graphql.Marshaler {
+			return marshalNRevealDeviceSecretPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealDeviceSecretPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_revealDeviceSecret(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RevealDeviceSecretPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_revealDeviceSecret_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_createUser(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -36434,6 +40556,207 @@ func fieldContext_Mutation_deleteDevice(ctx context.Context, ec *executionContex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_deleteDevice_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_unenrollDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_unenrollDevice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UnenrollDevice(ctx, fc.Args["input"].(model.UnenrollDeviceInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_device")
+				if err != nil {
+					var zeroVal *model.UnenrollDevicePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.UnenrollDevicePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UnenrollDevicePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UnenrollDevicePayload) graphql.Marshaler {
+			return marshalNUnenrollDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnenrollDevicePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_unenrollDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UnenrollDevicePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_unenrollDevice_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_blockDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_blockDevice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BlockDevice(ctx, fc.Args["input"].(model.BlockDeviceInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_device")
+				if err != nil {
+					var zeroVal *model.BlockDevicePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.BlockDevicePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.BlockDevicePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.BlockDevicePayload) graphql.Marshaler {
+			return marshalNBlockDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBlockDevicePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_blockDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_BlockDevicePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_blockDevice_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_unblockDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_unblockDevice(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UnblockDevice(ctx, fc.Args["input"].(model.UnblockDeviceInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_device")
+				if err != nil {
+					var zeroVal *model.UnblockDevicePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.UnblockDevicePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.UnblockDevicePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.UnblockDevicePayload) graphql.Marshaler {
+			return marshalNUnblockDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnblockDevicePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_unblockDevice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UnblockDevicePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_unblockDevice_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -40704,6 +45027,140 @@ func fieldContext_Query_ticketingAgreementLines(ctx context.Context, ec *executi
 	return fc, nil
 }
 
+func _Query_deviceCommand(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_deviceCommand(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().DeviceCommand(ctx, fc.Args["id"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_devicecommand")
+				if err != nil {
+					var zeroVal *ent.DeviceCommand
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceCommand
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceCommand
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_deviceCommand(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_deviceCommand_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_deviceCommands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_deviceCommands(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().DeviceCommands(ctx, fc.Args["includeInventory"].(*bool), fc.Args["filter"].(*model.DeviceCommandFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_devicecommand")
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommandConnection) graphql.Marshaler {
+			return marshalNDeviceCommandConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_deviceCommands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommandConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_deviceCommands_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Query_user(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -42431,6 +46888,38 @@ func fieldContext_RaiseAlertPayload_opened(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("RaiseAlertPayload", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func _RefreshDeviceActivationLockPayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RefreshDeviceActivationLockPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RefreshDeviceActivationLockPayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RefreshDeviceActivationLockPayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RefreshDeviceActivationLockPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _RefreshSessionPayload_session(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RefreshSessionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -42458,6 +46947,70 @@ func fieldContext_RefreshSessionPayload_session(_ context.Context, ec *execution
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_SessionTokens(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _RequestDeviceInventoryPayload_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RequestDeviceInventoryPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RequestDeviceInventoryPayload_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RequestDeviceInventoryPayload_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestDeviceInventoryPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _RequestDeviceOsUpdateStatusPayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RequestDeviceOsUpdateStatusPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RequestDeviceOsUpdateStatusPayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RequestDeviceOsUpdateStatusPayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestDeviceOsUpdateStatusPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -42522,6 +47075,38 @@ func fieldContext_ResolveAlertPayload_alert(_ context.Context, ec *executionCont
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Alert(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _RestartDevicePayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RestartDevicePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RestartDevicePayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RestartDevicePayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RestartDevicePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -42653,6 +47238,61 @@ func fieldContext_RetryTicketPayload_ticket(_ context.Context, ec *executionCont
 		},
 	}
 	return fc, nil
+}
+
+func _RevealDeviceSecretPayload_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RevealDeviceSecretPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RevealDeviceSecretPayload_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RevealDeviceSecretPayload_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RevealDeviceSecretPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _RevealDeviceSecretPayload_value(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RevealDeviceSecretPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RevealDeviceSecretPayload_value(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Value, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RevealDeviceSecretPayload_value(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RevealDeviceSecretPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _RevealEnrollmentLinkPayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.RevealEnrollmentLinkPayload) (ret graphql.Marshaler) {
@@ -43233,6 +47873,70 @@ func fieldContext_RotateEnrollmentPayload_link(_ context.Context, ec *executionC
 	return graphql.NewScalarFieldContext("RotateEnrollmentPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _ScheduleDeviceOsUpdatePayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ScheduleDeviceOsUpdatePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ScheduleDeviceOsUpdatePayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ScheduleDeviceOsUpdatePayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduleDeviceOsUpdatePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SendBlankPushPayload_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SendBlankPushPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SendBlankPushPayload_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SendBlankPushPayload_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SendBlankPushPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _SessionTokens_accessToken(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SessionTokens) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -43453,6 +48157,38 @@ func fieldContext_SetTicketingCompanyMappingsPayload_mappings(_ context.Context,
 	return fc, nil
 }
 
+func _ShutdownDevicePayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.ShutdownDevicePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ShutdownDevicePayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ShutdownDevicePayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ShutdownDevicePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _SignInPayload_session(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.SignInPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -43581,6 +48317,61 @@ func fieldContext_Subscription_alertChanged(_ context.Context, ec *executionCont
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Alert(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Subscription_deviceChanged(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Subscription_deviceChanged(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Subscription().DeviceChanged(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_device")
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.Device
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Subscription_deviceChanged(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -50978,6 +55769,102 @@ func fieldContext_TicketingUsageRecordEdge_cursor(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("TicketingUsageRecordEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _UnblockDevicePayload_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnblockDevicePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnblockDevicePayload_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnblockDevicePayload_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UnblockDevicePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UnenrollDevicePayload_device(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnenrollDevicePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnenrollDevicePayload_device(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Device, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Device) graphql.Marshaler {
+			return marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnenrollDevicePayload_device(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UnenrollDevicePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _UnlockDeviceUserAccountPayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnlockDeviceUserAccountPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnlockDeviceUserAccountPayload_command(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+			return marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnlockDeviceUserAccountPayload_command(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UnlockDeviceUserAccountPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommand(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _UnmappedOrganizationConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.UnmappedOrganizationConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -53732,6 +58619,66 @@ func unmarshalInputAutotaskResourceInput(ctx context.Context, ec *executionConte
 	return it, nil
 }
 
+func unmarshalInputBlockDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.BlockDeviceInput, error) {
+	var it model.BlockDeviceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputCancelDeviceCommandInput(ctx context.Context, ec *executionContext, obj any) (model.CancelDeviceCommandInput, error) {
+	var it model.CancelDeviceCommandInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCancelTicketInput(ctx context.Context, ec *executionContext, obj any) (model.CancelTicketInput, error) {
 	var it model.CancelTicketInput
 	if obj == nil {
@@ -53794,6 +58741,66 @@ func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext
 				return it, err
 			}
 			it.NewPassword = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputClearDeviceActivationLockInput(ctx context.Context, ec *executionContext, obj any) (model.ClearDeviceActivationLockInput, error) {
+	var it model.ClearDeviceActivationLockInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputClearDevicePasscodeInput(ctx context.Context, ec *executionContext, obj any) (model.ClearDevicePasscodeInput, error) {
+	var it model.ClearDevicePasscodeInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
 		}
 	}
 	return it, nil
@@ -54910,6 +59917,50 @@ func unmarshalInputDeleteUserInput(ctx context.Context, ec *executionContext, ob
 	return it, nil
 }
 
+func unmarshalInputDeviceCommandFilter(ctx context.Context, ec *executionContext, obj any) (model.DeviceCommandFilter, error) {
+	var it model.DeviceCommandFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId", "status", "requestType"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := unmarshalODeviceCommandStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "requestType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requestType"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequestType = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj any) (model.DeviceFilter, error) {
 	var it model.DeviceFilter
 	if obj == nil {
@@ -54921,7 +59972,7 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "platform", "userId"}
+	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "platform", "userId", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "osVersion", "model", "assetTag", "createdAfter"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -54956,6 +60007,76 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.UserID = data
+		case "udid":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("udid"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Udid = data
+		case "enrolled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("enrolled"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Enrolled = data
+		case "supervised":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("supervised"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Supervised = data
+		case "depEnrollment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("depEnrollment"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DepEnrollment = data
+		case "isBlocked":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isBlocked"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsBlocked = data
+		case "isMissing":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isMissing"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsMissing = data
+		case "osVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("osVersion"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OsVersion = data
+		case "model":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("model"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Model = data
+		case "assetTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assetTag"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AssetTag = data
+		case "createdAfter":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAfter"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedAfter = data
 		}
 	}
 	return it, nil
@@ -55122,6 +60243,57 @@ func unmarshalInputEnrollmentFilter(ctx context.Context, ec *executionContext, o
 	return it, nil
 }
 
+func unmarshalInputEraseDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.EraseDeviceInput, error) {
+	var it model.EraseDeviceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId", "pin", "preserveDataPlan", "disallowProximitySetup"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		case "pin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pin"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pin = data
+		case "preserveDataPlan":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preserveDataPlan"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreserveDataPlan = data
+		case "disallowProximitySetup":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("disallowProximitySetup"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisallowProximitySetup = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputGrantAdministratorOrganizationAccessInput(ctx context.Context, ec *executionContext, obj any) (model.GrantAdministratorOrganizationAccessInput, error) {
 	var it model.GrantAdministratorOrganizationAccessInput
 	if obj == nil {
@@ -55161,6 +60333,68 @@ func unmarshalInputGrantAdministratorOrganizationAccessInput(ctx context.Context
 				return it, err
 			}
 			it.RoleID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputLockDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.LockDeviceInput, error) {
+	var it model.LockDeviceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["requirePin"]; !present {
+		asMap["requirePin"] = false
+	}
+
+	fieldsInOrder := [...]string{"deviceId", "pin", "message", "phoneNumber", "requirePin"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		case "pin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pin"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pin = data
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "phoneNumber":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phoneNumber"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PhoneNumber = data
+		case "requirePin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requirePin"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequirePin = data
 		}
 	}
 	return it, nil
@@ -55420,6 +60654,36 @@ func unmarshalInputRaiseAlertInput(ctx context.Context, ec *executionContext, ob
 	return it, nil
 }
 
+func unmarshalInputRefreshDeviceActivationLockInput(ctx context.Context, ec *executionContext, obj any) (model.RefreshDeviceActivationLockInput, error) {
+	var it model.RefreshDeviceActivationLockInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputRefreshSessionInput(ctx context.Context, ec *executionContext, obj any) (model.RefreshSessionInput, error) {
 	var it model.RefreshSessionInput
 	if obj == nil {
@@ -55445,6 +60709,66 @@ func unmarshalInputRefreshSessionInput(ctx context.Context, ec *executionContext
 				return it, err
 			}
 			it.RefreshToken = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputRequestDeviceInventoryInput(ctx context.Context, ec *executionContext, obj any) (model.RequestDeviceInventoryInput, error) {
+	var it model.RequestDeviceInventoryInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputRequestDeviceOsUpdateStatusInput(ctx context.Context, ec *executionContext, obj any) (model.RequestDeviceOsUpdateStatusInput, error) {
+	var it model.RequestDeviceOsUpdateStatusInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
 		}
 	}
 	return it, nil
@@ -55512,6 +60836,54 @@ func unmarshalInputResolveAlertInput(ctx context.Context, ec *executionContext, 
 				return it, err
 			}
 			it.Remark = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputRestartDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.RestartDeviceInput, error) {
+	var it model.RestartDeviceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["notifyUser"]; !present {
+		asMap["notifyUser"] = false
+	}
+
+	fieldsInOrder := [...]string{"deviceId", "kextPaths", "notifyUser"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		case "kextPaths":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kextPaths"))
+			data, err := unmarshalOString2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.KextPaths = data
+		case "notifyUser":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notifyUser"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.NotifyUser = data
 		}
 	}
 	return it, nil
@@ -55632,6 +61004,43 @@ func unmarshalInputRetryTicketInput(ctx context.Context, ec *executionContext, o
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputRevealDeviceSecretInput(ctx context.Context, ec *executionContext, obj any) (model.RevealDeviceSecretInput, error) {
+	var it model.RevealDeviceSecretInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId", "kind"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := unmarshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicesecretᚐKind(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
 		}
 	}
 	return it, nil
@@ -55865,6 +61274,101 @@ func unmarshalInputRotateEnrollmentInput(ctx context.Context, ec *executionConte
 	return it, nil
 }
 
+func unmarshalInputScheduleDeviceOsUpdateInput(ctx context.Context, ec *executionContext, obj any) (model.ScheduleDeviceOsUpdateInput, error) {
+	var it model.ScheduleDeviceOsUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId", "productKey", "productVersion", "installAction", "maxUserDeferrals", "priority"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		case "productKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("productKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProductKey = data
+		case "productVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("productVersion"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProductVersion = data
+		case "installAction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("installAction"))
+			data, err := unmarshalNOsUpdateInstallAction2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdateInstallAction(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstallAction = data
+		case "maxUserDeferrals":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxUserDeferrals"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxUserDeferrals = data
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := unmarshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdatePriority(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputSendBlankPushInput(ctx context.Context, ec *executionContext, obj any) (model.SendBlankPushInput, error) {
+	var it model.SendBlankPushInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputSetTicketRulesInput(ctx context.Context, ec *executionContext, obj any) (model.SetTicketRulesInput, error) {
 	var it model.SetTicketRulesInput
 	if obj == nil {
@@ -55992,6 +61496,36 @@ func unmarshalInputSetTicketingCompanyMappingsInput(ctx context.Context, ec *exe
 				return it, err
 			}
 			it.Mappings = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputShutdownDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.ShutdownDeviceInput, error) {
+	var it model.ShutdownDeviceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
 		}
 	}
 	return it, nil
@@ -56759,6 +62293,103 @@ func unmarshalInputTicketingUsageRecordFilter(ctx context.Context, ec *execution
 				return it, err
 			}
 			it.DayBefore = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputUnblockDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.UnblockDeviceInput, error) {
+	var it model.UnblockDeviceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputUnenrollDeviceInput(ctx context.Context, ec *executionContext, obj any) (model.UnenrollDeviceInput, error) {
+	var it model.UnenrollDeviceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputUnlockDeviceUserAccountInput(ctx context.Context, ec *executionContext, obj any) (model.UnlockDeviceUserAccountInput, error) {
+	var it model.UnlockDeviceUserAccountInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceId", "userName"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceID = data
+		case "userName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userName"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserName = data
 		}
 	}
 	return it, nil
@@ -60227,6 +65858,82 @@ func _AutotaskTicketSettings(ctx context.Context, ec *executionContext, sel ast.
 	return out
 }
 
+var blockDevicePayloadImplementors = []string{"BlockDevicePayload"}
+
+func _BlockDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.BlockDevicePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, blockDevicePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BlockDevicePayload")
+		case "device":
+			out.Values[i] = _BlockDevicePayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var cancelDeviceCommandPayloadImplementors = []string{"CancelDeviceCommandPayload"}
+
+func _CancelDeviceCommandPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CancelDeviceCommandPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, cancelDeviceCommandPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CancelDeviceCommandPayload")
+		case "command":
+			out.Values[i] = _CancelDeviceCommandPayload_command(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var cancelTicketPayloadImplementors = []string{"CancelTicketPayload"}
 
 func _CancelTicketPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CancelTicketPayload) graphql.Marshaler {
@@ -60279,6 +65986,82 @@ func _ChangePasswordPayload(ctx context.Context, ec *executionContext, sel ast.S
 			out.Values[i] = graphql.MarshalString("ChangePasswordPayload")
 		case "administrator":
 			out.Values[i] = _ChangePasswordPayload_administrator(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var clearDeviceActivationLockPayloadImplementors = []string{"ClearDeviceActivationLockPayload"}
+
+func _ClearDeviceActivationLockPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.ClearDeviceActivationLockPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, clearDeviceActivationLockPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ClearDeviceActivationLockPayload")
+		case "command":
+			out.Values[i] = _ClearDeviceActivationLockPayload_command(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var clearDevicePasscodePayloadImplementors = []string{"ClearDevicePasscodePayload"}
+
+func _ClearDevicePasscodePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.ClearDevicePasscodePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, clearDevicePasscodePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ClearDevicePasscodePayload")
+		case "command":
+			out.Values[i] = _ClearDevicePasscodePayload_command(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -61513,6 +67296,44 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "isMissing":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Device_isMissing(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "alerts":
 			field := field
 
@@ -61523,6 +67344,272 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 					}
 				}()
 				res = _Device_alerts(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "commands":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Device_commands(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "apps":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Device_apps(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "profiles":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Device_profiles(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "certificates":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Device_certificates(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "osUpdates":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Device_osUpdates(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "channels":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Device_channels(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "secrets":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Device_secrets(ctx, ec, field, obj)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -62503,6 +68590,44 @@ func _DeviceCommand(ctx context.Context, ec *executionContext, sel ast.Selection
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "errorChain":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _DeviceCommand_errorChain(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -62592,6 +68717,59 @@ func _DeviceCommandEdge(ctx context.Context, ec *executionContext, sel ast.Selec
 		case "cursor":
 			out.Values[i] = _DeviceCommandEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var deviceCommandErrorImplementors = []string{"DeviceCommandError"}
+
+func _DeviceCommandError(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.DeviceCommandError) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceCommandErrorImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceCommandError")
+		case "code":
+			out.Values[i] = _DeviceCommandError_code(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "domain":
+			out.Values[i] = _DeviceCommandError_domain(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "localizedDescription":
+			out.Values[i] = _DeviceCommandError_localizedDescription(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "usEnglishDescription":
+			out.Values[i] = _DeviceCommandError_usEnglishDescription(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -64136,6 +70314,44 @@ func _EnrollmentEdge(ctx context.Context, ec *executionContext, sel ast.Selectio
 	return out
 }
 
+var eraseDevicePayloadImplementors = []string{"EraseDevicePayload"}
+
+func _EraseDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.EraseDevicePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, eraseDevicePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EraseDevicePayload")
+		case "command":
+			out.Values[i] = _EraseDevicePayload_command(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var grantAdministratorOrganizationAccessPayloadImplementors = []string{"GrantAdministratorOrganizationAccessPayload"}
 
 func _GrantAdministratorOrganizationAccessPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.GrantAdministratorOrganizationAccessPayload) graphql.Marshaler {
@@ -64373,6 +70589,49 @@ func _JobEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 		case "cursor":
 			out.Values[i] = _JobEdge_cursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var lockDevicePayloadImplementors = []string{"LockDevicePayload"}
+
+func _LockDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.LockDevicePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, lockDevicePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LockDevicePayload")
+		case "command":
+			out.Values[i] = _LockDevicePayload_command(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pin":
+			out.Values[i] = _LockDevicePayload_pin(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -64853,6 +71112,104 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "lockDevice":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_lockDevice(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "eraseDevice":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_eraseDevice(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "restartDevice":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_restartDevice(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "shutdownDevice":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_shutdownDevice(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "clearDevicePasscode":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_clearDevicePasscode(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unlockDeviceUserAccount":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_unlockDeviceUserAccount(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "clearDeviceActivationLock":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_clearDeviceActivationLock(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "refreshDeviceActivationLock":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_refreshDeviceActivationLock(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "scheduleDeviceOsUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_scheduleDeviceOsUpdate(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "requestDeviceOsUpdateStatus":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_requestDeviceOsUpdateStatus(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "requestDeviceInventory":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_requestDeviceInventory(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sendBlankPush":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_sendBlankPush(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cancelDeviceCommand":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_cancelDeviceCommand(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revealDeviceSecret":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_revealDeviceSecret(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "createUser":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_createUser(ctx, ec, field)
@@ -64891,6 +71248,27 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "deleteDevice":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_deleteDevice(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unenrollDevice":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_unenrollDevice(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "blockDevice":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_blockDevice(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unblockDevice":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_unblockDevice(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -66160,6 +72538,50 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "deviceCommand":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_deviceCommand(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "deviceCommands":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_deviceCommands(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "user":
 			field := field
 
@@ -66766,6 +73188,44 @@ func _RaiseAlertPayload(ctx context.Context, ec *executionContext, sel ast.Selec
 	return out
 }
 
+var refreshDeviceActivationLockPayloadImplementors = []string{"RefreshDeviceActivationLockPayload"}
+
+func _RefreshDeviceActivationLockPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RefreshDeviceActivationLockPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, refreshDeviceActivationLockPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RefreshDeviceActivationLockPayload")
+		case "command":
+			out.Values[i] = _RefreshDeviceActivationLockPayload_command(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var refreshSessionPayloadImplementors = []string{"RefreshSessionPayload"}
 
 func _RefreshSessionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RefreshSessionPayload) graphql.Marshaler {
@@ -66780,6 +73240,82 @@ func _RefreshSessionPayload(ctx context.Context, ec *executionContext, sel ast.S
 			out.Values[i] = graphql.MarshalString("RefreshSessionPayload")
 		case "session":
 			out.Values[i] = _RefreshSessionPayload_session(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var requestDeviceInventoryPayloadImplementors = []string{"RequestDeviceInventoryPayload"}
+
+func _RequestDeviceInventoryPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RequestDeviceInventoryPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestDeviceInventoryPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestDeviceInventoryPayload")
+		case "device":
+			out.Values[i] = _RequestDeviceInventoryPayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var requestDeviceOsUpdateStatusPayloadImplementors = []string{"RequestDeviceOsUpdateStatusPayload"}
+
+func _RequestDeviceOsUpdateStatusPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RequestDeviceOsUpdateStatusPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestDeviceOsUpdateStatusPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestDeviceOsUpdateStatusPayload")
+		case "command":
+			out.Values[i] = _RequestDeviceOsUpdateStatusPayload_command(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -66856,6 +73392,44 @@ func _ResolveAlertPayload(ctx context.Context, ec *executionContext, sel ast.Sel
 			out.Values[i] = graphql.MarshalString("ResolveAlertPayload")
 		case "alert":
 			out.Values[i] = _ResolveAlertPayload_alert(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var restartDevicePayloadImplementors = []string{"RestartDevicePayload"}
+
+func _RestartDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RestartDevicePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, restartDevicePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RestartDevicePayload")
+		case "command":
+			out.Values[i] = _RestartDevicePayload_command(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -67008,6 +73582,49 @@ func _RetryTicketPayload(ctx context.Context, ec *executionContext, sel ast.Sele
 			out.Values[i] = graphql.MarshalString("RetryTicketPayload")
 		case "ticket":
 			out.Values[i] = _RetryTicketPayload_ticket(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var revealDeviceSecretPayloadImplementors = []string{"RevealDeviceSecretPayload"}
+
+func _RevealDeviceSecretPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.RevealDeviceSecretPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, revealDeviceSecretPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RevealDeviceSecretPayload")
+		case "device":
+			out.Values[i] = _RevealDeviceSecretPayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "value":
+			out.Values[i] = _RevealDeviceSecretPayload_value(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -67467,6 +74084,82 @@ func _RotateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast
 	return out
 }
 
+var scheduleDeviceOsUpdatePayloadImplementors = []string{"ScheduleDeviceOsUpdatePayload"}
+
+func _ScheduleDeviceOsUpdatePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.ScheduleDeviceOsUpdatePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, scheduleDeviceOsUpdatePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ScheduleDeviceOsUpdatePayload")
+		case "command":
+			out.Values[i] = _ScheduleDeviceOsUpdatePayload_command(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var sendBlankPushPayloadImplementors = []string{"SendBlankPushPayload"}
+
+func _SendBlankPushPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SendBlankPushPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sendBlankPushPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SendBlankPushPayload")
+		case "device":
+			out.Values[i] = _SendBlankPushPayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var sessionTokensImplementors = []string{"SessionTokens"}
 
 func _SessionTokens(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SessionTokens) graphql.Marshaler {
@@ -67639,6 +74332,44 @@ func _SetTicketingCompanyMappingsPayload(ctx context.Context, ec *executionConte
 	return out
 }
 
+var shutdownDevicePayloadImplementors = []string{"ShutdownDevicePayload"}
+
+func _ShutdownDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.ShutdownDevicePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, shutdownDevicePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ShutdownDevicePayload")
+		case "command":
+			out.Values[i] = _ShutdownDevicePayload_command(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var signInPayloadImplementors = []string{"SignInPayload"}
 
 func _SignInPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.SignInPayload) graphql.Marshaler {
@@ -67735,6 +74466,8 @@ func _Subscription(ctx context.Context, ec *executionContext, sel ast.SelectionS
 	switch fields[0].Name {
 	case "alertChanged":
 		return _Subscription_alertChanged(ctx, ec, fields[0])
+	case "deviceChanged":
+		return _Subscription_deviceChanged(ctx, ec, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
@@ -71664,6 +78397,120 @@ func _TicketingUsageRecordEdge(ctx context.Context, ec *executionContext, sel as
 	return out
 }
 
+var unblockDevicePayloadImplementors = []string{"UnblockDevicePayload"}
+
+func _UnblockDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UnblockDevicePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, unblockDevicePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UnblockDevicePayload")
+		case "device":
+			out.Values[i] = _UnblockDevicePayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var unenrollDevicePayloadImplementors = []string{"UnenrollDevicePayload"}
+
+func _UnenrollDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UnenrollDevicePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, unenrollDevicePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UnenrollDevicePayload")
+		case "device":
+			out.Values[i] = _UnenrollDevicePayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var unlockDeviceUserAccountPayloadImplementors = []string{"UnlockDeviceUserAccountPayload"}
+
+func _UnlockDeviceUserAccountPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UnlockDeviceUserAccountPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, unlockDeviceUserAccountPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UnlockDeviceUserAccountPayload")
+		case "command":
+			out.Values[i] = _UnlockDeviceUserAccountPayload_command(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var unmappedOrganizationConnectionImplementors = []string{"UnmappedOrganizationConnection"}
 
 func _UnmappedOrganizationConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.UnmappedOrganizationConnection) graphql.Marshaler {
@@ -73377,6 +80224,21 @@ func marshalNAutotaskDestination2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋ
 	return v
 }
 
+func unmarshalNBlockDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBlockDeviceInput(ctx context.Context, ec *executionContext, v any) (model.BlockDeviceInput, error) {
+	res, err := unmarshalInputBlockDeviceInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNBlockDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBlockDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.BlockDevicePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _BlockDevicePayload(ctx, ec, sel, v)
+}
+
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -73391,6 +80253,21 @@ func marshalNBoolean2bool(ctx context.Context, ec *executionContext, sel ast.Sel
 		}
 	}
 	return res
+}
+
+func unmarshalNCancelDeviceCommandInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelDeviceCommandInput(ctx context.Context, ec *executionContext, v any) (model.CancelDeviceCommandInput, error) {
+	res, err := unmarshalInputCancelDeviceCommandInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNCancelDeviceCommandPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelDeviceCommandPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CancelDeviceCommandPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _CancelDeviceCommandPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNCancelTicketInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelTicketInput(ctx context.Context, ec *executionContext, v any) (model.CancelTicketInput, error) {
@@ -73421,6 +80298,36 @@ func marshalNChangePasswordPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgra
 		return graphql.Null
 	}
 	return _ChangePasswordPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNClearDeviceActivationLockInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐClearDeviceActivationLockInput(ctx context.Context, ec *executionContext, v any) (model.ClearDeviceActivationLockInput, error) {
+	res, err := unmarshalInputClearDeviceActivationLockInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNClearDeviceActivationLockPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐClearDeviceActivationLockPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ClearDeviceActivationLockPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _ClearDeviceActivationLockPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNClearDevicePasscodeInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐClearDevicePasscodeInput(ctx context.Context, ec *executionContext, v any) (model.ClearDevicePasscodeInput, error) {
+	res, err := unmarshalInputClearDevicePasscodeInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNClearDevicePasscodePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐClearDevicePasscodePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ClearDevicePasscodePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _ClearDevicePasscodePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNConfirmTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConfirmTotpInput(ctx context.Context, ec *executionContext, v any) (model.ConfirmTotpInput, error) {
@@ -73788,6 +80695,26 @@ func marshalNDevice2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevice(ctx c
 	return _Device(ctx, ec, sel, v)
 }
 
+func marshalNDeviceAppConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceAppConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceAppConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceAppConnection(ctx, ec, sel, v)
+}
+
+func marshalNDeviceCertificateConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCertificateConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCertificateConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceCertificateConnection(ctx, ec, sel, v)
+}
+
 func marshalNDeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannel(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceChannel) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -73796,6 +80723,16 @@ func marshalNDeviceChannel2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDevic
 		return graphql.Null
 	}
 	return _DeviceChannel(ctx, ec, sel, v)
+}
+
+func marshalNDeviceChannelConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceChannelConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceChannelConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceChannelConnection(ctx, ec, sel, v)
 }
 
 func unmarshalNDeviceChannelKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐKind(ctx context.Context, ec *executionContext, v any) (devicechannel.Kind, error) {
@@ -73816,6 +80753,36 @@ func unmarshalNDeviceChannelStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋ
 
 func marshalNDeviceChannelStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicechannelᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v devicechannel.Status) graphql.Marshaler {
 	return v
+}
+
+func marshalNDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommand(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCommand) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceCommand(ctx, ec, sel, v)
+}
+
+func marshalNDeviceCommandConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceCommandConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceCommandConnection(ctx, ec, sel, v)
+}
+
+func marshalNDeviceCommandError2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandError(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeviceCommandError) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceCommandError(ctx, ec, sel, v)
 }
 
 func unmarshalNDeviceCommandStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx context.Context, ec *executionContext, v any) (devicecommand.Status, error) {
@@ -73854,6 +80821,16 @@ func marshalNDeviceOrderField2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDe
 	return v
 }
 
+func marshalNDeviceOsUpdateConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceOsUpdateConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceOsUpdateConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceOsUpdateConnection(ctx, ec, sel, v)
+}
+
 func unmarshalNDevicePlatform2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx context.Context, ec *executionContext, v any) (device.Platform, error) {
 	var res device.Platform
 	err := res.UnmarshalGQL(v)
@@ -73862,6 +80839,26 @@ func unmarshalNDevicePlatform2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevic
 
 func marshalNDevicePlatform2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v device.Platform) graphql.Marshaler {
 	return v
+}
+
+func marshalNDeviceProfileConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceProfileConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceProfileConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceProfileConnection(ctx, ec, sel, v)
+}
+
+func marshalNDeviceSecretConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceSecretConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceSecretConnection(ctx, ec, sel, v)
 }
 
 func unmarshalNDeviceSecretKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicesecretᚐKind(ctx context.Context, ec *executionContext, v any) (devicesecret.Kind, error) {
@@ -73947,6 +80944,21 @@ func unmarshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrol
 
 func marshalNEnrollmentKind2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋenrollmentᚐKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v enrollment.Kind) graphql.Marshaler {
 	return v
+}
+
+func unmarshalNEraseDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEraseDeviceInput(ctx context.Context, ec *executionContext, v any) (model.EraseDeviceInput, error) {
+	res, err := unmarshalInputEraseDeviceInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNEraseDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐEraseDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.EraseDevicePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _EraseDevicePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNFloat2float64(ctx context.Context, ec *executionContext, v any) (float64, error) {
@@ -74071,6 +81083,21 @@ func marshalNJobStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋjobᚐStatus
 	return v
 }
 
+func unmarshalNLockDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐLockDeviceInput(ctx context.Context, ec *executionContext, v any) (model.LockDeviceInput, error) {
+	res, err := unmarshalInputLockDeviceInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNLockDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐLockDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.LockDevicePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _LockDevicePayload(ctx, ec, sel, v)
+}
+
 func marshalNMaintenanceWindow2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐMaintenanceWindow(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.MaintenanceWindow) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -74154,6 +81181,16 @@ func unmarshalNOrganizationStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋo
 }
 
 func marshalNOrganizationStatus2githubᚗcomᚋbailiwickᚋbailiwickᚋentᚋorganizationᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v organization.Status) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNOsUpdateInstallAction2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdateInstallAction(ctx context.Context, ec *executionContext, v any) (model.OsUpdateInstallAction, error) {
+	var res model.OsUpdateInstallAction
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNOsUpdateInstallAction2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdateInstallAction(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v model.OsUpdateInstallAction) graphql.Marshaler {
 	return v
 }
 
@@ -74247,6 +81284,21 @@ func marshalNRaiseAlertPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 	return _RaiseAlertPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNRefreshDeviceActivationLockInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRefreshDeviceActivationLockInput(ctx context.Context, ec *executionContext, v any) (model.RefreshDeviceActivationLockInput, error) {
+	res, err := unmarshalInputRefreshDeviceActivationLockInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRefreshDeviceActivationLockPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRefreshDeviceActivationLockPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RefreshDeviceActivationLockPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RefreshDeviceActivationLockPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNRefreshSessionInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRefreshSessionInput(ctx context.Context, ec *executionContext, v any) (model.RefreshSessionInput, error) {
 	res, err := unmarshalInputRefreshSessionInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -74260,6 +81312,36 @@ func marshalNRefreshSessionPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgra
 		return graphql.Null
 	}
 	return _RefreshSessionPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNRequestDeviceInventoryInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRequestDeviceInventoryInput(ctx context.Context, ec *executionContext, v any) (model.RequestDeviceInventoryInput, error) {
+	res, err := unmarshalInputRequestDeviceInventoryInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRequestDeviceInventoryPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRequestDeviceInventoryPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RequestDeviceInventoryPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RequestDeviceInventoryPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNRequestDeviceOsUpdateStatusInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRequestDeviceOsUpdateStatusInput(ctx context.Context, ec *executionContext, v any) (model.RequestDeviceOsUpdateStatusInput, error) {
+	res, err := unmarshalInputRequestDeviceOsUpdateStatusInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRequestDeviceOsUpdateStatusPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRequestDeviceOsUpdateStatusPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RequestDeviceOsUpdateStatusPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RequestDeviceOsUpdateStatusPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNResetAdministratorTotpInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐResetAdministratorTotpInput(ctx context.Context, ec *executionContext, v any) (model.ResetAdministratorTotpInput, error) {
@@ -74290,6 +81372,21 @@ func marshalNResolveAlertPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph
 		return graphql.Null
 	}
 	return _ResolveAlertPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNRestartDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRestartDeviceInput(ctx context.Context, ec *executionContext, v any) (model.RestartDeviceInput, error) {
+	res, err := unmarshalInputRestartDeviceInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRestartDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRestartDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RestartDevicePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RestartDevicePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNRestoreOrganizationInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRestoreOrganizationInput(ctx context.Context, ec *executionContext, v any) (model.RestoreOrganizationInput, error) {
@@ -74350,6 +81447,21 @@ func marshalNRetryTicketPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 		return graphql.Null
 	}
 	return _RetryTicketPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNRevealDeviceSecretInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealDeviceSecretInput(ctx context.Context, ec *executionContext, v any) (model.RevealDeviceSecretInput, error) {
+	res, err := unmarshalInputRevealDeviceSecretInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRevealDeviceSecretPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealDeviceSecretPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.RevealDeviceSecretPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RevealDeviceSecretPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNRevealEnrollmentLinkInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐRevealEnrollmentLinkInput(ctx context.Context, ec *executionContext, v any) (model.RevealEnrollmentLinkInput, error) {
@@ -74463,6 +81575,36 @@ func marshalNRotateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋg
 	return _RotateEnrollmentPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNScheduleDeviceOsUpdateInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐScheduleDeviceOsUpdateInput(ctx context.Context, ec *executionContext, v any) (model.ScheduleDeviceOsUpdateInput, error) {
+	res, err := unmarshalInputScheduleDeviceOsUpdateInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNScheduleDeviceOsUpdatePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐScheduleDeviceOsUpdatePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ScheduleDeviceOsUpdatePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _ScheduleDeviceOsUpdatePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNSendBlankPushInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSendBlankPushInput(ctx context.Context, ec *executionContext, v any) (model.SendBlankPushInput, error) {
+	res, err := unmarshalInputSendBlankPushInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSendBlankPushPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSendBlankPushPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SendBlankPushPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _SendBlankPushPayload(ctx, ec, sel, v)
+}
+
 func marshalNSessionTokens2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSessionTokens(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.SessionTokens) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -74516,6 +81658,21 @@ func marshalNSetTicketingCompanyMappingsPayload2ᚖgithubᚗcomᚋbailiwickᚋba
 		return graphql.Null
 	}
 	return _SetTicketingCompanyMappingsPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNShutdownDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐShutdownDeviceInput(ctx context.Context, ec *executionContext, v any) (model.ShutdownDeviceInput, error) {
+	res, err := unmarshalInputShutdownDeviceInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNShutdownDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐShutdownDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.ShutdownDevicePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _ShutdownDevicePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNSignInInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐSignInInput(ctx context.Context, ec *executionContext, v any) (model.SignInInput, error) {
@@ -75296,6 +82453,51 @@ func marshalNTime2timeᚐTime(ctx context.Context, ec *executionContext, sel ast
 		}
 	}
 	return res
+}
+
+func unmarshalNUnblockDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnblockDeviceInput(ctx context.Context, ec *executionContext, v any) (model.UnblockDeviceInput, error) {
+	res, err := unmarshalInputUnblockDeviceInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUnblockDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnblockDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UnblockDevicePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UnblockDevicePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNUnenrollDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnenrollDeviceInput(ctx context.Context, ec *executionContext, v any) (model.UnenrollDeviceInput, error) {
+	res, err := unmarshalInputUnenrollDeviceInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUnenrollDevicePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnenrollDevicePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UnenrollDevicePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UnenrollDevicePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNUnlockDeviceUserAccountInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnlockDeviceUserAccountInput(ctx context.Context, ec *executionContext, v any) (model.UnlockDeviceUserAccountInput, error) {
+	res, err := unmarshalInputUnlockDeviceUserAccountInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNUnlockDeviceUserAccountPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnlockDeviceUserAccountPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UnlockDeviceUserAccountPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UnlockDeviceUserAccountPayload(ctx, ec, sel, v)
 }
 
 func marshalNUnmappedOrganizationConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐUnmappedOrganizationConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.UnmappedOrganizationConnection) graphql.Marshaler {
@@ -76225,6 +83427,49 @@ func marshalODeviceCommandEdge2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐD
 	return _DeviceCommandEdge(ctx, ec, sel, v)
 }
 
+func marshalODeviceCommandError2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandErrorᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.DeviceCommandError) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNDeviceCommandError2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandError(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func unmarshalODeviceCommandFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandFilter(ctx context.Context, ec *executionContext, v any) (*model.DeviceCommandFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputDeviceCommandFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalODeviceCommandStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx context.Context, ec *executionContext, v any) (*devicecommand.Status, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(devicecommand.Status)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalODeviceCommandStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *devicecommand.Status) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func marshalODeviceEdge2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*ent.DeviceEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -76657,6 +83902,22 @@ func unmarshalOOrganizationStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋent�
 }
 
 func marshalOOrganizationStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋorganizationᚐStatus(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *organization.Status) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func unmarshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdatePriority(ctx context.Context, ec *executionContext, v any) (*model.OsUpdatePriority, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.OsUpdatePriority)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdatePriority(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.OsUpdatePriority) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/ticket"
@@ -137,6 +139,30 @@ type AutotaskTicketSettings struct {
 	Source *TicketingChoice `json:"source,omitempty"`
 }
 
+// What blockDevice takes.
+type BlockDeviceInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What blockDevice answers.
+type BlockDevicePayload struct {
+	// The device, as it is now.
+	Device *ent.Device `json:"device"`
+}
+
+// What cancelDeviceCommand takes.
+type CancelDeviceCommandInput struct {
+	// The command's id.
+	ID string `json:"id"`
+}
+
+// What cancelDeviceCommand answers.
+type CancelDeviceCommandPayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
+}
+
 // What cancelTicket takes.
 type CancelTicketInput struct {
 	// The ticket's id.
@@ -161,6 +187,30 @@ type ChangePasswordInput struct {
 type ChangePasswordPayload struct {
 	// The administrator, as it is now.
 	Administrator *ent.Administrator `json:"administrator"`
+}
+
+// What clearDeviceActivationLock takes.
+type ClearDeviceActivationLockInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What clearDeviceActivationLock answers.
+type ClearDeviceActivationLockPayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
+}
+
+// What clearDevicePasscode takes.
+type ClearDevicePasscodeInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What clearDevicePasscode answers.
+type ClearDevicePasscodePayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
 }
 
 // What confirmTotp takes.
@@ -579,6 +629,28 @@ type DeleteUserPayload struct {
 	DeletedID string `json:"deletedId"`
 }
 
+// One error that a device reports.
+type DeviceCommandError struct {
+	// Apple's number of it, within its domain.
+	Code int `json:"code"`
+	// What part of the system it is from.
+	Domain string `json:"domain"`
+	// What it says, in the device's language.
+	LocalizedDescription *string `json:"localizedDescription,omitempty"`
+	// What it says, in English.
+	UsEnglishDescription *string `json:"usEnglishDescription,omitempty"`
+}
+
+// Keeps the commands that match every field given.
+type DeviceCommandFilter struct {
+	// To this device.
+	DeviceID *string `json:"deviceId,omitempty"`
+	// Whose status is this.
+	Status *devicecommand.Status `json:"status,omitempty"`
+	// Of this kind, in Apple's words, such as DeviceLock.
+	RequestType *string `json:"requestType,omitempty"`
+}
+
 // Keeps the devices that match every field given.
 type DeviceFilter struct {
 	// Whose name begins like this; case matters.
@@ -589,6 +661,26 @@ type DeviceFilter struct {
 	Platform *device.Platform `json:"platform,omitempty"`
 	// Of this user.
 	UserID *string `json:"userId,omitempty"`
+	// With this Apple identifier.
+	Udid *string `json:"udid,omitempty"`
+	// Whether they are under management.
+	Enrolled *bool `json:"enrolled,omitempty"`
+	// Whether the organization supervises them.
+	Supervised *bool `json:"supervised,omitempty"`
+	// Whether they were enrolled through Automated Device Enrollment.
+	DepEnrollment *bool `json:"depEnrollment,omitempty"`
+	// Whether they are blocked.
+	IsBlocked *bool `json:"isBlocked,omitempty" filter:"blocked_at,notnull"`
+	// Whether they are missing.
+	IsMissing *bool `json:"isMissing,omitempty" filter:"missing_since,notnull"`
+	// With this version of the operating system.
+	OsVersion *string `json:"osVersion,omitempty"`
+	// Of this model, by its name.
+	Model *string `json:"model,omitempty"`
+	// With this inventory number.
+	AssetTag *string `json:"assetTag,omitempty"`
+	// Created at this time or later.
+	CreatedAfter *time.Time `json:"createdAfter,omitempty" filter:"created_at,gte"`
 }
 
 // What disableTicketingWebhook takes.
@@ -635,6 +727,24 @@ type EnrollmentFilter struct {
 	AppleMdmID *string `json:"appleMdmId,omitempty"`
 }
 
+// What eraseDevice takes.
+type EraseDeviceInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+	// Six digits, for a Mac: required without Apple silicon. It is kept: revealDeviceSecret shows it.
+	Pin *string `json:"pin,omitempty"`
+	// Whether to keep the mobile data plan; required for iOS and iPadOS.
+	PreserveDataPlan *bool `json:"preserveDataPlan,omitempty"`
+	// Whether to forbid the set-up from a device nearby; required for iOS and iPadOS.
+	DisallowProximitySetup *bool `json:"disallowProximitySetup,omitempty"`
+}
+
+// What eraseDevice answers.
+type EraseDevicePayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
+}
+
 // What grantAdministratorOrganizationAccess takes.
 type GrantAdministratorOrganizationAccessInput struct {
 	// Who gets access.
@@ -649,6 +759,28 @@ type GrantAdministratorOrganizationAccessInput struct {
 type GrantAdministratorOrganizationAccessPayload struct {
 	// The link, as it is now.
 	Link *ent.AdministratorOrganizationLink `json:"link"`
+}
+
+// What lockDevice takes.
+type LockDeviceInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+	// Six digits, for a Mac: made and kept if not given.
+	Pin *string `json:"pin,omitempty"`
+	// What the lock screen says; at most 1000 characters.
+	Message *string `json:"message,omitempty"`
+	// The telephone number on the lock screen; at most 100 characters.
+	PhoneNumber *string `json:"phoneNumber,omitempty"`
+	// Whether to refuse a Mac without a PIN instead of making one.
+	RequirePin bool `json:"requirePin"`
+}
+
+// What lockDevice answers.
+type LockDevicePayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
+	// What unlocks a Mac; null for other devices. It is kept: revealDeviceSecret shows it again.
+	Pin *string `json:"pin,omitempty"`
 }
 
 // Keeps the organizations that match every field given.
@@ -729,6 +861,18 @@ type RaiseAlertPayload struct {
 	Opened bool `json:"opened"`
 }
 
+// What refreshDeviceActivationLock takes.
+type RefreshDeviceActivationLockInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What refreshDeviceActivationLock answers.
+type RefreshDeviceActivationLockPayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
+}
+
 // What refreshSession takes.
 type RefreshSessionInput struct {
 	// The refresh token.
@@ -739,6 +883,30 @@ type RefreshSessionInput struct {
 type RefreshSessionPayload struct {
 	// The session, with new tokens.
 	Session *SessionTokens `json:"session"`
+}
+
+// What requestDeviceInventory takes.
+type RequestDeviceInventoryInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What requestDeviceInventory answers.
+type RequestDeviceInventoryPayload struct {
+	// The device, as it is now.
+	Device *ent.Device `json:"device"`
+}
+
+// What requestDeviceOsUpdateStatus takes.
+type RequestDeviceOsUpdateStatusInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What requestDeviceOsUpdateStatus answers.
+type RequestDeviceOsUpdateStatusPayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
 }
 
 // What resetAdministratorTotp takes.
@@ -765,6 +933,22 @@ type ResolveAlertInput struct {
 type ResolveAlertPayload struct {
 	// The alert, as it is now.
 	Alert *ent.Alert `json:"alert"`
+}
+
+// What restartDevice takes.
+type RestartDeviceInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+	// Kernel extensions for which a Mac rebuilds its kernel cache; at most 100 paths.
+	KextPaths []string `json:"kextPaths,omitempty"`
+	// Whether a Mac asks the person first, who may put it off.
+	NotifyUser bool `json:"notifyUser"`
+}
+
+// What restartDevice answers.
+type RestartDevicePayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
 }
 
 // What restoreOrganization takes.
@@ -813,6 +997,22 @@ type RetryTicketInput struct {
 type RetryTicketPayload struct {
 	// The ticket, as it is now.
 	Ticket *ent.Ticket `json:"ticket"`
+}
+
+// What revealDeviceSecret takes.
+type RevealDeviceSecretInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+	// Which secret.
+	Kind devicesecret.Kind `json:"kind"`
+}
+
+// What revealDeviceSecret answers.
+type RevealDeviceSecretPayload struct {
+	// The device, as it is now.
+	Device *ent.Device `json:"device"`
+	// The secret.
+	Value string `json:"value"`
 }
 
 // What revealEnrollmentLink takes.
@@ -887,6 +1087,40 @@ type RotateEnrollmentPayload struct {
 	Link string `json:"link"`
 }
 
+// What scheduleDeviceOsUpdate takes.
+type ScheduleDeviceOsUpdateInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+	// Apple's key of the update, from the device's osUpdates; this or a version is required.
+	ProductKey *string `json:"productKey,omitempty"`
+	// The version to update to, such as 15.1.
+	ProductVersion *string `json:"productVersion,omitempty"`
+	// What to do with it.
+	InstallAction OsUpdateInstallAction `json:"installAction"`
+	// How often a person on a Mac may put it off; only with INSTALL_LATER.
+	MaxUserDeferrals *int `json:"maxUserDeferrals,omitempty"`
+	// How urgently a Mac downloads it.
+	Priority *OsUpdatePriority `json:"priority,omitempty"`
+}
+
+// What scheduleDeviceOsUpdate answers.
+type ScheduleDeviceOsUpdatePayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
+}
+
+// What sendBlankPush takes.
+type SendBlankPushInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What sendBlankPush answers.
+type SendBlankPushPayload struct {
+	// The device, as it is now.
+	Device *ent.Device `json:"device"`
+}
+
 // What a sign-in gives.
 type SessionTokens struct {
 	// The access token: send it as Authorization: Bearer. It is a JSON Web Token.
@@ -947,6 +1181,18 @@ type SetTicketingCompanyMappingsInput struct {
 type SetTicketingCompanyMappingsPayload struct {
 	// The mappings that were set.
 	Mappings []*ent.TicketingCompanyMapping `json:"mappings"`
+}
+
+// What shutdownDevice takes.
+type ShutdownDeviceInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What shutdownDevice answers.
+type ShutdownDevicePayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
 }
 
 // What signIn takes.
@@ -1345,6 +1591,44 @@ type TicketingUsageRecordFilter struct {
 	DayFrom *string `json:"dayFrom,omitempty" filter:"day,gte"`
 	// Of an earlier day than this, as YYYY-MM-DD.
 	DayBefore *string `json:"dayBefore,omitempty" filter:"day,lt"`
+}
+
+// What unblockDevice takes.
+type UnblockDeviceInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What unblockDevice answers.
+type UnblockDevicePayload struct {
+	// The device, as it is now.
+	Device *ent.Device `json:"device"`
+}
+
+// What unenrollDevice takes.
+type UnenrollDeviceInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+}
+
+// What unenrollDevice answers.
+type UnenrollDevicePayload struct {
+	// The device, as it is now.
+	Device *ent.Device `json:"device"`
+}
+
+// What unlockDeviceUserAccount takes.
+type UnlockDeviceUserAccountInput struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+	// The short name of the account on the Mac.
+	UserName string `json:"userName"`
+}
+
+// What unlockDeviceUserAccount answers.
+type UnlockDeviceUserAccountPayload struct {
+	// The command, as it is now.
+	Command *ent.DeviceCommand `json:"command"`
 }
 
 // A page of a list of organizations that no company is mapped to.
@@ -1870,6 +2154,134 @@ func (e *AutotaskDestination) UnmarshalJSON(b []byte) error {
 }
 
 func (e AutotaskDestination) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a device does with an update.
+type OsUpdateInstallAction string
+
+const (
+	// Download or install it, as far as it is.
+	OsUpdateInstallActionDefault OsUpdateInstallAction = "DEFAULT"
+	// Only download it.
+	OsUpdateInstallActionDownloadOnly OsUpdateInstallAction = "DOWNLOAD_ONLY"
+	// Install it now.
+	OsUpdateInstallActionInstallAsap OsUpdateInstallAction = "INSTALL_ASAP"
+	// Download it and tell the person; for a Mac.
+	OsUpdateInstallActionNotifyOnly OsUpdateInstallAction = "NOTIFY_ONLY"
+	// Download it and install it at a later time; for a Mac.
+	OsUpdateInstallActionInstallLater OsUpdateInstallAction = "INSTALL_LATER"
+	// Install it now, and restart without asking; for a Mac.
+	OsUpdateInstallActionInstallForceRestart OsUpdateInstallAction = "INSTALL_FORCE_RESTART"
+)
+
+var AllOsUpdateInstallAction = []OsUpdateInstallAction{
+	OsUpdateInstallActionDefault,
+	OsUpdateInstallActionDownloadOnly,
+	OsUpdateInstallActionInstallAsap,
+	OsUpdateInstallActionNotifyOnly,
+	OsUpdateInstallActionInstallLater,
+	OsUpdateInstallActionInstallForceRestart,
+}
+
+func (e OsUpdateInstallAction) IsValid() bool {
+	switch e {
+	case OsUpdateInstallActionDefault, OsUpdateInstallActionDownloadOnly, OsUpdateInstallActionInstallAsap, OsUpdateInstallActionNotifyOnly, OsUpdateInstallActionInstallLater, OsUpdateInstallActionInstallForceRestart:
+		return true
+	}
+	return false
+}
+
+func (e OsUpdateInstallAction) String() string {
+	return string(e)
+}
+
+func (e *OsUpdateInstallAction) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OsUpdateInstallAction(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OsUpdateInstallAction", str)
+	}
+	return nil
+}
+
+func (e OsUpdateInstallAction) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OsUpdateInstallAction) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OsUpdateInstallAction) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How urgent the download of an update is.
+type OsUpdatePriority string
+
+const (
+	// It may wait.
+	OsUpdatePriorityLow OsUpdatePriority = "LOW"
+	// As if a person had asked for it.
+	OsUpdatePriorityHigh OsUpdatePriority = "HIGH"
+)
+
+var AllOsUpdatePriority = []OsUpdatePriority{
+	OsUpdatePriorityLow,
+	OsUpdatePriorityHigh,
+}
+
+func (e OsUpdatePriority) IsValid() bool {
+	switch e {
+	case OsUpdatePriorityLow, OsUpdatePriorityHigh:
+		return true
+	}
+	return false
+}
+
+func (e OsUpdatePriority) String() string {
+	return string(e)
+}
+
+func (e *OsUpdatePriority) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OsUpdatePriority(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OsUpdatePriority", str)
+	}
+	return nil
+}
+
+func (e OsUpdatePriority) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OsUpdatePriority) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OsUpdatePriority) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -58,6 +58,7 @@ const (
 	SeatLimitReached        = "SEAT_LIMIT_REACHED"
 	IntegrationFailing      = "INTEGRATION_FAILING"
 	TicketDeliveryFailed    = "TICKET_DELIVERY_FAILED"
+	PushCertificateRefused  = "PUSH_CERTIFICATE_REFUSED"
 	Custom                  = "CUSTOM"
 )
 
@@ -70,6 +71,8 @@ func Catalogue() []Type {
 			"The organization's Apple push certificate expires soon. Once it has, its devices no longer hear from us.", high, false, true},
 		{"0b6d6f1e-52b1-5c0e-9b0a-6a1c3b7b4f02", PushCertificateExpired, "Push certificate expired", System,
 			"The organization's Apple push certificate has expired: its devices no longer hear from us.", high, false, true},
+		{"0b6d6f1e-52b1-5c0e-9b0a-6a1c3b7b4f15", PushCertificateRefused, "Push certificate refused", System,
+			"Apple refuses the organization's push certificate: its devices no longer hear from us.", high, false, true},
 		{"0b6d6f1e-52b1-5c0e-9b0a-6a1c3b7b4f03", ADETokenExpiring, "Automated enrolment token expiring", System,
 			"The organization's token of Automated Device Enrollment expires soon.", medium, false, true},
 		{"0b6d6f1e-52b1-5c0e-9b0a-6a1c3b7b4f04", ADETokenExpired, "Automated enrolment token expired", System,
@@ -99,7 +102,7 @@ func Catalogue() []Type {
 		{"0b6d6f1e-52b1-5c0e-9b0a-6a1c3b7b4f10", JobFailed, "Job failed", General,
 			"Work that somebody waited for has been given up.", medium, false, true},
 		{"0b6d6f1e-52b1-5c0e-9b0a-6a1c3b7b4f11", SeatLimitReached, "Seat limit reached", Admin,
-			"The organization has as many users as it may have.", medium, false, true},
+			"The organization has as many users, or enrolled devices, as it may have.", medium, false, true},
 		{"0b6d6f1e-52b1-5c0e-9b0a-6a1c3b7b4f12", IntegrationFailing, "Integration failing", Admin,
 			"The ticketing system refuses the integration's credentials: no tickets are delivered until they are renewed. It never becomes a ticket.", high, false, false},
 		{"0b6d6f1e-52b1-5c0e-9b0a-6a1c3b7b4f13", TicketDeliveryFailed, "Ticket delivery failed", Admin,

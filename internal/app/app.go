@@ -16,6 +16,9 @@ import (
 	"github.com/bailiwick/bailiwick/internal/access/token"
 	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/applemdm"
+	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
+	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/config"
 	"github.com/bailiwick/bailiwick/internal/database"
@@ -50,6 +53,9 @@ type App struct {
 	Alerts        *alert.Service
 	Tickets       *ticket.Service
 	Billing       *billing.Service
+	Inventory     *inventory.Store
+	Commands      *queue.Service
+	Members       *membership.Service
 	AppleMDM      *applemdm.Service
 	Queue         *job.Queue
 	Metrics       *telemetry.Metrics

@@ -22,6 +22,9 @@ func (a *App) openDomains(ctx context.Context) error {
 	if err := a.openAppleMDM(ctx); err != nil {
 		return err
 	}
+	if err := a.openDevices(ctx); err != nil {
+		return err
+	}
 	for _, periodic := range []struct {
 		name     string
 		interval time.Duration

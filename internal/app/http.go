@@ -21,6 +21,7 @@ func (a *App) openHTTP(context.Context) (err error) {
 	executable := exec.NewExecutableSchema(exec.Config{
 		Resolvers: &graph.Resolver{
 			Client: a.Client, Access: a.Access, Organizations: a.Organizations, Directory: a.Directory,
+			Commands: a.Commands, Members: a.Members, Inventory: a.Inventory,
 			Alerts: a.Alerts, Tickets: a.Tickets, Billing: a.Billing, AppleMDM: a.AppleMDM,
 		},
 		Directives: exec.DirectiveRoot{Requires: gate.Requires, Public: gate.Public},
@@ -56,8 +57,12 @@ func (a *App) openHTTP(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	managed, err := a.managedRoutes()
+	if err != nil {
+		return err
+	}
 	a.handler = httpd.New(c.Config, httpd.Parts{
-		Devices: devices, Desk: desk,
+		Devices: append(devices, managed...), Desk: desk,
 		GraphQL: a.graphql, Access: a.Access, JWKS: a.keys.Handler(), Ready: a.checks,
 		Metrics: a.Metrics, Tracing: a.tracing, Logger: c.Logger,
 	})

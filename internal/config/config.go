@@ -62,6 +62,11 @@ type Config struct {
 	MDMVendorKey           string      `name:"mdm-vendor-key" group:"Apple MDM" env:"BAILIWICK_MDM_VENDOR_KEY" placeholder:"FILE" help:"The MDM vendor certificate's private key, closed to other users: see bailiwick vendor-certificate."`
 	MDMVendorKeyPassphrase secret.Text `name:"mdm-vendor-key-passphrase" group:"Apple MDM" env:"BAILIWICK_MDM_VENDOR_KEY_PASSPHRASE" placeholder:"TEXT" help:"Decrypts the MDM vendor key. Prefer the environment; other users of the machine can see flags."`
 
+	MDMCertificateHeader string `name:"mdm-certificate-header" group:"Apple MDM" env:"BAILIWICK_MDM_CERTIFICATE_HEADER" placeholder:"NAME" help:"Header in which the trusted proxies pass a device's certificate on, which they must remove from what clients send. Without it, devices sign their messages."`
+	MDMCertificateFormat string `name:"mdm-certificate-format" group:"Apple MDM" env:"BAILIWICK_MDM_CERTIFICATE_FORMAT" default:"client-cert" placeholder:"FORMAT" help:"How the proxies write it: client-cert (RFC 9440) or escaped-pem."`
+	MDMUserChannels      bool   `name:"mdm-user-channels" group:"Apple MDM" env:"BAILIWICK_MDM_USER_CHANNELS" help:"Let the people on a Mac have managed channels of their own."`
+	APNSHost             string `name:"apns-host" group:"Apple MDM" env:"BAILIWICK_APNS_HOST" placeholder:"URL" help:"Where notifications are sent instead of Apple's production host, such as https://api.push.apple.com:2197 behind a firewall."`
+
 	LogLevel     string  `name:"log-level" group:"Telemetry" env:"BAILIWICK_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least severe level to log: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" group:"Telemetry" env:"BAILIWICK_LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Format of the log: text or json."`
 	OTLPEndpoint string  `name:"otlp-endpoint" group:"Telemetry" env:"BAILIWICK_OTLP_ENDPOINT" placeholder:"URL" help:"Send traces to this OpenTelemetry collector over OTLP/HTTP, for example http://localhost:4318. Default: no traces."`

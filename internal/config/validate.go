@@ -57,6 +57,10 @@ func (c Config) Validate() error {
 		"must be set with --mdm-vendor-certificate, and only with it")
 	v.check("MDMVendorKeyPassphrase", c.MDMVendorKeyPassphrase.IsZero() || c.MDMVendorKey != "", "is of no use without a key")
 
+	v.check("MDMCertificateHeader", c.MDMCertificateHeader == "" || len(c.TrustedProxies) > 0, "needs --trusted-proxies: anybody could send it")
+	v.check("MDMCertificateFormat", slices.Contains([]string{"client-cert", "escaped-pem"}, c.MDMCertificateFormat),
+		"must be client-cert or escaped-pem")
+
 	v.check("LogLevel", slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),
 		"must be debug, info, warn or error")
 	v.check("LogFormat", slices.Contains([]string{"text", "json"}, c.LogFormat), "must be text or json")

@@ -41,6 +41,8 @@ const (
 	// AccessChanged: an administrator, role, link, key or session changed.
 	// What is cached about the ID, or the whole provider without one, is stale.
 	AccessChanged Topic = "access.changed"
+	// DeviceChanged: something about a device changed. ID is the device's.
+	DeviceChanged Topic = "device.changed"
 	// AppleMdmChanged: an organization's device management was set up, changed or
 	// deleted. What is cached of it is stale.
 	AppleMdmChanged Topic = "applemdm.changed"

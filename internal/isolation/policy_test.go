@@ -151,7 +151,11 @@ func (s rawProber) writes(t *testing.T, own []row, r row) {
 		s.counts["give away"]++
 		// The policy sees the provider or the organization, whichever the scope is
 		// about; the organization's own key holds the two together.
-		if _, err := s.exec(`UPDATE `+s.table+` SET `+column+` = $1 WHERE id = $2`, value, own[0].id); !deniedBy(err) && !sqlgraph.IsForeignKeyConstraintError(err) {
+		_, err := s.exec(`UPDATE `+s.table+` SET `+column+` = $1 WHERE id = $2`, value, own[0].id)
+		if sqlgraph.IsUniqueConstraintError(err) && oneOfItsKind(s.tables[s.table]) {
+			continue // met before the key, which TestForeignKeys tries without what is in the way
+		}
+		if !deniedBy(err) && !sqlgraph.IsForeignKeyConstraintError(err) {
 			t.Errorf("%s.%s given to %s: %v", s.table, column, r.canary, err)
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -63,6 +65,20 @@ func (s *served) listen(t *testing.T) (url string) {
 	return "http://" + listener.Addr().String() + "/graphql"
 }
 
+// trigger is a mutation that causes an event of a subscription, with a text of
+// $t.
+func trigger(t *testing.T, subscription string) string {
+	t.Helper()
+	switch subscription {
+	case "alertChanged":
+		return `mutation($t: String!) { raiseAlert(input: {title: $t}) { alert { id } } }`
+	case "deviceChanged":
+		return fmt.Sprintf(`mutation($t: String!) { createDevice(input: {name: $t, serialNumber: %q, platform: MACOS}) { device { id } } }`, rand.Text())
+	}
+	t.Fatalf("nothing is known to cause %s", subscription)
+	return ""
+}
+
 func (s *served) watch(t *testing.T, url string, api *ast.Schema, f *ast.FieldDefinition, c *caller, organization string, bolt *caller) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), streamTimeout)
@@ -89,16 +105,15 @@ func (s *served) watch(t *testing.T, url string, api *ast.Schema, f *ast.FieldDe
 	}
 	defer response.Body.Close()
 	welcome := organization != s.bolt.organizations[0] && !c.scope.IsZero()
-	const raise = `mutation($t: String!) { raiseAlert(input: {title: $t}) { alert { id } } }`
 	if welcome {
 		// First what must not be seen, then what tells that it would have been.
 		for _, o := range s.bolt.organizations {
-			s.mustIn(t, bolt, o, raise, "canary-bolt-1-raised")
+			s.mustIn(t, bolt, o, trigger(t, f.Name), "canary-bolt-1-raised")
 		}
 		if !c.scope.All() {
-			s.mustIn(t, s.callers[0], s.acme.organizations[1], raise, "canary-acme-2-raised")
+			s.mustIn(t, s.callers[0], s.acme.organizations[1], trigger(t, f.Name), "canary-acme-2-raised")
 		}
-		s.mustIn(t, s.callers[0], s.acme.organizations[0], raise, "canary-acme-1-raised")
+		s.mustIn(t, s.callers[0], s.acme.organizations[0], trigger(t, f.Name), "canary-acme-1-raised")
 	}
 	seen, all := false, []string(nil)
 	lines := bufio.NewScanner(response.Body)

@@ -42,6 +42,13 @@ func ResolveClient(trusted []netip.Prefix, remoteAddr string, forwardedFor []str
 	return client
 }
 
+// FromTrusted reports whether a request's peer, by its address, is one of the
+// trusted networks.
+func FromTrusted(trusted []netip.Prefix, remoteAddr string) bool {
+	peer, ok := parseHop(remoteAddr)
+	return ok && isTrusted(trusted, peer)
+}
+
 func isTrusted(trusted []netip.Prefix, addr netip.Addr) bool {
 	for _, prefix := range trusted {
 		if prefix.Contains(addr) {

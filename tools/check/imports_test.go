@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bailiwick/bailiwick/tools/check"
@@ -99,6 +100,13 @@ var architecture = []check.ImportRule{
 			"internal/fault", "internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/pushcert",
 		}, Outside: []string{"*"},
 		Why: "certificates and documents are pure: their callers store them",
+	},
+	{
+		Who: []string{
+			"internal/applemdm/inventory", "internal/applemdm/queue", "internal/applemdm/membership", "internal/applemdm/endpoint",
+		},
+		May: append(slices.Clone(core), "!internal/applemdm", "!internal/applemdm/push", "!internal/applemdm/portal"), Outside: []string{"*"},
+		Why: "managed devices stand on the protocol; how devices come to be managed is another matter",
 	},
 	{
 		Who: []string{"internal/applemdm", "internal/applemdm/portal"},

@@ -30,6 +30,7 @@ func define() []entry {
 		of[RemoveProfile](everywhere),
 		of[DeclarativeManagement](support{ios: since("15.0"), macos: since("13.0"), tvos: since("16.0"), visionos: since("1.1"), watchos: since("10.0")}),
 		// Device
+		of[DeviceConfigured](support{ios: since("9.0").supervised().corporate(), macos: since("10.11").corporate(), tvos: since("10.2").supervised(), visionos: since("2.0").supervised().corporate()}),
 		of[DeviceLock](support{ios: since("4.0"), macos: since("10.7").corporate(), visionos: since("2.0"), watchos: since("10.0")}),
 		of[EraseDevice](support{ios: since("4.0").corporate(), macos: since("10.7").corporate(), tvos: since("10.2"), visionos: since("1.1").corporate(), watchos: since("10.0")}),
 		of[RestartDevice](support{ios: since("10.3").supervised().corporate(), macos: since("10.13").corporate(), tvos: since("10.2").supervised()}),

@@ -35,3 +35,7 @@ type DeclarativeManagement struct {
 }
 
 func (c DeclarativeManagement) check(Target) *fault.Error { return size("input.data", c.Data, 64<<10) }
+
+// DeviceConfigured lets a device go on that waits in Setup Assistant until it
+// is set up, as its TokenUpdate says.
+type DeviceConfigured struct{ request }

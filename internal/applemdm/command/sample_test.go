@@ -55,6 +55,8 @@ func samples() []sample {
 		{command.EraseDevice{PreserveDataPlan: ptr(true)}, watch},
 		{command.RestartDevice{}, tv},
 		{command.RestartDevice{NotifyUser: true, RebuildKernelCache: true, KextPaths: []string{"/Library/Extensions/a.kext"}}, mac},
+		{command.DeviceConfigured{}, mac},
+		{command.DeviceConfigured{}, phone},
 		{command.ShutDownDevice{}, tablet},
 		{command.SetDeviceName("Ada's Mac"), mac},
 		{command.SetDeviceName("Ada's iPhone"), phone},

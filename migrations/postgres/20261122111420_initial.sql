@@ -113,14 +113,30 @@ CREATE UNIQUE INDEX "device_organization_id_serial_number" ON "devices" ("organi
 CREATE INDEX "device_organization_id_udid" ON "devices" ("organization_id", "udid");
 -- create index "device_organization_id_user_id" to table: "devices"
 CREATE INDEX "device_organization_id_user_id" ON "devices" ("organization_id", "user_id");
+-- create index "device_provider_id_asset_tag" to table: "devices"
+CREATE INDEX "device_provider_id_asset_tag" ON "devices" ("provider_id", "asset_tag");
+-- create index "device_provider_id_blocked_at" to table: "devices"
+CREATE INDEX "device_provider_id_blocked_at" ON "devices" ("provider_id", "blocked_at");
+-- create index "device_provider_id_created_at" to table: "devices"
+CREATE INDEX "device_provider_id_created_at" ON "devices" ("provider_id", "created_at");
+-- create index "device_provider_id_dep_enrollment" to table: "devices"
+CREATE INDEX "device_provider_id_dep_enrollment" ON "devices" ("provider_id", "dep_enrollment");
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX "device_provider_id_enrolled_name_id" ON "devices" ("provider_id", "enrolled", "name", "id");
 -- create index "device_provider_id_id" to table: "devices"
 CREATE INDEX "device_provider_id_id" ON "devices" ("provider_id", "id");
+-- create index "device_provider_id_missing_since" to table: "devices"
+CREATE INDEX "device_provider_id_missing_since" ON "devices" ("provider_id", "missing_since");
+-- create index "device_provider_id_model" to table: "devices"
+CREATE INDEX "device_provider_id_model" ON "devices" ("provider_id", "model");
 -- create index "device_provider_id_name_id" to table: "devices"
 CREATE INDEX "device_provider_id_name_id" ON "devices" ("provider_id", "name", "id");
+-- create index "device_provider_id_os_version" to table: "devices"
+CREATE INDEX "device_provider_id_os_version" ON "devices" ("provider_id", "os_version");
 -- create index "device_provider_id_serial_number" to table: "devices"
 CREATE INDEX "device_provider_id_serial_number" ON "devices" ("provider_id", "serial_number");
+-- create index "device_provider_id_supervised" to table: "devices"
+CREATE INDEX "device_provider_id_supervised" ON "devices" ("provider_id", "supervised");
 -- create index "device_provider_id_udid" to table: "devices"
 CREATE INDEX "device_provider_id_udid" ON "devices" ("provider_id", "udid");
 -- create index "devices_user_id" to table: "devices"
@@ -241,6 +257,8 @@ CREATE INDEX "devicecommand_organization_id_device_id" ON "device_commands" ("or
 CREATE UNIQUE INDEX "devicecommand_organization_id_id" ON "device_commands" ("organization_id", "id");
 -- create index "devicecommand_provider_id_id" to table: "device_commands"
 CREATE INDEX "devicecommand_provider_id_id" ON "device_commands" ("provider_id", "id");
+-- create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
+CREATE INDEX "devicecommand_provider_id_request_type_id" ON "device_commands" ("provider_id", "request_type", "id");
 -- create index "devicecommand_provider_id_status_id" to table: "device_commands"
 CREATE INDEX "devicecommand_provider_id_status_id" ON "device_commands" ("provider_id", "status", "id");
 -- create index "devicecommand_result_at" to table: "device_commands"
@@ -823,6 +841,8 @@ DROP TABLE "enrollments";
 DROP INDEX "devicecommand_result_at";
 -- reverse: create index "devicecommand_provider_id_status_id" to table: "device_commands"
 DROP INDEX "devicecommand_provider_id_status_id";
+-- reverse: create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
+DROP INDEX "devicecommand_provider_id_request_type_id";
 -- reverse: create index "devicecommand_provider_id_id" to table: "device_commands"
 DROP INDEX "devicecommand_provider_id_id";
 -- reverse: create index "devicecommand_organization_id_id" to table: "device_commands"
@@ -943,14 +963,30 @@ DROP TABLE "alerts";
 DROP INDEX "devices_user_id";
 -- reverse: create index "device_provider_id_udid" to table: "devices"
 DROP INDEX "device_provider_id_udid";
+-- reverse: create index "device_provider_id_supervised" to table: "devices"
+DROP INDEX "device_provider_id_supervised";
 -- reverse: create index "device_provider_id_serial_number" to table: "devices"
 DROP INDEX "device_provider_id_serial_number";
+-- reverse: create index "device_provider_id_os_version" to table: "devices"
+DROP INDEX "device_provider_id_os_version";
 -- reverse: create index "device_provider_id_name_id" to table: "devices"
 DROP INDEX "device_provider_id_name_id";
+-- reverse: create index "device_provider_id_model" to table: "devices"
+DROP INDEX "device_provider_id_model";
+-- reverse: create index "device_provider_id_missing_since" to table: "devices"
+DROP INDEX "device_provider_id_missing_since";
 -- reverse: create index "device_provider_id_id" to table: "devices"
 DROP INDEX "device_provider_id_id";
 -- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
 DROP INDEX "device_provider_id_enrolled_name_id";
+-- reverse: create index "device_provider_id_dep_enrollment" to table: "devices"
+DROP INDEX "device_provider_id_dep_enrollment";
+-- reverse: create index "device_provider_id_created_at" to table: "devices"
+DROP INDEX "device_provider_id_created_at";
+-- reverse: create index "device_provider_id_blocked_at" to table: "devices"
+DROP INDEX "device_provider_id_blocked_at";
+-- reverse: create index "device_provider_id_asset_tag" to table: "devices"
+DROP INDEX "device_provider_id_asset_tag";
 -- reverse: create index "device_organization_id_user_id" to table: "devices"
 DROP INDEX "device_organization_id_user_id";
 -- reverse: create index "device_organization_id_udid" to table: "devices"

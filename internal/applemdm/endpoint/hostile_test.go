@@ -1,0 +1,136 @@
+package endpoint_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/database"
+	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
+	"github.com/bailiwick/bailiwick/tenancy"
+)
+
+// state is everything that a message could have changed.
+func (w *world) state() string {
+	w.t.Helper()
+	all := tenancy.System(w.t.Context(), "a test looks at everything")
+	var b strings.Builder
+	fmt.Fprintln(&b, w.client.Device.Query().AllX(all), w.client.DeviceChannel.Query().AllX(all), w.client.DeviceCommand.Query().AllX(all),
+		w.client.DeviceIdentity.Query().AllX(all), w.client.DeviceApp.Query().AllX(all), w.client.DeviceSecret.Query().AllX(all),
+		w.client.Alert.Query().AllX(all), w.client.AlertOccurrence.Query().AllX(all))
+	return b.String()
+}
+
+func TestBadInputStoresNothing(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		m := w.enrolled(w.one, 1)
+		neighbour, foreigner := w.enrolled(w.one, 2), w.enrolled(w.foreign, 3)
+		fresh := w.mac(w.one, 4)
+		expired := w.issue(w.one, "")
+		before := w.state()
+
+		idle, err := plist.Encode(dict{"UDID": m.udid, "Status": "Idle"})
+		require.NoError(t, err)
+		authenticate := m.message("Authenticate", dict{"SerialNumber": m.serial, "ProductName": "Mac15,3"})
+		deep := []byte(strings.Repeat("<dict><key>a</key>", 100_000))
+		good := m.sign(idle)
+		raw, err := base64.StdEncoding.DecodeString(good)
+		require.NoError(t, err)
+		send := func(to *tenant, path string, body []byte, signature string) int {
+			status, _ := w.put(to.organization, path, body, signature)
+			return status
+		}
+		signed := func(by *mac, to *tenant, path string, body []byte) int { return send(to, path, body, by.sign(body)) }
+		for name, got := range map[string]int{
+			"no signature":               send(w.one, "connect", idle, ""),
+			"not base64":                 send(w.one, "connect", idle, "%%%"),
+			"truncated CMS":              send(w.one, "connect", idle, base64.StdEncoding.EncodeToString(raw[:len(raw)/2])),
+			"another body":               send(w.one, "connect", append(bytes.Clone(idle), ' '), good),
+			"too large":                  send(w.one, "connect", bytes.Repeat([]byte(" "), plist.MaxBody+1), good),
+			"deep":                       signed(m, w.one, "connect", deep),
+			"binary":                     signed(m, w.one, "connect", []byte("bplist00\xd1\x01\x02")),
+			"empty":                      signed(m, w.one, "connect", nil),
+			"no plist":                   signed(m, w.one, "checkin", []byte("{}")),
+			"unknown message":            signed(m, w.one, "checkin", m.message("Reboot", nil)),
+			"unknown status":             signed(m, w.one, "connect", bytes.Replace(idle, []byte("Idle"), []byte("Lazy"), 1)),
+			"unknown organization":       send(&tenant{organization: "org_01arz3ndektsv4rrffq69g5fav"}, "connect", idle, good),
+			"another organization":       send(w.two, "connect", idle, good),
+			"another provider":           send(w.foreign, "connect", idle, good),
+			"authenticates elsewhere":    signed(m, w.foreign, "checkin", authenticate),
+			"another tenant's device":    signed(foreigner, w.one, "connect", idle),
+			"another tenant's UDID":      signed(foreigner, w.foreign, "connect", idle),
+			"a neighbour's UDID":         signed(neighbour, w.one, "connect", idle),
+			"enrols as a neighbour":      signed(neighbour, w.one, "checkin", authenticate),
+			"a neighbour's tokens":       signed(neighbour, w.one, "checkin", m.message("TokenUpdate", dict{"Token": []byte("x"), "PushMagic": "x"})),
+			"a neighbour's escrow":       signed(neighbour, w.one, "checkin", m.message("GetBootstrapToken", nil)),
+			"checks a neighbour out":     signed(neighbour, w.one, "checkin", m.message("CheckOut", nil)),
+			"not yet enrolled":           signed(fresh, w.one, "connect", idle),
+			"tokens before enrolment":    signed(fresh, w.one, "checkin", fresh.message("TokenUpdate", dict{"Token": []byte("x"), "PushMagic": "x"})),
+			"another topic":              signed(fresh, w.one, "checkin", fresh.message("Authenticate", dict{"Topic": w.two.topic, "SerialNumber": "S"})),
+			"an authority's certificate": signed(&mac{world: w, certificate: parse(t, authorities()[1].certificate)}, w.one, "connect", idle),
+		} {
+			t.Log(name, got)
+			require.GreaterOrEqual(t, got, 400, name)
+			require.Less(t, got, 500, name)
+			require.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, got, "nobody may be unenrolled: %s", name)
+		}
+		require.Equal(t, before, w.state())
+
+		w.clock.pass(366 * 24 * time.Hour)
+		late := &mac{world: w, home: w.one, udid: "LATE", serial: "LATE", certificate: expired}
+		require.Equal(t, http.StatusBadRequest, late.authenticate(), "an expired identity")
+		require.Equal(t, before, w.state())
+	})
+}
+
+// A connection is one transaction at most, and of few statements, whatever the
+// history.
+func TestStatementsOfAConnection(t *testing.T) {
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		var count atomic.Int64
+		var last atomic.Pointer[[]string]
+		last.Store(&[]string{})
+		db := testdb.Open(t, database.Config{URL: testdb.URL(t, engine), Observe: func(_ context.Context, query string, _ time.Duration, _ error) {
+			count.Add(1)
+			seen := append(*last.Load(), query)
+			last.Store(&seen)
+		}})
+		w := newWorld(t, db)
+		m := w.enrolled(w.one, 1)
+		id := m.row(w.one).ID
+		measure := func(what string, most int64, do func()) {
+			t.Helper()
+			count.Store(0)
+			last.Store(&[]string{})
+			do()
+			t.Logf("%s on %s: %d statements", what, engine, count.Load())
+			require.LessOrEqual(t, count.Load(), most, "%s", strings.Join(*last.Load(), "\n"))
+		}
+		measure("idle", 1, func() { require.Nil(t, m.idle()) })
+		_, err := w.queue.Enqueue(w.one.ctx, id, command.RestartDevice{}, queue.Options{})
+		require.NoError(t, err)
+		var restart *order
+		measure("idle with a command", 3, func() { restart = m.idle() })
+		measure("report", 4, func() { require.Nil(t, m.answer(restart, "Acknowledged", nil)) })
+		w.clock.pass(2 * time.Minute)
+		measure("idle, seen anew", 4, func() { require.Nil(t, m.idle()) })
+		measure("enqueue", 7, func() {
+			_, err := w.queue.Enqueue(w.one.ctx, id, command.RestartDevice{}, queue.Options{})
+			require.NoError(t, err)
+		})
+		fresh := w.mac(w.one, 2)
+		measure("authenticate", 9, func() { require.Equal(t, http.StatusOK, fresh.authenticate()) })
+		measure("token update", 9, func() { require.Equal(t, http.StatusOK, fresh.token(nil)) })
+	})
+}

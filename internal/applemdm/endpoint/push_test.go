@@ -1,0 +1,85 @@
+package endpoint_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bailiwick/bailiwick/ent/applemdm"
+	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+)
+
+func TestPushes(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		m, other := w.enrolled(w.one, 1), w.enrolled(w.foreign, 2)
+		id := m.row(w.one).ID
+		channel := func() (dead, wanted bool) {
+			c := w.client.DeviceChannel.Query().OnlyX(w.one.ctx)
+			return c.PushDead, c.PushWantedAt != nil
+		}
+		sent := func() int { return len(w.apns.sent[w.one.organization]) }
+		restart := func() {
+			t.Helper()
+			_, err := w.queue.Enqueue(w.one.ctx, id, command.RestartDevice{}, queue.Options{})
+			require.NoError(t, err)
+		}
+		before, theirs := sent(), len(w.apns.sent[w.foreign.organization])
+		restart()
+		restart()
+		w.work()
+		require.Equal(t, before+1, sent(), "two wants are one notification")
+		require.Len(t, w.apns.sent[w.foreign.organization], theirs)
+
+		// A lost job is found, and so is what was tried in vain.
+		restart()
+		w.jobs.take()
+		require.NoError(t, w.queue.Sweep(t.Context()))
+		w.apns.outcome = queue.TryLater
+		require.Error(t, w.queue.Notify(w.one.ctx, w.one.organization))
+		w.jobs.take()
+		_, wanted := channel()
+		require.True(t, wanted)
+		w.apns.outcome = queue.Accepted
+		require.NoError(t, w.queue.Sweep(t.Context()))
+		w.work()
+		_, wanted = channel()
+		require.False(t, wanted)
+
+		// A token is dead only while it is the current one.
+		w.apns.outcome = queue.TokenDead
+		restart()
+		w.apns.during = func() { w.apns.during = nil; m.token(dict{"Token": []byte("a newer token")}) }
+		w.work()
+		dead, _ := channel()
+		require.False(t, dead)
+		w.clock.pass(5 * time.Hour)
+		w.apns.outcome = queue.TokenDead
+		require.NoError(t, w.queue.Repush(t.Context()))
+		require.NoError(t, w.queue.Sweep(t.Context()))
+		w.work()
+		dead, wanted = channel()
+		require.True(t, dead)
+		require.False(t, wanted)
+		_, err := w.queue.SendBlank(w.one.ctx, id)
+		require.Error(t, err)
+		m.token(nil)
+		dead, _ = channel()
+		require.False(t, dead)
+
+		// A refused certificate is told, and stops.
+		w.apns.outcome = queue.CertificateRefused
+		_, err = w.queue.SendBlank(w.one.ctx, id)
+		require.NoError(t, err)
+		w.work()
+		require.Equal(t, applemdm.PushStatusRefused, w.client.AppleMdm.Query().OnlyX(w.one.ctx).PushStatus)
+		require.Equal(t, applemdm.PushStatusActive, w.client.AppleMdm.Query().OnlyX(w.foreign.ctx).PushStatus)
+		require.Contains(t, w.alertsOf(w.one), "PUSH_CERTIFICATE_REFUSED")
+		count := sent()
+		require.NoError(t, w.queue.Sweep(t.Context()))
+		w.work()
+		require.Equal(t, count, sent())
+		require.True(t, other.row(w.foreign).Enrolled)
+	})
+}

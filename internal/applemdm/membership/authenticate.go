@@ -1,0 +1,170 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
+	"github.com/bailiwick/bailiwick/internal/applemdm/message"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/fault"
+)
+
+// ErrNoSeat is an enrolment for which there is no room.
+var ErrNoSeat = errors.New("membership: no seat is free")
+
+// Arriving is who wants to enrol where.
+type Arriving struct {
+	Organization string
+	Fingerprint  string // of a certificate that the organization trusts
+	// Seat is asked, in the transaction of the enrolment, whether there is room
+	// for the device, which does not count. FORBIDDEN says that there is none.
+	Seat func(ctx context.Context, deviceID string) error
+}
+
+// Authenticate begins an enrolment in the organization in scope. It is
+// [queue.ErrStranger] for a certificate that belongs to another device,
+// [queue.ErrUnenroll] for a device that is blocked, and [ErrNoSeat].
+func (s *Service) Authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {
+	err := s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, a, m) })
+	if errors.Is(err, ErrNoSeat) {
+		// The transaction is undone; why is told in one of its own.
+		return errors.Join(err, s.Alarms.Alarm(ctx, a.Organization, "", alertSeatLimit, "device", "Enrolment limit reached",
+			"A device could not be enrolled: the organization has as many as it may have."))
+	}
+	return err
+}
+
+func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {
+	if m.ChannelUserID() != "" {
+		return fmt.Errorf("%w: a user does not authenticate like a device", queue.ErrStranger)
+	}
+	identity, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(a.Fingerprint)).Modify(forUpdate).Only(ctx)
+	if ent.IsNotFound(err) {
+		return fmt.Errorf("%w: a certificate that was never issued", queue.ErrStranger)
+	}
+	if err != nil {
+		return err
+	}
+	d, channel, err := s.adopt(ctx, a.Organization, m)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.BlockedAt != nil:
+		return fmt.Errorf("%w: it is blocked", queue.ErrUnenroll)
+	case identity.RevokedAt != nil:
+		return fmt.Errorf("%w: its identity is revoked", queue.ErrStranger)
+	case identity.DeviceID != nil && *identity.DeviceID != d.ID:
+		return fmt.Errorf("%w: the certificate belongs to another device", queue.ErrStranger)
+	}
+	if err := a.Seat(ctx, d.ID); err != nil {
+		if fault.CodeOf(err) == fault.Forbidden {
+			return fmt.Errorf("%w: %w", ErrNoSeat, err)
+		}
+		return err
+	}
+	if channel != nil {
+		if err := s.forget(ctx, d.ID); err != nil {
+			return err
+		}
+		err = s.client.DeviceChannel.Update().Where(devicechannel.ID(channel.ID)).
+			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(a.Fingerprint).SetTopic(m.Topic).Exec(ctx)
+	} else {
+		err = s.client.DeviceChannel.Create().SetOrganizationID(a.Organization).SetDeviceID(d.ID).SetKey(m.DeviceID()).
+			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(a.Fingerprint).SetTopic(m.Topic).Exec(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if identity.DeviceID == nil {
+		return identity.Update().SetDeviceID(d.ID).Exec(ctx)
+	}
+	return nil
+}
+
+// adopt finds the device that a message is about within the organization, by
+// its channel, serial number or UDID, or creates it; and its channel, if it has
+// one. What the message says of the device becomes so.
+func (s *Service) adopt(ctx context.Context, organization string, m *message.Authenticate) (*ent.Device, *ent.DeviceChannel, error) {
+	channel, err := s.client.DeviceChannel.Query().Where(devicechannel.Key(m.DeviceID())).WithDevice().Modify(forUpdate).Only(ctx)
+	if err == nil {
+		d, err := s.describe(channel.Edges.Device.Update(), m).Save(ctx)
+		return d, channel, err
+	}
+	if !ent.IsNotFound(err) {
+		return nil, nil, err
+	}
+	serial := m.SerialNumber
+	if serial == "" { // user enrollment hides it
+		serial = m.DeviceID()
+	}
+	d, err := s.client.Device.Query().Where(device.SerialNumber(serial)).Only(ctx)
+	if ent.IsNotFound(err) && m.UDID != "" {
+		d, err = s.client.Device.Query().Where(device.Udid(m.UDID)).First(ctx)
+	}
+	switch {
+	case err == nil:
+		// Another channel of the device is an earlier enrolment under another key.
+		if err := s.forget(ctx, d.ID); err != nil {
+			return nil, nil, err
+		}
+		d, err = s.describe(d.Update(), m).Save(ctx)
+		return d, nil, err
+	case !ent.IsNotFound(err):
+		return nil, nil, err
+	}
+	name := m.DeviceName
+	if name == "" {
+		name = serial
+	}
+	create := s.client.Device.Create().SetOrganizationID(organization).SetSerialNumber(serial).
+		SetName(name).SetUdid(m.UDID).SetModel(m.ModelName).SetModelIdentifier(cut(m.ProductName, 64)).
+		SetOsVersion(m.OSVersion).SetBuildVersion(m.BuildVersion).SetUserEnrollment(m.UserEnrollment()).
+		SetPlatform(platform(m))
+	d, err = create.Save(ctx)
+	return d, nil, err
+}
+
+// describe puts what a message says into a device that is enrolled anew.
+func (s *Service) describe(u *ent.DeviceUpdateOne, m *message.Authenticate) *ent.DeviceUpdateOne {
+	u.SetEnrolled(false).SetUserEnrollment(m.UserEnrollment()).SetPlatform(platform(m)).SetBootstrapTokenEscrowed(false)
+	for _, f := range []struct {
+		value string
+		set   func(string) *ent.DeviceUpdateOne
+	}{
+		{m.UDID, u.SetUdid}, {m.DeviceName, u.SetName}, {m.ModelName, u.SetModel}, {cut(m.ProductName, 64), u.SetModelIdentifier},
+		{m.OSVersion, u.SetOsVersion}, {m.BuildVersion, u.SetBuildVersion},
+	} {
+		if f.value != "" {
+			f.set(f.value)
+		}
+	}
+	return u
+}
+
+// platform is the device's, as far as the message tells: devices that say no
+// model that is known are taken for what has enrolled that way the longest.
+func platform(m *message.Authenticate) device.Platform {
+	for _, model := range []string{m.ProductName, m.Model} {
+		if p := inventory.PlatformOf(model); p != "" {
+			return p
+		}
+	}
+	if m.IMEI != "" || m.MEID != "" || m.UserEnrollment() {
+		return device.PlatformIOS
+	}
+	return device.PlatformMacOS
+}
+
+func cut(text string, limit int) string {
+	if len(text) > limit {
+		return "" // an identifier that is cut is another
+	}
+	return text
+}

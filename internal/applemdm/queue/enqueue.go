@@ -1,0 +1,125 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/secret"
+	"github.com/bailiwick/bailiwick/schema"
+)
+
+// Options concern one command. The zero value is useful.
+type Options struct {
+	Priority  int           // higher goes first
+	NotBefore time.Time     // zero is at once
+	Expires   time.Duration // after which it is not given out any more; zero is never
+}
+
+// The priorities.
+const (
+	Routine = -10 // inventory and renewal, which nobody waits for
+	Normal  = 0
+	Urgent  = 10 // a device that is to be locked or erased may not be on for long
+)
+
+// Enqueue validates a command against a device and queues it for the device's
+// own channel. It is NOT_FOUND for a device out of reach, PRECONDITION_FAILED
+// for one that is not enrolled, and else as [command.Validate] says.
+func (s *Service) Enqueue(ctx context.Context, deviceID string, c command.Command, o Options) (queued *ent.DeviceCommand, err error) {
+	err = s.DB.InTx(ctx, func(ctx context.Context) error {
+		d, channel, err := s.Channel(ctx, deviceID)
+		if err != nil {
+			return err
+		}
+		if err := command.Validate(c, TargetOf(d)); err != nil {
+			return err
+		}
+		made, err := s.build(ctx, channel, c, o, false)
+		if err != nil {
+			return err
+		}
+		if queued, err = made.Save(ctx); err != nil {
+			return err
+		}
+		return s.Want(ctx, channel)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return queued, nil
+}
+
+// Channel is a device in reach and its own channel. It is PRECONDITION_FAILED
+// for a device that is not enrolled.
+func (s *Service) Channel(ctx context.Context, deviceID string) (*ent.Device, *ent.DeviceChannel, error) {
+	d, err := s.client.Device.Query().Where(device.ID(deviceID)).Only(ctx)
+	if err != nil {
+		return nil, nil, absent(err, deviceID)
+	}
+	channel, err := s.client.DeviceChannel.Query().Where(
+		devicechannel.DeviceID(d.ID), devicechannel.KindEQ(devicechannel.KindDevice), devicechannel.StatusEQ(devicechannel.StatusEnrolled),
+	).First(ctx)
+	if ent.IsNotFound(err) {
+		missing := fault.New(fault.PreconditionFailed, "the device is not enrolled")
+		missing.Field = "input.deviceId"
+		return nil, nil, missing
+	}
+	return d, channel, err
+}
+
+// build makes a command's row, which its caller saves.
+func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c command.Command, o Options, asked bool) (*ent.DeviceCommandCreate, error) {
+	arguments, err := command.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("marshal %s: %w", command.RequestType(c), err)
+	}
+	id := schema.NewID("dcmd")()
+	create := s.client.DeviceCommand.Create().SetID(id).SetCreatedAt(s.now()).
+		SetOrganizationID(channel.OrganizationID).SetDeviceID(channel.DeviceID).SetChannelID(channel.ID).
+		SetCommandUUID(strings.ToUpper(uuid.NewString())).SetRequestType(command.RequestType(c)).
+		SetPriority(o.Priority).SetInventory(asked)
+	if !o.NotBefore.IsZero() {
+		create.SetNotBefore(o.NotBefore)
+	}
+	if o.Expires > 0 {
+		create.SetExpiresAt(s.now().Add(o.Expires))
+	}
+	if !command.Sensitive(c) {
+		return create.SetArguments(json.RawMessage(arguments)), nil
+	}
+	sealed, err := s.Vault.Seal(ctx, placeOf(channel.OrganizationID, id), arguments)
+	if err != nil {
+		return nil, fmt.Errorf("seal a command: %w", err)
+	}
+	return create.SetSealedArguments(sealed), nil
+}
+
+// open reads back what build has stored, as the property list for the device.
+func (s *Service) open(ctx context.Context, row *ent.DeviceCommand) ([]byte, error) {
+	arguments := []byte(row.Arguments)
+	if len(row.SealedArguments) > 0 {
+		var err error
+		if arguments, err = s.Vault.Open(ctx, placeOf(row.OrganizationID, row.ID), row.SealedArguments); err != nil {
+			return nil, fmt.Errorf("open the command %s: %w", row.ID, err)
+		}
+	}
+	c, err := command.Unmarshal(row.RequestType, arguments)
+	if err != nil {
+		return nil, fmt.Errorf("read the command %s: %w", row.ID, err)
+	}
+	return command.Encode(c, row.CommandUUID)
+}
+
+func placeOf(organization, row string) secret.Place {
+	return secret.Place{Tenant: organization, Table: "device_commands", Column: "sealed_arguments", Row: row}
+}

@@ -1,0 +1,196 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"entgo.io/ent/dialect/sql"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/applemdm"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/predicate"
+	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/job"
+)
+
+// Pusher notifies devices through Apple.
+type Pusher interface {
+	// Push notifies channels of one organization with its certificate, and
+	// answers what became of each, in order. Its error is for what kept it from
+	// trying at all. It calls out, and is never called in a transaction.
+	Push(ctx context.Context, organization string, notifications []Notification) ([]Outcome, error)
+}
+
+// Notification wakes one channel.
+type Notification struct {
+	Token []byte // as TokenUpdate brought it
+	Magic string
+	Topic string
+}
+
+// Outcome is what became of a notification.
+type Outcome string
+
+// The outcomes.
+const (
+	Accepted           Outcome = "ACCEPTED"
+	TokenDead          Outcome = "TOKEN_DEAD"          // Apple does not know the token (any more)
+	CertificateRefused Outcome = "CERTIFICATE_REFUSED" // nothing can be sent with it
+	Rejected           Outcome = "REJECTED"            // Apple finds fault with it, and would again
+	TryLater           Outcome = "TRY_LATER"
+)
+
+// pushQueue keeps a slow Apple out of the way of other work.
+const pushQueue = "push"
+
+// pushBatch bounds how many channels are notified between two looks at the
+// database.
+const pushBatch = 500
+
+// Push is the job that notifies the channels of an organization that are to be.
+type Push struct{ job.Tenant }
+
+// Kind implements job.Args.
+func (Push) Kind() string { return "applemdm.push" }
+
+// Want has a channel notified, once the transaction has committed. Wants that
+// come before the notification is sent are one.
+func (s *Service) Want(ctx context.Context, c *ent.DeviceChannel) error {
+	n, err := s.client.DeviceChannel.Update().
+		Where(devicechannel.ID(c.ID), devicechannel.PushWantedAtIsNil()).SetPushWantedAt(s.now()).Save(ctx)
+	if err != nil || n == 0 {
+		return err
+	}
+	return s.enqueuePush(ctx, c.ProviderID, c.OrganizationID)
+}
+
+// enqueuePush leaves the job; a running one that has looked already is made up
+// for by the sweep.
+func (s *Service) enqueuePush(ctx context.Context, provider, organization string) error {
+	tenant := job.Tenant{Provider: provider, Organization: organization}
+	return s.Jobs.Enqueue(ctx, Push{Tenant: tenant}, job.EnqueueOptions{UniqueKey: "push"})
+}
+
+// SendBlank notifies a device without there being anything to do.
+func (s *Service) SendBlank(ctx context.Context, deviceID string) (*ent.Device, error) {
+	d, channel, err := s.Channel(ctx, deviceID)
+	if err != nil {
+		return nil, err
+	}
+	if channel.PushDead {
+		return nil, fault.New(fault.PreconditionFailed, "Apple says that the device's push token is no longer valid: it sends a new one when it next connects by itself")
+	}
+	return d, s.DB.InTx(ctx, func(ctx context.Context) error { return s.Want(ctx, channel) })
+}
+
+// Notify sends what is to be sent in the organization of the scope. What Apple
+// puts off remains wanted, and is an error.
+func (s *Service) Notify(ctx context.Context, organization string) error {
+	active, err := s.client.AppleMdm.Query().
+		Where(applemdm.OrganizationID(organization), applemdm.PushStatusEQ(applemdm.PushStatusActive)).Exist(ctx)
+	if err != nil || !active {
+		return err
+	}
+	for after := ""; ; {
+		started := s.now()
+		wanted, err := s.client.DeviceChannel.Query().
+			Where(devicechannel.PushWantedAtLTE(started), devicechannel.IDGT(after)).
+			Order(devicechannel.ByID()).Limit(pushBatch).All(ctx)
+		if err != nil || len(wanted) == 0 {
+			return err
+		}
+		if refused, err := s.notify(ctx, organization, wanted, started); err != nil || refused {
+			return err
+		}
+		after = wanted[len(wanted)-1].ID
+	}
+}
+
+// notify sends a batch and stores what became of it.
+func (s *Service) notify(ctx context.Context, organization string, wanted []*ent.DeviceChannel, started time.Time) (refused bool, err error) {
+	var notifications []Notification
+	var reachable []*ent.DeviceChannel
+	var sent, unreachable []string
+	for _, c := range wanted {
+		// A released device is woken to be told.
+		if c.PushDead || len(c.PushToken) == 0 || c.Status == devicechannel.StatusCheckedOut || c.Status == devicechannel.StatusAuthenticated {
+			unreachable = append(unreachable, c.ID)
+			continue
+		}
+		reachable = append(reachable, c)
+		notifications = append(notifications, Notification{Token: c.PushToken, Magic: c.PushMagic, Topic: c.Topic})
+	}
+	outcomes := []Outcome{}
+	if len(notifications) > 0 {
+		if outcomes, err = s.Pusher.Push(ctx, organization, notifications); err != nil {
+			return false, err
+		}
+	}
+	if len(outcomes) != len(notifications) {
+		return false, fmt.Errorf("push: %d outcomes for %d notifications", len(outcomes), len(notifications))
+	}
+	later := 0
+	err = s.DB.InTx(ctx, func(ctx context.Context) error {
+		sent, later, refused = nil, 0, false
+		for i, outcome := range outcomes {
+			switch c := reachable[i]; outcome {
+			case Accepted:
+				sent = append(sent, c.ID)
+			case TokenDead:
+				if err := s.dead(ctx, c); err != nil {
+					return err
+				}
+			case CertificateRefused:
+				refused = true
+			case Rejected:
+				s.Logger.ErrorContext(ctx, "Apple rejects a notification", "channel", c.ID)
+				unreachable = append(unreachable, c.ID)
+			default:
+				later++
+			}
+		}
+		// What has been wanted since the look is still wanted.
+		settled := []predicate.DeviceChannel{devicechannel.PushWantedAtLTE(started)}
+		if len(sent) > 0 {
+			err := s.client.DeviceChannel.Update().Where(append(settled, devicechannel.IDIn(sent...))...).
+				SetPushedAt(s.now()).ClearPushWantedAt().Exec(ctx)
+			if err != nil {
+				return err
+			}
+		}
+		if len(unreachable) > 0 {
+			err := s.client.DeviceChannel.Update().Where(append(settled, devicechannel.IDIn(unreachable...))...).ClearPushWantedAt().Exec(ctx)
+			if err != nil {
+				return err
+			}
+		}
+		if refused {
+			return s.refuse(ctx, organization)
+		}
+		return nil
+	})
+	if err == nil && later > 0 && !refused {
+		err = fmt.Errorf("push: %d of %d notifications are to be tried later", later, len(notifications))
+	}
+	return refused, err
+}
+
+// dead marks a channel's token, unless it has sent another meanwhile.
+func (s *Service) dead(ctx context.Context, c *ent.DeviceChannel) error {
+	return s.client.DeviceChannel.Update().
+		Where(devicechannel.ID(c.ID), func(q *sql.Selector) { q.Where(sql.EQ(q.C(devicechannel.FieldPushToken), c.PushToken)) }).
+		SetPushDead(true).ClearPushWantedAt().Exec(ctx)
+}
+
+// refuse stops notifying an organization until it has another certificate.
+func (s *Service) refuse(ctx context.Context, organization string) error {
+	err := s.client.AppleMdm.Update().Where(applemdm.OrganizationID(organization)).
+		SetPushStatus(applemdm.PushStatusRefused).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Alarms.Alarm(ctx, organization, "", alertCertificateRefused, organization, "Push certificate refused",
+		"Apple refuses the organization's push certificate: its devices no longer hear from us. Renew the certificate with the Apple ID that made it.")
+}

@@ -1,0 +1,125 @@
+// Package queue holds what devices are told, and keeps what they answer.
+//
+// A command is kept until its device has reported on it by its CommandUUID.
+// Reports may come twice, late, or be played back: only the first one that ends
+// a command counts. What a command says is sealed where it holds a secret, and
+// opened when it is given out. A device is woken by a job, which the
+// transaction that wants it leaves behind; the rows are the truth, and a sweep
+// finds what a lost job has left.
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
+	"github.com/bailiwick/bailiwick/internal/database"
+	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/job"
+	"github.com/bailiwick/bailiwick/internal/secret"
+)
+
+// The types of alert that the queue raises.
+const (
+	alertCommandFailed      = "COMMAND_FAILED"
+	alertDeviceMissing      = "DEVICE_MISSING"
+	alertCertificateRefused = "PUSH_CERTIFICATE_REFUSED"
+)
+
+// Alarms raises and ends alerts, in the context's transaction.
+type Alarms interface {
+	// Alarm says that a condition holds in an organization, about a device if
+	// one is named.
+	Alarm(ctx context.Context, organization, device, alertType, dedupeKey, title, description string) error
+	// Clear ends a condition, and answers how many alerts that were.
+	Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error)
+}
+
+// Enqueuer keeps jobs.
+type Enqueuer interface {
+	// Enqueue has a job worked, in the context's transaction if there is one.
+	Enqueue(ctx context.Context, args job.Args, o job.EnqueueOptions) error
+}
+
+// Config is what a [Service] needs; all of it is required.
+type Config struct {
+	DB        *database.DB
+	Vault     *secret.Vault
+	Jobs      Enqueuer
+	Pusher    Pusher
+	Alarms    Alarms
+	Inventory *inventory.Store
+	Logger    *slog.Logger
+	Clock     func() time.Time
+}
+
+// Validate reports the first thing that is missing.
+func (c Config) Validate() error {
+	for _, required := range []struct {
+		name    string
+		missing bool
+	}{
+		{"a database", c.DB == nil}, {"a vault", c.Vault == nil}, {"a job queue", c.Jobs == nil}, {"a pusher", c.Pusher == nil},
+		{"alarms", c.Alarms == nil}, {"an inventory", c.Inventory == nil}, {"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
+	} {
+		if required.missing {
+			return fmt.Errorf("queue: %s is required", required.name)
+		}
+	}
+	return nil
+}
+
+// Service is the queue of every device. Its changes join the context's
+// transaction. It is safe for concurrent use, by any number of replicas.
+type Service struct {
+	Config
+	client *ent.Client
+}
+
+// New returns the queue, or what is wrong with its configuration.
+func New(c Config) (*Service, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return &Service{Config: c, client: c.DB.Client()}, nil
+}
+
+func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }
+
+// TargetOf is what commands are validated against.
+func TargetOf(d *ent.Device) command.Target {
+	return command.Target{
+		Platform: command.Platform(d.Platform), OSVersion: d.OsVersion, Supervised: d.Supervised,
+		UserEnrollment: d.UserEnrollment, AppleSilicon: d.AppleSilicon != nil && *d.AppleSilicon,
+	}
+}
+
+// What becomes of a device that is not served. An error wraps one of these.
+var (
+	// ErrStranger is a sender whose key and certificate do not agree.
+	ErrStranger = errors.New("queue: not a channel of this organization, or not with this certificate")
+	// ErrUnenroll is a device that is to leave: it was released or blocked.
+	ErrUnenroll = errors.New("queue: the device is to leave management")
+)
+
+func forUpdate(q *sql.Selector) {
+	if q.Dialect() == dialect.Postgres {
+		q.ForUpdate()
+	}
+}
+
+// absent tells a device that is not there from other errors.
+func absent(err error, id string) error {
+	if ent.IsNotFound(err) {
+		return fault.Missing(id)
+	}
+	return err
+}
