@@ -33,7 +33,7 @@ help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## "; print "usage: make <target> [VARIABLE=value]\n" } \
 	  /^##@ / { print substr($$0, 5) } \
 	  /^[a-z][a-z-]*:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\n%s\n' 'variables: PKG=./tenancy/...  RUN=TestName  RACE=1  TIMEOUT=20m  FUZZTIME=10s  ARGS="--flags for run and bench"'
+	@printf '\n%s\n' 'variables: PKG=./tenancy/...  RUN=TestName  RACE=1  TIMEOUT=20m  FUZZTIME=10s  ARGS="--flags for run, bench and faults"'
 
 ##@ Use
 
@@ -78,6 +78,10 @@ fuzz: ## Run every fuzz target for FUZZTIME each
 .PHONY: bench
 bench: ## Measure this server against the hand-written limit on the same PostgreSQL
 	$(GO) run ./tools/bench $(ARGS)
+
+.PHONY: faults
+faults: ## Take ticketing through faults at every vendor: tickets made, lost, doubled
+	$(GO) run ./tools/fault $(ARGS)
 
 ##@ Change
 

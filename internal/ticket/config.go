@@ -14,7 +14,8 @@ type Config struct {
 	ConsoleURL string
 
 	// Lease is how long a worker may hold a ticket without a sign of life. It
-	// exceeds CallTimeout, so that no call is under way when it expires.
+	// exceeds CallTimeout, so that no call is under way when it expires, by as
+	// much as the clocks of two replicas may differ.
 	Lease time.Duration
 
 	// CallTimeout bounds one step at the vendor: sending a ticket, or reading

@@ -16,12 +16,10 @@ import (
 
 	"github.com/bailiwick/bailiwick/ent"
 	entticket "github.com/bailiwick/bailiwick/ent/ticket"
-	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/database"
-	"github.com/bailiwick/bailiwick/internal/event"
 	"github.com/bailiwick/bailiwick/internal/job"
-	"github.com/bailiwick/bailiwick/internal/keystore"
 	"github.com/bailiwick/bailiwick/internal/secret"
+	kit "github.com/bailiwick/bailiwick/internal/testkit/replica"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/limit"
@@ -72,32 +70,12 @@ func work(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	vault, err := secret.New(keystore.NewKeysets(db), secret.Masters{Current: master}, secret.Config{})
-	if err != nil {
-		return err
-	}
-	outbox, err := ticket.NewOutbox(db, &jobs{}, time.Now)
-	if err != nil {
-		return err
-	}
-	bus, err := event.NewBus(database.AfterCommit, nil)
-	if err != nil {
-		return err
-	}
-	alerts, err := alert.New(alert.Config{DB: db, Bus: bus, Ticketer: outbox, Logger: quiet, Clock: time.Now})
-	if err != nil {
-		return err
-	}
-	limiter, err := limit.New(limit.Config{DB: db, Policies: lifted(), Clock: limit.DatabaseClock(db), Logger: quiet})
-	if err != nil {
-		return err
-	}
-	s, err := ticket.New(ticket.Dependencies{
-		DB: db, Vault: vault, Outbox: outbox, Alarms: alarms{alerts}, AlertTypes: ticketedType, Limiter: limiter, Logger: quiet, Clock: time.Now,
+	r, err := kit.New(kit.Config{
+		DB: db, Key: master, Jobs: &jobs{}, Policies: lifted(), LimitClock: limit.DatabaseClock(db), Clock: time.Now, Ticket: hasty(),
 		Drivers: psa.Drivers{psa.Syncro: syncro.Driver(syncro.Config{
 			AllowLoopback: true, Timeout: callTimeout, MaxPages: 20, Logger: quiet, Clock: time.Now,
 		})},
-	}, hasty())
+	})
 	if err != nil {
 		return err
 	}
@@ -117,7 +95,7 @@ func work(ctx context.Context, url string) error {
 		for _, t := range due {
 			group.Go(func() {
 				tenant := job.Tenant{Provider: t.ProviderID, Organization: t.OrganizationID}
-				if err := s.Deliver(job.TenantContext(ctx, tenant, "ticketing"), t.ID); err != nil {
+				if err := r.Tickets.Deliver(job.TenantContext(ctx, tenant, "ticketing"), t.ID); err != nil {
 					fmt.Fprintln(os.Stderr, "deliver:", err)
 				}
 			})

@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/testkit/mortal"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/schema"
@@ -306,7 +307,7 @@ func (d dying) Get(ctx context.Context, id string) (psa.Remote, error) {
 	r, err := d.Vendor.Get(ctx, id)
 	if !*d.dead {
 		*d.dead = true
-		panic(death{})
+		mortal.Die()
 	}
 	return r, err
 }
@@ -318,15 +319,15 @@ func TestDeathAfterReading(t *testing.T) {
 		a, made := f.opened(0, "disk")
 		dead := false
 		honest := f.drivers[f.kind]
-		mortal := honest
-		mortal.Open = func(credentials []byte, gate psa.Gate) (psa.Vendor, error) {
+		ends := honest
+		ends.Open = func(credentials []byte, gate psa.Gate) (psa.Vendor, error) {
 			v, err := honest.Open(credentials, gate)
 			return dying{v, &dead}, err
 		}
-		f.tickets = f.with(f.db, f.jobs, psa.Drivers{f.kind: mortal}).tickets
+		f.tickets = f.with(f.db, f.jobs, psa.Drivers{f.kind: ends}).tickets
 		f.finish(0, made.ExternalID)
 		reading := ticket.Reading{Tenant: tenantOf(made), Ticket: made.ID}
-		f.mortally(func() { t.Errorf("survived: %v", f.run(reading)) })
+		mortal.Survive(func() { t.Errorf("survived: %v", f.run(reading)) })
 		require.True(t, dead)
 		require.Nil(t, f.alert(a).ResolvedAt)
 		require.Equal(t, entticket.StatusCreated, f.ticketOf(a).Status)

@@ -32,11 +32,13 @@ type mistake struct {
 
 // mistake lists what a vendor refused or failed at, in a transaction of its
 // own: what comes of it is the caller's. One like it that is listed is counted.
-// What is no vendor's doing is not listed. That it could not be listed is
-// logged, and no error: the mistake itself matters more.
+// What is no vendor's doing is not listed, such as a call that our own limits
+// held back. That it could not be listed is logged, and no error: the mistake
+// itself matters more.
 func (s *Service) mistake(ctx context.Context, m mistake) {
 	e, ok := errors.AsType[*psa.Error](m.cause)
-	if !ok || (e.Status == 0 && e.Vendor == "" && e.Class == psa.Permanent) || errors.Is(ctx.Err(), context.Canceled) {
+	ours := ok && e.Status == 0 && e.Vendor == "" && (e.Class == psa.Permanent || e.Class == psa.Throttled)
+	if !ok || ours || errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(guard.WithoutTrail(context.WithoutCancel(ctx)), settleTimeout)

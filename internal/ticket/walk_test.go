@@ -18,6 +18,7 @@ import (
 	entdelivery "github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/database"
+	"github.com/bailiwick/bailiwick/internal/testkit/mortal"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
@@ -36,14 +37,8 @@ func TestWalk(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 3))
 				url := testdb.URL(t, engine)
 				w := newWorld(t, testdb.Open(t, database.Config{URL: url}))
-				fate := &fate{}
-				real := w.driver()
-				dying := w.on(testdb.Open(t, database.Config{URL: url, Observe: fate.observe}), w.jobs, psa.Driver{
-					Settings: real.Settings, Open: func(credentials []byte, gate psa.Gate) (psa.Vendor, error) {
-						v, err := real.Open(credentials, gate)
-						return mortal{v, fate}, err
-					},
-				}).tickets
+				fate := &mortal.Fate{}
+				dying := w.on(testdb.Open(t, database.Config{URL: url, Observe: fate.Observe}), w.jobs, fate.Driver(w.driver())).tickets
 				var devices [2]string
 				for n, one := range w.tenants {
 					w.rule(one, randomRules(random, n))
@@ -81,7 +76,7 @@ func TestWalk(t *testing.T) {
 						w.later(time.Duration(random.IntN(10)) * time.Minute)
 					}
 					if random.IntN(3) > 0 {
-						fate.left.Store(int64(1 + random.IntN(40)))
+						fate.Arm(1 + random.IntN(40))
 						w.due(dying, w.tickets)
 					}
 					w.oneLivingOfEach()

@@ -21,6 +21,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/internal/keystore"
 	"github.com/bailiwick/bailiwick/internal/secret"
+	"github.com/bailiwick/bailiwick/internal/testkit/mortal"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
@@ -336,26 +337,12 @@ func (w *world) due(workers ...*ticket.Service) bool {
 
 func (w *world) deliver(worker *ticket.Service, t *ent.Ticket) {
 	ctx := job.TenantContext(w.t.Context(), job.Tenant{Provider: t.ProviderID, Organization: t.OrganizationID}, "ticketing")
-	w.mortally(func() {
+	mortal.Survive(func() {
 		if err := worker.Deliver(ctx, t.ID); err != nil {
 			w.t.Errorf("deliver %s: %v", t.ID, err)
 		}
 	})
 }
-
-// mortally survives a worker that dies.
-func (w *world) mortally(work func()) {
-	defer func() {
-		v := recover()
-		if _, dead := v.(death); v != nil && !dead {
-			panic(v)
-		}
-	}()
-	work()
-}
-
-// death is what a worker panics with where a test wants it dead.
-type death struct{}
 
 // drive delivers until nothing waits, moving the clock to whatever is next.
 func (w *world) drive(workers ...*ticket.Service) {
@@ -378,7 +365,7 @@ func (w *world) drive(workers ...*ticket.Service) {
 			}
 		}
 		w.clock.to(next)
-		w.mortally(func() { require.NoError(w.t, workers[0].VerifyPaused(w.t.Context())) })
+		mortal.Survive(func() { require.NoError(w.t, workers[0].VerifyPaused(w.t.Context())) })
 	}
 	w.t.Fatal("the tickets never come to rest")
 }

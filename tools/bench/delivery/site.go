@@ -11,10 +11,9 @@ import (
 
 	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/database"
-	"github.com/bailiwick/bailiwick/internal/event"
 	"github.com/bailiwick/bailiwick/internal/job"
-	"github.com/bailiwick/bailiwick/internal/keystore"
 	"github.com/bailiwick/bailiwick/internal/secret"
+	kit "github.com/bailiwick/bailiwick/internal/testkit/replica"
 	"github.com/bailiwick/bailiwick/internal/ticket"
 	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
@@ -34,26 +33,11 @@ type site struct {
 	organizations []string
 }
 
-// replica is what one process has: a pool, a queue and the services.
+// replica is what one process has: the services and a queue.
 type replica struct {
-	db      *database.DB
-	queue   *job.Queue
-	alerts  *alert.Service
-	tickets *ticket.Service
-}
+	*kit.Replica
 
-// alarms lets ticketing raise alerts about itself.
-type alarms struct{ *alert.Service }
-
-// Alarm implements ticket.Alarms.
-func (s alarms) Alarm(ctx context.Context, organization, alertType, dedupeKey, title, description string) error {
-	_, _, err := s.Raise(ctx, alert.Report{Organization: organization, Type: alertType, DedupeKey: dedupeKey, Title: title, Description: description})
-	return err
-}
-
-func ticketed(keyOrUUID string) (string, bool) {
-	t, ok := alert.Find(keyOrUUID)
-	return t.Key, ok && t.Ticketed
+	queue *job.Queue
 }
 
 // newSite sets everything up and starts no queue.
@@ -98,55 +82,31 @@ func newReplica(ctx context.Context, c Config, key secret.Wrapper) (*replica, er
 	if err != nil {
 		return nil, err
 	}
-	r := &replica{db: db}
-	vault, err := secret.New(keystore.NewKeysets(db), secret.Masters{Current: key}, secret.Config{})
+	queue, err := job.New(db, job.Config{Logger: quiet, Workers: map[string]int{"ticket": c.Workers}})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	bus, err := event.NewBus(database.AfterCommit, nil)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	r.queue, err = job.New(db, job.Config{Logger: quiet, Workers: map[string]int{"ticket": c.Workers}})
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	outbox, err := ticket.NewOutbox(db, r.queue, time.Now)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	r.alerts, err = alert.New(alert.Config{DB: db, Bus: bus, Ticketer: outbox, Logger: quiet, Clock: time.Now})
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	// Counted as always, and never reached.
-	limiter, err := limit.New(limit.Config{
-		DB: db, Clock: limit.DatabaseClock(db), Logger: quiet,
+	made, err := kit.New(kit.Config{
+		DB: db, Key: key, Jobs: queue, LimitClock: limit.DatabaseClock(db), Clock: time.Now, Ticket: ticket.DefaultConfig(),
+		// Counted as always, and never reached.
 		Policies: limit.Policies{psa.Syncro: {Calls: 1e9, Window: time.Minute, Pause: time.Minute, MaxPause: time.Minute}},
-	})
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	r.tickets, err = ticket.New(ticket.Dependencies{
-		DB: db, Vault: vault, Outbox: outbox, Alarms: alarms{r.alerts}, AlertTypes: ticketed, Limiter: limiter,
 		Drivers: psa.Drivers{psa.Syncro: syncro.Driver(syncro.Config{
 			AllowLoopback: true, Timeout: syncro.DefaultTimeout, MaxPages: syncro.DefaultMaxPages, Logger: quiet, Clock: time.Now,
 		})},
-		Logger: quiet, Clock: time.Now,
-	}, ticket.DefaultConfig())
+	})
 	if err == nil {
-		err = r.tickets.Register(r.queue)
+		err = made.Tickets.Register(queue)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return r, nil
+	return &replica{made, queue}, nil
 }
 
 // furnish makes the provider, and maps its organizations.
 func (s *site) furnish(ctx context.Context, c Config) error {
 	first := s.replicas[0]
-	client := first.db.Client()
+	client := first.DB.Client()
 	p, err := client.Provider.Create().SetName("Measured").Save(tenancy.System(ctx, "make the provider of a measurement"))
 	if err != nil {
 		return err
@@ -163,20 +123,20 @@ func (s *site) furnish(ctx context.Context, c Config) error {
 		company := strconv.Itoa(1000 + n)
 		mappings = append(mappings, ticket.Mapping{Organization: o.ID, Company: &company})
 	}
-	i, err := first.tickets.Connect(all, ticket.Connection{Kind: psa.Syncro, AutomaticTicketing: true, Credentials: ticket.Credentials{
+	i, err := first.Tickets.Connect(all, ticket.Connection{Kind: psa.Syncro, AutomaticTicketing: true, Credentials: ticket.Credentials{
 		"subdomain": secret.NewText("bench"), "apiToken": secret.NewText(token), "baseUrl": secret.NewText(s.web.URL),
 	}})
 	if err != nil {
 		return err
 	}
-	if _, err := first.tickets.Map(all, i.ID, mappings); err != nil {
+	if _, err := first.Tickets.Map(all, i.ID, mappings); err != nil {
 		return err
 	}
-	_, _, err = first.tickets.SetRules(all, ticket.RuleChange{Integration: i.ID, Storm: &ticket.Storm{Minutes: 10}}) // no storms: every alert is a ticket
+	_, _, err = first.Tickets.SetRules(all, ticket.RuleChange{Integration: i.ID, Storm: &ticket.Storm{Minutes: 10}}) // no storms: every alert is a ticket
 	if err != nil {
 		return err
 	}
-	_, err = first.tickets.Configure(all, ticket.Configuration{
+	_, err = first.Tickets.Configure(all, ticket.Configuration{
 		Integration: i.ID, AlertType: alert.Custom, ShouldCreateTickets: true,
 		Settings: syncro.Settings{ProblemType: "Other", Priority: "2 Normal", Status: "New"},
 	})
@@ -187,7 +147,7 @@ func (s *site) furnish(ctx context.Context, c Config) error {
 func (s *site) raise(ctx context.Context, n int, title string) error {
 	organization := s.organizations[n%len(s.organizations)]
 	ctx = tenancy.With(ctx, tenancy.ForOrganizations(tenancy.ServicePrincipal("bench"), s.provider, organization))
-	_, _, err := s.replicas[n%len(s.replicas)].alerts.Submit(ctx, alert.Report{Type: alert.Custom, Title: title, DedupeKey: title})
+	_, _, err := s.replicas[n%len(s.replicas)].Alerts.Submit(ctx, alert.Report{Type: alert.Custom, Title: title, DedupeKey: title})
 	return err
 }
 
@@ -205,7 +165,7 @@ func (s *site) close(ctx context.Context) error {
 	defer cancel()
 	var errs []error
 	for _, r := range s.replicas {
-		errs = append(errs, r.queue.Stop(ctx), r.db.Close())
+		errs = append(errs, r.queue.Stop(ctx), r.DB.Close())
 	}
 	s.web.Close()
 	return errors.Join(errs...)

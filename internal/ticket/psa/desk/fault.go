@@ -77,8 +77,9 @@ type armed struct {
 // Faults are those that have been set. The zero value holds none; it is safe
 // for concurrent use.
 type Faults struct {
-	mu    sync.Mutex
-	armed []*armed
+	mu     sync.Mutex
+	armed  []*armed
+	struck int
 }
 
 // Set adds a fault; newest is the highest id so far.
@@ -99,6 +100,13 @@ func (s *Faults) Clear() {
 	s.armed = nil
 }
 
+// Struck is how many requests have been struck.
+func (s *Faults) Struck() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.struck
+}
+
 // Strike returns what strikes a request, or nil. Of several faults that match,
 // it is the oldest.
 func (s *Faults) Strike(r Request) *Struck {
@@ -115,6 +123,7 @@ func (s *Faults) Strike(r Request) *Struck {
 		if f.left > 0 {
 			f.left--
 		}
+		s.struck++
 		struck := f.Struck
 		return &struck
 	}

@@ -55,6 +55,9 @@ func (s *Server) Inject(f Fault) {
 // Mend removes all faults.
 func (s *Server) Mend() { s.faults.Clear() }
 
+// Struck is how many requests faults have struck.
+func (s *Server) Struck() int { return s.faults.Struck() }
+
 const errorPage = `<!DOCTYPE html><html><head><title>Autotask is unavailable</title></head><body><h1>We will be back</h1></body></html>`
 
 // own is how Autotask words what a fault makes it say.

@@ -56,6 +56,9 @@ func (s *Server) Inject(f Fault) {
 // Mend removes all faults.
 func (s *Server) Mend() { s.faults.Clear() }
 
+// Struck is how many requests faults have struck.
+func (s *Server) Struck() int { return s.faults.Struck() }
+
 const signInPage page = `<!DOCTYPE html><html><head><title>Sign in to ConnectWise PSA</title></head><body><form><input type="password"></form></body></html>`
 
 // own is how ConnectWise words what a fault makes it say.
