@@ -34,7 +34,7 @@ func (TicketingError) Fields() []ent.Field {
 			NamedValues("Configuration", "CONFIGURATION", "Credentials", "CREDENTIALS", "Throttled", "THROTTLED",
 				"Unreachable", "UNREACHABLE", "Gone", "GONE").
 			Immutable().
-			Annotations(Values{
+			Annotations(Values{ //nolint:gosec // says what the values mean
 				"CONFIGURATION": "The vendor refuses what it was sent.",
 				"CREDENTIALS":   "The vendor refuses the credentials, or they lack a permission.",
 				"THROTTLED":     "The account has no calls left for now.",

@@ -186,10 +186,9 @@ func (w *world) lead(t *testing.T, mine row, column string, r row, alone bool) e
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing is to be kept
+	defer tx.Rollback()
 	if alone {
-		statement := fmt.Sprintf(`DELETE FROM "%s" WHERE "%s" = $1`, mine.table, column)
-		if _, err := tx.ExecContext(t.Context(), statement, r.id); err != nil {
+		if _, err := tx.ExecContext(t.Context(), `DELETE FROM "`+mine.table+`" WHERE "`+column+`" = $1`, r.id); err != nil { //nolint:gosec // names of the schema
 			t.Fatal(err)
 		}
 	}
