@@ -105,10 +105,10 @@ func (DeviceCommand) Indexes() []ent.Index {
 		index.Fields(guard.ProviderColumn, "request_type", "id"),
 		index.Fields(guard.OrganizationColumn, "device_id"),
 		index.Fields("channel_id", "priority", "id").
-			StorageKey("device_command_waiting").Annotations(entsql.IndexWhere("status IN ('PENDING', 'SENT', 'NOT_NOW')")),
+			StorageKey("device_command_waiting").Annotations(entsql.IndexWhere("status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW'")),
 		index.Fields("result_at"),
 		index.Fields("expires_at").
-			StorageKey("device_command_ending").Annotations(entsql.IndexWhere("expires_at IS NOT NULL AND status IN ('PENDING', 'SENT', 'NOT_NOW')")),
+			StorageKey("device_command_ending").Annotations(entsql.IndexWhere("expires_at IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW')")),
 	}
 }
 

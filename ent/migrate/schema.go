@@ -917,7 +917,7 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[9], DeviceCommandsColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "status IN ('PENDING', 'SENT', 'NOT_NOW')",
+					Where: "status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW'",
 				},
 			},
 			{
@@ -930,7 +930,7 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{DeviceCommandsColumns[11]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "expires_at IS NOT NULL AND status IN ('PENDING', 'SENT', 'NOT_NOW')",
+					Where: "expires_at IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW')",
 				},
 			},
 		},

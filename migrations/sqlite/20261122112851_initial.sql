@@ -192,11 +192,11 @@ CREATE INDEX `devicecommand_provider_id_request_type_id` ON `device_commands` (`
 -- create index "devicecommand_organization_id_device_id" to table: "device_commands"
 CREATE INDEX `devicecommand_organization_id_device_id` ON `device_commands` (`organization_id`, `device_id`);
 -- create index "device_command_waiting" to table: "device_commands"
-CREATE INDEX `device_command_waiting` ON `device_commands` (`channel_id`, `priority`, `id`) WHERE status IN ('PENDING', 'SENT', 'NOT_NOW');
+CREATE INDEX `device_command_waiting` ON `device_commands` (`channel_id`, `priority`, `id`) WHERE status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW';
 -- create index "devicecommand_result_at" to table: "device_commands"
 CREATE INDEX `devicecommand_result_at` ON `device_commands` (`result_at`);
 -- create index "device_command_ending" to table: "device_commands"
-CREATE INDEX `device_command_ending` ON `device_commands` (`expires_at`) WHERE expires_at IS NOT NULL AND status IN ('PENDING', 'SENT', 'NOT_NOW');
+CREATE INDEX `device_command_ending` ON `device_commands` (`expires_at`) WHERE expires_at IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW');
 -- create index "device_commands_channel_id" to table: "device_commands"
 CREATE INDEX `device_commands_channel_id` ON `device_commands` (`channel_id`);
 -- create "device_identities" table
