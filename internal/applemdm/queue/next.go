@@ -19,7 +19,8 @@ import (
 // partial index device_command_waiting: only a literal condition lets a planner
 // use it, so that a device's history costs nothing.
 func Waiting(s *sql.Selector) {
-	s.Where(sql.ExprP(s.C(devicecommand.FieldStatus) + " IN ('PENDING', 'SENT', 'NOT_NOW')"))
+	status := s.C(devicecommand.FieldStatus)
+	s.Where(sql.ExprP("(" + status + " = 'PENDING' OR " + status + " = 'SENT' OR " + status + " = 'NOT_NOW')"))
 }
 
 // offer says which commands may be given out now.
