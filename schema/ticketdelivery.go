@@ -94,7 +94,7 @@ func (TicketDelivery) Indexes() []ent.Index {
 		index.Fields("attempted_at").
 			StorageKey("ticket_delivery_sent_again").Annotations(entsql.IndexWhere("attempts >= 2")),
 		index.Fields("attempted_at").
-			StorageKey("ticket_delivery_in_doubt").Annotations(entsql.IndexWhere("action = 'CREATE' AND state IN ('DEAD', 'CANCELLED')")),
+			StorageKey("ticket_delivery_in_doubt").Annotations(entsql.IndexWhere("action = 'CREATE' AND (state = 'DEAD' OR state = 'CANCELLED')")),
 	}
 }
 

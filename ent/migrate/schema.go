@@ -2160,7 +2160,7 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{TicketDeliveriesColumns[13]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "action = 'CREATE' AND state IN ('DEAD', 'CANCELLED')",
+					Where: "action = 'CREATE' AND (state = 'DEAD' OR state = 'CANCELLED')",
 				},
 			},
 		},

@@ -450,7 +450,7 @@ CREATE INDEX `ticketdelivery_provider_id_state_id` ON `ticket_deliveries` (`prov
 -- create index "ticket_delivery_sent_again" to table: "ticket_deliveries"
 CREATE INDEX `ticket_delivery_sent_again` ON `ticket_deliveries` (`attempted_at`) WHERE attempts >= 2;
 -- create index "ticket_delivery_in_doubt" to table: "ticket_deliveries"
-CREATE INDEX `ticket_delivery_in_doubt` ON `ticket_deliveries` (`attempted_at`) WHERE action = 'CREATE' AND state IN ('DEAD', 'CANCELLED');
+CREATE INDEX `ticket_delivery_in_doubt` ON `ticket_deliveries` (`attempted_at`) WHERE action = 'CREATE' AND (state = 'DEAD' OR state = 'CANCELLED');
 -- create "ticketing_alert_configurations" table
 CREATE TABLE `ticketing_alert_configurations` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `alert_type` text NOT NULL, `should_create_tickets` bool NOT NULL DEFAULT (false), `due_days` integer NULL, `settings` json NULL, `rules` json NULL, `organization_id` text NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_alert_configurations_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations__f7944885d4ae7c5eb9e8660686cfe396` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_alert_configurations_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "ticketingalertconfiguration_organization_id_id" to table: "ticketing_alert_configurations"
