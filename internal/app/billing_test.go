@@ -9,10 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bailiwick/bailiwick/ent/user"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
-	"github.com/bailiwick/bailiwick/tenancy"
 )
 
 // invoicing is a ticketing system with a customer that has a recurring invoice.
@@ -49,8 +47,6 @@ func TestUsageIsBilledThroughTheAPI(t *testing.T) {
 				CreateUser struct{ User struct{ ID string } }
 			}
 			s.must(t, a, one, `mutation($l: String!) { createUser(input: {login: $l, email: "u@x.example"}) { user { id } } }`, map[string]any{"l": login}, &made)
-			s.Client.User.UpdateOneID(made.CreateUser.User.ID).SetStatus(user.StatusActive).
-				ExecX(tenancy.System(t.Context(), "let a test's user be in use"))
 		}
 
 		asked := map[string]any{"i": integration, "o": one, "a": agreement}

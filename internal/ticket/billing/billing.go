@@ -3,10 +3,10 @@
 //
 // # What is counted
 //
-// Users in the status ACTIVE count, hour by hour. A day's record keeps the most
-// that were seen; the month's high-water mark is the most of any of its days so
-// far, in UTC; the quantity is the mark less the users who are not billed. A
-// month starts anew.
+// Every user counts who is not DEPROVISIONED, hour by hour. A day's record keeps
+// the most that were seen; the month's high-water mark is the most of any of its
+// days so far, in UTC; the quantity is the mark less the users who are not
+// billed. A month starts anew.
 //
 // # When it is written
 //

@@ -107,7 +107,7 @@ func (s *Service) count(ctx context.Context, organizations []string) (map[string
 		Count          int    `json:"count"`
 	}
 	err := s.client.User.Query().
-		Where(user.OrganizationIDIn(organizations...), user.StatusEQ(user.StatusActive)).
+		Where(user.OrganizationIDIn(organizations...), user.StatusNEQ(user.StatusDeprovisioned)).
 		GroupBy(user.FieldOrganizationID).Aggregate(ent.Count()).Scan(ctx, &counted)
 	if err != nil {
 		return nil, fmt.Errorf("count users: %w", err)

@@ -314,9 +314,9 @@ func (w *world) system() context.Context {
 	return tenancy.System(w.t.Context(), "a test looks at everything")
 }
 
-// users lets an organization have so many users that count, and one that does
-// not in each other status.
-func (w *world) users(one *tenant, k, active int) {
+// users lets an organization have so many users that count, in every status,
+// and one that does not.
+func (w *world) users(one *tenant, k, counted int) {
 	w.t.Helper()
 	o := one.organizations[k]
 	_, err := w.client.User.Delete().Where(user.OrganizationID(o)).Exec(one.all)
@@ -325,15 +325,14 @@ func (w *world) users(one *tenant, k, active int) {
 		err := w.client.User.Create().SetOrganizationID(o).SetLogin(name).SetEmail(name + "@x.example").SetStatus(status).Exec(one.all)
 		require.NoError(w.t, err)
 	}
-	for n := range active {
-		add(fmt.Sprint("user", n), user.StatusActive)
+	statuses := []user.Status{
+		user.StatusActive, user.StatusStaged, user.StatusProvisioned, user.StatusRecovery, user.StatusPasswordExpired,
+		user.StatusLockedOut, user.StatusSuspended,
 	}
-	for _, status := range []user.Status{
-		user.StatusStaged, user.StatusProvisioned, user.StatusRecovery, user.StatusPasswordExpired, user.StatusLockedOut,
-		user.StatusSuspended, user.StatusDeprovisioned,
-	} {
-		add("other-"+string(status), status)
+	for n := range counted {
+		add(fmt.Sprint("user", n), statuses[n%len(statuses)])
 	}
+	add("gone", user.StatusDeprovisioned)
 }
 
 // sample counts, and sweep writes what is due.
