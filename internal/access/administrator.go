@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/role"
 	"github.com/bailiwick/bailiwick/internal/access/credential"
 	"github.com/bailiwick/bailiwick/internal/access/policy"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -257,7 +258,7 @@ func (s *Service) guarded(ctx context.Context, id string) (*ent.Administrator, e
 }
 
 func (s *Service) lockProvider(ctx context.Context, id string) error {
-	if _, err := s.client.Provider.Query().Where(provider.ID(id), locked).OnlyID(ctx); err != nil {
+	if _, err := s.client.Provider.Query().Where(provider.ID(id), database.ForUpdate).OnlyID(ctx); err != nil {
 		return fmt.Errorf("lock provider: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/apikey"
 	"github.com/bailiwick/bailiwick/internal/access/credential"
 	"github.com/bailiwick/bailiwick/internal/access/policy"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
@@ -39,7 +40,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, in NewAPIKey) (*ent.ApiKey, 
 	display, prefix, hash := credential.APIKey.New()
 	var key *ent.ApiKey
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		a, err := s.client.Administrator.Query().Where(administrator.ID(owner), locked).Only(ctx)
+		a, err := s.client.Administrator.Query().Where(administrator.ID(owner), database.ForUpdate).Only(ctx)
 		switch {
 		case ent.IsNotFound(err):
 			return fault.Missing(owner)

@@ -103,7 +103,7 @@ func (s *Service) VerifyTOTP(ctx context.Context, totpToken, code string) (Token
 // spendCode accepts a code and makes sure that it is not accepted again. It
 // locks the administrator: two requests may carry the same code.
 func (s *Service) spendCode(ctx context.Context, administratorID, code string) error {
-	a, err := s.client.Administrator.Query().Where(administrator.ID(administratorID), locked).Only(ctx)
+	a, err := s.client.Administrator.Query().Where(administrator.ID(administratorID), database.ForUpdate).Only(ctx)
 	if err != nil {
 		return absent(err)
 	}
@@ -138,7 +138,7 @@ func (s *Service) EnrollTOTP(ctx context.Context, password string) (credential.T
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
 		// Read again under the lock: an enrolment may just have been confirmed.
-		if a, err = s.client.Administrator.Query().Where(administrator.ID(a.ID), locked).Only(ctx); err != nil {
+		if a, err = s.client.Administrator.Query().Where(administrator.ID(a.ID), database.ForUpdate).Only(ctx); err != nil {
 			return absent(err)
 		}
 		f, err := s.openFactor(ctx, a)
@@ -168,7 +168,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, code string) (*ent.Administra
 	codes, hashes := credential.NewRecoveryCodes()
 	var a *ent.Administrator
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		if a, err = s.client.Administrator.Query().Where(administrator.ID(c.AdministratorID()), locked).Only(ctx); err != nil {
+		if a, err = s.client.Administrator.Query().Where(administrator.ID(c.AdministratorID()), database.ForUpdate).Only(ctx); err != nil {
 			return absent(err)
 		}
 		f, err := s.openFactor(ctx, a)

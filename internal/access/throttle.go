@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent/signinthrottle"
@@ -115,7 +114,7 @@ func (t throttle) count(ctx context.Context, l limit, now time.Time) error {
 		return err
 	}
 	row, err := client.SignInThrottle.Query().
-		Where(signinthrottle.Subject(l.subject), locked).Only(ctx)
+		Where(signinthrottle.Subject(l.subject), database.ForUpdate).Only(ctx)
 	if err != nil {
 		return fmt.Errorf("read throttle: %w", err)
 	}
@@ -205,12 +204,4 @@ func blocked(until *time.Time, now time.Time) error {
 		return nil
 	}
 	return fault.Throttled(until.Sub(now), "too many attempts; try again later")
-}
-
-// locked keeps the selected rows from others until the transaction ends. SQLite
-// needs no lock: its transactions begin by taking the only one.
-func locked(s *sql.Selector) {
-	if s.Dialect() == dialect.Postgres {
-		s.ForUpdate()
-	}
 }

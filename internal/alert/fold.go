@@ -3,12 +3,12 @@ package alert
 import (
 	"context"
 
-	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/organization"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
@@ -43,7 +43,7 @@ func (s *Service) fold(ctx context.Context, r Report) (a *ent.Alert, opened bool
 func (s *Service) open(ctx context.Context, r Report) (*ent.Alert, error) {
 	a, err := s.client.Alert.Query().
 		Where(alert.OrganizationID(r.Organization), alert.TypeEQ(r.Type), alert.DedupeKey(r.DedupeKey), alert.ResolvedAtIsNil()).
-		Modify(forUpdate).Only(ctx)
+		Modify(database.ForUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // absence is an answer here
 	}
@@ -53,21 +53,11 @@ func (s *Service) open(ctx context.Context, r Report) (*ent.Alert, error) {
 // lockOrganization makes the transaction the only one that opens alerts in an
 // organization. Rows that refer to the organization are not held up.
 func (s *Service) lockOrganization(ctx context.Context, id string) error {
-	_, err := s.client.Organization.Query().Where(organization.ID(id)).Modify(func(q *sql.Selector) {
-		if q.Dialect() == dialect.Postgres {
-			q.For(sql.LockNoKeyUpdate)
-		}
-	}).Only(ctx)
+	_, err := s.client.Organization.Query().Where(organization.ID(id)).Modify(database.ForNoKeyUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return fault.Missing(id)
 	}
 	return err
-}
-
-func forUpdate(q *sql.Selector) {
-	if q.Dialect() == dialect.Postgres {
-		q.ForUpdate()
-	}
 }
 
 // begin opens the next incident of a condition.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
@@ -38,7 +39,7 @@ func (s *Service) ResolveAll(ctx context.Context, ids []string, remark string) (
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
 		resolved = 0
 		open, err := s.client.Alert.Query().Where(alert.IDIn(ids...), alert.ResolvedAtIsNil()).
-			Order(alert.ByID()).Modify(forUpdate).All(ctx)
+			Order(alert.ByID()).Modify(database.ForUpdate).All(ctx)
 		if err != nil {
 			return err
 		}
@@ -71,7 +72,7 @@ func (s *Service) Clear(ctx context.Context, organization, alertType, dedupeKey 
 		if organization != "" {
 			q.Where(alert.OrganizationID(organization))
 		}
-		open, err := q.Modify(forUpdate).All(ctx)
+		open, err := q.Modify(database.ForUpdate).All(ctx)
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (s *Service) move(
 		}
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		a, err := s.client.Alert.Query().Where(alert.ID(id)).Modify(forUpdate).Only(ctx)
+		a, err := s.client.Alert.Query().Where(alert.ID(id)).Modify(database.ForUpdate).Only(ctx)
 		if ent.IsNotFound(err) {
 			return fault.Missing(id)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/user"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
@@ -64,7 +65,7 @@ func (s *Service) CheckSeat(ctx context.Context, site *Site, deviceID string) er
 	if site.EnrollmentLimit == nil {
 		return nil
 	}
-	if _, err := s.client.AppleMdm.Query().Where(applemdm.ID(site.ID)).Modify(forUpdate).Only(ctx); err != nil {
+	if _, err := s.client.AppleMdm.Query().Where(applemdm.ID(site.ID)).Modify(database.ForUpdate).Only(ctx); err != nil {
 		return err
 	}
 	taken, err := s.client.DeviceChannel.Query().

@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/scepchallenge"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/schema"
@@ -166,7 +167,7 @@ func (s *Service) RevealEnrollmentLink(ctx context.Context, id string) (e *ent.E
 
 // usable is an enrolment that has not been revoked, locked.
 func (s *Service) usable(ctx context.Context, id string) (*ent.Enrollment, error) {
-	e, err := s.client.Enrollment.Query().Where(enrollment.ID(id)).Modify(forUpdate).Only(ctx)
+	e, err := s.client.Enrollment.Query().Where(enrollment.ID(id)).Modify(database.ForUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}

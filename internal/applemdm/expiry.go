@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/scepchallenge"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
@@ -66,7 +67,7 @@ func (s *Service) WarnOfExpiry(ctx context.Context) error {
 // warn moves one organization to the threshold that it has reached.
 func (s *Service) warn(ctx context.Context, id string) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		m, err := s.client.AppleMdm.Query().Where(applemdm.ID(id)).Modify(forUpdate).Only(ctx)
+		m, err := s.client.AppleMdm.Query().Where(applemdm.ID(id)).Modify(database.ForUpdate).Only(ctx)
 		if ent.IsNotFound(err) || err == nil && m.CertificateNotAfter == nil {
 			return nil // deleted meanwhile
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/ent/scepchallenge"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/tenancy"
@@ -63,7 +64,7 @@ func (s *Service) Unblock(ctx context.Context, deviceID string) (d *ent.Device, 
 
 // device is a device, locked.
 func (s *Service) device(ctx context.Context, id string) (*ent.Device, error) {
-	d, err := s.client.Device.Query().Where(device.ID(id)).Modify(forUpdate).Only(ctx)
+	d, err := s.client.Device.Query().Where(device.ID(id)).Modify(database.ForUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}

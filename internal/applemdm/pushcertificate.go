@@ -7,14 +7,12 @@ import (
 	"crypto/x509/pkix"
 	"time"
 
-	"entgo.io/ent/dialect"
-	"entgo.io/ent/dialect/sql"
-
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pki"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pushcert"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
@@ -93,7 +91,7 @@ func (s *Service) UploadPushCertificate(ctx context.Context, u PushUpload) (*ent
 		}
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		current, err := s.client.AppleMdm.Query().Where(applemdm.ID(m.ID)).Modify(forUpdate).Only(ctx)
+		current, err := s.client.AppleMdm.Query().Where(applemdm.ID(m.ID)).Modify(database.ForUpdate).Only(ctx)
 		if ent.IsNotFound(err) {
 			return fault.Missing(u.AppleMdmID)
 		}
@@ -220,10 +218,4 @@ func (s *Service) EnrolledDevices(ctx context.Context, organizations ...string) 
 		counts[r.OrganizationID] = r.Count
 	}
 	return counts, nil
-}
-
-func forUpdate(q *sql.Selector) {
-	if q.Dialect() == dialect.Postgres {
-		q.ForUpdate()
-	}
 }

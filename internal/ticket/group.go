@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
@@ -12,6 +11,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/organization"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketalert"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -93,7 +93,7 @@ func (o *Outbox) latest(ctx context.Context, organization, integration, group st
 		Where(ticket.OrganizationID(organization), ticket.IntegrationID(integration), ticket.GroupKey(group)).
 		Order(ticket.ByEpoch(sql.OrderDesc()))
 	if lock {
-		q.Modify(forUpdate)
+		q.Modify(database.ForUpdate)
 	}
 	t, err := q.First(ctx)
 	if ent.IsNotFound(err) {
@@ -158,19 +158,9 @@ func (o *Outbox) settled(a *ent.Alert, rules schema.TicketRules) *time.Time {
 // makes tickets in an organization. Rows that refer to it are not held up. It
 // is locked before any ticket.
 func (o *Outbox) lockOrganization(ctx context.Context, id string) error {
-	_, err := o.client.Organization.Query().Where(organization.ID(id)).Modify(func(q *sql.Selector) {
-		if q.Dialect() == dialect.Postgres {
-			q.For(sql.LockNoKeyUpdate)
-		}
-	}).Only(ctx)
+	_, err := o.client.Organization.Query().Where(organization.ID(id)).Modify(database.ForNoKeyUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return fault.Missing(id)
 	}
 	return err
-}
-
-func forUpdate(q *sql.Selector) {
-	if q.Dialect() == dialect.Postgres {
-		q.ForUpdate()
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingcompanymapping"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 )
@@ -158,7 +159,7 @@ func (s *Service) release(ctx context.Context, which ...predicate.Ticket) error 
 // rouse makes a ticket due, and what is blocked or dead about it pending. What
 // was given up may be at the vendor: it is looked for first.
 func (s *Service) rouse(ctx context.Context, id string) (*ent.Ticket, error) {
-	t, err := s.client.Ticket.Query().Where(ticket.ID(id)).Modify(forUpdate).Only(ctx)
+	t, err := s.client.Ticket.Query().Where(ticket.ID(id)).Modify(database.ForUpdate).Only(ctx)
 	if err != nil {
 		return nil, err
 	}

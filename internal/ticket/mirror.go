@@ -18,6 +18,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
 	"github.com/bailiwick/bailiwick/internal/audit"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
@@ -28,9 +29,6 @@ import (
 // closedEvent is what the system log calls a ticket that somebody closed at the
 // vendor.
 const closedEvent = "ticketClosedAtVendor"
-
-// maxExternal bounds what is kept of a status or an assignee, in bytes.
-const maxExternal = 128
 
 // settleBatch bounds how many alerts one transaction resolves.
 const settleBatch = 200
@@ -155,7 +153,7 @@ func (s *Service) written(ctx context.Context, t *ent.Ticket) (writing, error) {
 func (s *Service) reflect(ctx context.Context, i *ent.TicketingIntegration, t *ent.Ticket, w writing, r psa.Remote, open []*ent.Alert) error {
 	living := t.Status != ticket.StatusClosed && t.Status != ticket.StatusCancelled
 	update := t.Update().SetMirroredAt(s.now()).
-		SetExternalStatus(short(r.Status)).SetExternalAssignee(short(r.AssigneeID))
+		SetExternalStatus(kept(r.Status)).SetExternalAssignee(kept(r.AssigneeID))
 	if t.ExternalNumber == "" {
 		update.SetExternalNumber(psa.FitLine(r.Number, 16))
 	}
@@ -182,16 +180,7 @@ func (s *Service) reflect(ctx context.Context, i *ent.TicketingIntegration, t *e
 // workedOn reports whether somebody works on a ticket: its status or assignee is
 // another than the one that it was made with.
 func workedOn(t *ent.Ticket, r psa.Remote) bool {
-	return t.InitialStatus != "" && (short(r.Status) != t.InitialStatus || short(r.AssigneeID) != t.InitialAssignee)
-}
-
-// short is a vendor's status or id as it is kept: whole, unless it is longer
-// than any that is known.
-func short(value string) string {
-	if len(value) <= maxExternal {
-		return value
-	}
-	return psa.FitLine(value, maxExternal/4)
+	return t.InitialStatus != "" && (kept(r.Status) != t.InitialStatus || kept(r.AssigneeID) != t.InitialAssignee)
 }
 
 // closedThere ends a ticket that somebody closed at the vendor, and the alerts
@@ -301,7 +290,7 @@ func (s *Service) end(ctx context.Context, t *ent.Ticket, problem string, techni
 func (s *Service) openAlerts(ctx context.Context, id string) ([]*ent.Alert, error) {
 	return s.client.Alert.Query().
 		Where(alert.ResolvedAtIsNil(), about(id)).
-		Order(alert.ByID()).Limit(settleBatch).Modify(forUpdate).All(ctx)
+		Order(alert.ByID()).Limit(settleBatch).Modify(database.ForUpdate).All(ctx)
 }
 
 // about keeps the alerts that a ticket is about.

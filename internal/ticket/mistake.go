@@ -9,6 +9,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/ent/ticketingerror"
 	"github.com/bailiwick/bailiwick/ent/ticketingintegration"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/tenancy"
@@ -78,7 +79,7 @@ func (s *Service) list(ctx context.Context, m mistake, e *psa.Error) error {
 		return err
 	}
 	// Two replicas must not list the same error both.
-	locked, err := s.client.TicketingIntegration.Query().Where(ticketingintegration.ID(m.integration.ID)).Modify(forUpdate).All(ctx)
+	locked, err := s.client.TicketingIntegration.Query().Where(ticketingintegration.ID(m.integration.ID)).Modify(database.ForUpdate).All(ctx)
 	if err != nil || len(locked) == 0 { // deleted meanwhile
 		return err
 	}

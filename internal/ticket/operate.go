@@ -6,6 +6,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/ticket"
 	"github.com/bailiwick/bailiwick/ent/ticketdelivery"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
@@ -68,7 +69,7 @@ func (s *Service) Cancel(ctx context.Context, id string) (t *ent.Ticket, err err
 
 // locked is a ticket that nobody else changes until the transaction ends.
 func (s *Service) locked(ctx context.Context, id string) (*ent.Ticket, error) {
-	t, err := s.client.Ticket.Query().Where(ticket.ID(id)).Modify(forUpdate).Only(ctx)
+	t, err := s.client.Ticket.Query().Where(ticket.ID(id)).Modify(database.ForUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}

@@ -331,7 +331,7 @@ func (o *Outbox) each(ctx context.Context, a *ent.Alert, do func(*line) error) e
 	}
 	tickets, err := o.client.Ticket.Query().
 		Where(ticket.IDIn(ids...), ticket.StatusNotIn(ticket.StatusClosed, ticket.StatusCancelled)).
-		Order(ticket.ByIntegrationID(), ticket.ByID()).Modify(forUpdate).All(ctx)
+		Order(ticket.ByIntegrationID(), ticket.ByID()).Modify(database.ForUpdate).All(ctx)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (s *Service) compare(ctx context.Context, i *ent.TicketingIntegration, remo
 	}
 	for _, t := range ours {
 		r := byID[t.ExternalID]
-		same := r.Closed == (t.Status == ticket.StatusClosed) && short(r.Status) == t.ExternalStatus && short(r.AssigneeID) == t.ExternalAssignee
+		same := r.Closed == (t.Status == ticket.StatusClosed) && kept(r.Status) == t.ExternalStatus && kept(r.AssigneeID) == t.ExternalAssignee
 		if same {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
@@ -44,7 +45,7 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 	if m.ChannelUserID() != "" {
 		return fmt.Errorf("%w: a user does not authenticate like a device", queue.ErrStranger)
 	}
-	identity, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(a.Fingerprint)).Modify(forUpdate).Only(ctx)
+	identity, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(a.Fingerprint)).Modify(database.ForUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return fmt.Errorf("%w: a certificate that was never issued", queue.ErrStranger)
 	}
@@ -92,7 +93,7 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 // its channel, serial number or UDID, or creates it; and its channel, if it has
 // one. What the message says of the device becomes so.
 func (s *Service) adopt(ctx context.Context, organization string, m *message.Authenticate) (*ent.Device, *ent.DeviceChannel, error) {
-	channel, err := s.client.DeviceChannel.Query().Where(devicechannel.Key(m.DeviceID())).WithDevice().Modify(forUpdate).Only(ctx)
+	channel, err := s.client.DeviceChannel.Query().Where(devicechannel.Key(m.DeviceID())).WithDevice().Modify(database.ForUpdate).Only(ctx)
 	if err == nil {
 		d, err := s.describe(channel.Edges.Device.Update(), m).Save(ctx)
 		return d, channel, err

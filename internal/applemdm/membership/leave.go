@@ -8,6 +8,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
@@ -146,7 +147,7 @@ func (s *Service) dismiss(ctx context.Context, deviceID string, check func(*ent.
 }
 
 func (s *Service) device(ctx context.Context, id string) (*ent.Device, error) {
-	d, err := s.client.Device.Query().Where(device.ID(id)).Modify(forUpdate).Only(ctx)
+	d, err := s.client.Device.Query().Where(device.ID(id)).Modify(database.ForUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, fault.Missing(id)
 	}

@@ -13,9 +13,6 @@ import (
 	"log/slog"
 	"time"
 
-	"entgo.io/ent/dialect"
-	"entgo.io/ent/dialect/sql"
-
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
@@ -107,10 +104,4 @@ func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microse
 
 func (s *Service) announce(ctx context.Context, d *ent.Device) error {
 	return s.Inventory.Announce(ctx, d.ProviderID, d.OrganizationID, d.ID)
-}
-
-func forUpdate(q *sql.Selector) {
-	if q.Dialect() == dialect.Postgres {
-		q.ForUpdate()
-	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
@@ -13,7 +14,7 @@ import (
 // may be obeying it.
 func (s *Service) Cancel(ctx context.Context, id string) (cancelled *ent.DeviceCommand, err error) {
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		row, err := s.client.DeviceCommand.Query().Where(devicecommand.ID(id)).Modify(forUpdate).Only(ctx)
+		row, err := s.client.DeviceCommand.Query().Where(devicecommand.ID(id)).Modify(database.ForUpdate).Only(ctx)
 		if err != nil {
 			return absent(err, id)
 		}

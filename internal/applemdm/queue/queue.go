@@ -15,9 +15,6 @@ import (
 	"log/slog"
 	"time"
 
-	"entgo.io/ent/dialect"
-	"entgo.io/ent/dialect/sql"
-
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
@@ -109,12 +106,6 @@ var (
 	// ErrUnenroll is a device that is to leave: it was released or blocked.
 	ErrUnenroll = errors.New("queue: the device is to leave management")
 )
-
-func forUpdate(q *sql.Selector) {
-	if q.Dialect() == dialect.Postgres {
-		q.ForUpdate()
-	}
-}
 
 // absent tells a device that is not there from other errors.
 func absent(err error, id string) error {

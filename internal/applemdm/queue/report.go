@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
 	"github.com/bailiwick/bailiwick/internal/applemdm/result"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/schema"
 )
 
@@ -19,7 +20,7 @@ import (
 func (s *Service) store(ctx context.Context, channel *ent.DeviceChannel, r *message.Report, body []byte) error {
 	row, err := s.client.DeviceCommand.Query().
 		Where(devicecommand.CommandUUID(r.CommandUUID), devicecommand.ChannelID(channel.ID)).
-		Modify(forUpdate).Only(ctx)
+		Modify(database.ForUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil
 	}

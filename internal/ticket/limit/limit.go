@@ -20,7 +20,6 @@ import (
 	"sync"
 	"time"
 
-	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
@@ -207,7 +206,7 @@ func (l *Limiter) pause(ctx context.Context, key string, d time.Duration) error 
 // It is made if need be.
 func (l *Limiter) locked(ctx context.Context, key string, now time.Time) (*ent.RateLimit, error) {
 	query := l.client.RateLimit.Query().Where(ratelimit.Key(key))
-	query.Modify(forUpdate)
+	query.Modify(database.ForUpdate)
 	limit, err := query.Clone().Only(ctx)
 	if !ent.IsNotFound(err) {
 		return limit, err
@@ -222,12 +221,6 @@ func (l *Limiter) locked(ctx context.Context, key string, now time.Time) (*ent.R
 		return nil, err
 	}
 	return query.Only(ctx)
-}
-
-func forUpdate(q *sql.Selector) {
-	if q.Dialect() == dialect.Postgres {
-		q.ForUpdate()
-	}
 }
 
 // share is a tenant's part of a limit; nil if it has had none.
