@@ -158,12 +158,21 @@ func (a *Authority) issue(template *x509.Certificate, public any, validity time.
 // Trust returns the trust in this authority's certificate.
 func (a *Authority) Trust() *Trust { return a.trust }
 
+// CheckKey is ErrKey for a public key that no device has: of another kind than
+// RSA, too short to be safe, or too long to work with.
+func CheckKey(key any) error {
+	public, ok := key.(*rsa.PublicKey)
+	if !ok || public.N.BitLen() < KeyBits || public.N.BitLen() > maxKeyBits {
+		return ErrKey
+	}
+	return nil
+}
+
 // CheckRequest checks the key and the signature of a certificate request. The
 // errors are ErrKey and ErrSignature.
 func CheckRequest(request *x509.CertificateRequest) error {
-	public, ok := request.PublicKey.(*rsa.PublicKey)
-	if !ok || public.N.BitLen() < KeyBits || public.N.BitLen() > maxKeyBits {
-		return ErrKey
+	if err := CheckKey(request.PublicKey); err != nil {
+		return err
 	}
 	if err := request.CheckSignature(); err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)

@@ -2,7 +2,6 @@ package scep
 
 import (
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -130,11 +129,4 @@ func (m *message) reply(ca *pki.Authority, content []byte, status ...cms.Attribu
 		cms.Attribute{ID: idSenderNonce, Value: nonce},
 		cms.Attribute{ID: idRecipientNonce, Value: m.nonce},
 	)...)
-}
-
-// sameKey reports whether the request asks for a certificate of the key that
-// signed the message: the proof that whoever knows the challenge holds the key.
-func sameKey(signer *x509.Certificate, csr *x509.CertificateRequest) bool {
-	key, ok := signer.PublicKey.(*rsa.PublicKey)
-	return ok && key.Equal(csr.PublicKey)
 }

@@ -32,7 +32,9 @@ const MaxMessage = 64 << 10
 const capabilities = "AES\nPOSTPKIOperation\nRenewal\nSHA-256\nSCEPStandard\n"
 
 // Request is a certificate request that is well formed, signed by the key it
-// names, and was encrypted to the organization's authority.
+// names, and was encrypted to the organization's authority. The message around
+// it may be signed by another key, to which the answer is encrypted: RFC 8894,
+// section 2.3, only recommends the same.
 type Request struct {
 	// Challenge is the challenge password, as the client sent it; it may be empty.
 	Challenge string
@@ -172,12 +174,12 @@ func (s *server) enrol(ctx context.Context, ca *pki.Authority, m *message) ([]by
 	default: // CertPoll, GetCert, GetCRL and what is no type at all: none is offered
 		return nil, refuse(scep.BadRequest, fmt.Errorf("message type %q is not offered", string(m.kind)))
 	}
+	if err := pki.CheckKey(m.signer.PublicKey); err != nil { // the answer is encrypted to it
+		return nil, refuse(scep.BadAlg, err)
+	}
 	csr, challenge, err := m.open(ca)
 	if err != nil {
 		return nil, err
-	}
-	if current == nil && !sameKey(m.signer, csr) {
-		return nil, refuse(scep.BadMessageCheck, errors.New("the message is not signed by the key that it asks a certificate for"))
 	}
 	var reply []byte
 	err = s.Challenges.Redeem(ctx, Request{

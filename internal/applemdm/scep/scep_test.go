@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bailiwick/bailiwick/internal/applemdm/cms"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pki"
 	"github.com/bailiwick/bailiwick/internal/applemdm/scep"
 	"github.com/bailiwick/bailiwick/internal/fault"
@@ -273,4 +274,18 @@ func assertRefused(t testing.TB, status int, answer []byte, info protocol.FailIn
 	require.NoError(t, err)
 	require.Equal(t, protocol.FAILURE, reply.PKIStatus)
 	assert.Equal(t, info, reply.FailInfo)
+}
+
+func TestMessageSignedByAnotherKey(t *testing.T) {
+	e := setup(t)
+	key, other := newKey(t, 2048), newKey(t, 2048)
+	signer := selfSigned(t, other)
+	m := forge(t, protocol.PKCSReq, e.a.ca.Certificate(), signer, other, newRequest(t, key, "challenge-A").Raw, cms.AES256)
+	status, answer := e.post(t, "/a", m)
+	require.Equal(t, http.StatusOK, status)
+	reply, err := protocol.ParsePKIMessage(answer)
+	require.NoError(t, err)
+	require.Equal(t, protocol.SUCCESS, reply.PKIStatus)
+	require.NoError(t, reply.DecryptPKIEnvelope(signer, other), "the answer is for the signer")
+	assert.True(t, key.PublicKey.Equal(reply.Certificate.PublicKey), "the certificate is for the key of the request")
 }
