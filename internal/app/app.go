@@ -3,6 +3,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -67,6 +68,7 @@ type App struct {
 	tracing  *telemetry.Tracing
 	graphql  *serve.Server
 	handler  http.Handler
+	tls      *tls.Config // nil where a proxy ends TLS
 	checks   []httpd.Check
 }
 
@@ -127,8 +129,13 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("start the job queue: %w", err)
 	}
 	server := httpd.Server(a.config.Addr, a.handler, a.config.Logger)
+	server.TLSConfig = a.tls
+	serve := server.Serve
+	if a.tls != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- serve(listener) }()
 	a.config.Logger.InfoContext(ctx, "serving", "addr", listener.Addr().String(), "version", a.config.Version)
 
 	var failure error

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -60,6 +61,11 @@ func (a *App) openHTTP(context.Context) (err error) {
 	managed, err := a.managedRoutes()
 	if err != nil {
 		return err
+	}
+	if c.TLSCertificate != "" {
+		if a.tls, err = httpd.TLS(c.TLSCertificate, c.TLSKey, c.MDMClientCertificates); err != nil {
+			return fmt.Errorf("--tls-certificate and --tls-key: %w", err)
+		}
 	}
 	a.handler = httpd.New(c.Config, httpd.Parts{
 		Devices: append(devices, managed...), Desk: desk,

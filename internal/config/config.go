@@ -23,7 +23,9 @@ type Config struct {
 	Development bool            `name:"development" group:"General" env:"BAILIWICK_DEVELOPMENT" help:"Relax what protects production: GraphiQL and introspection on, plain HTTP allowed, master key made when missing."`
 
 	Addr             string         `name:"addr" group:"HTTP" env:"BAILIWICK_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on."`
-	PublicURL        string         `name:"public-url" group:"HTTP" env:"BAILIWICK_PUBLIC_URL" placeholder:"URL" help:"How clients and devices reach this server, without a path. Default: http:// and the address."`
+	PublicURL        string         `name:"public-url" group:"HTTP" env:"BAILIWICK_PUBLIC_URL" placeholder:"URL" help:"How clients and devices reach this server, without a path. Default: the address."`
+	TLSCertificate   string         `name:"tls-certificate" group:"HTTP" env:"BAILIWICK_TLS_CERTIFICATE" placeholder:"FILE" help:"PEM file with the server's certificate and those of its issuers, to serve HTTPS without a reverse proxy. Read again when it changes."`
+	TLSKey           string         `name:"tls-key" group:"HTTP" env:"BAILIWICK_TLS_KEY" placeholder:"FILE" help:"The server certificate's private key, in PEM."`
 	TrustedProxies   []netip.Prefix `name:"trusted-proxies" group:"HTTP" env:"BAILIWICK_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the reverse proxies whose X-Forwarded-For is believed."`
 	CORSOrigins      []string       `name:"cors-origins" group:"HTTP" env:"BAILIWICK_CORS_ORIGINS" placeholder:"ORIGIN,..." help:"Origins, such as https://console.example.com, whose pages may call the API."`
 	WebSocketOrigins []string       `name:"websocket-origins" group:"HTTP" env:"BAILIWICK_WEBSOCKET_ORIGINS" placeholder:"ORIGIN,..." help:"Origins whose pages may open a WebSocket, beside the server's own."`
@@ -62,10 +64,11 @@ type Config struct {
 	MDMVendorKey           string      `name:"mdm-vendor-key" group:"Apple MDM" env:"BAILIWICK_MDM_VENDOR_KEY" placeholder:"FILE" help:"The MDM vendor certificate's private key, closed to other users: see bailiwick vendor-certificate."`
 	MDMVendorKeyPassphrase secret.Text `name:"mdm-vendor-key-passphrase" group:"Apple MDM" env:"BAILIWICK_MDM_VENDOR_KEY_PASSPHRASE" placeholder:"TEXT" help:"Decrypts the MDM vendor key. Prefer the environment; other users of the machine can see flags."`
 
-	MDMCertificateHeader string `name:"mdm-certificate-header" group:"Apple MDM" env:"BAILIWICK_MDM_CERTIFICATE_HEADER" placeholder:"NAME" help:"Header in which the trusted proxies pass a device's certificate on, which they must remove from what clients send. Without it, devices sign their messages."`
-	MDMCertificateFormat string `name:"mdm-certificate-format" group:"Apple MDM" env:"BAILIWICK_MDM_CERTIFICATE_FORMAT" default:"client-cert" placeholder:"FORMAT" help:"How the proxies write it: client-cert (RFC 9440) or escaped-pem."`
-	MDMUserChannels      bool   `name:"mdm-user-channels" group:"Apple MDM" env:"BAILIWICK_MDM_USER_CHANNELS" help:"Let the people on a Mac have managed channels of their own."`
-	APNSHost             string `name:"apns-host" group:"Apple MDM" env:"BAILIWICK_APNS_HOST" placeholder:"URL" help:"Where notifications are sent instead of Apple's production host, such as https://api.push.apple.com:2197 behind a firewall."`
+	MDMCertificateHeader  string `name:"mdm-certificate-header" group:"Apple MDM" env:"BAILIWICK_MDM_CERTIFICATE_HEADER" placeholder:"NAME" help:"Header in which the trusted proxies pass a device's certificate on, which they must remove from what clients send. Without it, devices sign their messages."`
+	MDMCertificateFormat  string `name:"mdm-certificate-format" group:"Apple MDM" env:"BAILIWICK_MDM_CERTIFICATE_FORMAT" default:"client-cert" placeholder:"FORMAT" help:"How the proxies write it: client-cert (RFC 9440) or escaped-pem."`
+	MDMClientCertificates bool   `name:"mdm-client-certificates" group:"Apple MDM" env:"BAILIWICK_MDM_CLIENT_CERTIFICATES" help:"Ask for client certificates when serving TLS, for devices that do not sign their messages. Browsers with certificates of their own will ask which one to show."`
+	MDMUserChannels       bool   `name:"mdm-user-channels" group:"Apple MDM" env:"BAILIWICK_MDM_USER_CHANNELS" help:"Let the people on a Mac have managed channels of their own."`
+	APNSHost              string `name:"apns-host" group:"Apple MDM" env:"BAILIWICK_APNS_HOST" placeholder:"URL" help:"Where notifications are sent instead of Apple's production host, such as https://api.push.apple.com:2197 behind a firewall."`
 
 	LogLevel     string  `name:"log-level" group:"Telemetry" env:"BAILIWICK_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least severe level to log: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" group:"Telemetry" env:"BAILIWICK_LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Format of the log: text or json."`
@@ -83,7 +86,10 @@ func (c Config) Database() secret.Text {
 
 // URL is how clients reach the server, without a trailing slash.
 func (c Config) URL() string {
-	if c.PublicURL == "" {
+	switch {
+	case c.PublicURL == "" && c.TLSCertificate != "":
+		return "https://" + c.Addr
+	case c.PublicURL == "":
 		return "http://" + c.Addr
 	}
 	return c.PublicURL

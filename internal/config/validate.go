@@ -60,6 +60,7 @@ func (c Config) Validate() error {
 	v.check("MDMCertificateHeader", c.MDMCertificateHeader == "" || len(c.TrustedProxies) > 0, "needs --trusted-proxies: anybody could send it")
 	v.check("MDMCertificateFormat", slices.Contains([]string{"client-cert", "escaped-pem"}, c.MDMCertificateFormat),
 		"must be client-cert or escaped-pem")
+	v.check("MDMClientCertificates", !c.MDMClientCertificates || c.TLSCertificate != "", "needs --tls-certificate: behind a proxy, the proxy asks")
 
 	v.check("LogLevel", slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),
 		"must be debug, info, warn or error")
@@ -85,6 +86,7 @@ func (c Config) validateHTTP(v *validator) {
 		v.check("PublicURL", !ok || c.Development || public.Scheme == "https" || isLoopback(public.Hostname()),
 			"must be https: tokens and device commands travel over it")
 	}
+	v.check("TLSKey", (c.TLSKey == "") == (c.TLSCertificate == ""), "must be set with --tls-certificate, and only with it")
 	for _, prefix := range c.TrustedProxies {
 		v.check("TrustedProxies", prefix.Bits() > 0, "must not trust every address")
 	}
