@@ -186,7 +186,7 @@ func (m *mdm) call(t *testing.T, method, path string, header http.Header, body [
 	for k, v := range header {
 		r.Header[k] = v
 	}
-	response, err := direct.RoundTrip(r)
+	response, err := m.transport.RoundTrip(r)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
@@ -310,4 +310,4 @@ func (m *mdm) enrolled(t *testing.T, tenant mdmTenant, serial, fingerprint strin
 }
 
 // direct follows no redirect.
-var direct = &http.Transport{ResponseHeaderTimeout: 30 * time.Second}
+var direct = &http.Transport{ResponseHeaderTimeout: patience}

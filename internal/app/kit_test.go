@@ -22,8 +22,9 @@ import (
 // server is a process under test.
 type server struct {
 	*app.App
-	url    string
-	header http.Header // sent with every request
+	url       string
+	header    http.Header     // sent with every request
+	transport *http.Transport // trusts its certificate, if it has one
 }
 
 // start serves a new database.
@@ -70,7 +71,12 @@ func replicaWith(t *testing.T, database string, master secret.Text, change func(
 		require.NoError(t, <-done)
 		require.NoError(t, a.Close())
 	})
-	return &server{App: a, url: "http://" + listener.Addr().String() + "/graphql"}
+	s := &server{App: a, url: "http://" + listener.Addr().String() + "/graphql", transport: direct}
+	if whole.TLSCertificate != "" {
+		s.url = "https" + strings.TrimPrefix(s.url, "http")
+		s.transport = trusting(t, whole.TLSCertificate)
+	}
+	return s
 }
 
 // provider creates a provider and answers a key of its first administrator.
@@ -88,8 +94,11 @@ func (s *server) provider(t *testing.T, name, email string) (key string) {
 	return created.CreateAPIKey.Key
 }
 
+// patience is how long a server may take to answer.
+const patience = 30 * time.Second
+
 // client gives up on a server that does not answer.
-var client = &http.Client{Timeout: 30 * time.Second}
+var client = &http.Client{Timeout: patience}
 
 type failure struct {
 	Message    string
@@ -116,7 +125,7 @@ func (s *server) do(t *testing.T, credential, organization, query string, variab
 	if organization != "" {
 		r.Header.Set("x-org-id", organization)
 	}
-	response, err := client.Do(r)
+	response, err := (&http.Client{Timeout: patience, Transport: s.transport}).Do(r)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, response.Body.Close()) }()
 	var answer struct {
@@ -142,7 +151,7 @@ func (s *server) with(name, value string) *server {
 		header = http.Header{}
 	}
 	header.Set(name, value)
-	return &server{App: s.App, url: s.url, header: header}
+	return &server{App: s.App, url: s.url, header: header, transport: s.transport}
 }
 
 // code is the code of the first error; "" without one.
