@@ -97,7 +97,7 @@ func Degenerate(certificates ...*x509.Certificate) ([]byte, error) {
 }
 
 func parse(message []byte) (*pkcs7.PKCS7, error) {
-	der, err := normalize(message)
+	der, err := DER(message)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,9 @@ func parse(message []byte) (*pkcs7.PKCS7, error) {
 	return parsed, nil
 }
 
-func normalize(message []byte) ([]byte, error) {
+// DER reads one message in BER, bounded in size and depth, and returns it in
+// definite lengths. Bytes after it are an error.
+func DER(message []byte) ([]byte, error) {
 	if len(message) > MaxSize {
 		return nil, fmt.Errorf("cms: larger than %d bytes", MaxSize)
 	}

@@ -122,7 +122,7 @@ func Decrypt(message []byte, certificate *x509.Certificate, key *rsa.PrivateKey)
 }
 
 func cipherOf(message []byte) (Cipher, error) {
-	der, err := normalize(message)
+	der, err := DER(message)
 	if err != nil {
 		return 0, err
 	}

@@ -82,14 +82,17 @@ func (c Config) Validate() error {
 }
 
 // Handler serves devices.
-type Handler struct{ Config }
+type Handler struct {
+	Config
+	turns turns
+}
 
 // New returns a handler, or what is wrong with its configuration.
 func New(c Config) (*Handler, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Handler{c}, nil
+	return &Handler{Config: c, turns: turns{taken: map[string]int{}}}, nil
 }
 
 // Checkin serves [CheckinPattern].
@@ -119,13 +122,24 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, usual string) {
 }
 
 func (h *Handler) answer(r *http.Request, usual string) ([]byte, error) {
-	body, err := plist.Read(r.Body)
+	claim, err := h.Proxy.Claim(r)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errRequest, err)
+	}
+	s, err := h.identify(r, claim.Certificate)
 	if err != nil {
 		return nil, err
 	}
-	s, err := h.identify(r, body)
+	if !h.turns.take(s.fingerprint) {
+		return nil, refusal(http.StatusServiceUnavailable)
+	}
+	defer h.turns.give(s.fingerprint)
+	body, err := plist.Read(r.Body) // not before: it can be large
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errRequest, err)
+	}
+	if err := claim.Verify(body); err != nil {
+		return nil, fmt.Errorf("%w: %w", errRequest, err)
 	}
 	kind := usual
 	if given, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && (given == checkinType || given == connectType) {
@@ -154,13 +168,9 @@ type sender struct {
 	fingerprint  string
 }
 
-// identify finds out which certificate stands behind a request, and that the
-// organization of its path has issued it.
-func (h *Handler) identify(r *http.Request, body []byte) (sender, error) {
-	cert, err := h.Proxy.Certificate(r, body)
-	if err != nil {
-		return sender{}, fmt.Errorf("%w: %w", errRequest, err)
-	}
+// identify verifies that the organization of a request's path has issued the
+// certificate behind it.
+func (h *Handler) identify(r *http.Request, cert *x509.Certificate) (sender, error) {
 	organization := r.PathValue("organization")
 	authority, err := h.Authorities.Authority(r.Context(), organization)
 	if err != nil {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -92,6 +94,115 @@ func TestBadInputStoresNothing(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, late.authenticate(), "an expired identity")
 		require.Equal(t, before, w.state())
 	})
+}
+
+// watched is a body that notices when it is read.
+type watched struct {
+	io.Reader
+	read atomic.Bool
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	b.read.Store(true)
+	return b.Reader.Read(p)
+}
+
+// Whoever has no identity of the organization does not make the server hold
+// bodies: it turns them away without asking for one.
+func TestBodiesOfStrangersAreNotRead(t *testing.T) {
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		w := newWorld(t, testdb.Open(t, database.Config{URL: testdb.URL(t, engine)}))
+		m, foreigner := w.enrolled(w.one, 1), w.enrolled(w.foreign, 2)
+		idle, err := plist.Encode(dict{"UDID": m.udid, "Status": "Idle"})
+		require.NoError(t, err)
+		patient := &http.Transport{ExpectContinueTimeout: time.Minute}
+		defer patient.CloseIdleConnections()
+		send := func(signature string) (status int, read bool) {
+			body := &watched{Reader: bytes.NewReader(idle)}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.url+"/mdm/"+w.one.organization+"/connect", body)
+			require.NoError(t, err)
+			r.ContentLength = int64(len(idle))
+			r.Header.Set("Expect", "100-continue")
+			if signature != "" {
+				r.Header.Set("Mdm-Signature", signature)
+			}
+			response, err := patient.RoundTrip(r)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			return response.StatusCode, body.read.Load()
+		}
+		for name, signature := range map[string]string{"none": "", "no signature": "AAAA", "another tenant's": foreigner.sign(idle)} {
+			status, read := send(signature)
+			require.Equal(t, http.StatusBadRequest, status, name)
+			require.False(t, read, name)
+		}
+		status, read := send(m.sign(idle))
+		require.Equal(t, http.StatusOK, status)
+		require.True(t, read)
+	})
+}
+
+// One identity has the server hold so many bodies at a time, and no more.
+func TestRequestsOfOneIdentityAreBounded(t *testing.T) {
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		w := newWorld(t, testdb.Open(t, database.Config{URL: testdb.URL(t, engine)}))
+		m, other := w.enrolled(w.one, 1), w.enrolled(w.one, 2)
+		idle, err := plist.Encode(dict{"UDID": m.udid, "Status": "Idle"})
+		require.NoError(t, err)
+		signature := m.sign(idle)
+		patient := &http.Transport{ExpectContinueTimeout: time.Minute}
+		defer patient.CloseIdleConnections()
+		const most = 8
+		statuses := make(chan int, most)
+		var held [most]*watched
+		release := make(chan struct{})
+		finish := sync.OnceFunc(func() { close(release) })
+		defer finish()
+		for i := range held {
+			held[i] = &watched{Reader: io.MultiReader(bytes.NewReader(idle[:10]), &waiting{release}, bytes.NewReader(idle[10:]))}
+			go func() {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.url+"/mdm/"+w.one.organization+"/connect", held[i])
+				if err != nil {
+					statuses <- 0
+					return
+				}
+				r.ContentLength = int64(len(idle))
+				r.Header.Set("Expect", "100-continue")
+				r.Header.Set("Mdm-Signature", signature)
+				response, err := patient.RoundTrip(r)
+				if err != nil {
+					statuses <- 0
+					return
+				}
+				_ = response.Body.Close()
+				statuses <- response.StatusCode
+			}()
+		}
+		require.Eventually(t, func() bool {
+			for _, body := range held {
+				if !body.read.Load() {
+					return false
+				}
+			}
+			return true
+		}, 20*time.Second, time.Millisecond)
+		status, _ := w.put(w.one.organization, "connect", idle, signature)
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.Nil(t, other.idle(), "others are not held up")
+		finish()
+		for range held {
+			require.Equal(t, http.StatusOK, <-statuses)
+		}
+		require.Nil(t, m.idle())
+	})
+}
+
+// waiting is a reader that ends when it is released.
+type waiting struct{ release <-chan struct{} }
+
+func (w *waiting) Read([]byte) (int, error) {
+	<-w.release
+	return 0, io.EOF
 }
 
 // A connection is one transaction at most, and of few statements, whatever the

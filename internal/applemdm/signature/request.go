@@ -41,56 +41,54 @@ func (c ProxyConfig) Validate() error {
 	return nil
 }
 
-// Certificate returns the certificate behind a request, not yet known to be
-// trusted: [Authority.Verify] says that. The body is what Mdm-Signature signs.
+// Claim returns who is behind a request, as it says itself.
 //
 // A header of an untrusted peer is not read. If the request carries more than
 // one identity, each must be valid. A signature decides which device speaks,
 // unless a proxy or the handshake shows another certificate: [ErrConflict].
 // Without any it returns [ErrAbsent].
-func (c ProxyConfig) Certificate(r *http.Request, body []byte) (*x509.Certificate, error) {
-	var found *x509.Certificate
-	settle := func(cert *x509.Certificate, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case found != nil && !same(found, cert):
-			return ErrConflict
-		}
-		found = cert
-		return nil
-	}
+func (c ProxyConfig) Claim(r *http.Request) (claim Claim, err error) {
 	if values := r.Header.Values(Header); len(values) > 0 {
 		if len(values) > 1 {
-			return nil, malformed("two signatures")
+			return Claim{}, malformed("two signatures")
 		}
-		if err := settle(Signer(values[0], body)); err != nil {
-			return nil, err
-		}
-	}
-	proxied := c.Header != "" && c.Trusted(r)
-	if proxied {
-		values := r.Header.Values(c.Header)
-		if len(values) > 1 {
-			return nil, malformed("two certificates")
-		}
-		// A proxy that asks for a certificate and gets none sends an empty header.
-		if len(values) == 1 && values[0] != "" {
-			if err := settle(c.Format.Decode(values[0])); err != nil {
-				return nil, err
-			}
+		if claim, err = open(values[0]); err != nil {
+			return Claim{}, err
 		}
 	}
-	// Behind a proxy, the handshake shows the proxy's own certificate, if any.
-	if !proxied && r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		if err := settle(r.TLS.PeerCertificates[0], nil); err != nil {
-			return nil, err
+	shown, err := c.shown(r)
+	switch {
+	case err != nil:
+		return Claim{}, err
+	case claim.Certificate == nil:
+		claim.Certificate = shown
+	case shown != nil && !same(claim.Certificate, shown):
+		return Claim{}, ErrConflict
+	}
+	if claim.Certificate == nil {
+		return Claim{}, ErrAbsent
+	}
+	return claim, nil
+}
+
+// shown is the certificate that a client showed the trusted proxy before us, or
+// us; nil if none. Behind a proxy, the handshake shows the proxy's own, if any.
+func (c ProxyConfig) shown(r *http.Request) (*x509.Certificate, error) {
+	if c.Header == "" || !c.Trusted(r) {
+		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+			return r.TLS.PeerCertificates[0], nil
 		}
+		return nil, nil //nolint:nilnil // absence is an answer here
 	}
-	if found == nil {
-		return nil, ErrAbsent
+	values := r.Header.Values(c.Header)
+	if len(values) > 1 {
+		return nil, malformed("two certificates")
 	}
-	return found, nil
+	// A proxy that asks for a certificate and gets none sends an empty header.
+	if len(values) == 0 || values[0] == "" {
+		return nil, nil //nolint:nilnil // likewise
+	}
+	return c.Format.Decode(values[0])
 }
 
 // Decode reads a header that a proxy wrote. Of several certificates, the first

@@ -1,5 +1,5 @@
 // Package signature finds out which certificate stands behind a device's
-// request, and whether an authority issued it. A request carries it in one of
+// request. A request carries it in one of
 // three ways: a detached signature of the body in the Mdm-Signature header, a
 // client certificate that a trusted proxy forwards, or one shown in the TLS
 // handshake.
@@ -15,6 +15,8 @@ import (
 	"fmt"
 
 	"github.com/smallstep/pkcs7"
+
+	"github.com/bailiwick/bailiwick/internal/applemdm/cms"
 )
 
 // Header is the request header with the detached signature of the body. A
@@ -36,59 +38,78 @@ var (
 	ErrMalformed = errors.New("signature: malformed")
 	ErrMismatch  = errors.New("signature: not a signature of this body")
 	ErrConflict  = errors.New("signature: two certificates in one request")
-	ErrUntrusted = errors.New("signature: certificate of another authority")
-	ErrExpired   = errors.New("signature: certificate expired or not yet valid")
-	ErrRevoked   = errors.New("signature: certificate revoked")
+	ErrExpired   = errors.New("signature: made while its certificate was not valid")
 )
 
-// Signer verifies an Mdm-Signature header over a body and returns the signer's
-// certificate, which is not yet known to be trusted. The signature must have
-// exactly one signer and be over signed attributes, whose digest is compared
-// with the body's: content inside the signature is never looked at.
-func Signer(header string, body []byte) (*x509.Certificate, error) {
-	if len(header) > maxHeader {
-		return nil, ErrTooLarge
-	}
-	der, err := base64.StdEncoding.DecodeString(header)
-	if err != nil {
-		return nil, malformed("not base64")
-	}
-	return verify(der, body)
+// Claim is who a request says that it is from. Its certificate is not yet known
+// to be trusted, and its signature not yet verified. It is read from headers
+// and handshake alone, so that nobody reads the body of a stranger.
+type Claim struct {
+	Certificate *x509.Certificate
+	signed      *pkcs7.PKCS7 // nil if there is no signature
 }
 
-func verify(der, body []byte) (cert *x509.Certificate, err error) {
-	defer func() { // the parser is made for messages from friends
-		if recover() != nil {
-			cert, err = nil, malformed("not a CMS message")
-		}
-	}()
-	message, err := pkcs7.Parse(der)
-	if err != nil {
-		return nil, malformed("not a CMS message")
+// Verify returns nil if the claim's signature is over the body, or if there is
+// none. The signature must be over signed attributes, whose digest is compared
+// with the body's: content inside the signature is never looked at.
+func (c Claim) Verify(body []byte) (err error) {
+	if c.signed == nil {
+		return nil
 	}
-	signer := message.GetOnlySigner()
-	if signer == nil {
-		return nil, malformed("not one signer with a certificate")
-	}
-	if key, ok := signer.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
-		return nil, fmt.Errorf("%w: an RSA key of more than %d bits", ErrTooLarge, maxKeyBits)
-	}
-	var digest []byte
-	if err := message.UnmarshalSignedAttribute(pkcs7.OIDAttributeMessageDigest, &digest); err != nil {
-		return nil, malformed("no message digest among the signed attributes")
-	}
-	var content asn1.ObjectIdentifier
-	if err := message.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &content); err != nil || !content.Equal(pkcs7.OIDData) {
-		return nil, malformed("signs something other than data")
-	}
+	defer surviveParser(&err)
+	message := *c.signed
 	message.Content = body
 	if err := message.Verify(); err != nil {
 		if _, ok := errors.AsType[*pkcs7.SigningTimeNotValidError](err); ok {
-			return nil, fmt.Errorf("%w: signed outside its validity", ErrExpired)
+			return fmt.Errorf("%w: signed outside its validity", ErrExpired)
 		}
-		return nil, fmt.Errorf("%w: %w", ErrMismatch, err)
+		return fmt.Errorf("%w: %w", ErrMismatch, err)
 	}
-	return signer, nil
+	return nil
+}
+
+// open reads an Mdm-Signature header, which must have exactly one signer.
+func open(header string) (c Claim, err error) {
+	if len(header) > maxHeader {
+		return Claim{}, ErrTooLarge
+	}
+	ber, err := base64.StdEncoding.DecodeString(header)
+	if err != nil {
+		return Claim{}, malformed("not base64")
+	}
+	der, err := cms.DER(ber)
+	if err != nil {
+		return Claim{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	defer surviveParser(&err)
+	message, err := pkcs7.Parse(der)
+	if err != nil {
+		return Claim{}, malformed("not a CMS message")
+	}
+	signer := message.GetOnlySigner()
+	if signer == nil {
+		return Claim{}, malformed("not one signer with a certificate")
+	}
+	if key, ok := signer.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
+		return Claim{}, fmt.Errorf("%w: an RSA key of more than %d bits", ErrTooLarge, maxKeyBits)
+	}
+	var digest []byte
+	if err := message.UnmarshalSignedAttribute(pkcs7.OIDAttributeMessageDigest, &digest); err != nil {
+		return Claim{}, malformed("no message digest among the signed attributes")
+	}
+	var content asn1.ObjectIdentifier
+	if err := message.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &content); err != nil || !content.Equal(pkcs7.OIDData) {
+		return Claim{}, malformed("signs something other than data")
+	}
+	return Claim{signer, message}, nil
+}
+
+// surviveParser makes a panic of the parser an error: it is made for messages
+// from friends.
+func surviveParser(err *error) {
+	if recover() != nil {
+		*err = malformed("not a CMS message")
+	}
 }
 
 func malformed(reason string) error { return fmt.Errorf("%w: %s", ErrMalformed, reason) }

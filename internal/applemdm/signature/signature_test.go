@@ -1,7 +1,7 @@
 package signature_test
 
 import (
-	"context"
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,7 +12,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
-	"errors"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -102,10 +101,24 @@ func (i identity) cms(t testing.TB, content []byte, change ...func(*pkcs7.Signed
 
 func header(der []byte) string { return base64.StdEncoding.EncodeToString(der) }
 
+// behind is the certificate behind a request and its body.
+func behind(c signature.ProxyConfig, r *http.Request, body []byte) (*x509.Certificate, error) {
+	claim, err := c.Claim(r)
+	if err != nil {
+		return nil, err
+	}
+	return claim.Certificate, claim.Verify(body)
+}
+
+// signer is the certificate behind a signed body.
+func signer(header string, body []byte) (*x509.Certificate, error) {
+	return behind(signature.ProxyConfig{}, &http.Request{Header: http.Header{"Mdm-Signature": {header}}}, body)
+}
+
 func TestSigner(t *testing.T) {
 	ca := newTenant(t, "one")
 	device := ca.device(t)
-	cert, err := signature.Signer(header(device.cms(t, body)), body)
+	cert, err := signer(header(device.cms(t, body)), body)
 	require.NoError(t, err)
 	require.True(t, cert.Equal(device.cert))
 
@@ -162,13 +175,14 @@ func TestSigner(t *testing.T) {
 		"not base64":                      {"<plist/>", body, signature.ErrMalformed},
 		"not CMS":                         {header([]byte("hello")), body, signature.ErrMalformed},
 		"a key of 60,000 bits":            {header(huge.cms(t, body)), body, signature.ErrTooLarge},
+		"bytes after the message":         {header(append(bytes.Clone(whole), 0)), body, signature.ErrMalformed},
 		"nested without end":              {header([]byte(strings.Repeat("\x30\x80", 6000))), body, signature.ErrMalformed},
 		"a header of 16 KiB and a byte":   {strings.Repeat("A", 16<<10+1), body, signature.ErrTooLarge},
 		"a length of many gigabytes":      {header([]byte("\x30\x84\xff\xff\xff\xff")), body, signature.ErrMalformed},
 		"a signed message within another": {header(device.cms(t, body, func(s *pkcs7.SignedData) { s.GetSignedData().ContentInfo.ContentType = pkcs7.OIDSignedData })), body, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := signature.Signer(c.header, c.body)
+			_, err := signer(c.header, c.body)
 			if c.want == nil { // the content type outside the signed attributes decides nothing
 				require.NoError(t, err)
 				return
@@ -177,7 +191,7 @@ func TestSigner(t *testing.T) {
 		})
 	}
 	for cut := range len(whole) {
-		_, err := signature.Signer(header(whole[:cut]), body)
+		_, err := signer(header(whole[:cut]), body)
 		require.Error(t, err, "cut at %d", cut)
 	}
 }
@@ -190,10 +204,10 @@ func TestSignerOpenSSL(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			header, err := os.ReadFile("testdata/" + name + ".header")
 			require.NoError(t, err)
-			cert, err := signature.Signer(string(header), signed)
+			cert, err := signer(string(header), signed)
 			require.NoError(t, err)
 			require.Equal(t, subject, cert.Subject.CommonName)
-			_, err = signature.Signer(string(header), append(signed, '\n'))
+			_, err = signer(string(header), append(signed, '\n'))
 			require.ErrorIs(t, err, signature.ErrMismatch)
 		})
 	}
@@ -318,7 +332,7 @@ func TestCertificate(t *testing.T) {
 		"two forwarded":  {request(func(r *http.Request) { r.Header["Client-Cert"] = []string{forwarded(device), forwarded(device)} }), signature.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cert, err := proxy.Certificate(c.request, body)
+			cert, err := behind(proxy, c.request, body)
 			if c.want != nil {
 				require.ErrorIs(t, err, c.want)
 				return
@@ -327,46 +341,13 @@ func TestCertificate(t *testing.T) {
 			require.True(t, cert.Equal(device.cert))
 		})
 	}
-	cert, err := signature.ProxyConfig{}.Certificate(request(func(r *http.Request) { r.Header.Set("Client-Cert", forwarded(other)); r.TLS = shown(device) }), body)
+	cert, err := behind(signature.ProxyConfig{}, request(func(r *http.Request) { r.Header.Set("Client-Cert", forwarded(other)); r.TLS = shown(device) }), body)
 	require.NoError(t, err)
 	require.True(t, cert.Equal(device.cert))
 
 	require.NoError(t, signature.ProxyConfig{}.Validate())
 	require.Error(t, signature.ProxyConfig{Header: "X", Format: signature.EscapedPEM}.Validate())
 	require.Error(t, signature.ProxyConfig{Header: "X", Format: "xfcc", Trusted: proxy.Trusted}.Validate())
-}
-
-func TestAuthority(t *testing.T) {
-	one, two := newTenant(t, "tenant"), newTenant(t, "tenant") // the same name, other keys
-	device, blocked := one.device(t), one.device(t)
-	trouble := errors.New("database is away")
-	authority := signature.Authority{
-		Roots: one.roots,
-		Clock: func() time.Time { return now },
-		Revoked: func(_ context.Context, cert *x509.Certificate) (bool, error) {
-			return cert.Equal(blocked.cert), nil
-		},
-	}
-	require.NoError(t, authority.Verify(t.Context(), device.cert))
-	for name, c := range map[string]struct {
-		cert *x509.Certificate
-		want error
-	}{
-		"of another tenant":             {two.device(t).cert, signature.ErrUntrusted},
-		"of another tenant and expired": {two.issue(t, -3*time.Hour, -2*time.Hour, x509.ExtKeyUsageClientAuth).cert, signature.ErrUntrusted},
-		"expired":                       {one.issue(t, -3*time.Hour, -2*time.Hour, x509.ExtKeyUsageClientAuth).cert, signature.ErrExpired},
-		"not yet valid":                 {one.issue(t, time.Hour, 2*time.Hour, x509.ExtKeyUsageClientAuth).cert, signature.ErrExpired},
-		"for a server":                  {one.issue(t, -time.Hour, time.Hour, x509.ExtKeyUsageServerAuth).cert, signature.ErrUntrusted},
-		"revoked":                       {blocked.cert, signature.ErrRevoked},
-	} {
-		t.Run(name, func(t *testing.T) {
-			require.ErrorIs(t, authority.Verify(t.Context(), c.cert), c.want)
-		})
-	}
-	authority.Revoked = func(context.Context, *x509.Certificate) (bool, error) { return false, trouble }
-	err := authority.Verify(t.Context(), device.cert)
-	require.ErrorIs(t, err, trouble)
-	require.NotErrorIs(t, err, signature.ErrRevoked)
 }
 
 // No header ends the process; the body decides whether a signature holds.
@@ -376,10 +357,10 @@ func FuzzSigner(f *testing.F) {
 	f.Add(device.cert.Raw)
 	f.Add([]byte("\x30\x80\x06\x09*\x86H\x86\xf7\r\x01\a\x02\xa0\x80\x30\x80"))
 	f.Fuzz(func(t *testing.T, der []byte) {
-		cert, err := signature.Signer(header(der), body)
+		cert, err := signer(header(der), body)
 		if err == nil {
 			require.NotNil(t, cert)
-			_, err := signature.Signer(header(der), append([]byte("x"), body...))
+			_, err := signer(header(der), append([]byte("x"), body...))
 			require.Error(t, err)
 		}
 		_, _ = signature.ClientCert.Decode(":" + header(der) + ":")
@@ -392,7 +373,7 @@ func BenchmarkSigner(b *testing.B) {
 	h := header(newTenant(b, "one").device(b).cms(b, body))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := signature.Signer(h, body); err != nil {
+		if _, err := signer(h, body); err != nil {
 			b.Fatal(err)
 		}
 	}
