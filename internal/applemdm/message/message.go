@@ -7,6 +7,7 @@ package message
 import (
 	"errors"
 	"strings"
+	"unicode"
 
 	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
 )
@@ -49,11 +50,12 @@ type Authenticate struct {
 
 func (m *Authenticate) check() error {
 	clip(&m.DeviceName, &m.Model, &m.ModelName, &m.ProductName)
+	m.SerialNumber = strings.TrimSpace(m.SerialNumber)
 	for key, text := range map[string]string{
 		"OSVersion": m.OSVersion, "BuildVersion": m.BuildVersion, "SerialNumber": m.SerialNumber,
 	} {
-		if text != "" && !printable(text, maxID) {
-			return invalid(key, "not a short printable text")
+		if len(text) > maxID || strings.ContainsFunc(text, unicode.IsControl) { // virtual machines put spaces into their serial number
+			return invalid(key, "not a short text")
 		}
 	}
 	if len(m.IMEI) > maxID || len(m.MEID) > maxID { // devices put spaces into both

@@ -124,7 +124,7 @@ func TestCheckinRefused(t *testing.T) {
 		"another's topic":            {authenticate().with("Topic", "com.example.app"), "Topic"},
 		"a long topic":               {authenticate().with("Topic", "com.apple.mgmt."+long), "Topic"},
 		"a long serial number":       {authenticate().with("SerialNumber", long), "SerialNumber"},
-		"a version with spaces":      {authenticate().with("OSVersion", "26 1"), "OSVersion"},
+		"a version of two lines":     {authenticate().with("OSVersion", "26\n1"), "OSVersion"},
 		"a long IMEI":                {authenticate().with("IMEI", long), "IMEI"},
 		"no push token":              {tokenUpdate().with("Token", nil), "Token"},
 		"an empty push token":        {tokenUpdate().with("Token", []byte{}), "Token"},
@@ -186,6 +186,12 @@ func TestReport(t *testing.T) {
 	r, err := message.DecodeReport(idle.body(t))
 	require.NoError(t, err)
 	require.Equal(t, &message.Report{Enrollment: message.Enrollment{UDID: udid}, Status: message.Idle}, r)
+	again, err := message.DecodeReport(idle.with("CommandUUID", "left over").body(t))
+	require.NoError(t, err)
+	require.Equal(t, r, again)
+	spaced, err := message.DecodeCheckin(authenticate().with("SerialNumber", " Parallels-B8 6B 1F ").body(t))
+	require.NoError(t, err)
+	require.Equal(t, "Parallels-B8 6B 1F", spaced.(*message.Authenticate).SerialNumber)
 
 	chain := []any{}
 	for range 40 {
@@ -210,7 +216,6 @@ func TestReport(t *testing.T) {
 		"no sender":               idle.with("UDID", nil),
 		"no status":               idle.with("Status", nil),
 		"an unknown status":       idle.with("Status", "Done"),
-		"idle about a command":    idle.with("CommandUUID", userID),
 		"about no command":        idle.with("Status", "Acknowledged"),
 		"about a long command":    idle.with("Status", "NotNow").with("CommandUUID", strings.Repeat("x", 65)),
 		"about a strange command": idle.with("Status", "NotNow").with("CommandUUID", "a b"),

@@ -44,9 +44,7 @@ func DecodeReport(body []byte) (*Report, error) {
 	}
 	switch r.Status {
 	case Idle:
-		if r.CommandUUID != "" {
-			return nil, invalid("CommandUUID", "given with Idle")
-		}
+		r.CommandUUID = "" // it reports on none, whatever else it says
 	case Acknowledged, Failed, CommandFormatError, NotNow:
 		if !printable(r.CommandUUID, maxCommand) {
 			return nil, invalid("CommandUUID", "not a short printable text")
