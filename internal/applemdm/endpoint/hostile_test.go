@@ -2,8 +2,10 @@ package endpoint_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -46,6 +48,14 @@ func TestBadInputStoresNothing(t *testing.T) {
 		require.NoError(t, err)
 		authenticate := m.message("Authenticate", dict{"SerialNumber": m.serial, "ProductName": "Mac15,3"})
 		deep := []byte(strings.Repeat("<dict><key>a</key>", 100_000))
+		wide := []byte("<plist><array>" + strings.Repeat("<true/>", plist.MaxElements) + "</array></plist>")
+		laughs := []byte(`<!DOCTYPE plist [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><plist><dict><key>Status</key><string>&b;</string></dict></plist>`)
+		cyclic := []byte("bplist00\xa1\x00\x08" + strings.Repeat("\x00", 6) + "\x01\x01" + strings.Repeat("\x00", 7) + "\x01" +
+			strings.Repeat("\x00", 8) + strings.Repeat("\x00", 7) + "\x0a")
+		var compressed bytes.Buffer
+		zip := gzip.NewWriter(&compressed)
+		_, err = zip.Write(idle)
+		require.NoError(t, errors.Join(err, zip.Close()))
 		good := m.sign(idle)
 		raw, err := base64.StdEncoding.DecodeString(good)
 		require.NoError(t, err)
@@ -61,7 +71,14 @@ func TestBadInputStoresNothing(t *testing.T) {
 			"another body":               send(w.one, "connect", append(bytes.Clone(idle), ' '), good),
 			"too large":                  send(w.one, "connect", bytes.Repeat([]byte(" "), plist.MaxBody+1), good),
 			"deep":                       signed(m, w.one, "connect", deep),
+			"fanned out":                 signed(m, w.one, "connect", wide),
+			"entities of entities":       signed(m, w.one, "connect", laughs),
 			"binary":                     signed(m, w.one, "connect", []byte("bplist00\xd1\x01\x02")),
+			"binary, holding itself":     signed(m, w.one, "connect", cyclic),
+			"compressed":                 signed(m, w.one, "connect", compressed.Bytes()),
+			"bytes after the signature":  send(w.one, "connect", idle, base64.StdEncoding.EncodeToString(append(bytes.Clone(raw), 0))),
+			"a signature nested deep":    send(w.one, "connect", idle, base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("\x30\x80"), 5000))),
+			"a large signature":          send(w.one, "connect", idle, strings.Repeat("A", 17<<10)),
 			"empty":                      signed(m, w.one, "connect", nil),
 			"no plist":                   signed(m, w.one, "checkin", []byte("{}")),
 			"unknown message":            signed(m, w.one, "checkin", m.message("Reboot", nil)),
