@@ -71,7 +71,6 @@ var architecture = []check.ImportRule{
 	{
 		Who: []string{
 			"internal/applemdm/command", "internal/applemdm/message", "internal/applemdm/plist", "internal/applemdm/result",
-			"internal/applemdm/signature",
 		},
 		May: []string{"internal/fault", "internal/applemdm/command", "internal/applemdm/plist"}, Outside: []string{"*"},
 		Why: "the protocol is pure: it knows neither tenants nor a database",
@@ -94,7 +93,7 @@ var architecture = []check.ImportRule{
 	{
 		Who: []string{
 			"internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/profile", "internal/applemdm/pushcert",
-			"internal/applemdm/scep",
+			"internal/applemdm/scep", "internal/applemdm/signature",
 		},
 		May: []string{
 			"internal/fault", "internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/pushcert",
