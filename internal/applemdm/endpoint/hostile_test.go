@@ -169,7 +169,7 @@ func TestRequestsOfOneIdentityAreBounded(t *testing.T) {
 		signature := m.sign(idle)
 		patient := &http.Transport{ExpectContinueTimeout: time.Minute}
 		defer patient.CloseIdleConnections()
-		const most = 8
+		const most = 4
 		statuses := make(chan int, most)
 		var held [most]*watched
 		release := make(chan struct{})
