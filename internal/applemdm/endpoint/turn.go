@@ -3,9 +3,9 @@ package endpoint
 import "sync"
 
 // maxTurns is how many requests of one identity are worked on at a time. A
-// device makes one, and one more for each person who is signed in. Each can take a
-// second of a processor, and make
-// the server hold [plist.MaxBody] and what is read from it.
+// device makes one, and one more for each person who is signed in. Each can
+// take a second of a processor, and have the server hold [plist.MaxBody] and
+// what is read from it.
 const maxTurns = 4
 
 // turns counts the requests that are worked on, by identity.
