@@ -3,6 +3,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,9 +37,10 @@ import (
 // Config is what a process is made from.
 type Config struct {
 	config.Config
-	Version string
-	Logger  *slog.Logger
-	Clock   func() time.Time // nil means time.Now
+	Version   string
+	Logger    *slog.Logger
+	Clock     func() time.Time // nil means time.Now
+	APNSRoots *x509.CertPool   // certify APNSHost, in place of APNSCA; optional
 }
 
 // App is a process: its parts, wired up and not yet running.

@@ -16,6 +16,9 @@ type Announcement struct {
 	Provider       Named           `json:"provider"`
 	Organizations  []Named         `json:"organizations"`
 	Administrators []Administrator `json:"administrators"`
+	Devices        []Device        `json:"devices"`   // simulated, and enrolled
+	APNs           string          `json:"apns"`      // the stand-in of Apple's push service
+	Simulator      string          `json:"simulator"` // the page of the simulated devices
 }
 
 // Named is something with an id and a name.
@@ -58,7 +61,7 @@ func (d *demo) create(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("allow the owner API keys: %w", err)
 	}
-	return fill(ctx, d.content, session, d.passwords, d.psas)
+	return fill(ctx, d.content, session, d.passwords, d.psas, d.apns, d.devices.config.Clock())
 }
 
 // signIn returns a client that acts as an administrator, and their id.
@@ -91,6 +94,7 @@ func (d *demo) signIn(ctx context.Context, a administrator) (client, string, err
 // announce gives every administrator a fresh API key, and gathers what to show.
 func (d *demo) announce(ctx context.Context) (Announcement, error) {
 	out := Announcement{GraphQL: d.base + "/graphql", Console: d.base + "/", PSA: d.psas.syncro.url + "/"}
+	out.APNs, out.Simulator = d.apns.URL(), d.page+"/"
 	out.PSAs = PSAs{Autotask: d.psas.autotask.url + "/", ConnectWise: d.psas.connectWise.url + "/", Syncro: out.PSA}
 	var asOwner client
 	for i, a := range d.content.Administrators {
@@ -128,7 +132,9 @@ func (d *demo) announce(ctx context.Context) (Announcement, error) {
 		return Announcement{}, err
 	}
 	out.Provider = answer.Provider
-	return out, nil
+	var err error
+	out.Devices, err = d.enroll(ctx, d.anonymous().with(apiKeyHeader, out.Administrators[0].APIKey))
+	return out, err
 }
 
 // freshKey makes an API key and revokes those of earlier starts.

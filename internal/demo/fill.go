@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
+
+	apns "github.com/bailiwick/bailiwick/internal/applemdm/push/standin"
 )
 
 // filling creates the demo's content through the public API, as the owner.
@@ -15,12 +18,20 @@ type filling struct {
 
 // fill creates everything but the provider and its owner. It is begun once for
 // a data directory; one in which it did not finish is not taken up again.
-func fill(ctx context.Context, c content, asOwner client, passwords passwords, psas psaServers) error {
+func fill(ctx context.Context, c content, asOwner client, passwords passwords, psas psaServers, apple *apns.Server, now time.Time) error {
 	f := filling{content: c, owner: asOwner}
 	f.ids.organizations = make([]string, len(c.Organizations))
 	for i, o := range c.Organizations {
 		if err := f.organization(ctx, i, o); err != nil {
 			return fmt.Errorf("create the organization %s: %w", o.Name, err)
+		}
+	}
+	for i, o := range c.Organizations {
+		if !o.simulated() {
+			continue
+		}
+		if err := f.manage(ctx, f.ids.organizations[i], apple, now); err != nil {
+			return fmt.Errorf("set up the Apple devices of %s: %w", o.Name, err)
 		}
 	}
 	if err := f.administrators(ctx, passwords); err != nil {
