@@ -120,7 +120,7 @@ func TestDemo(t *testing.T) {
 	t.Run("the printed commands", func(t *testing.T) {
 		var text strings.Builder
 		require.NoError(t, a.Write(&text))
-		require.Len(t, a.Commands(), 3)
+		require.Len(t, a.Commands(), 6)
 		var script []string
 		for _, c := range a.Commands() {
 			require.Contains(t, text.String(), c.Shell)
@@ -131,7 +131,13 @@ func TestDemo(t *testing.T) {
 		require.Contains(t, out, `"opened":true`)
 		require.Contains(t, out, `{"data":{"resolveAlert":{"alert":{"status":"RESOLVED"}}}}`)
 		require.Regexp(t, `"status":"RESOLVED","tickets":.*"status":"CLOSED"`, out)
+		require.Contains(t, out, `{"data":{"devices":{"totalCount":9,`)
+		require.Contains(t, out, `{"data":{"deviceCommand":{"requestType":"DeviceLock","status":"`)
 		require.NotContains(t, out, `"errors"`)
+		eventually(t, "the Mac is locked", func() bool {
+			locks := as(a, 0).do(t, `{ deviceCommands(filter: {requestType: "DeviceLock", status: ACKNOWLEDGED}) { edges { node { id } } } }`, nil)
+			return len(locks.nodes(t, "deviceCommands")) == 1
+		})
 	})
 
 	t.Run("the guide's examples", func(t *testing.T) {

@@ -147,4 +147,5 @@ func (f *front) serve(ctx context.Context, handler http.Handler, c Config) {
 	}()
 }
 
-func (f *front) stop() error { return shut(f.http) }
+// stop ends the front. No device speaks any more by then.
+func (f *front) stop() error { return f.http.Close() }

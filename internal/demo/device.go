@@ -28,6 +28,8 @@ const (
 	// fleetKeys is how many keys all devices share: making one takes longer than
 	// everything else that a device does.
 	fleetKeys = 2
+	// identityBits is how long the server wants them.
+	identityBits = 2048
 	// maxProfile bounds an enrolment profile, in bytes.
 	maxProfile = 1 << 20
 )
@@ -67,13 +69,19 @@ func (d *devices) all() []*member {
 	return append([]*member(nil), d.members...)
 }
 
-// run lets devices connect when they are notified, until it is stopped.
+// run lets devices connect when they are notified, until it is stopped. It
+// makes their keys meanwhile.
 func (d *devices) run(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		d.fleet.Run(ctx)
+	}()
+	go func() {
+		for range fleetKeys {
+			_, _ = d.keys.Key(ctx, identityBits) // what is missing is made when it is asked for
+		}
 	}()
 	return func() {
 		cancel()

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	apns "github.com/bailiwick/bailiwick/internal/applemdm/push/standin"
 )
 
@@ -26,19 +28,30 @@ func fill(ctx context.Context, c content, asOwner client, passwords passwords, p
 			return fmt.Errorf("create the organization %s: %w", o.Name, err)
 		}
 	}
+	// What follows waits for keys and passwords to be made, so it is done at once.
+	parts, within := errgroup.WithContext(ctx)
 	for i, o := range c.Organizations {
 		if !o.simulated() {
 			continue
 		}
-		if err := f.manage(ctx, f.ids.organizations[i], apple, now); err != nil {
-			return fmt.Errorf("set up the Apple devices of %s: %w", o.Name, err)
+		parts.Go(func() error {
+			if err := f.manage(within, f.ids.organizations[i], apple, now); err != nil {
+				return fmt.Errorf("set up the Apple devices of %s: %w", o.Name, err)
+			}
+			return nil
+		})
+	}
+	parts.Go(func() error {
+		if err := f.administrators(within, passwords); err != nil {
+			return fmt.Errorf("create the administrators: %w", err)
 		}
-	}
-	if err := f.administrators(ctx, passwords); err != nil {
-		return fmt.Errorf("create the administrators: %w", err)
-	}
-	if err := f.ticketing(ctx, psas); err != nil {
-		return fmt.Errorf("connect the PSAs: %w", err)
+		if err := f.ticketing(within, psas); err != nil {
+			return fmt.Errorf("connect the PSAs: %w", err)
+		}
+		return nil
+	})
+	if err := parts.Wait(); err != nil {
+		return err
 	}
 	for i, o := range c.Organizations {
 		if err := f.alerts(ctx, f.ids.organizations[i], o); err != nil {

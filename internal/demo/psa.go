@@ -114,17 +114,14 @@ func (p psaServers) stop() error {
 	return errors.Join(p.autotask.stop(), p.connectWise.stop(), p.syncro.stop())
 }
 
-func (p standIn[S]) stop() error { return shut(p.http) }
-
-// shut ends a server, if it is there.
-func shut(server *http.Server) error {
-	if server == nil {
+func (p standIn[S]) stop() error {
+	if p.http == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return server.Close()
+	if err := p.http.Shutdown(ctx); err != nil {
+		return p.http.Close()
 	}
 	return nil
 }
