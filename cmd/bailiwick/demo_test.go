@@ -156,6 +156,20 @@ func TestDemo(t *testing.T) {
 		require.Contains(t, out, `"status":"RESOLVED"`)
 	})
 
+	t.Run("the examples of the guide to devices", func(t *testing.T) {
+		guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "apple-mdm.md"))
+		require.NoError(t, err)
+		script := blocks(guide, "sh")
+		require.Len(t, script, 5)
+		mac := named(t, a, "ALD-FRONTDESK-02")
+		out := shell(t, []string{
+			"GRAPHQL=" + a.GraphQL, "API_KEY=" + a.Administrators[0].APIKey, "ORGANIZATION=" + mac.Organization, "DEVICE=" + mac.ID,
+		}, strings.Join(script, "\necho\n"))
+		require.NotContains(t, out, `"errors"`)
+		require.Regexp(t, `"pin":"[0-9]{6}"`, out)
+		require.Contains(t, out, `"requestType":"DeviceLock"`)
+	})
+
 	t.Run("the examples of the set-up guides", func(t *testing.T) {
 		for _, vendor := range []string{"autotask", "connectwise", "syncro"} {
 			guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "ticketing", vendor+".md"))
