@@ -176,15 +176,23 @@ func (w *world) settledWell(one *tenant) {
 }
 
 // inOrder checks that a ticket's comments at the vendor are its deliveries, in
-// their order and each once.
+// their order and each once. A closing that was called off after its comment
+// may have left it: the alert was over then, and the next comment says that it
+// is back.
 func (w *world) inOrder(ctx context.Context, r standin.Ticket) {
 	w.t.Helper()
 	marker := strings.Replace(r.Tags[0], "-", ":", 1)
 	ours := w.client.Ticket.Query().Where(entticket.Marker(marker)).OnlyX(ctx)
+	said := func(marker string) bool {
+		return slices.ContainsFunc(r.Comments, func(c standin.Comment) bool { return psa.Marked(c.Body, marker) })
+	}
 	var want []string
 	for _, d := range w.client.TicketDelivery.Query().
-		Where(entdelivery.TicketID(ours.ID), entdelivery.StateEQ(entdelivery.StateDone)).Order(entdelivery.BySequence()).AllX(ctx) {
-		want = append(want, d.Marker)
+		Where(entdelivery.TicketID(ours.ID)).Order(entdelivery.BySequence()).AllX(ctx) {
+		calledOff := d.Action == entdelivery.ActionClose && d.State == entdelivery.StateCancelled && d.Attempts > 0
+		if d.State == entdelivery.StateDone || calledOff && said(d.Marker) {
+			want = append(want, d.Marker)
+		}
 	}
 	var have []string
 	for _, c := range r.Comments {

@@ -19,7 +19,7 @@ import (
 // readKey reads an RSA key: PKCS#8 or PKCS#1, PEM or DER, in the clear or
 // encrypted as PKCS#8 (RFC 5958) or as OpenSSL did before 1.0 (RFC 1421).
 func readKey(data []byte, passphrase string) (*rsa.PrivateKey, error) {
-	der, encrypted := bytes.TrimSpace(data), false
+	der, encrypted := element(data), false
 	for rest := data; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
@@ -53,6 +53,17 @@ func readKey(data []byte, passphrase string) (*rsa.PrivateKey, error) {
 		return nil, fault.Invalid(fieldPassphrase, "the passphrase does not open the private key").Wrap(err)
 	}
 	return usable(key)
+}
+
+// element is the DER that a file begins with, without what an editor may have
+// put after it. The last byte of DER may itself look like a space.
+func element(data []byte) []byte {
+	var first asn1.RawValue
+	rest, err := asn1.Unmarshal(data, &first)
+	if err != nil || len(bytes.TrimSpace(rest)) > 0 {
+		return data
+	}
+	return first.FullBytes
 }
 
 func readLegacyKey(block *pem.Block, passphrase string) (*rsa.PrivateKey, error) {

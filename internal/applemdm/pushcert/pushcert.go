@@ -4,7 +4,6 @@
 package pushcert
 
 import (
-	"bytes"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -135,7 +134,7 @@ func readCertificate(data []byte) (*x509.Certificate, error) {
 	if first != nil {
 		return first, nil
 	}
-	c, err := x509.ParseCertificate(bytes.TrimSpace(data))
+	c, err := x509.ParseCertificate(element(data))
 	if err != nil {
 		return nil, unreadable(err)
 	}

@@ -165,6 +165,11 @@ func TestRead(t *testing.T) {
 	require.NoError(t, err)
 	encrypted, err := pkcs8.MarshalPrivateKey(key, []byte("secret"), nil)
 	require.NoError(t, err)
+	spaced := encrypted // DER whose last byte looks like a space
+	for !strings.ContainsRune(" \t\n\v\f\r", rune(spaced[len(spaced)-1])) {
+		spaced, err = pkcs8.MarshalPrivateKey(key, []byte("secret"), nil)
+		require.NoError(t, err)
+	}
 	scrypt, err := pkcs8.MarshalPrivateKey(key, []byte("secret"), &pkcs8.Opts{
 		Cipher: pkcs8.AES256CBC, KDFOpts: pkcs8.ScryptOpts{SaltSize: 16, CostParameter: 1 << 14, BlockSize: 8, ParallelizationParameter: 1},
 	})
@@ -177,15 +182,17 @@ func TestRead(t *testing.T) {
 	require.NoError(t, err)
 
 	for name, upload := range map[string]pushcert.Upload{
-		"DER":              {Certificate: c.Raw, Key: pkcs8DER},
-		"PEM with a chain": {Certificate: pki.PEM(p.root, c), Key: pemOf("PRIVATE KEY", pkcs8DER)},
-		"PKCS#1":           {Certificate: pki.PEM(c), Key: pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))},
-		"PKCS#8 encrypted": {Certificate: pki.PEM(c), Key: pemOf("ENCRYPTED PRIVATE KEY", encrypted), Passphrase: "secret"},
-		"encrypted DER":    {Certificate: c.Raw, Key: encrypted, Passphrase: "secret"},
-		"scrypt":           {Certificate: c.Raw, Key: scrypt, Passphrase: "secret"},
-		"legacy PEM":       {Certificate: c.Raw, Key: pem.EncodeToMemory(legacy), Passphrase: "secret"},
-		"PKCS#12":          {Certificate: p12, Passphrase: "secret"},
-		"old PKCS#12":      {Certificate: old, Passphrase: "secret"},
+		"DER":               {Certificate: c.Raw, Key: pkcs8DER},
+		"PEM with a chain":  {Certificate: pki.PEM(p.root, c), Key: pemOf("PRIVATE KEY", pkcs8DER)},
+		"PKCS#1":            {Certificate: pki.PEM(c), Key: pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))},
+		"PKCS#8 encrypted":  {Certificate: pki.PEM(c), Key: pemOf("ENCRYPTED PRIVATE KEY", encrypted), Passphrase: "secret"},
+		"encrypted DER":     {Certificate: c.Raw, Key: encrypted, Passphrase: "secret"},
+		"DER ends in space": {Certificate: c.Raw, Key: spaced, Passphrase: "secret"},
+		"DER and a newline": {Certificate: append(bytes.Clone(c.Raw), '\n'), Key: append(bytes.Clone(pkcs8DER), '\r', '\n')},
+		"scrypt":            {Certificate: c.Raw, Key: scrypt, Passphrase: "secret"},
+		"legacy PEM":        {Certificate: c.Raw, Key: pem.EncodeToMemory(legacy), Passphrase: "secret"},
+		"PKCS#12":           {Certificate: p12, Passphrase: "secret"},
+		"old PKCS#12":       {Certificate: old, Passphrase: "secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := pushcert.Read(upload, nil, noon)
