@@ -20,9 +20,9 @@ type demoCommand struct {
 
 // Help implements kong.HelpProvider.
 func (demoCommand) Help() string {
-	return `It starts on an embedded database, beside stand-ins for Autotask, ConnectWise and Syncro on ports of their own on this machine, fills all, and prints URLs, sign-ins, API keys and commands to paste. It reads no BAILIWICK_* setting, so that it cannot come near another database.
+	return `It starts on an embedded database, beside stand-ins for Autotask, ConnectWise, Syncro and Apple's push service on ports of their own on this machine, fills all, enrols simulated Macs, iPhones and iPads that obey as long as it runs, and prints URLs, sign-ins, API keys and commands to paste. It reads no BAILIWICK_* setting, so that it cannot come near another database.
 
-With --data it can be started again: passwords stay the same, API keys are made anew and those of earlier starts revoked, and the stand-ins, which keep their tickets in memory, begin without them.
+With --data it can be started again: passwords stay the same, API keys are made anew and those of earlier starts revoked, the stand-ins, which keep their tickets in memory, begin without them, and the simulated devices enrol again.
 
 Examples:
 

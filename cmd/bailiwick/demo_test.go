@@ -120,7 +120,7 @@ func TestDemo(t *testing.T) {
 	t.Run("the printed commands", func(t *testing.T) {
 		var text strings.Builder
 		require.NoError(t, a.Write(&text))
-		require.Len(t, a.Commands(), 3)
+		require.Len(t, a.Commands(), 6)
 		var script []string
 		for _, c := range a.Commands() {
 			require.Contains(t, text.String(), c.Shell)
@@ -131,7 +131,13 @@ func TestDemo(t *testing.T) {
 		require.Contains(t, out, `"opened":true`)
 		require.Contains(t, out, `{"data":{"resolveAlert":{"alert":{"status":"RESOLVED"}}}}`)
 		require.Regexp(t, `"status":"RESOLVED","tickets":.*"status":"CLOSED"`, out)
+		require.Contains(t, out, `{"data":{"devices":{"totalCount":9,`)
+		require.Contains(t, out, `{"data":{"deviceCommand":{"requestType":"DeviceLock","status":"`)
 		require.NotContains(t, out, `"errors"`)
+		eventually(t, "the Mac is locked", func() bool {
+			locks := as(a, 0).do(t, `{ deviceCommands(filter: {requestType: "DeviceLock", status: ACKNOWLEDGED}) { edges { node { id } } } }`, nil)
+			return len(locks.nodes(t, "deviceCommands")) == 1
+		})
 	})
 
 	t.Run("the guide's examples", func(t *testing.T) {
@@ -148,6 +154,20 @@ func TestDemo(t *testing.T) {
 		require.Equal(t, 1, strings.Count(out, `"accessTokenExpiresAt"`))
 		require.Equal(t, 2, strings.Count(out, `{"data":{"raiseAlert":{"opened":true,`), "the repeat with the same key has the first answer:\n%s", out)
 		require.Contains(t, out, `"status":"RESOLVED"`)
+	})
+
+	t.Run("the examples of the guide to devices", func(t *testing.T) {
+		guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "apple-mdm.md"))
+		require.NoError(t, err)
+		script := blocks(guide, "sh")
+		require.Len(t, script, 5)
+		mac := named(t, a, "ALD-FRONTDESK-02")
+		out := shell(t, []string{
+			"GRAPHQL=" + a.GraphQL, "API_KEY=" + a.Administrators[0].APIKey, "ORGANIZATION=" + mac.Organization, "DEVICE=" + mac.ID,
+		}, strings.Join(script, "\necho\n"))
+		require.NotContains(t, out, `"errors"`)
+		require.Regexp(t, `"pin":"[0-9]{6}"`, out)
+		require.Contains(t, out, `"requestType":"DeviceLock"`)
 	})
 
 	t.Run("the examples of the set-up guides", func(t *testing.T) {

@@ -4,6 +4,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,8 @@ type Config struct {
 	Version string
 	Logger  *slog.Logger
 	Clock   func() time.Time // nil means the time of the database's server, as [database.Clock] has it
+	// APNSRoots certify APNSHost, in place of APNSCA. Optional.
+	APNSRoots *x509.CertPool
 }
 
 // App is a process: its parts, wired up and not yet running.

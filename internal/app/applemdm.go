@@ -26,7 +26,7 @@ func (a *App) openAppleMDM(ctx context.Context) error {
 	}
 	a.AppleMDM, err = applemdm.New(applemdm.Config{
 		DB: a.DB, Bus: a.Bus, Vault: a.Vault, Alarms: alarms{a.Alerts, "ORGANIZATION"},
-		URL: c.URL(), Vendor: vendor, Logger: c.Logger, Clock: c.Clock,
+		URL: c.DeviceURL(), Vendor: vendor, Logger: c.Logger, Clock: c.Clock,
 	})
 	return err
 }
@@ -62,7 +62,7 @@ func vendorOf(c config.Config) (*pushcert.Vendor, error) {
 // deviceRoutes are what people and devices call before a device is managed.
 func (a *App) deviceRoutes() ([]portal.Route, error) {
 	return portal.Routes(portal.Config{
-		Service: a.AppleMDM, URL: a.config.URL(), Logger: a.config.Logger, Clock: a.config.Clock,
+		Service: a.AppleMDM, URL: a.config.DeviceURL(), Logger: a.config.Logger, Clock: a.config.Clock,
 		Client: func(ctx context.Context) string { return telemetry.ClientAddress(ctx).String() },
 	})
 }

@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/alert"
@@ -15,6 +18,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/push"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/applemdm/signature"
+	"github.com/bailiwick/bailiwick/internal/config"
 	"github.com/bailiwick/bailiwick/internal/event"
 	"github.com/bailiwick/bailiwick/internal/telemetry"
 )
@@ -28,7 +32,11 @@ func (a *App) openDevices(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	sender, err := push.New(push.Config{Host: c.APNSHost, Clock: c.Clock})
+	roots, err := apnsRoots(c)
+	if err != nil {
+		return err
+	}
+	sender, err := push.New(push.Config{Host: c.APNSHost, Roots: roots, Clock: c.Clock})
 	if err != nil {
 		return err
 	}
@@ -53,6 +61,23 @@ func (a *App) openDevices(context.Context) (err error) {
 		return err
 	}
 	return errors.Join(a.Commands.Register(a.Queue), a.Members.Register(a.Queue))
+}
+
+// apnsRoots are the authorities that certify the push service; nil for the
+// system's.
+func apnsRoots(c Config) (*x509.CertPool, error) {
+	if c.APNSRoots != nil || c.APNSCA == "" {
+		return c.APNSRoots, nil
+	}
+	text, err := os.ReadFile(c.APNSCA)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", config.SettingName("APNSCA"), err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: %s holds no certificate in PEM", config.SettingName("APNSCA"), c.APNSCA)
+	}
+	return roots, nil
 }
 
 // managedRoutes are what managed devices call.

@@ -23,6 +23,13 @@ type fleet struct {
 
 func startFleet(t *testing.T, engine string) *fleet {
 	t.Helper()
+	return startFleetWith(t, engine, func(c *app.Config) {
+		c.APNSHost = "https://127.0.0.1:1" // nobody there: devices connect by themselves
+	})
+}
+
+func startFleetWith(t *testing.T, engine string, change func(*app.Config)) *fleet {
+	t.Helper()
 	var handler atomic.Pointer[http.Handler]
 	f := &fleet{front: httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		(*handler.Load()).ServeHTTP(w, r)
@@ -31,7 +38,7 @@ func startFleet(t *testing.T, engine string) *fleet {
 	t.Cleanup(f.front.Close)
 	f.mdm = startMDM(t, engine, func(c *app.Config) {
 		c.PublicURL = f.front.URL
-		c.APNSHost = "https://127.0.0.1:1" // nobody there: devices connect by themselves
+		change(c)
 	})
 	h := f.Handler()
 	handler.Store(&h)

@@ -43,6 +43,11 @@ func replica(t *testing.T, database string, master secret.Text, change ...func(*
 	})
 }
 
+func logger(t *testing.T) *slog.Logger {
+	t.Helper()
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
 // replicaWith is a replica whose configuration is changed first.
 func replicaWith(t *testing.T, database string, master secret.Text, change func(*app.Config)) *server {
 	t.Helper()
@@ -56,7 +61,7 @@ func replicaWith(t *testing.T, database string, master secret.Text, change func(
 	}
 	whole := app.Config{
 		Config: c, Version: "test",
-		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Logger: logger(t),
 	}
 	change(&whole)
 	a, err := app.New(t.Context(), whole)

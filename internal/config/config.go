@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -68,7 +69,9 @@ type Config struct {
 	MDMCertificateFormat  string `name:"mdm-certificate-format" group:"Apple MDM" env:"BAILIWICK_MDM_CERTIFICATE_FORMAT" default:"client-cert" placeholder:"FORMAT" help:"How the proxies write it: client-cert (RFC 9440) or escaped-pem."`
 	MDMClientCertificates bool   `name:"mdm-client-certificates" group:"Apple MDM" env:"BAILIWICK_MDM_CLIENT_CERTIFICATES" help:"Ask for client certificates when serving TLS, for devices that do not sign their messages. Browsers with certificates of their own will ask which one to show."`
 	MDMUserChannels       bool   `name:"mdm-user-channels" group:"Apple MDM" env:"BAILIWICK_MDM_USER_CHANNELS" help:"Let the people on a Mac have managed channels of their own."`
+	MDMURL                string `name:"mdm-url" group:"Apple MDM" env:"BAILIWICK_MDM_URL" placeholder:"URL" help:"How managed devices reach this server, without a path, where that is not the public URL: such as a host of its own, whose proxy asks for their certificates. Devices keep the one that they enrolled with."`
 	APNSHost              string `name:"apns-host" group:"Apple MDM" env:"BAILIWICK_APNS_HOST" placeholder:"URL" help:"Where notifications are sent instead of Apple's production host, such as https://api.push.apple.com:2197 behind a firewall."`
+	APNSCA                string `name:"apns-ca" group:"Apple MDM" env:"BAILIWICK_APNS_CA" placeholder:"FILE" help:"PEM file with the authorities that certify --apns-host, instead of the system's: for tests with a stand-in of Apple's service."`
 
 	LogLevel     string  `name:"log-level" group:"Telemetry" env:"BAILIWICK_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"Least severe level to log: debug, info, warn or error."`
 	LogFormat    string  `name:"log-format" group:"Telemetry" env:"BAILIWICK_LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"Format of the log: text or json."`
@@ -94,6 +97,9 @@ func (c Config) URL() string {
 	}
 	return c.PublicURL
 }
+
+// DeviceURL is how managed devices reach the server, without a trailing slash.
+func (c Config) DeviceURL() string { return cmp.Or(c.MDMURL, c.URL()) }
 
 // Console is where technicians see alerts, without a trailing slash.
 func (c Config) Console() string {

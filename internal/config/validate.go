@@ -61,6 +61,9 @@ func (c Config) Validate() error {
 	v.check("MDMCertificateFormat", slices.Contains([]string{"client-cert", "escaped-pem"}, c.MDMCertificateFormat),
 		"must be client-cert or escaped-pem")
 	v.check("MDMClientCertificates", !c.MDMClientCertificates || c.TLSCertificate != "", "needs --tls-certificate: behind a proxy, the proxy asks")
+	v.check("MDMURL", c.MDMURL == "" || isHTTPS(c.MDMURL), "must be an https URL without a path, such as https://mdm.example.com: devices take no other")
+	v.check("APNSHost", c.APNSHost == "" || isHTTPS(c.APNSHost), "must be an https URL without a path, such as https://api.push.apple.com:2197")
+	v.check("APNSCA", c.APNSCA == "" || c.APNSHost != "", "needs --apns-host: Apple's own host is certified by the system's authorities")
 
 	v.check("LogLevel", slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),
 		"must be debug, info, warn or error")
@@ -166,6 +169,8 @@ func isOrigin(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && isHTTP(u) && u.User == nil && s == u.Scheme+"://"+u.Host
 }
+
+func isHTTPS(s string) bool { return isOrigin(s) && strings.HasPrefix(s, "https://") }
 
 func isLoopback(host string) bool {
 	if host == "localhost" {

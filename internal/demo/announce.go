@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Announcement is what somebody needs to use the demo. Its JSON form is a
@@ -16,6 +18,9 @@ type Announcement struct {
 	Provider       Named           `json:"provider"`
 	Organizations  []Named         `json:"organizations"`
 	Administrators []Administrator `json:"administrators"`
+	Devices        []Device        `json:"devices"`   // simulated, and enrolled
+	APNs           string          `json:"apns"`      // the stand-in of Apple's push service
+	Simulator      string          `json:"simulator"` // the page of the simulated devices
 }
 
 // Named is something with an id and a name.
@@ -58,7 +63,7 @@ func (d *demo) create(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("allow the owner API keys: %w", err)
 	}
-	return fill(ctx, d.content, session, d.passwords, d.psas)
+	return fill(ctx, d.content, session, d.passwords, d.psas, d.apns, d.devices.config.Clock())
 }
 
 // signIn returns a client that acts as an administrator, and their id.
@@ -90,8 +95,12 @@ func (d *demo) signIn(ctx context.Context, a administrator) (client, string, err
 
 // announce gives every administrator a fresh API key, and gathers what to show.
 func (d *demo) announce(ctx context.Context) (Announcement, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	out := Announcement{GraphQL: d.base + "/graphql", Console: d.base + "/", PSA: d.psas.syncro.url + "/"}
+	out.APNs, out.Simulator = d.apns.URL(), d.page+"/"
 	out.PSAs = PSAs{Autotask: d.psas.autotask.url + "/", ConnectWise: d.psas.connectWise.url + "/", Syncro: out.PSA}
+	arrival, arriving := errgroup.WithContext(ctx)
 	var asOwner client
 	for i, a := range d.content.Administrators {
 		session, id, err := d.signIn(ctx, a)
@@ -104,6 +113,12 @@ func (d *demo) announce(ctx context.Context) (Announcement, error) {
 		key, err := freshKey(ctx, asOwner, id)
 		if err != nil {
 			return Announcement{}, fmt.Errorf("make an API key for %s: %w", a.Email, err)
+		}
+		if i == 0 { // while the others sign in, which takes its time
+			arrival.Go(func() (err error) {
+				out.Devices, err = d.enroll(arriving, d.anonymous().with(apiKeyHeader, key))
+				return err
+			})
 		}
 		password, err := d.passwords.of(a.Email)
 		if err != nil {
@@ -128,6 +143,9 @@ func (d *demo) announce(ctx context.Context) (Announcement, error) {
 		return Announcement{}, err
 	}
 	out.Provider = answer.Provider
+	if err := arrival.Wait(); err != nil {
+		return Announcement{}, err
+	}
 	return out, nil
 }
 

@@ -4,6 +4,9 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
+
+	"github.com/bailiwick/bailiwick/internal/applemdm/simulator"
 )
 
 //go:embed northwind.json
@@ -44,6 +47,17 @@ type device struct {
 	Model        string `json:"model"`
 	OSVersion    string `json:"osVersion"`
 	User         string `json:"user"` // login, empty for nobody
+
+	Simulated *hardware `json:"simulated"` // nil for one that is only a record
+}
+
+// hardware is what a simulated device says of itself, in Apple's words.
+type hardware struct {
+	Kind       simulator.Kind `json:"kind"`
+	Model      string         `json:"model"`   // ModelName
+	Product    string         `json:"product"` // ProductName
+	Build      string         `json:"build"`   // BuildVersion
+	Supervised bool           `json:"supervised"`
 }
 
 type alert struct {
@@ -53,6 +67,11 @@ type alert struct {
 	Description string `json:"description"`
 	Device      string `json:"device"` // name, empty for none
 	User        string `json:"user"`   // login, empty for none
+}
+
+// simulated says whether some of the devices are.
+func (o organizationOf) simulated() bool {
+	return slices.ContainsFunc(o.Devices, func(d device) bool { return d.Simulated != nil })
 }
 
 func readContent() (content, error) {

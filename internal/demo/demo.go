@@ -1,13 +1,15 @@
 // Package demo runs a Bailiwick to try out: a provider with three customers on
-// an embedded database, and stand-ins for its PSAs. But for the provider
-// and its first administrator, everything in it is created through the public
-// API, over HTTP.
+// an embedded database, stand-ins for its PSAs and for Apple, and simulated
+// devices that enrol and obey. But for the provider and its first administrator,
+// everything in it is created through the public API, over HTTP.
 //
 // A data directory can be used again. What it keeps is what any Bailiwick keeps,
 // so no password or key in clear: passwords are derived from the directory's
 // master key, and are the same at each start; API keys are made anew at each
 // start, and those of earlier starts are revoked. The stand-ins remember their
-// addresses but not their tickets.
+// addresses but not their tickets. The simulated devices are the same at each
+// start and enrol anew, as if somebody had set them up again: nothing is kept of
+// them but what the server knows.
 package demo
 
 import (
@@ -23,6 +25,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/bailiwick/bailiwick/internal/app"
+	apns "github.com/bailiwick/bailiwick/internal/applemdm/push/standin"
 	"github.com/bailiwick/bailiwick/internal/config"
 )
 
@@ -71,7 +74,21 @@ func Run(ctx context.Context, c Config, ready func(Announcement) error) (err err
 		return fmt.Errorf("listen on %s (--addr): %w", c.Addr, err)
 	}
 	defer func() { _ = listener.Close() }() // closed already when it has served
-	settings, err := settings(c.Dir, listener.Addr().String())
+	simulated, err := newDevices(c)
+	if err != nil {
+		return err
+	}
+	apple, err := startAPNs(ctx, kept, simulated, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, apple.Close()) }()
+	front, err := openFront(ctx, c.Clock())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = front.listener.Close() }() // closed already when it has served
+	settings, err := settings(c.Dir, listener.Addr().String(), "--mdm-url", front.url(), "--apns-host", apple.URL())
 	if err != nil {
 		return err
 	}
@@ -79,7 +96,7 @@ func Run(ctx context.Context, c Config, ready func(Announcement) error) (err err
 	if err != nil {
 		return err
 	}
-	a, err := app.New(ctx, app.Config{Config: settings, Version: c.Version, Logger: c.Logger, Clock: c.Clock})
+	a, err := app.New(ctx, app.Config{Config: settings, Version: c.Version, Logger: c.Logger, Clock: c.Clock, APNSRoots: apple.Roots()})
 	if err != nil {
 		return err
 	}
@@ -95,13 +112,33 @@ func Run(ctx context.Context, c Config, ready func(Announcement) error) (err err
 	}
 	defer func() { err = errors.Join(err, psas.stop()) }()
 
-	d := demo{app: a, content: what, passwords: secrets, psas: psas, base: settings.URL()}
+	screens, err := simulated.page()
+	if err != nil {
+		return err
+	}
+	page, err := serveStandIn(ctx, "the devices' owners", screens, "", c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, page.stop()) }()
+	front.serve(ctx, a.Handler(), c)
+	defer func() { err = errors.Join(err, front.stop()) }()
+	defer simulated.run(ctx)()
+
+	d := demo{
+		app: a, content: what, passwords: secrets, psas: psas, base: settings.URL(),
+		devices: simulated, front: front, apns: apple, page: page.url,
+	}
 	return d.serve(ctx, listener, func(ctx context.Context) error {
 		if kept.fresh {
 			if err := d.create(ctx); err != nil {
 				return err
 			}
-			if err := (state{PSA: psas.syncro.addr, Autotask: psas.autotask.addr, ConnectWise: psas.connectWise.addr}).write(c.Dir); err != nil {
+			made := state{
+				PSA: psas.syncro.addr, Autotask: psas.autotask.addr, ConnectWise: psas.connectWise.addr,
+				PushAuthority: apple.Authority().Raw,
+			}
+			if err := made.write(c.Dir); err != nil {
 				return err
 			}
 		}
@@ -115,7 +152,7 @@ func Run(ctx context.Context, c Config, ready func(Announcement) error) (err err
 
 // settings are those of "bailiwick serve" in development, whatever the
 // environment says: a demo must not come near another database.
-func settings(dir, addr string) (config.Config, error) {
+func settings(dir, addr string, more ...string) (config.Config, error) {
 	var c config.Config
 	parser, err := kong.New(&c, append(config.Options(), kong.PostBuild(func(k *kong.Kong) error {
 		for _, flag := range k.Model.Flags {
@@ -126,10 +163,10 @@ func settings(dir, addr string) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
-	_, err = parser.Parse([]string{
+	_, err = parser.Parse(append([]string{
 		"--development", "--psa-allow-loopback", "--autotask-integration-code", integrationCode, "--connectwise-client-id", clientID,
 		"--data-dir", dir, "--addr", addr, "--public-url", "http://" + dialable(addr),
-	})
+	}, more...))
 	return c, err
 }
 
@@ -148,6 +185,10 @@ type demo struct {
 	passwords passwords
 	psas      psaServers
 	base      string // URL of the server, without a path
+	devices   *devices
+	front     *front
+	apns      *apns.Server
+	page      string // URL of the devices' page, without a path
 }
 
 // serve runs the server while prepare prepares it, and then until the context

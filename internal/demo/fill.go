@@ -4,6 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	apns "github.com/bailiwick/bailiwick/internal/applemdm/push/standin"
 )
 
 // filling creates the demo's content through the public API, as the owner.
@@ -15,7 +20,7 @@ type filling struct {
 
 // fill creates everything but the provider and its owner. It is begun once for
 // a data directory; one in which it did not finish is not taken up again.
-func fill(ctx context.Context, c content, asOwner client, passwords passwords, psas psaServers) error {
+func fill(ctx context.Context, c content, asOwner client, passwords passwords, psas psaServers, apple *apns.Server, now time.Time) error {
 	f := filling{content: c, owner: asOwner}
 	f.ids.organizations = make([]string, len(c.Organizations))
 	for i, o := range c.Organizations {
@@ -23,11 +28,30 @@ func fill(ctx context.Context, c content, asOwner client, passwords passwords, p
 			return fmt.Errorf("create the organization %s: %w", o.Name, err)
 		}
 	}
-	if err := f.administrators(ctx, passwords); err != nil {
-		return fmt.Errorf("create the administrators: %w", err)
+	// What follows waits for keys and passwords to be made, so it is done at once.
+	parts, within := errgroup.WithContext(ctx)
+	for i, o := range c.Organizations {
+		if !o.simulated() {
+			continue
+		}
+		parts.Go(func() error {
+			if err := f.manage(within, f.ids.organizations[i], apple, now); err != nil {
+				return fmt.Errorf("set up the Apple devices of %s: %w", o.Name, err)
+			}
+			return nil
+		})
 	}
-	if err := f.ticketing(ctx, psas); err != nil {
-		return fmt.Errorf("connect the PSAs: %w", err)
+	parts.Go(func() error {
+		if err := f.administrators(within, passwords); err != nil {
+			return fmt.Errorf("create the administrators: %w", err)
+		}
+		if err := f.ticketing(within, psas); err != nil {
+			return fmt.Errorf("connect the PSAs: %w", err)
+		}
+		return nil
+	})
+	if err := parts.Wait(); err != nil {
+		return err
 	}
 	for i, o := range c.Organizations {
 		if err := f.alerts(ctx, f.ids.organizations[i], o); err != nil {

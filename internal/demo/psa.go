@@ -24,9 +24,9 @@ const (
 	clientID        = "7b1f2c54-90de-4a3b-8c61-d0e5f4a39b27"
 )
 
-// psaGrace is how long the stand-ins' last answers may take. By then the
-// server's jobs have ended.
-const psaGrace = time.Second
+// grace is how long the stand-ins' last answers may take. By then the server's
+// jobs have ended.
+const grace = time.Second
 
 // PSAs are the stand-ins' pages, for a browser.
 type PSAs struct {
@@ -104,7 +104,7 @@ func serveStandIn[S http.Handler](ctx context.Context, name string, server S, ad
 	p.http = httpd.Server(p.addr, server, c.Logger)
 	go func() {
 		if err := p.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			c.Logger.ErrorContext(ctx, "a PSA's stand-in ended", "vendor", name, "error", err)
+			c.Logger.ErrorContext(ctx, "a stand-in ended", "of", name, "error", err)
 		}
 	}()
 	return p, nil
@@ -118,7 +118,7 @@ func (p standIn[S]) stop() error {
 	if p.http == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), psaGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if err := p.http.Shutdown(ctx); err != nil {
 		return p.http.Close()

@@ -21,6 +21,8 @@ type state struct {
 	PSA         string `json:"psa"` // the address that the Syncro stand-in listens on
 	Autotask    string `json:"autotask,omitempty"`
 	ConnectWise string `json:"connectWise,omitempty"`
+	// PushAuthority certifies the organizations' push certificates, in DER.
+	PushAuthority []byte `json:"pushAuthority,omitempty"`
 
 	fresh bool // nothing is there yet
 }

@@ -98,7 +98,11 @@ func (f *Fleet) Run(ctx context.Context) {
 				}
 				for d := f.next(); d != nil && ctx.Err() == nil; d = f.next() {
 					if _, err := d.Connect(ctx); err != nil && ctx.Err() == nil {
-						f.logger.WarnContext(ctx, "a simulated device could not connect", "serial_number", d.Hardware().SerialNumber, "error", err)
+						level := slog.LevelWarn
+						if errors.Is(err, ErrUnreachable) {
+							level = slog.LevelInfo // as it was told to be
+						}
+						f.logger.Log(ctx, level, "a simulated device could not connect", "serial_number", d.Hardware().SerialNumber, "error", err)
 					}
 				}
 			}

@@ -144,6 +144,10 @@ func (s *Server) URL() string { return "https://" + s.listener.Addr().String() }
 // Roots certify the stand-in's own certificate.
 func (s *Server) Roots() *x509.CertPool { return s.authority.pool() }
 
+// Authority certifies the push certificates that are issued: give it to a later
+// stand-in as one of its Clients, and it takes them, too.
+func (s *Server) Authority() *x509.Certificate { return s.authority.certificate }
+
 // Issue certifies a public key as a push certificate for the topic, until the
 // given time: what Apple's portal does with a vendor-signed request. It
 // returns the certificate in DER.
