@@ -40,16 +40,23 @@ func TestADeviceIsWokenThroughAPushServiceWithItsOwnAuthorities(t *testing.T) {
 		block, _ := pem.Decode([]byte(request))
 		csr, err := x509.ParseCertificateRequest(block.Bytes)
 		require.NoError(t, err)
-		der, err := apns.Issue(csr.PublicKey, "com.apple.mgmt.External."+f.a.name, time.Now().AddDate(1, 0, 0))
+		der, err := apns.Issue(csr.PublicKey, "com.apple.mgmt.External."+f.a.name, time.Now().AddDate(1, 1, 0))
 		require.NoError(t, err)
 		require.Empty(t, f.upload(t, f.a, encoded("CERTIFICATE", der), nil, nil))
 
-		d, profile := f.device(t, f.a, 1, simulator.MacAppleSilicon)
-		fleet.Add(d)
 		go fleet.Run(t.Context())
-		require.NoError(t, d.Enroll(t.Context(), profile))
-		f.must(t, f.a.key, "", `mutation($id: ID!) { lockDevice(input: {deviceId: $id}) { pin } }`, map[string]any{"id": f.idOf(t, f.a, d)}, nil)
-		require.Eventually(t, func() bool { return d.State().Locked }, 30*time.Second, 20*time.Millisecond)
+		var devices []*simulator.Device
+		for i, kind := range simulator.Kinds() {
+			d, profile := f.device(t, f.a, uint64(i+1), kind)
+			fleet.Add(d)
+			require.NoError(t, d.Enroll(t.Context(), profile))
+			devices = append(devices, d)
+		}
+		// Each as soon as the one before has obeyed: its notification is hardly over.
+		for _, d := range devices {
+			f.must(t, f.a.key, "", `mutation($id: ID!) { lockDevice(input: {deviceId: $id}) { pin } }`, map[string]any{"id": f.idOf(t, f.a, d)}, nil)
+			require.Eventually(t, func() bool { return d.State().Locked }, 30*time.Second, 20*time.Millisecond)
+		}
 		require.NotEmpty(t, apns.Pushes())
 		require.Empty(t, apns.Refused())
 	})

@@ -66,8 +66,7 @@ func (s *Service) Want(ctx context.Context, c *ent.DeviceChannel) error {
 	return s.enqueuePush(ctx, c.ProviderID, c.OrganizationID)
 }
 
-// enqueuePush leaves the job; a running one that has looked already is made up
-// for by the sweep.
+// enqueuePush leaves the job, beside one that runs and has looked already.
 func (s *Service) enqueuePush(ctx context.Context, provider, organization string) error {
 	tenant := job.Tenant{Provider: provider, Organization: organization}
 	return s.Jobs.Enqueue(ctx, Push{Tenant: tenant}, job.EnqueueOptions{UniqueKey: "push"})

@@ -38,7 +38,8 @@ func (s *Service) Register(q *job.Queue) error {
 	push := func(ctx context.Context, t job.Task[Push]) error {
 		return s.Notify(job.TenantContext(ctx, t.Args.Tenant, service), t.Args.Organization)
 	}
-	if err := job.Register(q, push, job.Options{Queue: pushQueue, Timeout: 5 * time.Minute, MaxAttempts: 8}); err != nil {
+	// What is wanted while a job runs, or is being put down as done, is not left to the sweep.
+	if err := job.Register(q, push, job.Options{Queue: pushQueue, Timeout: 5 * time.Minute, MaxAttempts: 8, UniqueWhileWaiting: true}); err != nil {
 		return err
 	}
 	ask := func(ctx context.Context, t job.Task[Ask]) error {
