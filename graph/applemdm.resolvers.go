@@ -44,7 +44,7 @@ func (r *mutationResolver) CreateAppleMdm(ctx context.Context, input model.Creat
 
 func (r *mutationResolver) UpdateAppleMdm(ctx context.Context, input model.UpdateAppleMdmInput) (*model.UpdateAppleMdmPayload, error) {
 	m, err := r.AppleMDM.Update(ctx, input.ID, func(u *ent.AppleMdmUpdateOne) {
-		u.SetNillableName(input.Name).SetNillableAllowMobileUserEnrollment(input.AllowMobileUserEnrollment).
+		u.SetNillableName(input.Name).SetNillableCreatorAppleID(input.CreatorAppleID).SetNillableAllowMobileUserEnrollment(input.AllowMobileUserEnrollment).
 			SetNillableSignMessage(input.SignMessage).SetNillableInventoryIntervalHours(input.InventoryIntervalHours).
 			SetNillableMissingAfterDays(input.MissingAfterDays).SetNillableHistoryDays(input.HistoryDays)
 		patch(input.EnrollmentLimit, u.SetEnrollmentLimit, u.ClearEnrollmentLimit)

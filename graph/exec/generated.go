@@ -240,6 +240,7 @@ type ComplexityRoot struct {
 		HistoryDays               func(childComplexity int) int
 		ID                        func(childComplexity int) int
 		InventoryIntervalHours    func(childComplexity int) int
+		LimitReachedAt            func(childComplexity int) int
 		MissingAfterDays          func(childComplexity int) int
 		Name                      func(childComplexity int) int
 		Organization              func(childComplexity int) int
@@ -442,6 +443,7 @@ type ComplexityRoot struct {
 		PasscodePresent        func(childComplexity int) int
 		Platform               func(childComplexity int) int
 		Profiles               func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		ReenrollmentRequiredAt func(childComplexity int) int
 		Secrets                func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SerialNumber           func(childComplexity int) int
 		Supervised             func(childComplexity int) int
@@ -1172,6 +1174,7 @@ type ComplexityRoot struct {
 
 	SystemLogTarget struct {
 		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
 		Op   func(childComplexity int) int
 		Type func(childComplexity int) int
 	}
@@ -2613,6 +2616,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.InventoryIntervalHours(childComplexity), true
+	case "AppleMdm.limitReachedAt":
+		if e.ComplexityRoot.AppleMdm.LimitReachedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.LimitReachedAt(childComplexity), true
 	case "AppleMdm.missingAfterDays":
 		if e.ComplexityRoot.AppleMdm.MissingAfterDays == nil {
 			break
@@ -3265,6 +3274,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Profiles(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Device.reenrollmentRequiredAt":
+		if e.ComplexityRoot.Device.ReenrollmentRequiredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.ReenrollmentRequiredAt(childComplexity), true
 	case "Device.secrets":
 		if e.ComplexityRoot.Device.Secrets == nil {
 			break
@@ -6786,6 +6801,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogTarget.ID(childComplexity), true
+	case "SystemLogTarget.name":
+		if e.ComplexityRoot.SystemLogTarget.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SystemLogTarget.Name(childComplexity), true
 	case "SystemLogTarget.op":
 		if e.ComplexityRoot.SystemLogTarget.Op == nil {
 			break
@@ -10153,6 +10174,10 @@ input UpdateAppleMdmInput {
   """
   name: String
   """
+  The Apple ID that the push certificate was made with, which alone can renew it; at most 255 characters.
+  """
+  creatorAppleId: String
+  """
   Whether people may enrol their own devices.
   """
   allowMobileUserEnrollment: Boolean
@@ -10584,6 +10609,10 @@ type SystemLogTarget {
   CREATE, UPDATE or DELETE.
   """
   op: String!
+  """
+  What people know it by, such as a serial number, where that was noted; else empty.
+  """
+  name: String!
 }
 extend type Query {
   """
@@ -12300,6 +12329,10 @@ type AppleMdm implements Node {
   """
   enrollmentLimit: Int
   """
+  Since when as many devices are enrolled as may be; null while there is room.
+  """
+  limitReachedAt: Time
+  """
   The push topic, from the certificate; empty while there is none, and no device can be managed.
   """
   topic: String
@@ -12500,6 +12533,10 @@ type Device implements Node {
   Since when it counts as missing; null while it does not.
   """
   missingSince: Time
+  """
+  Since when it has to be enrolled again to be reached, because it listens to a push topic that was replaced; null if it need not be.
+  """
+  reenrollmentRequiredAt: Time
   """
   When its identity certificate expires.
   """
@@ -15323,6 +15360,10 @@ input DeviceFilter {
   Whether they are missing.
   """
   isMissing: Boolean @goTag(key: "filter", value: "missing_since,notnull")
+  """
+  Whether they have to be enrolled again, because the push topic that they listen to was replaced.
+  """
+  isReenrollmentRequired: Boolean @goTag(key: "filter", value: "reenrollment_required_at,notnull")
   """
   With this version of the operating system.
   """
@@ -18470,6 +18511,8 @@ func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_AppleMdm_historyDays(ctx, ec, field)
 	case "enrollmentLimit":
 		return fieldContext_AppleMdm_enrollmentLimit(ctx, ec, field)
+	case "limitReachedAt":
+		return fieldContext_AppleMdm_limitReachedAt(ctx, ec, field)
 	case "topic":
 		return fieldContext_AppleMdm_topic(ctx, ec, field)
 	case "certificateNotBefore":
@@ -18870,6 +18913,8 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_blockedAt(ctx, ec, field)
 	case "missingSince":
 		return fieldContext_Device_missingSince(ctx, ec, field)
+	case "reenrollmentRequiredAt":
+		return fieldContext_Device_reenrollmentRequiredAt(ctx, ec, field)
 	case "certificateNotAfter":
 		return fieldContext_Device_certificateNotAfter(ctx, ec, field)
 	case "lastSeenAt":
@@ -20044,6 +20089,8 @@ func childFields_SystemLogTarget(ctx context.Context, ec *executionContext, fiel
 		return fieldContext_SystemLogTarget_id(ctx, ec, field)
 	case "op":
 		return fieldContext_SystemLogTarget_op(ctx, ec, field)
+	case "name":
+		return fieldContext_SystemLogTarget_name(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SystemLogTarget", field.Name)
 }
@@ -27899,6 +27946,29 @@ func fieldContext_AppleMdm_enrollmentLimit(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func _AppleMdm_limitReachedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_limitReachedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LimitReachedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_limitReachedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
 func _AppleMdm_topic(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30419,6 +30489,29 @@ func _Device_missingSince(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_Device_missingSince(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_reenrollmentRequiredAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_reenrollmentRequiredAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReenrollmentRequiredAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_reenrollmentRequiredAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -49231,6 +49324,29 @@ func fieldContext_SystemLogTarget_op(_ context.Context, ec *executionContext, fi
 	return graphql.NewScalarFieldContext("SystemLogTarget", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _SystemLogTarget_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *schema.LogTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SystemLogTarget_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SystemLogTarget_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SystemLogTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _Ticket_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -59972,7 +60088,7 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "platform", "userId", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "osVersion", "model", "assetTag", "createdAfter"}
+	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "platform", "userId", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "isReenrollmentRequired", "osVersion", "model", "assetTag", "createdAfter"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -60049,6 +60165,13 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.IsMissing = data
+		case "isReenrollmentRequired":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isReenrollmentRequired"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsReenrollmentRequired = data
 		case "osVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("osVersion"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -62471,7 +62594,7 @@ func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
+	fieldsInOrder := [...]string{"id", "name", "creatorAppleId", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -62492,6 +62615,13 @@ func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext
 				return it, err
 			}
 			it.Name = data
+		case "creatorAppleId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("creatorAppleId"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatorAppleID = data
 		case "allowMobileUserEnrollment":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allowMobileUserEnrollment"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
@@ -65415,6 +65545,11 @@ func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "limitReachedAt":
+			out.Values[i] = _AppleMdm_limitReachedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "topic":
 			out.Values[i] = _AppleMdm_topic(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -67207,6 +67342,11 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 		case "missingSince":
 			out.Values[i] = _Device_missingSince(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reenrollmentRequiredAt":
+			out.Values[i] = _Device_reenrollmentRequiredAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -74911,6 +75051,11 @@ func _SystemLogTarget(ctx context.Context, ec *executionContext, sel ast.Selecti
 			}
 		case "op":
 			out.Values[i] = _SystemLogTarget_op(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _SystemLogTarget_name(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

@@ -25,7 +25,7 @@ func (a *App) openAppleMDM(ctx context.Context) error {
 			"expired", vendor.NotAfter())
 	}
 	a.AppleMDM, err = applemdm.New(applemdm.Config{
-		DB: a.DB, Bus: a.Bus, Vault: a.Vault, Alarms: alarms{a.Alerts, "ORGANIZATION"},
+		DB: a.DB, Bus: a.Bus, Vault: a.Vault, Alarms: alarms{a.Alerts, "ORGANIZATION"}, Log: a.log,
 		URL: c.URL(), Vendor: vendor, Logger: c.Logger, Clock: c.Clock,
 	})
 	return err

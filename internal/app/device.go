@@ -47,7 +47,7 @@ func (a *App) openDevices(context.Context) (err error) {
 	}
 	a.Members, err = membership.New(membership.Config{
 		DB: a.DB, Vault: a.Vault, Jobs: a.Queue, Queue: a.Commands, Inventory: a.Inventory, Alarms: bell,
-		Identities: identities{a.AppleMDM}, Logger: c.Logger, Clock: c.Clock,
+		Identities: identities{a.AppleMDM}, Seats: a.AppleMDM, Log: a.log, Logger: c.Logger, Clock: c.Clock,
 	})
 	if err != nil {
 		return err

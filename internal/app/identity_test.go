@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	protocol "github.com/smallstep/scep"
 	"github.com/stretchr/testify/require"
@@ -32,17 +31,6 @@ func TestIdentitiesAreRenewedAndRevoked(t *testing.T) {
 		site, err := m.AppleMDM.Site(t.Context(), m.a.organization)
 		require.NoError(t, err)
 
-		due, err := m.AppleMDM.RenewalsDue(t.Context(), 10)
-		require.NoError(t, err)
-		require.Empty(t, due)
-		m.ahead.Add(int64(340 * 24 * time.Hour))
-		due, err = m.AppleMDM.RenewalsDue(t.Context(), 10)
-		require.NoError(t, err)
-		require.Len(t, due, 1)
-		require.Equal(t, d.ID, due[0].Device)
-		require.Equal(t, m.a.organization, due[0].Organization)
-		m.ahead.Store(0)
-
 		document, err := m.AppleMDM.RenewalProfile(ctx, site, d.ID)
 		require.NoError(t, err)
 		renewal, same := m.read(t, document)
@@ -64,26 +52,19 @@ func TestIdentitiesAreRenewedAndRevoked(t *testing.T) {
 		require.NoError(t, m.Client.DeviceChannel.Update().SetFingerprint(applemdm.Fingerprint(third)).Exec(ctx))
 		require.Nil(t, m.send(t, m.a.organization, m.ask(t, m.a.organization, protocol.RenewalReq, *first, next, ""), *first), "superseded")
 		used := holder{next, third}
-		m.ahead.Add(int64(340 * 24 * time.Hour))
-		due, err = m.AppleMDM.RenewalsDue(t.Context(), 10)
-		require.NoError(t, err)
-		require.Len(t, due, 1, "of three identities, the one in use")
-		require.Equal(t, third.Subject.CommonName, due[0].Identity)
-		m.ahead.Store(0)
 
 		waiting, err := m.AppleMDM.RenewalProfile(ctx, site, d.ID)
 		require.NoError(t, err)
-		_, err = m.AppleMDM.Block(m.scope(t, m.b), d.ID)
-		require.Equal(t, fault.NotFound, fault.CodeOf(err))
-		_, err = m.AppleMDM.Block(ctx, d.ID)
-		require.NoError(t, err)
+		const block, unblock = `mutation($id: ID!) { blockDevice(input: {deviceId: $id}) { device { id } } }`, `mutation($id: ID!) { unblockDevice(input: {deviceId: $id}) { device { id } } }`
+		vars := map[string]any{"id": d.ID}
+		require.Equal(t, "NOT_FOUND", code(m.do(t, m.b.key, "", block, vars, nil)))
+		m.must(t, m.a.key, "", block, vars, nil)
 		withdrawn, _ := m.read(t, waiting)
 		require.Nil(t, m.identify(t, m.a.organization, withdrawn))
 		require.Nil(t, m.send(t, m.a.organization, m.ask(t, m.a.organization, protocol.RenewalReq, used, next, ""), used))
 		_, err = m.AppleMDM.RenewalProfile(ctx, site, d.ID)
 		require.Equal(t, fault.PreconditionFailed, fault.CodeOf(err))
-		_, err = m.AppleMDM.Unblock(ctx, d.ID)
-		require.NoError(t, err)
+		m.must(t, m.a.key, "", unblock, vars, nil)
 		require.Nil(t, m.send(t, m.a.organization, m.ask(t, m.a.organization, protocol.RenewalReq, used, next, ""), used), "revoked for good")
 	})
 }

@@ -23,13 +23,23 @@ const (
 // Profile returns the signed enrolment profile of a device that was admitted,
 // with a challenge of its own (JC-015). person is set for an account-driven user
 // enrolment. The context carries the site's scope.
-func (s *Service) Profile(ctx context.Context, site *Site, e *ent.Enrollment, person *ent.User) ([]byte, error) {
+func (s *Service) Profile(ctx context.Context, site *Site, e *ent.Enrollment, person *ent.User) (document []byte, err error) {
 	b := bearer{enrollment: &e.ID}
 	var account string
 	if person != nil {
 		b.user, account = &person.ID, person.Email
 	}
-	return s.write(ctx, site, b, site.Topic, account)
+	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		if document, err = s.write(ctx, site, b, site.Topic, account); err != nil {
+			return err
+		}
+		targets, err := s.named(ctx, b)
+		if err != nil {
+			return err
+		}
+		return s.record(ctx, eventDownload, site.Organization, targets...)
+	})
+	return document, err
 }
 
 // RenewalProfile returns the profile that has an enrolled device renew its

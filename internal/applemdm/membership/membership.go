@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/internal/secret"
@@ -26,7 +27,6 @@ const (
 	alertEnrolled   = "DEVICE_ENROLLED"
 	alertUnenrolled = "DEVICE_UNENROLLED"
 	alertMissing    = "DEVICE_MISSING"
-	alertSeatLimit  = "SEAT_LIMIT_REACHED"
 )
 
 // Alarms raises and ends alerts, in the context's transaction.
@@ -49,6 +49,19 @@ type Identities interface {
 	RenewalProfile(ctx context.Context, d *ent.Device) ([]byte, error)
 }
 
+// Seats are how many devices an organization may have.
+type Seats interface {
+	// ReviewSeats tells people that an organization has as many devices as it
+	// may, or that there is room again, in the context's transaction.
+	ReviewSeats(ctx context.Context, organization string) error
+}
+
+// Log is the system log.
+type Log interface {
+	// Record adds an event, in the context's transaction if there is one.
+	Record(ctx context.Context, e audit.Entry) error
+}
+
 // Enqueuer keeps jobs.
 type Enqueuer interface {
 	// Enqueue has a job worked, in the context's transaction if there is one.
@@ -64,6 +77,8 @@ type Config struct {
 	Inventory  *inventory.Store
 	Alarms     Alarms
 	Identities Identities
+	Seats      Seats
+	Log        Log
 	Logger     *slog.Logger
 	Clock      func() time.Time
 }
@@ -76,6 +91,7 @@ func (c Config) Validate() error {
 	}{
 		{"a database", c.DB == nil}, {"a vault", c.Vault == nil}, {"a job queue", c.Jobs == nil}, {"a command queue", c.Queue == nil},
 		{"an inventory", c.Inventory == nil}, {"alarms", c.Alarms == nil}, {"identities", c.Identities == nil},
+		{"seats", c.Seats == nil}, {"a log", c.Log == nil},
 		{"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
 	} {
 		if required.missing {
