@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/alert"
@@ -105,12 +106,12 @@ func (s sites) Authority(ctx context.Context, organization string) (endpoint.Aut
 type identities struct{ *applemdm.Service }
 
 // RenewalProfile implements membership.Identities.
-func (s identities) RenewalProfile(ctx context.Context, d *ent.Device) ([]byte, error) {
+func (s identities) RenewalProfile(ctx context.Context, d *ent.Device, until time.Time) ([]byte, error) {
 	site, err := s.Site(ctx, d.OrganizationID)
 	if err != nil {
 		return nil, err
 	}
-	return s.Service.RenewalProfile(ctx, site, d.ID)
+	return s.Service.RenewalProfile(ctx, site, d.ID, until)
 }
 
 // pusher sends notifications with an organization's certificate.

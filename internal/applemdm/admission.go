@@ -44,7 +44,7 @@ func (s *Service) admit(ctx context.Context, site *Site, e *ent.Enrollment) erro
 	case e.ExpiresAt != nil && !e.ExpiresAt.After(s.now()):
 		return over("This link has expired.")
 	case e.Quota != nil && e.Used >= *e.Quota:
-		return over("This link has been used for as many devices as it is meant for.")
+		return over("This link is used up.")
 	case site.Suspended:
 		return fault.New(fault.Forbidden, "The organization cannot take devices in at present.")
 	case site.Topic == "":

@@ -23,7 +23,8 @@ import (
 )
 
 const (
-	// challengeLife is for how long a profile that was downloaded can be installed.
+	// challengeLife is for how long a profile that was downloaded can be installed,
+	// and a device that has been sent one may take to use it.
 	challengeLife = time.Hour
 	// identityLife is how long a device's identity is valid. It is renewed before.
 	identityLife = 365 * 24 * time.Hour
@@ -34,12 +35,12 @@ const (
 // bearer is whom an identity is for.
 type bearer struct{ enrollment, device, user *string }
 
-// challenge makes a challenge for one identity.
-func (s *Service) challenge(ctx context.Context, site *Site, b bearer) (string, error) {
+// challenge makes a challenge for one identity, to be used by some time.
+func (s *Service) challenge(ctx context.Context, site *Site, b bearer, until time.Time) (string, error) {
 	password := rand.Text()
 	err := s.client.ScepChallenge.Create().SetOrganizationID(site.Organization).SetChallengeHash(digest(password)).
 		SetNillableEnrollmentID(b.enrollment).SetNillableDeviceID(b.device).SetNillableUserID(b.user).
-		SetExpiresAt(s.now().Add(challengeLife)).Exec(ctx)
+		SetExpiresAt(until.Add(challengeLife)).Exec(ctx)
 	return password, err
 }
 

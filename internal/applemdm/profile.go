@@ -2,6 +2,7 @@ package applemdm
 
 import (
 	"context"
+	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
@@ -30,7 +31,7 @@ func (s *Service) Profile(ctx context.Context, site *Site, e *ent.Enrollment, pe
 		b.user, account = &person.ID, person.Email
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		if document, err = s.write(ctx, site, b, site.Topic, account); err != nil {
+		if document, err = s.write(ctx, site, b, site.Topic, account, s.now()); err != nil {
 			return err
 		}
 		targets, err := s.named(ctx, b)
@@ -45,9 +46,10 @@ func (s *Service) Profile(ctx context.Context, site *Site, e *ent.Enrollment, pe
 // RenewalProfile returns the profile that has an enrolled device renew its
 // identity: that of its enrolment, with a challenge that only yields an identity
 // of this device. It is sent by InstallProfile; nothing in it differs from the
-// installed one but the challenge. The context carries the site's scope. A
+// installed one but the challenge. A device may be given it until some time: one
+// whose challenge is over by then would lose its management over it. The context carries the site's scope. A
 // device that is blocked or not enrolled is PRECONDITION_FAILED.
-func (s *Service) RenewalProfile(ctx context.Context, site *Site, deviceID string) ([]byte, error) {
+func (s *Service) RenewalProfile(ctx context.Context, site *Site, deviceID string, until time.Time) ([]byte, error) {
 	d, err := s.client.Device.Query().Where(device.ID(deviceID)).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, fault.Missing(deviceID)
@@ -81,11 +83,11 @@ func (s *Service) RenewalProfile(ctx context.Context, site *Site, deviceID strin
 	if topic == "" {
 		topic = site.Topic
 	}
-	return s.write(ctx, site, b, topic, account)
+	return s.write(ctx, site, b, topic, account, until)
 }
 
 // write makes the challenge and the profile around it.
-func (s *Service) write(ctx context.Context, site *Site, b bearer, topic, account string) ([]byte, error) {
+func (s *Service) write(ctx context.Context, site *Site, b bearer, topic, account string, until time.Time) ([]byte, error) {
 	m, err := s.client.AppleMdm.Query().Where(applemdm.ID(site.ID)).Only(ctx)
 	if err != nil {
 		return nil, err
@@ -94,7 +96,7 @@ func (s *Service) write(ctx context.Context, site *Site, b bearer, topic, accoun
 	if err != nil {
 		return nil, err
 	}
-	password, err := s.challenge(ctx, site, b)
+	password, err := s.challenge(ctx, site, b, until)
 	if err != nil {
 		return nil, err
 	}

@@ -170,7 +170,9 @@ func (w *world) Revoke(ctx context.Context, id string) error {
 }
 
 // RenewalProfile implements membership.Identities.
-func (w *world) RenewalProfile(context.Context, *ent.Device) ([]byte, error) { return w.renewal, nil }
+func (w *world) RenewalProfile(context.Context, *ent.Device, time.Time) ([]byte, error) {
+	return w.renewal, nil
+}
 
 func newWorld(t *testing.T, db *database.DB) *world {
 	t.Helper()

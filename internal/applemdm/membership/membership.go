@@ -44,9 +44,10 @@ type Identities interface {
 	// another, in the context's transaction.
 	Revoke(ctx context.Context, deviceID string) error
 	// RenewalProfile is the enrollment profile of a device, with a challenge
-	// for a new certificate of its own. It is not called in a transaction, and
-	// PRECONDITION_FAILED for a device that cannot renew.
-	RenewalProfile(ctx context.Context, d *ent.Device) ([]byte, error)
+	// for a new certificate of its own that holds for as long as the device may
+	// be given it. It is not called in a transaction, and PRECONDITION_FAILED for
+	// a device that cannot renew.
+	RenewalProfile(ctx context.Context, d *ent.Device, until time.Time) ([]byte, error)
 }
 
 // Seats are how many devices an organization may have.
