@@ -9,6 +9,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/internal/applemdm/profile"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
@@ -41,6 +42,28 @@ func (s *Service) Profile(ctx context.Context, site *Site, e *ent.Enrollment, pe
 		return s.record(ctx, eventDownload, site.Organization, targets...)
 	})
 	return document, err
+}
+
+// EnrollmentProfile is Profile for an administrator, who brings it to one device
+// by hand (JC-015). It is PRECONDITION_FAILED for an enrolment that is over, or
+// of people's own devices. It is not to be called in a transaction.
+func (s *Service) EnrollmentProfile(ctx context.Context, id string) (*ent.Enrollment, []byte, error) {
+	e, err := s.client.Enrollment.Load(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if e.Kind != enrollment.KindOTA {
+		return nil, nil, fault.New(fault.PreconditionFailed, "people's own devices fetch their profile by themselves")
+	}
+	site, err := s.Site(ctx, e.OrganizationID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.admit(ctx, site, e); err != nil {
+		return nil, nil, err
+	}
+	document, err := s.Profile(ctx, site, e, nil)
+	return e, document, err
 }
 
 // RenewalProfile returns the profile that has an enrolled device renew its
