@@ -2574,7 +2574,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.CreatedAt(childComplexity), true
-	case "AppleMdm.creatorAppleID":
+	case "AppleMdm.creatorAppleId":
 		if e.ComplexityRoot.AppleMdm.CreatorAppleID == nil {
 			break
 		}
@@ -3649,7 +3649,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeviceCommand.Channel(childComplexity), true
-	case "DeviceCommand.commandUUID":
+	case "DeviceCommand.commandUuid":
 		if e.ComplexityRoot.DeviceCommand.CommandUUID == nil {
 			break
 		}
@@ -6660,7 +6660,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SyncroTicketSettings.Username(childComplexity), true
 
-	case "SystemLogEvent.apiKeyID":
+	case "SystemLogEvent.apiKeyId":
 		if e.ComplexityRoot.SystemLogEvent.APIKeyID == nil {
 			break
 		}
@@ -6672,7 +6672,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogEvent.ActorDisplayName(childComplexity), true
-	case "SystemLogEvent.actorID":
+	case "SystemLogEvent.actorId":
 		if e.ComplexityRoot.SystemLogEvent.ActorID == nil {
 			break
 		}
@@ -6732,7 +6732,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogEvent.Published(childComplexity), true
-	case "SystemLogEvent.requestID":
+	case "SystemLogEvent.requestId":
 		if e.ComplexityRoot.SystemLogEvent.RequestID == nil {
 			break
 		}
@@ -6884,13 +6884,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalAssignee(childComplexity), true
-	case "Ticket.externalCompanyID":
+	case "Ticket.externalCompanyId":
 		if e.ComplexityRoot.Ticket.ExternalCompanyID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalCompanyID(childComplexity), true
-	case "Ticket.externalID":
+	case "Ticket.externalId":
 		if e.ComplexityRoot.Ticket.ExternalID == nil {
 			break
 		}
@@ -6908,7 +6908,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalStatus(childComplexity), true
-	case "Ticket.externalURL":
+	case "Ticket.externalUrl":
 		if e.ComplexityRoot.Ticket.ExternalURL == nil {
 			break
 		}
@@ -7589,7 +7589,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.Enabled(childComplexity), true
-	case "TicketingBillingMapping.externalAgreementID":
+	case "TicketingBillingMapping.externalAgreementId":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementID == nil {
 			break
 		}
@@ -7601,13 +7601,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName(childComplexity), true
-	case "TicketingBillingMapping.externalCompanyID":
+	case "TicketingBillingMapping.externalCompanyId":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID(childComplexity), true
-	case "TicketingBillingMapping.externalLineID":
+	case "TicketingBillingMapping.externalLineId":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineID == nil {
 			break
 		}
@@ -7732,7 +7732,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingCompanyMapping.CreatedAt(childComplexity), true
-	case "TicketingCompanyMapping.externalCompanyID":
+	case "TicketingCompanyMapping.externalCompanyId":
 		if e.ComplexityRoot.TicketingCompanyMapping.ExternalCompanyID == nil {
 			break
 		}
@@ -7906,7 +7906,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingError.Organization(childComplexity), true
-	case "TicketingError.ticketID":
+	case "TicketingError.ticketId":
 		if e.ComplexityRoot.TicketingError.TicketID == nil {
 			break
 		}
@@ -7963,13 +7963,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.AutomaticTicketing(childComplexity), true
-	case "TicketingIntegration.baseURL":
+	case "TicketingIntegration.baseUrl":
 		if e.ComplexityRoot.TicketingIntegration.BaseURL == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.BaseURL(childComplexity), true
-	case "TicketingIntegration.catchAllCompanyID":
+	case "TicketingIntegration.catchAllCompanyId":
 		if e.ComplexityRoot.TicketingIntegration.CatchAllCompanyID == nil {
 			break
 		}
@@ -8071,7 +8071,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.WebhookActive(childComplexity), true
-	case "TicketingIntegration.webhookExternalID":
+	case "TicketingIntegration.webhookExternalId":
 		if e.ComplexityRoot.TicketingIntegration.WebhookExternalID == nil {
 			break
 		}
@@ -12351,7 +12351,7 @@ type AppleMdm implements Node {
   """
   The Apple ID that the certificate was made with; renewals need the same one.
   """
-  creatorAppleID: String
+  creatorAppleId: String
   """
   Whether devices can be notified.
   """
@@ -12848,7 +12848,7 @@ type DeviceCommand implements Node {
   """
   Apple's CommandUUID, by which the device reports.
   """
-  commandUUID: String!
+  commandUuid: String!
   """
   Apple's name of the command, such as DeviceLock.
   """
@@ -13998,7 +13998,7 @@ type SystemLogEvent implements Node {
   """
   The administrator's id.
   """
-  actorID: String
+  actorId: String
   """
   The administrator's e-mail address, or the service's name.
   """
@@ -14006,7 +14006,7 @@ type SystemLogEvent implements Node {
   """
   The API key that was used, if one was.
   """
-  apiKeyID: String
+  apiKeyId: String
   """
   What was touched.
   """
@@ -14022,7 +14022,7 @@ type SystemLogEvent implements Node {
   """
   The request's id, which leads to the server's logs and traces.
   """
-  requestID: String
+  requestId: String
   """
   The organization that it belongs to; none for the provider as a whole.
   """
@@ -14149,7 +14149,7 @@ type Ticket implements Node {
   """
   The ticket's id at the vendor.
   """
-  externalID: String
+  externalId: String
   """
   The ticket's number at the vendor, as technicians know it.
   """
@@ -14157,7 +14157,7 @@ type Ticket implements Node {
   """
   Where a technician opens it.
   """
-  externalURL: String
+  externalUrl: String
   """
   Its status at the vendor, as last read.
   """
@@ -14185,7 +14185,7 @@ type Ticket implements Node {
   """
   The company at the vendor that it was created for.
   """
-  externalCompanyID: String
+  externalCompanyId: String
   """
   When it is due.
   """
@@ -14576,7 +14576,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's id of the agreement: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
   """
-  externalAgreementID: String!
+  externalAgreementId: String!
   """
   The agreement's name at the vendor.
   """
@@ -14584,7 +14584,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's id of the line whose quantity is set: Autotask's contract service, ConnectWise's addition, Syncro's line item.
   """
-  externalLineID: String!
+  externalLineId: String!
   """
   The line's name at the vendor.
   """
@@ -14600,7 +14600,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's company whose agreement it is. Nothing is written while the organization is mapped to another.
   """
-  externalCompanyID: String!
+  externalCompanyId: String!
   """
   The quantity that the vendor was last known to have taken; null before the first.
   """
@@ -14671,7 +14671,7 @@ type TicketingCompanyMapping implements Node {
   """
   The company's id at the vendor.
   """
-  externalCompanyID: String!
+  externalCompanyId: String!
   """
   The company's name at the vendor.
   """
@@ -14734,7 +14734,7 @@ type TicketingError implements Node {
   """
   The ticket that it was about; null if about none.
   """
-  ticketID: String
+  ticketId: String
   """
   What was asked of the vendor: create, note, close, verify, usage.
   """
@@ -14854,7 +14854,7 @@ type TicketingIntegration implements Node {
   """
   The vendor's address for this account; empty for the address that follows from the account.
   """
-  baseURL: String
+  baseUrl: String
   """
   Whether tickets are delivered; paused while the vendor refuses the credentials.
   """
@@ -14870,7 +14870,7 @@ type TicketingIntegration implements Node {
   """
   The vendor's company that tickets of unmapped organizations go to; empty to hold them until they are mapped.
   """
-  catchAllCompanyID: String
+  catchAllCompanyId: String
   """
   That company's name.
   """
@@ -14886,7 +14886,7 @@ type TicketingIntegration implements Node {
   """
   The webhook's id at the vendor; empty while there is none.
   """
-  webhookExternalID: String
+  webhookExternalId: String
   """
   Up to when the vendor's changes have been read.
   """
@@ -18521,8 +18521,8 @@ func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_AppleMdm_certificateNotAfter(ctx, ec, field)
 	case "certificateSerialNumber":
 		return fieldContext_AppleMdm_certificateSerialNumber(ctx, ec, field)
-	case "creatorAppleID":
-		return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
+	case "creatorAppleId":
+		return fieldContext_AppleMdm_creatorAppleId(ctx, ec, field)
 	case "pushStatus":
 		return fieldContext_AppleMdm_pushStatus(ctx, ec, field)
 	case "organization":
@@ -19105,8 +19105,8 @@ func childFields_DeviceCommand(ctx context.Context, ec *executionContext, field 
 		return fieldContext_DeviceCommand_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_DeviceCommand_updatedAt(ctx, ec, field)
-	case "commandUUID":
-		return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
+	case "commandUuid":
+		return fieldContext_DeviceCommand_commandUuid(ctx, ec, field)
 	case "requestType":
 		return fieldContext_DeviceCommand_requestType(ctx, ec, field)
 	case "status":
@@ -20039,20 +20039,20 @@ func childFields_SystemLogEvent(ctx context.Context, ec *executionContext, field
 		return fieldContext_SystemLogEvent_outcomeReason(ctx, ec, field)
 	case "actorType":
 		return fieldContext_SystemLogEvent_actorType(ctx, ec, field)
-	case "actorID":
-		return fieldContext_SystemLogEvent_actorID(ctx, ec, field)
+	case "actorId":
+		return fieldContext_SystemLogEvent_actorId(ctx, ec, field)
 	case "actorDisplayName":
 		return fieldContext_SystemLogEvent_actorDisplayName(ctx, ec, field)
-	case "apiKeyID":
-		return fieldContext_SystemLogEvent_apiKeyID(ctx, ec, field)
+	case "apiKeyId":
+		return fieldContext_SystemLogEvent_apiKeyId(ctx, ec, field)
 	case "targets":
 		return fieldContext_SystemLogEvent_targets(ctx, ec, field)
 	case "clientAddress":
 		return fieldContext_SystemLogEvent_clientAddress(ctx, ec, field)
 	case "userAgent":
 		return fieldContext_SystemLogEvent_userAgent(ctx, ec, field)
-	case "requestID":
-		return fieldContext_SystemLogEvent_requestID(ctx, ec, field)
+	case "requestId":
+		return fieldContext_SystemLogEvent_requestId(ctx, ec, field)
 	case "organization":
 		return fieldContext_SystemLogEvent_organization(ctx, ec, field)
 	}
@@ -20109,12 +20109,12 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_marker(ctx, ec, field)
 	case "status":
 		return fieldContext_Ticket_status(ctx, ec, field)
-	case "externalID":
-		return fieldContext_Ticket_externalID(ctx, ec, field)
+	case "externalId":
+		return fieldContext_Ticket_externalId(ctx, ec, field)
 	case "externalNumber":
 		return fieldContext_Ticket_externalNumber(ctx, ec, field)
-	case "externalURL":
-		return fieldContext_Ticket_externalURL(ctx, ec, field)
+	case "externalUrl":
+		return fieldContext_Ticket_externalUrl(ctx, ec, field)
 	case "externalStatus":
 		return fieldContext_Ticket_externalStatus(ctx, ec, field)
 	case "externalAssignee":
@@ -20127,8 +20127,8 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_closedAt(ctx, ec, field)
 	case "closedByTechnician":
 		return fieldContext_Ticket_closedByTechnician(ctx, ec, field)
-	case "externalCompanyID":
-		return fieldContext_Ticket_externalCompanyID(ctx, ec, field)
+	case "externalCompanyId":
+		return fieldContext_Ticket_externalCompanyId(ctx, ec, field)
 	case "dueAt":
 		return fieldContext_Ticket_dueAt(ctx, ec, field)
 	case "lastError":
@@ -20459,20 +20459,20 @@ func childFields_TicketingBillingMapping(ctx context.Context, ec *executionConte
 		return fieldContext_TicketingBillingMapping_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingBillingMapping_updatedAt(ctx, ec, field)
-	case "externalAgreementID":
-		return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
+	case "externalAgreementId":
+		return fieldContext_TicketingBillingMapping_externalAgreementId(ctx, ec, field)
 	case "externalAgreementName":
 		return fieldContext_TicketingBillingMapping_externalAgreementName(ctx, ec, field)
-	case "externalLineID":
-		return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
+	case "externalLineId":
+		return fieldContext_TicketingBillingMapping_externalLineId(ctx, ec, field)
 	case "externalLineName":
 		return fieldContext_TicketingBillingMapping_externalLineName(ctx, ec, field)
 	case "nonBillableUsers":
 		return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
 	case "enabled":
 		return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
-	case "externalCompanyID":
-		return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
+	case "externalCompanyId":
+		return fieldContext_TicketingBillingMapping_externalCompanyId(ctx, ec, field)
 	case "writtenQuantity":
 		return fieldContext_TicketingBillingMapping_writtenQuantity(ctx, ec, field)
 	case "writtenMonth":
@@ -20537,8 +20537,8 @@ func childFields_TicketingCompanyMapping(ctx context.Context, ec *executionConte
 		return fieldContext_TicketingCompanyMapping_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingCompanyMapping_updatedAt(ctx, ec, field)
-	case "externalCompanyID":
-		return fieldContext_TicketingCompanyMapping_externalCompanyID(ctx, ec, field)
+	case "externalCompanyId":
+		return fieldContext_TicketingCompanyMapping_externalCompanyId(ctx, ec, field)
 	case "externalCompanyName":
 		return fieldContext_TicketingCompanyMapping_externalCompanyName(ctx, ec, field)
 	case "organization":
@@ -20611,8 +20611,8 @@ func childFields_TicketingError(ctx context.Context, ec *executionContext, field
 		return fieldContext_TicketingError_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingError_updatedAt(ctx, ec, field)
-	case "ticketID":
-		return fieldContext_TicketingError_ticketID(ctx, ec, field)
+	case "ticketId":
+		return fieldContext_TicketingError_ticketId(ctx, ec, field)
 	case "operation":
 		return fieldContext_TicketingError_operation(ctx, ec, field)
 	case "errorType":
@@ -20669,24 +20669,24 @@ func childFields_TicketingIntegration(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingIntegration_name(ctx, ec, field)
 	case "account":
 		return fieldContext_TicketingIntegration_account(ctx, ec, field)
-	case "baseURL":
-		return fieldContext_TicketingIntegration_baseURL(ctx, ec, field)
+	case "baseUrl":
+		return fieldContext_TicketingIntegration_baseUrl(ctx, ec, field)
 	case "status":
 		return fieldContext_TicketingIntegration_status(ctx, ec, field)
 	case "automaticTicketing":
 		return fieldContext_TicketingIntegration_automaticTicketing(ctx, ec, field)
 	case "companyTypeIds":
 		return fieldContext_TicketingIntegration_companyTypeIds(ctx, ec, field)
-	case "catchAllCompanyID":
-		return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
+	case "catchAllCompanyId":
+		return fieldContext_TicketingIntegration_catchAllCompanyId(ctx, ec, field)
 	case "catchAllCompanyName":
 		return fieldContext_TicketingIntegration_catchAllCompanyName(ctx, ec, field)
 	case "stormThreshold":
 		return fieldContext_TicketingIntegration_stormThreshold(ctx, ec, field)
 	case "stormMinutes":
 		return fieldContext_TicketingIntegration_stormMinutes(ctx, ec, field)
-	case "webhookExternalID":
-		return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
+	case "webhookExternalId":
+		return fieldContext_TicketingIntegration_webhookExternalId(ctx, ec, field)
 	case "polledUntil":
 		return fieldContext_TicketingIntegration_polledUntil(ctx, ec, field)
 	case "verifiedAt":
@@ -28061,13 +28061,13 @@ func fieldContext_AppleMdm_certificateSerialNumber(_ context.Context, ec *execut
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _AppleMdm_creatorAppleID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+func _AppleMdm_creatorAppleId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
+			return fieldContext_AppleMdm_creatorAppleId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CreatorAppleID, nil
@@ -28080,7 +28080,7 @@ func _AppleMdm_creatorAppleID(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_AppleMdm_creatorAppleID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_AppleMdm_creatorAppleId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -32699,13 +32699,13 @@ func fieldContext_DeviceCommand_updatedAt(_ context.Context, ec *executionContex
 	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _DeviceCommand_commandUUID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+func _DeviceCommand_commandUuid(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
+			return fieldContext_DeviceCommand_commandUuid(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CommandUUID, nil
@@ -32718,7 +32718,7 @@ func _DeviceCommand_commandUUID(ctx context.Context, ec *executionContext, field
 		true,
 	)
 }
-func fieldContext_DeviceCommand_commandUUID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_DeviceCommand_commandUuid(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -48888,13 +48888,13 @@ func fieldContext_SystemLogEvent_actorType(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_actorID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_actorId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_actorID(ctx, ec, field)
+			return fieldContext_SystemLogEvent_actorId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ActorID, nil
@@ -48907,7 +48907,7 @@ func _SystemLogEvent_actorID(ctx context.Context, ec *executionContext, field gr
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_actorID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_actorId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -48934,13 +48934,13 @@ func fieldContext_SystemLogEvent_actorDisplayName(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_apiKeyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_apiKeyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_apiKeyID(ctx, ec, field)
+			return fieldContext_SystemLogEvent_apiKeyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.APIKeyID, nil
@@ -48953,7 +48953,7 @@ func _SystemLogEvent_apiKeyID(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_apiKeyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_apiKeyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49035,13 +49035,13 @@ func fieldContext_SystemLogEvent_userAgent(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_requestID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_requestId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_requestID(ctx, ec, field)
+			return fieldContext_SystemLogEvent_requestId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.RequestID, nil
@@ -49054,7 +49054,7 @@ func _SystemLogEvent_requestID(ctx context.Context, ec *executionContext, field 
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_requestID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_requestId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49485,13 +49485,13 @@ func fieldContext_Ticket_status(_ context.Context, ec *executionContext, field g
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type TicketStatus does not have child fields"))
 }
 
-func _Ticket_externalID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalID(ctx, ec, field)
+			return fieldContext_Ticket_externalId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalID, nil
@@ -49504,7 +49504,7 @@ func _Ticket_externalID(ctx context.Context, ec *executionContext, field graphql
 		false,
 	)
 }
-func fieldContext_Ticket_externalID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49531,13 +49531,13 @@ func fieldContext_Ticket_externalNumber(_ context.Context, ec *executionContext,
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _Ticket_externalURL(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalUrl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalURL(ctx, ec, field)
+			return fieldContext_Ticket_externalUrl(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalURL, nil
@@ -49550,7 +49550,7 @@ func _Ticket_externalURL(ctx context.Context, ec *executionContext, field graphq
 		false,
 	)
 }
-func fieldContext_Ticket_externalURL(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalUrl(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49692,13 +49692,13 @@ func fieldContext_Ticket_closedByTechnician(_ context.Context, ec *executionCont
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func _Ticket_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalCompanyID(ctx, ec, field)
+			return fieldContext_Ticket_externalCompanyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -49711,7 +49711,7 @@ func _Ticket_externalCompanyID(ctx context.Context, ec *executionContext, field 
 		false,
 	)
 }
-func fieldContext_Ticket_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -52832,13 +52832,13 @@ func fieldContext_TicketingBillingMapping_updatedAt(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalAgreementID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalAgreementId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalAgreementId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalAgreementID, nil
@@ -52851,7 +52851,7 @@ func _TicketingBillingMapping_externalAgreementID(ctx context.Context, ec *execu
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalAgreementID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalAgreementId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -52878,13 +52878,13 @@ func fieldContext_TicketingBillingMapping_externalAgreementName(_ context.Contex
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalLineID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalLineId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalLineId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalLineID, nil
@@ -52897,7 +52897,7 @@ func _TicketingBillingMapping_externalLineID(ctx context.Context, ec *executionC
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalLineID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalLineId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -52970,13 +52970,13 @@ func fieldContext_TicketingBillingMapping_enabled(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalCompanyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -52989,7 +52989,7 @@ func _TicketingBillingMapping_externalCompanyID(ctx context.Context, ec *executi
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -53475,13 +53475,13 @@ func fieldContext_TicketingCompanyMapping_updatedAt(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingCompanyMapping", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingCompanyMapping_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingCompanyMapping) (ret graphql.Marshaler) {
+func _TicketingCompanyMapping_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingCompanyMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingCompanyMapping_externalCompanyID(ctx, ec, field)
+			return fieldContext_TicketingCompanyMapping_externalCompanyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -53494,7 +53494,7 @@ func _TicketingCompanyMapping_externalCompanyID(ctx context.Context, ec *executi
 		true,
 	)
 }
-func fieldContext_TicketingCompanyMapping_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingCompanyMapping_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingCompanyMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54021,13 +54021,13 @@ func fieldContext_TicketingError_updatedAt(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingError_ticketID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+func _TicketingError_ticketId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingError_ticketID(ctx, ec, field)
+			return fieldContext_TicketingError_ticketId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.TicketID, nil
@@ -54040,7 +54040,7 @@ func _TicketingError_ticketID(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_TicketingError_ticketID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingError_ticketId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54572,13 +54572,13 @@ func fieldContext_TicketingIntegration_account(_ context.Context, ec *executionC
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _TicketingIntegration_baseURL(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_baseUrl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_baseURL(ctx, ec, field)
+			return fieldContext_TicketingIntegration_baseUrl(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.BaseURL, nil
@@ -54591,7 +54591,7 @@ func _TicketingIntegration_baseURL(ctx context.Context, ec *executionContext, fi
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_baseURL(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_baseUrl(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54664,13 +54664,13 @@ func fieldContext_TicketingIntegration_companyTypeIds(_ context.Context, ec *exe
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func _TicketingIntegration_catchAllCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_catchAllCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
+			return fieldContext_TicketingIntegration_catchAllCompanyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CatchAllCompanyID, nil
@@ -54683,7 +54683,7 @@ func _TicketingIntegration_catchAllCompanyID(ctx context.Context, ec *executionC
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_catchAllCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_catchAllCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54756,13 +54756,13 @@ func fieldContext_TicketingIntegration_stormMinutes(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func _TicketingIntegration_webhookExternalID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_webhookExternalId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
+			return fieldContext_TicketingIntegration_webhookExternalId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.WebhookExternalID, nil
@@ -54775,7 +54775,7 @@ func _TicketingIntegration_webhookExternalID(ctx context.Context, ec *executionC
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_webhookExternalID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_webhookExternalId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -65570,8 +65570,8 @@ func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "creatorAppleID":
-			out.Values[i] = _AppleMdm_creatorAppleID(ctx, ec, field, obj)
+		case "creatorAppleId":
+			out.Values[i] = _AppleMdm_creatorAppleId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -68566,8 +68566,8 @@ func _DeviceCommand(ctx context.Context, ec *executionContext, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "commandUUID":
-			out.Values[i] = _DeviceCommand_commandUUID(ctx, ec, field, obj)
+		case "commandUuid":
+			out.Values[i] = _DeviceCommand_commandUuid(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -74842,8 +74842,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "actorID":
-			out.Values[i] = _SystemLogEvent_actorID(ctx, ec, field, obj)
+		case "actorId":
+			out.Values[i] = _SystemLogEvent_actorId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -74852,8 +74852,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "apiKeyID":
-			out.Values[i] = _SystemLogEvent_apiKeyID(ctx, ec, field, obj)
+		case "apiKeyId":
+			out.Values[i] = _SystemLogEvent_apiKeyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -74872,8 +74872,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "requestID":
-			out.Values[i] = _SystemLogEvent_requestID(ctx, ec, field, obj)
+		case "requestId":
+			out.Values[i] = _SystemLogEvent_requestId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -75122,8 +75122,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalID":
-			out.Values[i] = _Ticket_externalID(ctx, ec, field, obj)
+		case "externalId":
+			out.Values[i] = _Ticket_externalId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -75132,8 +75132,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalURL":
-			out.Values[i] = _Ticket_externalURL(ctx, ec, field, obj)
+		case "externalUrl":
+			out.Values[i] = _Ticket_externalUrl(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -75167,8 +75167,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyID":
-			out.Values[i] = _Ticket_externalCompanyID(ctx, ec, field, obj)
+		case "externalCompanyId":
+			out.Values[i] = _Ticket_externalCompanyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -76933,8 +76933,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalAgreementID":
-			out.Values[i] = _TicketingBillingMapping_externalAgreementID(ctx, ec, field, obj)
+		case "externalAgreementId":
+			out.Values[i] = _TicketingBillingMapping_externalAgreementId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -76943,8 +76943,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalLineID":
-			out.Values[i] = _TicketingBillingMapping_externalLineID(ctx, ec, field, obj)
+		case "externalLineId":
+			out.Values[i] = _TicketingBillingMapping_externalLineId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -76963,8 +76963,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyID":
-			out.Values[i] = _TicketingBillingMapping_externalCompanyID(ctx, ec, field, obj)
+		case "externalCompanyId":
+			out.Values[i] = _TicketingBillingMapping_externalCompanyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77284,8 +77284,8 @@ func _TicketingCompanyMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyID":
-			out.Values[i] = _TicketingCompanyMapping_externalCompanyID(ctx, ec, field, obj)
+		case "externalCompanyId":
+			out.Values[i] = _TicketingCompanyMapping_externalCompanyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77643,8 +77643,8 @@ func _TicketingError(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "ticketID":
-			out.Values[i] = _TicketingError_ticketID(ctx, ec, field, obj)
+		case "ticketId":
+			out.Values[i] = _TicketingError_ticketId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77908,8 +77908,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "baseURL":
-			out.Values[i] = _TicketingIntegration_baseURL(ctx, ec, field, obj)
+		case "baseUrl":
+			out.Values[i] = _TicketingIntegration_baseUrl(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77928,8 +77928,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "catchAllCompanyID":
-			out.Values[i] = _TicketingIntegration_catchAllCompanyID(ctx, ec, field, obj)
+		case "catchAllCompanyId":
+			out.Values[i] = _TicketingIntegration_catchAllCompanyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77948,8 +77948,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "webhookExternalID":
-			out.Values[i] = _TicketingIntegration_webhookExternalID(ctx, ec, field, obj)
+		case "webhookExternalId":
+			out.Values[i] = _TicketingIntegration_webhookExternalId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}

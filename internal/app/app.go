@@ -38,7 +38,7 @@ type Config struct {
 	config.Config
 	Version string
 	Logger  *slog.Logger
-	Clock   func() time.Time // nil means time.Now
+	Clock   func() time.Time // nil means the time of the database's server, as [database.Clock] has it
 }
 
 // App is a process: its parts, wired up and not yet running.
@@ -61,6 +61,7 @@ type App struct {
 	Metrics       *telemetry.Metrics
 
 	config   Config
+	clock    *database.Clock
 	keys     *token.KeySet
 	log      *audit.Log
 	listener *event.Listener // nil on SQLite
@@ -76,9 +77,6 @@ var ErrMigrations = errors.New("the database has pending migrations: run bailiwi
 // New opens the database and wires every part. An embedded database is
 // migrated; PostgreSQL must have been, or it fails with [ErrMigrations].
 func New(ctx context.Context, c Config) (app *App, err error) {
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
 	if c.Logger == nil {
 		return nil, errors.New("app: a logger is required")
 	}
@@ -115,10 +113,11 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	ended := make(chan error, 3)
+	ended := make(chan error, 4)
 	run := func(part func(context.Context) error) { go func() { ended <- part(background) }() }
-	parts := 1
+	parts := 2
 	run(a.Access.Run)
+	run(a.clock.Run)
 	if a.listener != nil {
 		parts++
 		run(a.listener.Run)

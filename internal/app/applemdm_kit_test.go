@@ -133,7 +133,7 @@ type uploaded struct {
 }
 
 const uploadMutation = `mutation($in: UploadPushCertificateInput!) { uploadPushCertificate(input: $in) { appleMdm {
-	topic pushStatus certificateSerialNumber creatorAppleID certificateDaysLeft enrolledDevices enrollmentUrl } } }`
+	topic pushStatus certificateSerialNumber creatorAppleId certificateDaysLeft enrolledDevices enrollmentUrl } } }`
 
 func (m *mdm) upload(t *testing.T, tenant mdmTenant, certificate string, more map[string]any, into any) []failure {
 	t.Helper()

@@ -67,6 +67,9 @@ func (a *App) openDatabase(ctx context.Context) (err error) {
 	if err := pending(ctx); err != nil {
 		return err
 	}
+	if err := a.openClock(ctx); err != nil {
+		return err
+	}
 	a.Client = a.DB.Client()
 	a.log = audit.New(a.Client)
 	a.checks = append(a.checks, httpd.Check{Name: "database", Run: a.DB.Ping}, httpd.Check{Name: "migrations", Run: pending})
@@ -183,5 +186,18 @@ func (a *App) openJobs(context.Context) (err error) {
 		a.Queue.Wake(e.Payload)
 	})
 	a.checks = append(a.checks, httpd.Check{Name: "jobs", Run: a.Queue.Healthy})
+	return nil
+}
+
+// openClock has replicas agree on the time: leases and what is due are told by
+// it.
+func (a *App) openClock(ctx context.Context) error {
+	a.clock = a.DB.Clock(time.Now)
+	if _, err := a.clock.Read(ctx); err != nil {
+		return err
+	}
+	if a.config.Clock == nil {
+		a.config.Clock = a.clock.Now
+	}
 	return nil
 }

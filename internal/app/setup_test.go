@@ -49,7 +49,7 @@ func (s *server) connected(t *testing.T, key string, v vendor, account string) (
 }
 
 const updating = `mutation($in: UpdateTicketingIntegrationInput!) { updateTicketingIntegration(input: $in) {
-	integration { name account status automaticTicketing companyTypeIds catchAllCompanyID catchAllCompanyName lastError } } }`
+	integration { name account status automaticTicketing companyTypeIds catchAllCompanyId catchAllCompanyName lastError } } }`
 
 func (s *server) update(t *testing.T, key string, input object) []failure {
 	t.Helper()
@@ -96,7 +96,7 @@ func newTenants(t *testing.T, engine string) tenants {
 type listedError struct {
 	Operation, ErrorType, Message, Advice string
 	OccurrenceCount                       int
-	TicketID                              *string `json:"ticketID"`
+	TicketID                              *string `json:"ticketId"`
 	Organization                          *struct{ ID string }
 }
 
@@ -106,7 +106,7 @@ func (s *server) errors(t *testing.T, key, organization, integration string) (li
 		TicketingErrors struct{ Edges []struct{ Node listedError } }
 	}
 	s.must(t, key, organization, `query($i: ID) { ticketingErrors(filter: {integrationId: $i}) { edges { node {
-		operation errorType message advice occurrenceCount ticketID organization { id } } } } }`, object{"i": integration}, &answer)
+		operation errorType message advice occurrenceCount ticketId organization { id } } } } }`, object{"i": integration}, &answer)
 	for _, e := range answer.TicketingErrors.Edges {
 		list = append(list, e.Node)
 	}

@@ -31,7 +31,7 @@ func (a *App) openTicketing(context.Context) error {
 	settings.TwoWay.PublicURL = c.PublicURL
 	settings.ConsoleURL = c.Console()
 	limiter, err := limit.New(limit.Config{
-		DB: a.DB, Policies: limit.DefaultPolicies(), Clock: limit.DatabaseClock(a.DB), Logger: c.Logger,
+		DB: a.DB, Policies: limit.DefaultPolicies(), Clock: a.clock.Read, Logger: c.Logger,
 	})
 	if err != nil {
 		return err

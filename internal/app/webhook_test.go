@@ -41,7 +41,7 @@ func TestTicketClosedThere(t *testing.T) {
 		}
 		read := func() {
 			list.Tickets.Edges = nil
-			s.must(t, a, "", `{ tickets { edges { node { id status externalID closedByTechnician integration { id webhookActive polledUntil } alert { status remark } } } } }`, nil, &list)
+			s.must(t, a, "", `{ tickets { edges { node { id status externalId closedByTechnician integration { id webhookActive polledUntil } alert { status remark } } } } }`, nil, &list)
 		}
 		require.Eventually(t, func() bool {
 			read()

@@ -22,7 +22,6 @@ import (
 	kit "github.com/bailiwick/bailiwick/internal/testkit/replica"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 	"github.com/bailiwick/bailiwick/internal/ticket"
-	"github.com/bailiwick/bailiwick/internal/ticket/limit"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro"
 	"github.com/bailiwick/bailiwick/internal/ticket/psa/syncro/standin"
@@ -71,7 +70,7 @@ func work(ctx context.Context, url string) error {
 		return err
 	}
 	r, err := kit.New(kit.Config{
-		DB: db, Key: master, Jobs: &jobs{}, Policies: lifted(), LimitClock: limit.DatabaseClock(db), Clock: time.Now, Ticket: hasty(),
+		DB: db, Key: master, Jobs: &jobs{}, Policies: lifted(), LimitClock: db.Clock(time.Now).Read, Clock: time.Now, Ticket: hasty(),
 		Drivers: psa.Drivers{psa.Syncro: syncro.Driver(syncro.Config{
 			AllowLoopback: true, Timeout: callTimeout, MaxPages: 20, Logger: quiet, Clock: time.Now,
 		})},

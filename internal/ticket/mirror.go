@@ -160,7 +160,7 @@ func (s *Service) reflect(ctx context.Context, i *ent.TicketingIntegration, t *e
 	if t.ExternalURL == "" && len(r.URL) <= 1024 {
 		update.SetExternalURL(r.URL)
 	}
-	if living && !r.Closed && !w.reopening && workedOn(t, r) {
+	if living && !r.Closed && !w.reopening && startedOn(t, r) {
 		update.SetStarted(true)
 	}
 	switch {
@@ -177,10 +177,10 @@ func (s *Service) reflect(ctx context.Context, i *ent.TicketingIntegration, t *e
 	return update.Exec(ctx)
 }
 
-// workedOn reports whether somebody works on a ticket: its status or assignee is
-// another than the one that it was made with.
-func workedOn(t *ent.Ticket, r psa.Remote) bool {
-	return t.InitialStatus != "" && (kept(r.Status) != t.InitialStatus || kept(r.AssigneeID) != t.InitialAssignee)
+// startedOn reports whether a technician has started work on a ticket: its
+// status or whom it is assigned to is another than it was made with.
+func startedOn(t *ent.Ticket, r psa.Remote) bool {
+	return t.Started || t.InitialStatus != "" && (kept(r.Status) != t.InitialStatus || kept(r.AssigneeID) != t.InitialAssignee)
 }
 
 // closedThere ends a ticket that somebody closed at the vendor, and the alerts

@@ -40,7 +40,7 @@ func (h *hold) close(ctx context.Context, d *ent.TicketDelivery) (more bool, err
 		if closed = now.Closed; closed {
 			return nil
 		}
-		started = h.startedOn(now)
+		started = startedOn(h.ticket, now)
 		keep := *h.want.rules.Recovery == RecoveryNote || started && *h.want.rules.Recovery == RecoveryCloseUnlessStarted
 		remark := ""
 		if keep && started {
@@ -59,13 +59,6 @@ func (h *hold) close(ctx context.Context, d *ent.TicketDelivery) (more bool, err
 			u.SetStatus(ticket.StatusCreated).SetStarted(started)
 		}
 	})
-}
-
-// startedOn reports whether a technician has started work on the ticket: its status
-// or whom it is assigned to has changed since it was made.
-func (h *hold) startedOn(now psa.Remote) bool {
-	t := h.ticket
-	return t.Started || t.InitialStatus != "" && kept(now.Status) != t.InitialStatus || kept(now.AssigneeID) != t.InitialAssignee
 }
 
 // seen keeps how the vendor has the ticket.

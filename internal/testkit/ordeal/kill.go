@@ -79,7 +79,7 @@ func (e employment) work(ctx context.Context) error {
 		return errors.Join(err, db.Close())
 	}
 	q := &queue{clock: &clock{real: true}}
-	r, err := assemble(db, e.Vendor, driver, q, lifted(), limit.DatabaseClock(db), time.Now, hasty())
+	r, err := assemble(db, e.Vendor, driver, q, lifted(), db.Clock(time.Now).Read, time.Now, hasty())
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}

@@ -31,11 +31,14 @@ import (
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
+// Clock is a time that all replicas agree on, whatever their own clocks say.
+type Clock func(ctx context.Context) (time.Time, error)
+
 // Config is what a [Limiter] needs; all of it is required.
 type Config struct {
 	DB       *database.DB
 	Policies Policies
-	Clock    Clock // [DatabaseClock]
+	Clock    Clock // that of the database: [database.Clock.Read]
 	Logger   *slog.Logger
 }
 

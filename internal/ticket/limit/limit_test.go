@@ -48,7 +48,7 @@ func replicas(t *testing.T, engine string, n int, now limit.Clock, policies limi
 		db := testdb.Open(t, database.Config{URL: url})
 		clock := now
 		if clock == nil {
-			clock = limit.DatabaseClock(db)
+			clock = db.Clock(time.Now).Read
 		}
 		l, err := limit.New(limit.Config{DB: db, Policies: policies, Clock: clock, Logger: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)

@@ -187,7 +187,7 @@ func TestNeighbours(t *testing.T) {
 func TestClocks(t *testing.T) {
 	testdb.EachEngine(t, func(t *testing.T, engine string) {
 		db := testdb.New(t, engine)
-		theirs := limit.DatabaseClock(db)
+		theirs := db.Clock(time.Now).Read
 		before := time.Now().Add(-5 * time.Second)
 		var last time.Time
 		for range 100 {
@@ -199,7 +199,7 @@ func TestClocks(t *testing.T) {
 		}
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := limit.DatabaseClock(db)(over)
+		_, err := db.Clock(time.Now).Read(over)
 		require.Equal(t, engine == "postgres", err != nil, fmt.Sprint("whether it is asked for: ", err))
 	})
 }

@@ -87,7 +87,7 @@ func newReplica(ctx context.Context, c Config, key secret.Wrapper) (*replica, er
 		return nil, errors.Join(err, db.Close())
 	}
 	made, err := kit.New(kit.Config{
-		DB: db, Key: key, Jobs: queue, LimitClock: limit.DatabaseClock(db), Clock: time.Now, Ticket: ticket.DefaultConfig(),
+		DB: db, Key: key, Jobs: queue, LimitClock: db.Clock(time.Now).Read, Clock: time.Now, Ticket: ticket.DefaultConfig(),
 		// Counted as always, and never reached.
 		Policies: limit.Policies{psa.Syncro: {Calls: 1e9, Window: time.Minute, Pause: time.Minute, MaxPause: time.Minute}},
 		Drivers: psa.Drivers{psa.Syncro: syncro.Driver(syncro.Config{
