@@ -348,6 +348,11 @@ type ComplexityRoot struct {
 		Link       func(childComplexity int) int
 	}
 
+	CreateEnrollmentProfilePayload struct {
+		Enrollment   func(childComplexity int) int
+		Mobileconfig func(childComplexity int) int
+	}
+
 	CreateMaintenanceWindowPayload struct {
 		MaintenanceWindow func(childComplexity int) int
 	}
@@ -800,6 +805,7 @@ type ComplexityRoot struct {
 		CreateAppleMdm                        func(childComplexity int, input model.CreateAppleMdmInput) int
 		CreateDevice                          func(childComplexity int, input model.CreateDeviceInput) int
 		CreateEnrollment                      func(childComplexity int, input model.CreateEnrollmentInput) int
+		CreateEnrollmentProfile               func(childComplexity int, input model.CreateEnrollmentProfileInput) int
 		CreateMaintenanceWindow               func(childComplexity int, input model.CreateMaintenanceWindowInput) int
 		CreateOrganization                    func(childComplexity int, input model.CreateOrganizationInput) int
 		CreateRole                            func(childComplexity int, input model.CreateRoleInput) int
@@ -1738,6 +1744,7 @@ type MutationResolver interface {
 	UpdateEnrollment(ctx context.Context, input model.UpdateEnrollmentInput) (*model.UpdateEnrollmentPayload, error)
 	RotateEnrollment(ctx context.Context, input model.RotateEnrollmentInput) (*model.RotateEnrollmentPayload, error)
 	RevokeEnrollment(ctx context.Context, input model.RevokeEnrollmentInput) (*model.RevokeEnrollmentPayload, error)
+	CreateEnrollmentProfile(ctx context.Context, input model.CreateEnrollmentProfileInput) (*model.CreateEnrollmentProfilePayload, error)
 	RevealEnrollmentLink(ctx context.Context, input model.RevealEnrollmentLinkInput) (*model.RevealEnrollmentLinkPayload, error)
 	SetTicketingBillingMappings(ctx context.Context, input model.SetTicketingBillingMappingsInput) (*model.SetTicketingBillingMappingsPayload, error)
 	WriteTicketingUsage(ctx context.Context, input model.WriteTicketingUsageInput) (*model.WriteTicketingUsagePayload, error)
@@ -2912,6 +2919,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateEnrollmentPayload.Link(childComplexity), true
+
+	case "CreateEnrollmentProfilePayload.enrollment":
+		if e.ComplexityRoot.CreateEnrollmentProfilePayload.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateEnrollmentProfilePayload.Enrollment(childComplexity), true
+	case "CreateEnrollmentProfilePayload.mobileconfig":
+		if e.ComplexityRoot.CreateEnrollmentProfilePayload.Mobileconfig == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateEnrollmentProfilePayload.Mobileconfig(childComplexity), true
 
 	case "CreateMaintenanceWindowPayload.maintenanceWindow":
 		if e.ComplexityRoot.CreateMaintenanceWindowPayload.MaintenanceWindow == nil {
@@ -4775,6 +4795,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateEnrollment(childComplexity, args["input"].(model.CreateEnrollmentInput)), true
+	case "Mutation.createEnrollmentProfile":
+		if e.ComplexityRoot.Mutation.CreateEnrollmentProfile == nil {
+			break
+		}
+
+		args, err := field_Mutation_createEnrollmentProfile_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateEnrollmentProfile(childComplexity, args["input"].(model.CreateEnrollmentProfileInput)), true
 	case "Mutation.createMaintenanceWindow":
 		if e.ComplexityRoot.Mutation.CreateMaintenanceWindow == nil {
 			break
@@ -8635,6 +8666,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputCreateAppleMdmInput,
 		unmarshalInputCreateDeviceInput,
 		unmarshalInputCreateEnrollmentInput,
+		unmarshalInputCreateEnrollmentProfileInput,
 		unmarshalInputCreateMaintenanceWindowInput,
 		unmarshalInputCreateOrganizationInput,
 		unmarshalInputCreateRoleInput,
@@ -10376,6 +10408,28 @@ type RevokeEnrollmentPayload {
   enrollment: Enrollment!
 }
 """
+What createEnrollmentProfile takes.
+"""
+input CreateEnrollmentProfileInput {
+  """
+  The id of an enrolment of kind OTA.
+  """
+  id: ID!
+}
+"""
+What createEnrollmentProfile answers.
+"""
+type CreateEnrollmentProfilePayload {
+  """
+  The enrollment, as it is now.
+  """
+  enrollment: Enrollment!
+  """
+  The signed profile: base64 of a .mobileconfig file.
+  """
+  mobileconfig: String!
+}
+"""
 What revealEnrollmentLink takes.
 """
 input RevealEnrollmentLinkInput {
@@ -10543,6 +10597,15 @@ extend type Mutation {
     """
     input: RevokeEnrollmentInput!
   ): RevokeEnrollmentPayload! @requires(permission: "mdm.change_enrollment")
+  """
+  Writes an enrolment's profile for one device, to be brought to it within the hour by other means than the link (JC-015).
+  """
+  createEnrollmentProfile(
+    """
+    What to do, and with what.
+    """
+    input: CreateEnrollmentProfileInput!
+  ): CreateEnrollmentProfilePayload! @requires(permission: "mdm.change_enrollment", transaction: false)
   """
   Shows an enrolment's link again; every time is logged.
   """
@@ -18733,6 +18796,16 @@ func childFields_CreateEnrollmentPayload(ctx context.Context, ec *executionConte
 	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentPayload", field.Name)
 }
 
+func childFields_CreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return fieldContext_CreateEnrollmentProfilePayload_enrollment(ctx, ec, field)
+	case "mobileconfig":
+		return fieldContext_CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentProfilePayload", field.Name)
+}
+
 func childFields_CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "maintenanceWindow":
@@ -21927,6 +22000,20 @@ func field_Mutation_createDevice_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.CreateDeviceInput, error) {
 			return unmarshalNCreateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_createEnrollmentProfile_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CreateEnrollmentProfileInput, error) {
+			return unmarshalNCreateEnrollmentProfileInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfileInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -29364,6 +29451,61 @@ func _CreateEnrollmentPayload_link(ctx context.Context, ec *executionContext, fi
 }
 func fieldContext_CreateEnrollmentPayload_link(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CreateEnrollmentPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _CreateEnrollmentProfilePayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentProfilePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateEnrollmentProfilePayload_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateEnrollmentProfilePayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateEnrollmentProfilePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _CreateEnrollmentProfilePayload_mobileconfig(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentProfilePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mobileconfig, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateEnrollmentProfilePayload_mobileconfig(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateEnrollmentProfilePayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _CreateMaintenanceWindowPayload_maintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateMaintenanceWindowPayload) (ret graphql.Marshaler) {
@@ -39108,6 +39250,73 @@ func fieldContext_Mutation_revokeEnrollment(ctx context.Context, ec *executionCo
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_revokeEnrollment_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createEnrollmentProfile(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateEnrollmentProfile(ctx, fc.Args["input"].(model.CreateEnrollmentProfileInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_enrollment")
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+			return marshalNCreateEnrollmentProfilePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfilePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CreateEnrollmentProfilePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createEnrollmentProfile_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -59497,6 +59706,36 @@ func unmarshalInputCreateEnrollmentInput(ctx context.Context, ec *executionConte
 	return it, nil
 }
 
+func unmarshalInputCreateEnrollmentProfileInput(ctx context.Context, ec *executionContext, obj any) (model.CreateEnrollmentProfileInput, error) {
+	var it model.CreateEnrollmentProfileInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, obj any) (model.CreateMaintenanceWindowInput, error) {
 	var it model.CreateMaintenanceWindowInput
 	if obj == nil {
@@ -66636,6 +66875,49 @@ func _CreateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast
 	return out
 }
 
+var createEnrollmentProfilePayloadImplementors = []string{"CreateEnrollmentProfilePayload"}
+
+func _CreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createEnrollmentProfilePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateEnrollmentProfilePayload")
+		case "enrollment":
+			out.Values[i] = _CreateEnrollmentProfilePayload_enrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mobileconfig":
+			out.Values[i] = _CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var createMaintenanceWindowPayloadImplementors = []string{"CreateMaintenanceWindowPayload"}
 
 func _CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateMaintenanceWindowPayload) graphql.Marshaler {
@@ -71227,6 +71509,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "revokeEnrollment":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_revokeEnrollment(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createEnrollmentProfile":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createEnrollmentProfile(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -80608,6 +80897,21 @@ func marshalNCreateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋg
 		return graphql.Null
 	}
 	return _CreateEnrollmentPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNCreateEnrollmentProfileInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfileInput(ctx context.Context, ec *executionContext, v any) (model.CreateEnrollmentProfileInput, error) {
+	res, err := unmarshalInputCreateEnrollmentProfileInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNCreateEnrollmentProfilePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _CreateEnrollmentProfilePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNCreateMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, v any) (model.CreateMaintenanceWindowInput, error) {

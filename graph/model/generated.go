@@ -419,6 +419,20 @@ type CreateEnrollmentPayload struct {
 	Link string `json:"link"`
 }
 
+// What createEnrollmentProfile takes.
+type CreateEnrollmentProfileInput struct {
+	// The id of an enrolment of kind OTA.
+	ID string `json:"id"`
+}
+
+// What createEnrollmentProfile answers.
+type CreateEnrollmentProfilePayload struct {
+	// The enrollment, as it is now.
+	Enrollment *ent.Enrollment `json:"enrollment"`
+	// The signed profile: base64 of a .mobileconfig file.
+	Mobileconfig string `json:"mobileconfig"`
+}
+
 // What createMaintenanceWindow takes.
 type CreateMaintenanceWindowInput struct {
 	// What is done in it; 1 to 255 bytes.
