@@ -203,11 +203,12 @@ func TestEnrolmentsAreLogged(t *testing.T) {
 			}
 			return events
 		}
-		names := func(e event) (all string) {
+		names := func(e event) string {
+			var all strings.Builder
 			for _, target := range e.Targets {
-				all += target.Type + " " + target.Name + "; "
+				all.WriteString(target.Type + " " + target.Name + "; ")
 			}
-			return all
+			return all.String()
 		}
 		d, document := f.device(t, f.a, 1, simulator.MacAppleSilicon)
 		downloads := logged(f.a, "downloadEnrollmentProfile")
