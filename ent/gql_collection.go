@@ -836,6 +836,11 @@ func (_q *AppleMdmQuery) collectField(ctx context.Context, oneNode bool, opCtx *
 				selectedFields = append(selectedFields, applemdm.FieldEnrollmentLimit)
 				fieldSeen[applemdm.FieldEnrollmentLimit] = struct{}{}
 			}
+		case "limitReachedAt":
+			if _, ok := fieldSeen[applemdm.FieldLimitReachedAt]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldLimitReachedAt)
+				fieldSeen[applemdm.FieldLimitReachedAt] = struct{}{}
+			}
 		case "topic":
 			if _, ok := fieldSeen[applemdm.FieldTopic]; !ok {
 				selectedFields = append(selectedFields, applemdm.FieldTopic)
@@ -1089,6 +1094,11 @@ func (_q *DeviceQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 			if _, ok := fieldSeen[device.FieldMissingSince]; !ok {
 				selectedFields = append(selectedFields, device.FieldMissingSince)
 				fieldSeen[device.FieldMissingSince] = struct{}{}
+			}
+		case "reenrollmentRequiredAt":
+			if _, ok := fieldSeen[device.FieldReenrollmentRequiredAt]; !ok {
+				selectedFields = append(selectedFields, device.FieldReenrollmentRequiredAt)
+				fieldSeen[device.FieldReenrollmentRequiredAt] = struct{}{}
 			}
 		case "certificateNotAfter":
 			if _, ok := fieldSeen[device.FieldCertificateNotAfter]; !ok {

@@ -7,6 +7,7 @@ package graph
 
 import (
 	"context"
+	"encoding/base64"
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
@@ -44,7 +45,7 @@ func (r *mutationResolver) CreateAppleMdm(ctx context.Context, input model.Creat
 
 func (r *mutationResolver) UpdateAppleMdm(ctx context.Context, input model.UpdateAppleMdmInput) (*model.UpdateAppleMdmPayload, error) {
 	m, err := r.AppleMDM.Update(ctx, input.ID, func(u *ent.AppleMdmUpdateOne) {
-		u.SetNillableName(input.Name).SetNillableAllowMobileUserEnrollment(input.AllowMobileUserEnrollment).
+		u.SetNillableName(input.Name).SetNillableCreatorAppleID(input.CreatorAppleID).SetNillableAllowMobileUserEnrollment(input.AllowMobileUserEnrollment).
 			SetNillableSignMessage(input.SignMessage).SetNillableInventoryIntervalHours(input.InventoryIntervalHours).
 			SetNillableMissingAfterDays(input.MissingAfterDays).SetNillableHistoryDays(input.HistoryDays)
 		patch(input.EnrollmentLimit, u.SetEnrollmentLimit, u.ClearEnrollmentLimit)
@@ -90,6 +91,11 @@ func (r *mutationResolver) RotateEnrollment(ctx context.Context, input model.Rot
 func (r *mutationResolver) RevokeEnrollment(ctx context.Context, input model.RevokeEnrollmentInput) (*model.RevokeEnrollmentPayload, error) {
 	e, err := r.AppleMDM.RevokeEnrollment(ctx, input.ID)
 	return &model.RevokeEnrollmentPayload{Enrollment: e}, err
+}
+
+func (r *mutationResolver) CreateEnrollmentProfile(ctx context.Context, input model.CreateEnrollmentProfileInput) (*model.CreateEnrollmentProfilePayload, error) {
+	e, document, err := r.AppleMDM.EnrollmentProfile(ctx, input.ID)
+	return &model.CreateEnrollmentProfilePayload{Enrollment: e, Mobileconfig: base64.StdEncoding.EncodeToString(document)}, err
 }
 
 func (r *mutationResolver) RevealEnrollmentLink(ctx context.Context, input model.RevealEnrollmentLinkInput) (*model.RevealEnrollmentLinkPayload, error) {

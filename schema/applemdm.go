@@ -36,6 +36,8 @@ func (AppleMdm) Fields() []ent.Field {
 			Comment("For how many days finished commands are kept."),
 		field.Int("enrollment_limit").Optional().Nillable().NonNegative().
 			Comment("How many devices may be enrolled at a time; null for no limit."),
+		field.Time("limit_reached_at").Optional().Nillable().
+			Comment("Since when as many devices are enrolled as may be; null while there is room."),
 		field.String("topic").Optional().MaxLen(255).
 			Comment("The push topic, from the certificate; empty while there is none, and no device can be managed."),
 		field.Time("certificate_not_before").Optional().Nillable().

@@ -87,6 +87,8 @@ func (Device) Fields() []ent.Field {
 			Comment("When it was blocked; null while it may enrol."),
 		field.Time("missing_since").Optional().Nillable().
 			Comment("Since when it counts as missing; null while it does not."),
+		field.Time("reenrollment_required_at").Optional().Nillable().
+			Comment("Since when it has to be enrolled again to be reached, because it listens to a push topic that was replaced; null if it need not be."),
 		field.Time("certificate_not_after").Optional().Nillable().
 			Comment("When its identity certificate expires."),
 		field.Time("last_seen_at").Optional().Nillable().
@@ -123,6 +125,7 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.ProviderColumn, "dep_enrollment"),
 		index.Fields(guard.ProviderColumn, "blocked_at"),
 		index.Fields(guard.ProviderColumn, "missing_since"),
+		index.Fields(guard.ProviderColumn, "reenrollment_required_at"),
 		index.Fields(guard.ProviderColumn, "os_version"),
 		index.Fields(guard.ProviderColumn, "model"),
 		index.Fields(guard.ProviderColumn, "asset_tag"),

@@ -15,6 +15,8 @@ type LogTarget struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
 	Op   string `json:"op,omitempty"`
+	// Name is what people know it by, kept here because the object may go.
+	Name string `json:"name,omitempty"`
 }
 
 // SystemLogEvent records that somebody did, or tried to do, something (OK-102).

@@ -385,6 +385,7 @@ var (
 		{Name: "missing_after_days", Type: field.TypeInt, Default: 14},
 		{Name: "history_days", Type: field.TypeInt, Default: 90},
 		{Name: "enrollment_limit", Type: field.TypeInt, Nullable: true},
+		{Name: "limit_reached_at", Type: field.TypeTime, Nullable: true},
 		{Name: "topic", Type: field.TypeString, Nullable: true, Size: 255},
 		{Name: "certificate_not_before", Type: field.TypeTime, Nullable: true},
 		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
@@ -410,7 +411,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "apple_mdms_organizations_organization",
-				Columns:    []*schema.Column{AppleMdmsColumns[26]},
+				Columns:    []*schema.Column{AppleMdmsColumns[27]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -419,7 +420,7 @@ var (
 			{
 				Name:    "applemdm_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{AppleMdmsColumns[26], AppleMdmsColumns[0]},
+				Columns: []*schema.Column{AppleMdmsColumns[27], AppleMdmsColumns[0]},
 			},
 			{
 				Name:    "applemdm_provider_id_id",
@@ -429,17 +430,17 @@ var (
 			{
 				Name:    "applemdm_organization_id",
 				Unique:  true,
-				Columns: []*schema.Column{AppleMdmsColumns[26]},
+				Columns: []*schema.Column{AppleMdmsColumns[27]},
 			},
 			{
 				Name:    "applemdm_provider_id_certificate_not_after_id",
 				Unique:  false,
-				Columns: []*schema.Column{AppleMdmsColumns[1], AppleMdmsColumns[13], AppleMdmsColumns[0]},
+				Columns: []*schema.Column{AppleMdmsColumns[1], AppleMdmsColumns[14], AppleMdmsColumns[0]},
 			},
 			{
 				Name:    "applemdm_certificate_not_after",
 				Unique:  false,
-				Columns: []*schema.Column{AppleMdmsColumns[13]},
+				Columns: []*schema.Column{AppleMdmsColumns[14]},
 			},
 		},
 	}
@@ -496,6 +497,7 @@ var (
 		{Name: "checkout_at", Type: field.TypeTime, Nullable: true},
 		{Name: "blocked_at", Type: field.TypeTime, Nullable: true},
 		{Name: "missing_since", Type: field.TypeTime, Nullable: true},
+		{Name: "reenrollment_required_at", Type: field.TypeTime, Nullable: true},
 		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
 		{Name: "last_seen_at", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
@@ -509,13 +511,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "devices_organizations_organization",
-				Columns:    []*schema.Column{DevicesColumns[31]},
+				Columns:    []*schema.Column{DevicesColumns[32]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "devices_users_user",
-				Columns:    []*schema.Column{DevicesColumns[32]},
+				Columns:    []*schema.Column{DevicesColumns[33]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -524,7 +526,7 @@ var (
 			{
 				Name:    "device_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_id",
@@ -534,27 +536,27 @@ var (
 			{
 				Name:    "device_organization_id_serial_number",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[5]},
+				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[5]},
 			},
 			{
 				Name:    "device_organization_id_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_platform_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[32]},
+				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[33]},
 			},
 			{
 				Name:    "device_organization_id_udid",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[6]},
+				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[6]},
 			},
 			{
 				Name:    "device_provider_id_enrolled_name_id",
@@ -564,7 +566,7 @@ var (
 			{
 				Name:    "device_organization_id_enrolled_last_seen_at",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[13], DevicesColumns[30]},
+				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[13], DevicesColumns[31]},
 			},
 			{
 				Name:    "device_provider_id_udid",
@@ -600,6 +602,11 @@ var (
 				Name:    "device_provider_id_missing_since",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[28]},
+			},
+			{
+				Name:    "device_provider_id_reenrollment_required_at",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[29]},
 			},
 			{
 				Name:    "device_provider_id_os_version",

@@ -51,6 +51,7 @@ var rules = check.AccessRules{
 		"updateConnectWiseAlertConfiguration": "checks the names at the vendor",
 		"createAppleMdm":                      "makes keys, which takes a second",
 		"uploadPushCertificate":               "derives keys from passphrases, which takes a second",
+		"createEnrollmentProfile":             "signs with a key that is opened at first use",
 	},
 }
 

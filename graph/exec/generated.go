@@ -240,6 +240,7 @@ type ComplexityRoot struct {
 		HistoryDays               func(childComplexity int) int
 		ID                        func(childComplexity int) int
 		InventoryIntervalHours    func(childComplexity int) int
+		LimitReachedAt            func(childComplexity int) int
 		MissingAfterDays          func(childComplexity int) int
 		Name                      func(childComplexity int) int
 		Organization              func(childComplexity int) int
@@ -347,6 +348,11 @@ type ComplexityRoot struct {
 		Link       func(childComplexity int) int
 	}
 
+	CreateEnrollmentProfilePayload struct {
+		Enrollment   func(childComplexity int) int
+		Mobileconfig func(childComplexity int) int
+	}
+
 	CreateMaintenanceWindowPayload struct {
 		MaintenanceWindow func(childComplexity int) int
 	}
@@ -442,6 +448,7 @@ type ComplexityRoot struct {
 		PasscodePresent        func(childComplexity int) int
 		Platform               func(childComplexity int) int
 		Profiles               func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		ReenrollmentRequiredAt func(childComplexity int) int
 		Secrets                func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SerialNumber           func(childComplexity int) int
 		Supervised             func(childComplexity int) int
@@ -798,6 +805,7 @@ type ComplexityRoot struct {
 		CreateAppleMdm                        func(childComplexity int, input model.CreateAppleMdmInput) int
 		CreateDevice                          func(childComplexity int, input model.CreateDeviceInput) int
 		CreateEnrollment                      func(childComplexity int, input model.CreateEnrollmentInput) int
+		CreateEnrollmentProfile               func(childComplexity int, input model.CreateEnrollmentProfileInput) int
 		CreateMaintenanceWindow               func(childComplexity int, input model.CreateMaintenanceWindowInput) int
 		CreateOrganization                    func(childComplexity int, input model.CreateOrganizationInput) int
 		CreateRole                            func(childComplexity int, input model.CreateRoleInput) int
@@ -1172,6 +1180,7 @@ type ComplexityRoot struct {
 
 	SystemLogTarget struct {
 		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
 		Op   func(childComplexity int) int
 		Type func(childComplexity int) int
 	}
@@ -1735,6 +1744,7 @@ type MutationResolver interface {
 	UpdateEnrollment(ctx context.Context, input model.UpdateEnrollmentInput) (*model.UpdateEnrollmentPayload, error)
 	RotateEnrollment(ctx context.Context, input model.RotateEnrollmentInput) (*model.RotateEnrollmentPayload, error)
 	RevokeEnrollment(ctx context.Context, input model.RevokeEnrollmentInput) (*model.RevokeEnrollmentPayload, error)
+	CreateEnrollmentProfile(ctx context.Context, input model.CreateEnrollmentProfileInput) (*model.CreateEnrollmentProfilePayload, error)
 	RevealEnrollmentLink(ctx context.Context, input model.RevealEnrollmentLinkInput) (*model.RevealEnrollmentLinkPayload, error)
 	SetTicketingBillingMappings(ctx context.Context, input model.SetTicketingBillingMappingsInput) (*model.SetTicketingBillingMappingsPayload, error)
 	WriteTicketingUsage(ctx context.Context, input model.WriteTicketingUsageInput) (*model.WriteTicketingUsagePayload, error)
@@ -2613,6 +2623,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.InventoryIntervalHours(childComplexity), true
+	case "AppleMdm.limitReachedAt":
+		if e.ComplexityRoot.AppleMdm.LimitReachedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.LimitReachedAt(childComplexity), true
 	case "AppleMdm.missingAfterDays":
 		if e.ComplexityRoot.AppleMdm.MissingAfterDays == nil {
 			break
@@ -2903,6 +2919,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateEnrollmentPayload.Link(childComplexity), true
+
+	case "CreateEnrollmentProfilePayload.enrollment":
+		if e.ComplexityRoot.CreateEnrollmentProfilePayload.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateEnrollmentProfilePayload.Enrollment(childComplexity), true
+	case "CreateEnrollmentProfilePayload.mobileconfig":
+		if e.ComplexityRoot.CreateEnrollmentProfilePayload.Mobileconfig == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateEnrollmentProfilePayload.Mobileconfig(childComplexity), true
 
 	case "CreateMaintenanceWindowPayload.maintenanceWindow":
 		if e.ComplexityRoot.CreateMaintenanceWindowPayload.MaintenanceWindow == nil {
@@ -3265,6 +3294,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Profiles(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Device.reenrollmentRequiredAt":
+		if e.ComplexityRoot.Device.ReenrollmentRequiredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.ReenrollmentRequiredAt(childComplexity), true
 	case "Device.secrets":
 		if e.ComplexityRoot.Device.Secrets == nil {
 			break
@@ -4760,6 +4795,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateEnrollment(childComplexity, args["input"].(model.CreateEnrollmentInput)), true
+	case "Mutation.createEnrollmentProfile":
+		if e.ComplexityRoot.Mutation.CreateEnrollmentProfile == nil {
+			break
+		}
+
+		args, err := field_Mutation_createEnrollmentProfile_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateEnrollmentProfile(childComplexity, args["input"].(model.CreateEnrollmentProfileInput)), true
 	case "Mutation.createMaintenanceWindow":
 		if e.ComplexityRoot.Mutation.CreateMaintenanceWindow == nil {
 			break
@@ -6786,6 +6832,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogTarget.ID(childComplexity), true
+	case "SystemLogTarget.name":
+		if e.ComplexityRoot.SystemLogTarget.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SystemLogTarget.Name(childComplexity), true
 	case "SystemLogTarget.op":
 		if e.ComplexityRoot.SystemLogTarget.Op == nil {
 			break
@@ -8614,6 +8666,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputCreateAppleMdmInput,
 		unmarshalInputCreateDeviceInput,
 		unmarshalInputCreateEnrollmentInput,
+		unmarshalInputCreateEnrollmentProfileInput,
 		unmarshalInputCreateMaintenanceWindowInput,
 		unmarshalInputCreateOrganizationInput,
 		unmarshalInputCreateRoleInput,
@@ -10153,6 +10206,10 @@ input UpdateAppleMdmInput {
   """
   name: String
   """
+  The Apple ID that the push certificate was made with, which alone can renew it; at most 255 characters.
+  """
+  creatorAppleId: String
+  """
   Whether people may enrol their own devices.
   """
   allowMobileUserEnrollment: Boolean
@@ -10351,6 +10408,28 @@ type RevokeEnrollmentPayload {
   enrollment: Enrollment!
 }
 """
+What createEnrollmentProfile takes.
+"""
+input CreateEnrollmentProfileInput {
+  """
+  The id of an enrolment of kind OTA.
+  """
+  id: ID!
+}
+"""
+What createEnrollmentProfile answers.
+"""
+type CreateEnrollmentProfilePayload {
+  """
+  The enrollment, as it is now.
+  """
+  enrollment: Enrollment!
+  """
+  The signed profile: base64 of a .mobileconfig file.
+  """
+  mobileconfig: String!
+}
+"""
 What revealEnrollmentLink takes.
 """
 input RevealEnrollmentLinkInput {
@@ -10519,6 +10598,15 @@ extend type Mutation {
     input: RevokeEnrollmentInput!
   ): RevokeEnrollmentPayload! @requires(permission: "mdm.change_enrollment")
   """
+  Writes an enrolment's profile for one device, to be brought to it within the hour by other means than the link (JC-015).
+  """
+  createEnrollmentProfile(
+    """
+    What to do, and with what.
+    """
+    input: CreateEnrollmentProfileInput!
+  ): CreateEnrollmentProfilePayload! @requires(permission: "mdm.change_enrollment", transaction: false)
+  """
   Shows an enrolment's link again; every time is logged.
   """
   revealEnrollmentLink(
@@ -10584,6 +10672,10 @@ type SystemLogTarget {
   CREATE, UPDATE or DELETE.
   """
   op: String!
+  """
+  What people know it by, such as a serial number, where that was noted; else empty.
+  """
+  name: String!
 }
 extend type Query {
   """
@@ -12300,6 +12392,10 @@ type AppleMdm implements Node {
   """
   enrollmentLimit: Int
   """
+  Since when as many devices are enrolled as may be; null while there is room.
+  """
+  limitReachedAt: Time
+  """
   The push topic, from the certificate; empty while there is none, and no device can be managed.
   """
   topic: String
@@ -12500,6 +12596,10 @@ type Device implements Node {
   Since when it counts as missing; null while it does not.
   """
   missingSince: Time
+  """
+  Since when it has to be enrolled again to be reached, because it listens to a push topic that was replaced; null if it need not be.
+  """
+  reenrollmentRequiredAt: Time
   """
   When its identity certificate expires.
   """
@@ -15323,6 +15423,10 @@ input DeviceFilter {
   Whether they are missing.
   """
   isMissing: Boolean @goTag(key: "filter", value: "missing_since,notnull")
+  """
+  Whether they have to be enrolled again, because the push topic that they listen to was replaced.
+  """
+  isReenrollmentRequired: Boolean @goTag(key: "filter", value: "reenrollment_required_at,notnull")
   """
   With this version of the operating system.
   """
@@ -18470,6 +18574,8 @@ func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_AppleMdm_historyDays(ctx, ec, field)
 	case "enrollmentLimit":
 		return fieldContext_AppleMdm_enrollmentLimit(ctx, ec, field)
+	case "limitReachedAt":
+		return fieldContext_AppleMdm_limitReachedAt(ctx, ec, field)
 	case "topic":
 		return fieldContext_AppleMdm_topic(ctx, ec, field)
 	case "certificateNotBefore":
@@ -18690,6 +18796,16 @@ func childFields_CreateEnrollmentPayload(ctx context.Context, ec *executionConte
 	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentPayload", field.Name)
 }
 
+func childFields_CreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return fieldContext_CreateEnrollmentProfilePayload_enrollment(ctx, ec, field)
+	case "mobileconfig":
+		return fieldContext_CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentProfilePayload", field.Name)
+}
+
 func childFields_CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "maintenanceWindow":
@@ -18870,6 +18986,8 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_blockedAt(ctx, ec, field)
 	case "missingSince":
 		return fieldContext_Device_missingSince(ctx, ec, field)
+	case "reenrollmentRequiredAt":
+		return fieldContext_Device_reenrollmentRequiredAt(ctx, ec, field)
 	case "certificateNotAfter":
 		return fieldContext_Device_certificateNotAfter(ctx, ec, field)
 	case "lastSeenAt":
@@ -20044,6 +20162,8 @@ func childFields_SystemLogTarget(ctx context.Context, ec *executionContext, fiel
 		return fieldContext_SystemLogTarget_id(ctx, ec, field)
 	case "op":
 		return fieldContext_SystemLogTarget_op(ctx, ec, field)
+	case "name":
+		return fieldContext_SystemLogTarget_name(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SystemLogTarget", field.Name)
 }
@@ -21880,6 +22000,20 @@ func field_Mutation_createDevice_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.CreateDeviceInput, error) {
 			return unmarshalNCreateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_createEnrollmentProfile_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CreateEnrollmentProfileInput, error) {
+			return unmarshalNCreateEnrollmentProfileInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfileInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -27899,6 +28033,29 @@ func fieldContext_AppleMdm_enrollmentLimit(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func _AppleMdm_limitReachedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_limitReachedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LimitReachedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_limitReachedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
 func _AppleMdm_topic(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -29296,6 +29453,61 @@ func fieldContext_CreateEnrollmentPayload_link(_ context.Context, ec *executionC
 	return graphql.NewScalarFieldContext("CreateEnrollmentPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _CreateEnrollmentProfilePayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentProfilePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateEnrollmentProfilePayload_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateEnrollmentProfilePayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateEnrollmentProfilePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _CreateEnrollmentProfilePayload_mobileconfig(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentProfilePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mobileconfig, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateEnrollmentProfilePayload_mobileconfig(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateEnrollmentProfilePayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _CreateMaintenanceWindowPayload_maintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateMaintenanceWindowPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30419,6 +30631,29 @@ func _Device_missingSince(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_Device_missingSince(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_reenrollmentRequiredAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_reenrollmentRequiredAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReenrollmentRequiredAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_reenrollmentRequiredAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -39015,6 +39250,73 @@ func fieldContext_Mutation_revokeEnrollment(ctx context.Context, ec *executionCo
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_revokeEnrollment_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createEnrollmentProfile(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateEnrollmentProfile(ctx, fc.Args["input"].(model.CreateEnrollmentProfileInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_enrollment")
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+			return marshalNCreateEnrollmentProfilePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfilePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CreateEnrollmentProfilePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createEnrollmentProfile_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -49231,6 +49533,29 @@ func fieldContext_SystemLogTarget_op(_ context.Context, ec *executionContext, fi
 	return graphql.NewScalarFieldContext("SystemLogTarget", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _SystemLogTarget_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *schema.LogTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SystemLogTarget_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SystemLogTarget_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SystemLogTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _Ticket_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -59381,6 +59706,36 @@ func unmarshalInputCreateEnrollmentInput(ctx context.Context, ec *executionConte
 	return it, nil
 }
 
+func unmarshalInputCreateEnrollmentProfileInput(ctx context.Context, ec *executionContext, obj any) (model.CreateEnrollmentProfileInput, error) {
+	var it model.CreateEnrollmentProfileInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, obj any) (model.CreateMaintenanceWindowInput, error) {
 	var it model.CreateMaintenanceWindowInput
 	if obj == nil {
@@ -59972,7 +60327,7 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "platform", "userId", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "osVersion", "model", "assetTag", "createdAfter"}
+	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "platform", "userId", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "isReenrollmentRequired", "osVersion", "model", "assetTag", "createdAfter"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -60049,6 +60404,13 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.IsMissing = data
+		case "isReenrollmentRequired":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isReenrollmentRequired"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsReenrollmentRequired = data
 		case "osVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("osVersion"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -62471,7 +62833,7 @@ func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
+	fieldsInOrder := [...]string{"id", "name", "creatorAppleId", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -62492,6 +62854,13 @@ func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext
 				return it, err
 			}
 			it.Name = data
+		case "creatorAppleId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("creatorAppleId"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatorAppleID = data
 		case "allowMobileUserEnrollment":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allowMobileUserEnrollment"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
@@ -65415,6 +65784,11 @@ func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "limitReachedAt":
+			out.Values[i] = _AppleMdm_limitReachedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "topic":
 			out.Values[i] = _AppleMdm_topic(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -66501,6 +66875,49 @@ func _CreateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast
 	return out
 }
 
+var createEnrollmentProfilePayloadImplementors = []string{"CreateEnrollmentProfilePayload"}
+
+func _CreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createEnrollmentProfilePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateEnrollmentProfilePayload")
+		case "enrollment":
+			out.Values[i] = _CreateEnrollmentProfilePayload_enrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mobileconfig":
+			out.Values[i] = _CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var createMaintenanceWindowPayloadImplementors = []string{"CreateMaintenanceWindowPayload"}
 
 func _CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateMaintenanceWindowPayload) graphql.Marshaler {
@@ -67207,6 +67624,11 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 		case "missingSince":
 			out.Values[i] = _Device_missingSince(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reenrollmentRequiredAt":
+			out.Values[i] = _Device_reenrollmentRequiredAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -71091,6 +71513,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "createEnrollmentProfile":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createEnrollmentProfile(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "revealEnrollmentLink":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_revealEnrollmentLink(ctx, ec, field)
@@ -74911,6 +75340,11 @@ func _SystemLogTarget(ctx context.Context, ec *executionContext, sel ast.Selecti
 			}
 		case "op":
 			out.Values[i] = _SystemLogTarget_op(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _SystemLogTarget_name(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -80463,6 +80897,21 @@ func marshalNCreateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋg
 		return graphql.Null
 	}
 	return _CreateEnrollmentPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNCreateEnrollmentProfileInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfileInput(ctx context.Context, ec *executionContext, v any) (model.CreateEnrollmentProfileInput, error) {
+	res, err := unmarshalInputCreateEnrollmentProfileInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNCreateEnrollmentProfilePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _CreateEnrollmentProfilePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNCreateMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, v any) (model.CreateMaintenanceWindowInput, error) {

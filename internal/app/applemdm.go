@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/portal"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pushcert"
 	"github.com/bailiwick/bailiwick/internal/config"
+	"github.com/bailiwick/bailiwick/internal/httpd"
 	"github.com/bailiwick/bailiwick/internal/telemetry"
 )
 
@@ -25,7 +26,7 @@ func (a *App) openAppleMDM(ctx context.Context) error {
 			"expired", vendor.NotAfter())
 	}
 	a.AppleMDM, err = applemdm.New(applemdm.Config{
-		DB: a.DB, Bus: a.Bus, Vault: a.Vault, Alarms: alarms{a.Alerts, "ORGANIZATION"},
+		DB: a.DB, Bus: a.Bus, Vault: a.Vault, Alarms: alarms{a.Alerts, "ORGANIZATION"}, Log: a.log,
 		URL: c.DeviceURL(), Vendor: vendor, Logger: c.Logger, Clock: c.Clock,
 	})
 	return err
@@ -61,8 +62,13 @@ func vendorOf(c config.Config) (*pushcert.Vendor, error) {
 
 // deviceRoutes are what people and devices call before a device is managed.
 func (a *App) deviceRoutes() ([]portal.Route, error) {
-	return portal.Routes(portal.Config{
+	routes, err := portal.Routes(portal.Config{
 		Service: a.AppleMDM, URL: a.config.DeviceURL(), Logger: a.config.Logger, Clock: a.config.Clock,
-		Client: func(ctx context.Context) string { return telemetry.ClientAddress(ctx).String() },
+		Client:  func(ctx context.Context) string { return telemetry.ClientAddress(ctx).String() },
+		Observe: a.Metrics.Enrolment,
 	})
+	for i := range routes {
+		routes[i].Handler = httpd.Client(routes[i].Handler)
+	}
+	return routes, err
 }

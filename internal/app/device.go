@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/alert"
@@ -55,7 +56,7 @@ func (a *App) openDevices(context.Context) (err error) {
 	}
 	a.Members, err = membership.New(membership.Config{
 		DB: a.DB, Vault: a.Vault, Jobs: a.Queue, Queue: a.Commands, Inventory: a.Inventory, Alarms: bell,
-		Identities: identities{a.AppleMDM}, Logger: c.Logger, Clock: c.Clock,
+		Identities: identities{a.AppleMDM}, Seats: a.AppleMDM, Log: a.log, Logger: c.Logger, Clock: c.Clock,
 	})
 	if err != nil {
 		return err
@@ -130,12 +131,12 @@ func (s sites) Authority(ctx context.Context, organization string) (endpoint.Aut
 type identities struct{ *applemdm.Service }
 
 // RenewalProfile implements membership.Identities.
-func (s identities) RenewalProfile(ctx context.Context, d *ent.Device) ([]byte, error) {
+func (s identities) RenewalProfile(ctx context.Context, d *ent.Device, until time.Time) ([]byte, error) {
 	site, err := s.Site(ctx, d.OrganizationID)
 	if err != nil {
 		return nil, err
 	}
-	return s.Service.RenewalProfile(ctx, site, d.ID)
+	return s.Service.RenewalProfile(ctx, site, d.ID, until)
 }
 
 // pusher sends notifications with an organization's certificate.

@@ -150,11 +150,22 @@ func TestEnrolment(t *testing.T) {
 		m.must(t, m.a.key, "", `mutation($id: ID!) { updateAppleMdm(input: {id: $id, enrollmentLimit: null}) { appleMdm { id } } }`, map[string]any{"id": m.a.id}, nil)
 		require.NotNil(t, m.identify(t, m.a.organization, waiting), "what was refused was not used up")
 
+		var written struct {
+			CreateEnrollmentProfile struct{ Mobileconfig []byte }
+		}
+		const write = `mutation($id: ID!) { createEnrollmentProfile(input: {id: $id}) { enrollment { id } mobileconfig } }`
+		m.must(t, m.a.key, "", write, map[string]any{"id": id}, &written)
+		byHand, same := m.read(t, written.CreateEnrollmentProfile.Mobileconfig)
+		require.Equal(t, payload, same)
+		require.NotNil(t, m.identify(t, m.a.organization, byHand))
+		require.Equal(t, "NOT_FOUND", code(m.do(t, m.b.key, "", write, map[string]any{"id": id}, nil)))
+
 		last, _ := m.download(t, path)
 		m.must(t, m.a.key, "", `mutation($id: ID!) { revokeEnrollment(input: {id: $id}) { enrollment { revokedAt } } }`, map[string]any{"id": id}, nil)
 		status, _ = m.get(t, path)
 		require.Equal(t, http.StatusGone, status)
 		require.Nil(t, m.identify(t, m.a.organization, last))
+		require.Equal(t, "PRECONDITION_FAILED", code(m.do(t, m.a.key, "", write, map[string]any{"id": id}, nil)))
 
 		_, short := m.enrollment(t, m.a, map[string]any{"expiresAt": m.now().Add(10 * time.Minute).Format(time.RFC3339)})
 		kept, _ := m.download(t, short)

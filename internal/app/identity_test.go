@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	protocol "github.com/smallstep/scep"
 	"github.com/stretchr/testify/require"
@@ -32,25 +31,14 @@ func TestIdentitiesAreRenewedAndRevoked(t *testing.T) {
 		site, err := m.AppleMDM.Site(t.Context(), m.a.organization)
 		require.NoError(t, err)
 
-		due, err := m.AppleMDM.RenewalsDue(t.Context(), 10)
-		require.NoError(t, err)
-		require.Empty(t, due)
-		m.ahead.Add(int64(340 * 24 * time.Hour))
-		due, err = m.AppleMDM.RenewalsDue(t.Context(), 10)
-		require.NoError(t, err)
-		require.Len(t, due, 1)
-		require.Equal(t, d.ID, due[0].Device)
-		require.Equal(t, m.a.organization, due[0].Organization)
-		m.ahead.Store(0)
-
-		document, err := m.AppleMDM.RenewalProfile(ctx, site, d.ID)
+		document, err := m.AppleMDM.RenewalProfile(ctx, site, d.ID, m.now())
 		require.NoError(t, err)
 		renewal, same := m.read(t, document)
 		require.Equal(t, payload, same, "nothing but the challenge differs")
 		require.Nil(t, m.identify(t, m.b.organization, renewal))
 		second := m.identify(t, m.a.organization, renewal)
 		require.NotNil(t, second)
-		_, err = m.AppleMDM.RenewalProfile(m.scope(t, m.b), site, d.ID)
+		_, err = m.AppleMDM.RenewalProfile(m.scope(t, m.b), site, d.ID, m.now())
 		require.Equal(t, fault.NotFound, fault.CodeOf(err))
 
 		// RenewalReq, by the identity in use.
@@ -64,26 +52,19 @@ func TestIdentitiesAreRenewedAndRevoked(t *testing.T) {
 		require.NoError(t, m.Client.DeviceChannel.Update().SetFingerprint(applemdm.Fingerprint(third)).Exec(ctx))
 		require.Nil(t, m.send(t, m.a.organization, m.ask(t, m.a.organization, protocol.RenewalReq, *first, next, ""), *first), "superseded")
 		used := holder{next, third}
-		m.ahead.Add(int64(340 * 24 * time.Hour))
-		due, err = m.AppleMDM.RenewalsDue(t.Context(), 10)
-		require.NoError(t, err)
-		require.Len(t, due, 1, "of three identities, the one in use")
-		require.Equal(t, third.Subject.CommonName, due[0].Identity)
-		m.ahead.Store(0)
 
-		waiting, err := m.AppleMDM.RenewalProfile(ctx, site, d.ID)
+		waiting, err := m.AppleMDM.RenewalProfile(ctx, site, d.ID, m.now())
 		require.NoError(t, err)
-		_, err = m.AppleMDM.Block(m.scope(t, m.b), d.ID)
-		require.Equal(t, fault.NotFound, fault.CodeOf(err))
-		_, err = m.AppleMDM.Block(ctx, d.ID)
-		require.NoError(t, err)
+		const block, unblock = `mutation($id: ID!) { blockDevice(input: {deviceId: $id}) { device { id } } }`, `mutation($id: ID!) { unblockDevice(input: {deviceId: $id}) { device { id } } }`
+		vars := map[string]any{"id": d.ID}
+		require.Equal(t, "NOT_FOUND", code(m.do(t, m.b.key, "", block, vars, nil)))
+		m.must(t, m.a.key, "", block, vars, nil)
 		withdrawn, _ := m.read(t, waiting)
 		require.Nil(t, m.identify(t, m.a.organization, withdrawn))
 		require.Nil(t, m.send(t, m.a.organization, m.ask(t, m.a.organization, protocol.RenewalReq, used, next, ""), used))
-		_, err = m.AppleMDM.RenewalProfile(ctx, site, d.ID)
+		_, err = m.AppleMDM.RenewalProfile(ctx, site, d.ID, m.now())
 		require.Equal(t, fault.PreconditionFailed, fault.CodeOf(err))
-		_, err = m.AppleMDM.Unblock(ctx, d.ID)
-		require.NoError(t, err)
+		m.must(t, m.a.key, "", unblock, vars, nil)
 		require.Nil(t, m.send(t, m.a.organization, m.ask(t, m.a.organization, protocol.RenewalReq, used, next, ""), used), "revoked for good")
 	})
 }
@@ -107,10 +88,11 @@ func TestPeopleEnrolTheirOwnDevices(t *testing.T) {
 			status, body := m.get(t, "/.well-known/com.apple.remotemanagement?model-family=iPhone&user-identifier="+url.QueryEscape(address))
 			return status, string(body)
 		}
-		status, _ := discover("ann@acme.example")
-		require.Equal(t, http.StatusNotFound, status, "the organization does not allow it")
+		status, body := discover("ann@acme.example")
+		require.Equal(t, http.StatusForbidden, status, "the organization does not allow it")
+		require.JSONEq(t, `{"code": "com.apple.well-known.failed", "message": "This account cannot be used to enrol a device. Check the address, or ask your organization."}`, body)
 		allow(m.a)
-		status, body := discover("Ann@acme.example")
+		status, body = discover("Ann@acme.example")
 		require.Equal(t, http.StatusOK, status)
 		base := "/mdm/" + m.a.organization + "/user-enroll"
 		require.Contains(t, body, mdmURL+base)
@@ -120,7 +102,7 @@ func TestPeopleEnrolTheirOwnDevices(t *testing.T) {
 		allow(m.b)
 		for _, address := range []string{"both@x.example", "nobody@acme.example", "", strings.Repeat("x", 300)} {
 			status, _ = discover(address)
-			require.Equal(t, http.StatusNotFound, status, address)
+			require.Equal(t, http.StatusForbidden, status, address)
 		}
 
 		_, link := m.enrollment(t, m.a, map[string]any{"kind": "USER", "quota": 1})
@@ -142,18 +124,19 @@ func TestPeopleEnrolTheirOwnDevices(t *testing.T) {
 		for _, token := range []string{"", "guessed", foreign, ota[strings.LastIndex(ota, "/")+1:]} {
 			r, _ := post(token)
 			require.Equal(t, http.StatusUnauthorized, r.StatusCode, token)
-			require.Equal(t, `Bearer method="apple-as-web", url="`+mdmURL+base+"/sign-in"+query+`"`, r.Header.Get("WWW-Authenticate"))
+			require.Equal(t, `Bearer method="apple-as-web", url="`+mdmURL+base+`/sign-in"`, r.Header.Get("WWW-Authenticate"))
 		}
 		status, page := m.get(t, base+"/sign-in"+query)
 		require.Equal(t, http.StatusOK, status)
 		require.Contains(t, string(page), "ann@acme.example")
 		form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-		r, _ := m.call(t, http.MethodPost, base+"/sign-in"+query, form, []byte("code="+foreign))
-		require.Equal(t, http.StatusNotFound, r.StatusCode)
+		r, page := m.call(t, http.MethodPost, base+"/sign-in"+query, form, []byte("code="+foreign))
+		require.Equal(t, http.StatusOK, r.StatusCode, "it is asked for again")
+		require.Contains(t, string(page), "not valid")
 		r, _ = m.call(t, http.MethodPost, base+"/sign-in?user-identifier=nobody%40acme.example", form, []byte("code="+code))
 		require.Equal(t, http.StatusNotFound, r.StatusCode)
 		r, _ = m.call(t, http.MethodPost, base+"/sign-in"+query, form, []byte("code="+code))
-		require.Equal(t, http.StatusFound, r.StatusCode)
+		require.Equal(t, http.StatusPermanentRedirect, r.StatusCode)
 		require.Equal(t, "apple-remotemanagement-user-login://authentication-results?access-token="+code, r.Header.Get("Location"))
 
 		r, document := post(code)
@@ -168,7 +151,7 @@ func TestPeopleEnrolTheirOwnDevices(t *testing.T) {
 		require.NoError(t, d.Update().SetUserEnrollment(true).Exec(ctx))
 		site, err := m.AppleMDM.Site(t.Context(), m.a.organization)
 		require.NoError(t, err)
-		document, err = m.AppleMDM.RenewalProfile(ctx, site, d.ID)
+		document, err = m.AppleMDM.RenewalProfile(ctx, site, d.ID, m.now())
 		require.NoError(t, err)
 		_, again := m.read(t, document)
 		require.Equal(t, payload, again, "it stays the person's")

@@ -5,12 +5,9 @@ import (
 	"strings"
 
 	"github.com/bailiwick/bailiwick/ent"
-	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
-	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/ent/user"
-	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
@@ -47,7 +44,7 @@ func (s *Service) admit(ctx context.Context, site *Site, e *ent.Enrollment) erro
 	case e.ExpiresAt != nil && !e.ExpiresAt.After(s.now()):
 		return over("This link has expired.")
 	case e.Quota != nil && e.Used >= *e.Quota:
-		return over("This link has been used for as many devices as it is meant for.")
+		return over("This link is used up.")
 	case site.Suspended:
 		return fault.New(fault.Forbidden, "The organization cannot take devices in at present.")
 	case site.Topic == "":
@@ -56,25 +53,6 @@ func (s *Service) admit(ctx context.Context, site *Site, e *ent.Enrollment) erro
 		return fault.New(fault.Forbidden, "The organization does not take in people's own devices.")
 	}
 	return s.CheckSeat(ctx, site, "")
-}
-
-// CheckSeat is FORBIDDEN when the organization has as many devices under
-// management as it may have. A device named counts as in already. Under
-// PostgreSQL, within a transaction, it makes that the only one to take a seat.
-func (s *Service) CheckSeat(ctx context.Context, site *Site, deviceID string) error {
-	if site.EnrollmentLimit == nil {
-		return nil
-	}
-	if _, err := s.client.AppleMdm.Query().Where(applemdm.ID(site.ID)).Modify(database.ForUpdate).Only(ctx); err != nil {
-		return err
-	}
-	taken, err := s.client.DeviceChannel.Query().
-		Where(devicechannel.OrganizationID(site.Organization), devicechannel.DeviceIDNEQ(deviceID),
-			devicechannel.KindEQ(devicechannel.KindDevice), devicechannel.StatusEQ(devicechannel.StatusEnrolled)).Count(ctx)
-	if err == nil && taken >= *site.EnrollmentLimit {
-		err = fault.New(fault.Forbidden, "The organization manages as many devices as it may.")
-	}
-	return err
 }
 
 // OfferUserEnrollment finds the site of the person whom a device names before

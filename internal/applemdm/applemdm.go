@@ -15,6 +15,7 @@ import (
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pushcert"
+	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/event"
 	"github.com/bailiwick/bailiwick/internal/secret"
@@ -29,12 +30,19 @@ type Alarms interface {
 	Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error)
 }
 
+// Log keeps what is done without a mutation of the API.
+type Log interface {
+	// Record adds an event, in the context's transaction if there is one.
+	Record(ctx context.Context, e audit.Entry) error
+}
+
 // Config is what a [Service] needs. All but Vendor is required.
 type Config struct {
 	DB     *database.DB
 	Bus    *event.Bus
 	Vault  *secret.Vault
 	Alarms Alarms
+	Log    Log
 	// URL is how devices reach this server, without a path.
 	URL string
 	// Vendor signs the requests for push certificates; nil without a vendor
@@ -51,6 +59,7 @@ func (c Config) Validate() error {
 		missing bool
 	}{
 		{"a database", c.DB == nil}, {"a bus", c.Bus == nil}, {"a vault", c.Vault == nil}, {"alarms", c.Alarms == nil},
+		{"a log", c.Log == nil},
 		{"a URL", c.URL == ""}, {"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
 	} {
 		if required.missing {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"entgo.io/ent/dialect/sql"
@@ -22,7 +23,8 @@ import (
 )
 
 const (
-	// challengeLife is for how long a profile that was downloaded can be installed.
+	// challengeLife is for how long a profile that was downloaded can be installed,
+	// and a device that has been sent one may take to use it.
 	challengeLife = time.Hour
 	// identityLife is how long a device's identity is valid. It is renewed before.
 	identityLife = 365 * 24 * time.Hour
@@ -33,12 +35,12 @@ const (
 // bearer is whom an identity is for.
 type bearer struct{ enrollment, device, user *string }
 
-// challenge makes a challenge for one identity.
-func (s *Service) challenge(ctx context.Context, site *Site, b bearer) (string, error) {
+// challenge makes a challenge for one identity, to be used by some time.
+func (s *Service) challenge(ctx context.Context, site *Site, b bearer, until time.Time) (string, error) {
 	password := rand.Text()
 	err := s.client.ScepChallenge.Create().SetOrganizationID(site.Organization).SetChallengeHash(digest(password)).
 		SetNillableEnrollmentID(b.enrollment).SetNillableDeviceID(b.device).SetNillableUserID(b.user).
-		SetExpiresAt(s.now().Add(challengeLife)).Exec(ctx)
+		SetExpiresAt(until.Add(challengeLife)).Exec(ctx)
 	return password, err
 }
 
@@ -68,11 +70,24 @@ func (s *Service) Redeem(ctx context.Context, r scep.Request, issue scep.Issue) 
 		if err != nil {
 			return err
 		}
-		return s.client.DeviceIdentity.Create().SetID(id).SetOrganizationID(organizationID).
+		serial := hex.EncodeToString(certificate.SerialNumber.Bytes())
+		err = s.client.DeviceIdentity.Create().SetID(id).SetOrganizationID(organizationID).
 			SetNillableEnrollmentID(b.enrollment).SetNillableDeviceID(b.device).SetNillableUserID(b.user).
-			SetFingerprint(Fingerprint(certificate)).SetSerialNumber(hex.EncodeToString(certificate.SerialNumber.Bytes())).
+			SetFingerprint(Fingerprint(certificate)).SetSerialNumber(serial).
 			SetCommonName(id).SetNotBefore(certificate.NotBefore).SetNotAfter(certificate.NotAfter).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		targets, err := s.named(ctx, b)
+		if err != nil {
+			return err
+		}
+		identity := schema.LogTarget{Type: "DeviceIdentity", ID: id, Op: "CREATE", Name: serial}
+		return s.record(ctx, eventIssue, organizationID, append(targets, identity)...)
 	})
+	if fault.CodeOf(err) == fault.Forbidden { // its limit may have come about in a way that nobody was told of
+		err = errors.Join(err, s.ReviewSeats(ctx, organizationID))
+	}
 	if ent.IsConstraintError(err) { // the message's nonce, or what it was for is gone
 		return fault.New(fault.Conflict, "the message was seen before").Wrap(err)
 	}

@@ -114,6 +114,12 @@ func (s *Service) Update(ctx context.Context, id string, change func(*ent.AppleM
 		if m, err = update.Save(ctx); err != nil {
 			return err
 		}
+		if err := s.ReviewSeats(ctx, m.OrganizationID); err != nil {
+			return err
+		}
+		if m, err = s.client.AppleMdm.Load(ctx, id); err != nil {
+			return err
+		}
 		return s.announce(ctx, m)
 	})
 	return m, err
@@ -144,6 +150,9 @@ func (s *Service) Delete(ctx context.Context, id, confirm string) error {
 		if err := s.clear(ctx, m); err != nil {
 			return err
 		}
+		if _, err := s.config.Alarms.Clear(ctx, m.OrganizationID, alertLimit, limitKey); err != nil {
+			return err
+		}
 		return s.announce(ctx, m)
 	})
 }
@@ -172,5 +181,5 @@ func (s *Service) release(ctx context.Context, organizationID string) error {
 		return err
 	}
 	return s.client.Device.Update().Where(device.OrganizationID(organizationID), device.Enrolled(true)).
-		SetEnrolled(false).SetBootstrapTokenEscrowed(false).ClearCertificateNotAfter().Exec(ctx)
+		SetEnrolled(false).SetBootstrapTokenEscrowed(false).ClearCertificateNotAfter().ClearReenrollmentRequiredAt().Exec(ctx)
 }

@@ -15,9 +15,12 @@ import (
 )
 
 // The alerts about push certificates; the condition's key is the AppleMdm's id.
+// That of a refused certificate is raised where notifications are sent, and its
+// key is the organization's id.
 const (
 	alertExpiring = "PUSH_CERTIFICATE_EXPIRING"
 	alertExpired  = "PUSH_CERTIFICATE_EXPIRED"
+	alertRefused  = "PUSH_CERTIFICATE_REFUSED"
 )
 
 const (
@@ -134,7 +137,8 @@ func (s *Service) clear(ctx context.Context, m *ent.AppleMdm) error {
 			return err
 		}
 	}
-	return nil
+	_, err := s.config.Alarms.Clear(ctx, m.OrganizationID, alertRefused, m.OrganizationID)
+	return err
 }
 
 // pruneBatch is how many challenges one statement deletes.

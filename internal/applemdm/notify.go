@@ -31,12 +31,3 @@ func (s *Service) PushCertificate(ctx context.Context, site *Site) (tls.Certific
 	}
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
-
-// RefusedByApple notes that APNs does not take a site's push certificate, until
-// another is uploaded. serial is that certificate's, as the AppleMdm has it: a
-// certificate that has replaced it meanwhile is left alone.
-func (s *Service) RefusedByApple(ctx context.Context, site *Site, serial string) error {
-	return s.client.AppleMdm.Update().
-		Where(applemdm.ID(site.ID), applemdm.CertificateSerialNumber(serial), applemdm.PushStatusEQ(applemdm.PushStatusActive)).
-		SetPushStatus(applemdm.PushStatusRefused).Exec(ctx)
-}

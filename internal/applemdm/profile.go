@@ -2,12 +2,14 @@ package applemdm
 
 import (
 	"context"
+	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/internal/applemdm/profile"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
@@ -23,21 +25,54 @@ const (
 // Profile returns the signed enrolment profile of a device that was admitted,
 // with a challenge of its own (JC-015). person is set for an account-driven user
 // enrolment. The context carries the site's scope.
-func (s *Service) Profile(ctx context.Context, site *Site, e *ent.Enrollment, person *ent.User) ([]byte, error) {
+func (s *Service) Profile(ctx context.Context, site *Site, e *ent.Enrollment, person *ent.User) (document []byte, err error) {
 	b := bearer{enrollment: &e.ID}
 	var account string
 	if person != nil {
 		b.user, account = &person.ID, person.Email
 	}
-	return s.write(ctx, site, b, site.Topic, account)
+	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		if document, err = s.write(ctx, site, b, site.Topic, account, s.now()); err != nil {
+			return err
+		}
+		targets, err := s.named(ctx, b)
+		if err != nil {
+			return err
+		}
+		return s.record(ctx, eventDownload, site.Organization, targets...)
+	})
+	return document, err
+}
+
+// EnrollmentProfile is Profile for an administrator, who brings it to one device
+// by hand (JC-015). It is PRECONDITION_FAILED for an enrolment that is over, or
+// of people's own devices. It is not to be called in a transaction.
+func (s *Service) EnrollmentProfile(ctx context.Context, id string) (*ent.Enrollment, []byte, error) {
+	e, err := s.client.Enrollment.Load(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if e.Kind != enrollment.KindOTA {
+		return nil, nil, fault.New(fault.PreconditionFailed, "people's own devices fetch their profile by themselves")
+	}
+	site, err := s.Site(ctx, e.OrganizationID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.admit(ctx, site, e); err != nil {
+		return nil, nil, err
+	}
+	document, err := s.Profile(ctx, site, e, nil)
+	return e, document, err
 }
 
 // RenewalProfile returns the profile that has an enrolled device renew its
 // identity: that of its enrolment, with a challenge that only yields an identity
 // of this device. It is sent by InstallProfile; nothing in it differs from the
-// installed one but the challenge. The context carries the site's scope. A
+// installed one but the challenge. A device may be given it until some time: one
+// whose challenge is over by then would lose its management over it. The context carries the site's scope. A
 // device that is blocked or not enrolled is PRECONDITION_FAILED.
-func (s *Service) RenewalProfile(ctx context.Context, site *Site, deviceID string) ([]byte, error) {
+func (s *Service) RenewalProfile(ctx context.Context, site *Site, deviceID string, until time.Time) ([]byte, error) {
 	d, err := s.client.Device.Query().Where(device.ID(deviceID)).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, fault.Missing(deviceID)
@@ -71,11 +106,11 @@ func (s *Service) RenewalProfile(ctx context.Context, site *Site, deviceID strin
 	if topic == "" {
 		topic = site.Topic
 	}
-	return s.write(ctx, site, b, topic, account)
+	return s.write(ctx, site, b, topic, account, until)
 }
 
 // write makes the challenge and the profile around it.
-func (s *Service) write(ctx context.Context, site *Site, b bearer, topic, account string) ([]byte, error) {
+func (s *Service) write(ctx context.Context, site *Site, b bearer, topic, account string, until time.Time) ([]byte, error) {
 	m, err := s.client.AppleMdm.Query().Where(applemdm.ID(site.ID)).Only(ctx)
 	if err != nil {
 		return nil, err
@@ -84,7 +119,7 @@ func (s *Service) write(ctx context.Context, site *Site, b bearer, topic, accoun
 	if err != nil {
 		return nil, err
 	}
-	password, err := s.challenge(ctx, site, b)
+	password, err := s.challenge(ctx, site, b, until)
 	if err != nil {
 		return nil, err
 	}

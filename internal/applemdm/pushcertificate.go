@@ -7,13 +7,17 @@ import (
 	"crypto/x509/pkix"
 	"time"
 
+	"entgo.io/ent/dialect/sql"
+
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
+	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pki"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pushcert"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/guard"
 )
 
 // SignedRequest answers what is to be uploaded at identity.apple.com, and
@@ -112,12 +116,43 @@ func (s *Service) UploadPushCertificate(ctx context.Context, u PushUpload) (*ent
 		if m, err = update.Save(ctx); err != nil {
 			return err
 		}
+		if current.Topic != "" && current.Topic != m.Topic {
+			if err := s.markUnreachable(ctx, m); err != nil {
+				return err
+			}
+		}
 		if err := s.clear(ctx, m); err != nil {
 			return err
 		}
 		return s.announce(ctx, m)
 	})
 	return m, err
+}
+
+// markUnreachable marks the devices that listen to another topic than the
+// organization's, which they cannot change: they have to be enrolled again.
+// Those that listen to it are reached, perhaps again.
+func (s *Service) markUnreachable(ctx context.Context, m *ent.AppleMdm) error {
+	ctx = guard.WithoutTrail(ctx) // the whole fleet
+	listens := func(q *sql.Selector) {
+		t := sql.Table(devicechannel.Table)
+		q.Where(sql.Exists(sql.Dialect(q.Dialect()).Select(t.C(devicechannel.FieldID)).From(t).Where(sql.And(
+			sql.ColumnsEQ(t.C(devicechannel.FieldOrganizationID), q.C(device.FieldOrganizationID)),
+			sql.ColumnsEQ(t.C(devicechannel.FieldDeviceID), q.C(device.FieldID)),
+			sql.EQ(t.C(devicechannel.FieldKind), string(devicechannel.KindDevice)),
+			sql.EQ(t.C(devicechannel.FieldStatus), string(devicechannel.StatusEnrolled)),
+			sql.EQ(t.C(devicechannel.FieldTopic), m.Topic),
+		))))
+	}
+	err := s.client.Device.Update().
+		Where(device.OrganizationID(m.OrganizationID), device.Enrolled(true), device.ReenrollmentRequiredAtIsNil(), device.Not(listens)).
+		SetReenrollmentRequiredAt(s.now()).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return s.client.Device.Update().
+		Where(device.OrganizationID(m.OrganizationID), device.ReenrollmentRequiredAtNotNil(), listens).
+		ClearReenrollmentRequiredAt().Exec(ctx)
 }
 
 // readUpload reads an upload. Without a key of its own it belongs to the staged

@@ -104,6 +104,15 @@ func Targets(touched []guard.Touched) []schema.LogTarget {
 	return targets
 }
 
+// Device is a device as an event's target.
+func Device(d *ent.Device) schema.LogTarget {
+	name := d.SerialNumber
+	if d.Udid != "" && d.Udid != name {
+		name += ", UDID " + d.Udid
+	}
+	return schema.LogTarget{Type: "Device", ID: d.ID, Name: name}
+}
+
 func severity(o systemlogevent.Outcome) systemlogevent.Severity {
 	if o == systemlogevent.OutcomeSuccess {
 		return systemlogevent.SeverityInfo

@@ -20,16 +20,25 @@ const (
 	APIKeyHeader        = "x-api-key"
 )
 
+// Client names the client in the system-log events of a handler that nobody
+// signs in to.
+func Client(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r.WithContext(withClient(r))) })
+}
+
+func withClient(r *http.Request) context.Context {
+	return audit.WithClient(r.Context(), audit.Client{
+		Address:   telemetry.ClientAddress(r.Context()).String(),
+		UserAgent: r.UserAgent(),
+		RequestID: telemetry.RequestID(r.Context()),
+	})
+}
+
 // authenticate turns the credential into the caller. A request without one
 // goes on: some operations are public, and the gate refuses the rest.
 func authenticate(service *access.Service, logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := audit.WithClient(r.Context(), audit.Client{
-			Address:   telemetry.ClientAddress(r.Context()).String(),
-			UserAgent: r.UserAgent(),
-			RequestID: telemetry.RequestID(r.Context()),
-		})
-		ctx, err := identify(ctx, service, r.Header.Get)
+		ctx, err := identify(withClient(r), service, r.Header.Get)
 		if err != nil {
 			if code := status(err); code >= http.StatusInternalServerError {
 				logger.ErrorContext(r.Context(), "authenticate", "error", err)

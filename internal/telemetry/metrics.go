@@ -33,6 +33,7 @@ type Metrics struct {
 	operations *prometheus.HistogramVec
 	statements *prometheus.HistogramVec
 	jobs       *prometheus.HistogramVec
+	enrolments *prometheus.CounterVec
 
 	operationNames *names
 	jobKinds       *names
@@ -68,6 +69,10 @@ func NewMetrics(version string) *Metrics {
 			Help:    "Time to work jobs.",
 			Buckets: slow,
 		}, []string{"kind", "outcome"}),
+		enrolments: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bailiwick_mdm_enrolment_steps_total",
+			Help: "What people and devices asked for to be enrolled, by step and outcome.",
+		}, []string{"step", "outcome"}),
 		operationNames: newNames(maxOperationNames),
 		jobKinds:       newNames(maxJobKinds),
 	}
@@ -76,7 +81,7 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.open, m.operations, m.statements, m.jobs, build,
+	m.registry.MustRegister(m.requests, m.open, m.operations, m.statements, m.jobs, m.enrolments, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -130,6 +135,12 @@ func (m *Metrics) Statement(statement string, took time.Duration, err error) {
 // Job counts an attempt to work a job.
 func (m *Metrics) Job(kind string, took time.Duration, err error) {
 	m.jobs.WithLabelValues(m.jobKinds.bound(kind), outcome(err)).Observe(took.Seconds())
+}
+
+// Enrolment counts a step of a device's enrolment, and how it ended. Both are
+// words of the program's, never of who asks.
+func (m *Metrics) Enrolment(step, outcome string) {
+	m.enrolments.WithLabelValues(step, outcome).Inc()
 }
 
 func outcome(err error) string {

@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
@@ -14,24 +13,15 @@ import (
 func (h *Handler) checkin(ctx context.Context, s sender, m message.Checkin) ([]byte, error) {
 	switch m := m.(type) {
 	case *message.Authenticate:
-		if err := s.on(m.Topic); err != nil {
-			return nil, err
-		}
 		return nil, h.Members.Authenticate(ctx, membership.Arriving{
-			Organization: s.organization, Fingerprint: s.fingerprint, Seat: s.authority.Seat,
+			Organization: s.organization, Fingerprint: s.fingerprint, Topic: s.authority.Topic, Seat: s.authority.Seat,
 		}, m)
 	case *message.TokenUpdate:
-		if err := s.on(m.Topic); err != nil {
-			return nil, err
-		}
 		if m.ChannelUserID() != "" && !h.UserChannels {
 			return nil, refusal(http.StatusGone)
 		}
 		return nil, h.Members.TokenUpdate(ctx, s.fingerprint, m)
 	case *message.CheckOut:
-		if err := s.on(m.Topic); err != nil {
-			return nil, err
-		}
 		return nil, h.Members.CheckOut(ctx, s.fingerprint, m)
 	case *message.SetBootstrapToken:
 		return nil, h.Members.SetBootstrapToken(ctx, s.fingerprint, m)
@@ -57,13 +47,4 @@ func (h *Handler) checkin(ctx context.Context, s sender, m message.Checkin) ([]b
 	default: // GetToken: no service gives any
 		return nil, refusal(http.StatusBadRequest)
 	}
-}
-
-// on verifies that a message is for the topic of the organization's push
-// certificate.
-func (s sender) on(topic string) error {
-	if s.authority.Topic == "" || topic != s.authority.Topic {
-		return fmt.Errorf("%w: another topic", errRequest)
-	}
-	return nil
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pki"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/event"
 	"github.com/bailiwick/bailiwick/internal/fault"
@@ -155,13 +156,23 @@ func (w *world) Authority(_ context.Context, organization string) (endpoint.Auth
 	}}, nil
 }
 
+// ReviewSeats implements membership.Seats.
+func (w *world) ReviewSeats(ctx context.Context, organization string) error {
+	if w.client.Device.Query().Where(device.Enrolled(true)).CountX(ctx) < w.tenants[organization].seats {
+		return nil
+	}
+	return alarms{w.alerts}.Alarm(ctx, organization, "", alert.SeatLimitReached, "device", "full", "")
+}
+
 // Revoke implements membership.Identities.
 func (w *world) Revoke(ctx context.Context, id string) error {
 	return w.client.DeviceIdentity.Update().Where(deviceidentity.DeviceID(id)).SetRevokedAt(w.clock.Now()).Exec(ctx)
 }
 
 // RenewalProfile implements membership.Identities.
-func (w *world) RenewalProfile(context.Context, *ent.Device) ([]byte, error) { return w.renewal, nil }
+func (w *world) RenewalProfile(context.Context, *ent.Device, time.Time) ([]byte, error) {
+	return w.renewal, nil
+}
 
 func newWorld(t *testing.T, db *database.DB) *world {
 	t.Helper()
@@ -184,7 +195,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	})
 	require.NoError(t, err)
 	w.members, err = membership.New(membership.Config{
-		DB: db, Vault: vault, Jobs: w.jobs, Queue: w.queue, Inventory: w.inventory, Alarms: bell, Identities: w,
+		DB: db, Vault: vault, Jobs: w.jobs, Queue: w.queue, Inventory: w.inventory, Alarms: bell, Identities: w, Seats: w, Log: audit.New(w.client),
 		Logger: logger, Clock: w.clock.Now,
 	})
 	require.NoError(t, err)
@@ -229,7 +240,7 @@ func (w *world) organization(provider, name string) *tenant {
 	}
 	made.authority, err = pki.Open(authorities()[len(w.tenants)].certificate, authorities()[len(w.tenants)].key, w.clock.Now)
 	require.NoError(w.t, err)
-	_, err = w.client.AppleMdm.Create().SetName(name).SetTopic(made.topic).SetPushStatus(applemdm.PushStatusActive).Save(made.ctx)
+	_, err = w.client.AppleMdm.Create().SetName(name).SetTopic(made.topic).SetPushStatus(applemdm.PushStatusActive).SetCertificateSerialNumber("01").Save(made.ctx)
 	require.NoError(w.t, err)
 	w.tenants[o.ID] = made
 	return made

@@ -23,6 +23,7 @@ var ErrNoSeat = errors.New("membership: no seat is free")
 type Arriving struct {
 	Organization string
 	Fingerprint  string // of a certificate that the organization trusts
+	Topic        string // of its push certificate; empty while it has none, and nobody can enrol
 	// Seat is asked, in the transaction of the enrolment, whether there is room
 	// for the device, which does not count. FORBIDDEN says that there is none.
 	Seat func(ctx context.Context, deviceID string) error
@@ -31,12 +32,16 @@ type Arriving struct {
 // Authenticate begins an enrolment in the organization in scope. It is
 // [queue.ErrStranger] for a certificate that belongs to another device,
 // [queue.ErrUnenroll] for a device that is blocked, and [ErrNoSeat].
+//
+// What an earlier enrolment has left is destroyed, unless the certificate is
+// the device's already: a device whose enrolment profile was installed again to
+// renew its identity authenticates too, has enrolled no second time, and does
+// not leave its bootstrap token again.
 func (s *Service) Authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {
 	err := s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, a, m) })
 	if errors.Is(err, ErrNoSeat) {
 		// The transaction is undone; why is told in one of its own.
-		return errors.Join(err, s.Alarms.Alarm(ctx, a.Organization, "", alertSeatLimit, "device", "Enrolment limit reached",
-			"A device could not be enrolled: the organization has as many as it may have."))
+		return errors.Join(err, s.Seats.ReviewSeats(ctx, a.Organization))
 	}
 	return err
 }
@@ -52,6 +57,12 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 	if err != nil {
 		return err
 	}
+	if identity.DeviceID != nil {
+		return s.again(ctx, a.Fingerprint, m)
+	}
+	if err := on(a.Topic, m.Topic); err != nil {
+		return err
+	}
 	d, channel, err := s.adopt(ctx, a.Organization, m)
 	if err != nil {
 		return err
@@ -61,8 +72,6 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 		return fmt.Errorf("%w: it is blocked", queue.ErrUnenroll)
 	case identity.RevokedAt != nil:
 		return fmt.Errorf("%w: its identity is revoked", queue.ErrStranger)
-	case identity.DeviceID != nil && *identity.DeviceID != d.ID:
-		return fmt.Errorf("%w: the certificate belongs to another device", queue.ErrStranger)
 	}
 	if err := a.Seat(ctx, d.ID); err != nil {
 		if fault.CodeOf(err) == fault.Forbidden {
@@ -83,8 +92,34 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 	if err != nil {
 		return err
 	}
-	if identity.DeviceID == nil {
-		return identity.Update().SetDeviceID(d.ID).Exec(ctx)
+	if identity.UserID != nil { // account-driven: it is this person's own
+		if err := d.Update().SetUserID(*identity.UserID).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return identity.Update().SetDeviceID(d.ID).Exec(ctx)
+}
+
+// again takes the Authenticate of a device with a certificate that is its own:
+// of one that repeats itself, or has renewed its identity. Nothing that it has
+// left here is touched.
+func (s *Service) again(ctx context.Context, fingerprint string, m *message.Authenticate) error {
+	channel, err := s.enrolledChannel(ctx, fingerprint, m.Enrollment)
+	if err != nil {
+		return err
+	}
+	if err := on(channel.Topic, m.Topic); err != nil {
+		return err
+	}
+	return s.describe(s.client.Device.UpdateOneID(channel.DeviceID), m).Exec(ctx)
+}
+
+// on verifies that a message is for a topic: the organization's for one who
+// comes, and afterwards the one that the device has listened to since, which
+// outlasts a replacement of the organization's.
+func on(topic, of string) error {
+	if topic == "" || of != topic {
+		return fmt.Errorf("%w: another topic", queue.ErrStranger)
 	}
 	return nil
 }
@@ -95,7 +130,7 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 func (s *Service) adopt(ctx context.Context, organization string, m *message.Authenticate) (*ent.Device, *ent.DeviceChannel, error) {
 	channel, err := s.client.DeviceChannel.Query().Where(devicechannel.Key(m.DeviceID())).WithDevice().Modify(database.ForUpdate).Only(ctx)
 	if err == nil {
-		d, err := s.describe(channel.Edges.Device.Update(), m).Save(ctx)
+		d, err := s.anew(channel.Edges.Device.Update(), m).Save(ctx)
 		return d, channel, err
 	}
 	if !ent.IsNotFound(err) {
@@ -115,7 +150,7 @@ func (s *Service) adopt(ctx context.Context, organization string, m *message.Aut
 		if err := s.forget(ctx, d.ID); err != nil {
 			return nil, nil, err
 		}
-		d, err = s.describe(d.Update(), m).Save(ctx)
+		d, err = s.anew(d.Update(), m).Save(ctx)
 		return d, nil, err
 	case !ent.IsNotFound(err):
 		return nil, nil, err
@@ -132,9 +167,14 @@ func (s *Service) adopt(ctx context.Context, organization string, m *message.Aut
 	return d, nil, err
 }
 
-// describe puts what a message says into a device that is enrolled anew.
+// anew is describe for a device that begins an enrolment.
+func (s *Service) anew(u *ent.DeviceUpdateOne, m *message.Authenticate) *ent.DeviceUpdateOne {
+	return s.describe(u, m).SetEnrolled(false).SetBootstrapTokenEscrowed(false).ClearReenrollmentRequiredAt()
+}
+
+// describe puts what a message says into its device.
 func (s *Service) describe(u *ent.DeviceUpdateOne, m *message.Authenticate) *ent.DeviceUpdateOne {
-	u.SetEnrolled(false).SetUserEnrollment(m.UserEnrollment()).SetPlatform(platform(m)).SetBootstrapTokenEscrowed(false)
+	u.SetUserEnrollment(m.UserEnrollment()).SetPlatform(platform(m))
 	for _, f := range []struct {
 		value string
 		set   func(string) *ent.DeviceUpdateOne

@@ -6,8 +6,12 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
+	"github.com/bailiwick/bailiwick/ent/systemlogevent"
+	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/job"
+	"github.com/bailiwick/bailiwick/schema"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
@@ -63,7 +67,37 @@ func (s *Service) Arrive(ctx context.Context, deviceID string) error {
 		if err := s.Alarms.Alarm(ctx, d.OrganizationID, d.ID, alertEnrolled, d.ID, "A device was enrolled", ""); err != nil {
 			return err
 		}
+		if err := s.note(ctx, d, channel); err != nil {
+			return err
+		}
+		if err := s.Seats.ReviewSeats(ctx, d.OrganizationID); err != nil {
+			return err
+		}
 		return s.Queue.AskFor(ctx, d, channel)
+	})
+}
+
+// note puts an enrolment into the system log: which device came in by which way,
+// and with which identity.
+func (s *Service) note(ctx context.Context, d *ent.Device, channel *ent.DeviceChannel) error {
+	scope, err := tenancy.From(ctx)
+	if err != nil {
+		return err
+	}
+	targets := []schema.LogTarget{audit.Device(d)}
+	identity, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(channel.Fingerprint)).WithEnrollment().Only(ctx)
+	if err != nil && !ent.IsNotFound(err) {
+		return err
+	}
+	if identity != nil {
+		targets = append(targets, schema.LogTarget{Type: "DeviceIdentity", ID: identity.ID, Op: "UPDATE", Name: identity.SerialNumber})
+		if e := identity.Edges.Enrollment; e != nil {
+			targets = append(targets, schema.LogTarget{Type: "Enrollment", ID: e.ID, Name: e.Name})
+		}
+	}
+	return s.Log.Record(ctx, audit.Entry{
+		EventType: "enrollDevice", Outcome: systemlogevent.OutcomeSuccess, Actor: scope.Principal(),
+		OrganizationID: d.OrganizationID, Targets: targets,
 	})
 }
 
@@ -104,7 +138,7 @@ func (s *Service) leave(ctx context.Context, d *ent.Device) error {
 // gone says that a device is no longer managed, and whatever else the change
 // says.
 func (s *Service) gone(ctx context.Context, d *ent.Device, change func(*ent.DeviceUpdateOne)) error {
-	update := d.Update().SetEnrolled(false).ClearMissingSince().SetBootstrapTokenEscrowed(false)
+	update := d.Update().SetEnrolled(false).ClearMissingSince().ClearReenrollmentRequiredAt().SetBootstrapTokenEscrowed(false)
 	change(update)
 	if err := update.Exec(ctx); err != nil {
 		return err
@@ -113,6 +147,9 @@ func (s *Service) gone(ctx context.Context, d *ent.Device, change func(*ent.Devi
 		if _, err := s.Alarms.Clear(ctx, d.OrganizationID, alertType, d.ID); err != nil {
 			return err
 		}
+	}
+	if err := s.Seats.ReviewSeats(ctx, d.OrganizationID); err != nil {
+		return err
 	}
 	return s.announce(ctx, d)
 }

@@ -20,6 +20,9 @@ func (s *Service) CheckOut(ctx context.Context, fingerprint string, m *message.C
 		if err != nil {
 			return err
 		}
+		if err := on(channel.Topic, m.Topic); err != nil {
+			return err
+		}
 		if channel.Kind == devicechannel.KindUser {
 			return blank(s.client.DeviceChannel.Update().Where(devicechannel.ID(channel.ID))).
 				SetStatus(devicechannel.StatusCheckedOut).Exec(ctx)

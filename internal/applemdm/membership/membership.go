@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/internal/secret"
@@ -26,7 +27,6 @@ const (
 	alertEnrolled   = "DEVICE_ENROLLED"
 	alertUnenrolled = "DEVICE_UNENROLLED"
 	alertMissing    = "DEVICE_MISSING"
-	alertSeatLimit  = "SEAT_LIMIT_REACHED"
 )
 
 // Alarms raises and ends alerts, in the context's transaction.
@@ -44,9 +44,23 @@ type Identities interface {
 	// another, in the context's transaction.
 	Revoke(ctx context.Context, deviceID string) error
 	// RenewalProfile is the enrollment profile of a device, with a challenge
-	// for a new certificate of its own. It is not called in a transaction, and
-	// PRECONDITION_FAILED for a device that cannot renew.
-	RenewalProfile(ctx context.Context, d *ent.Device) ([]byte, error)
+	// for a new certificate of its own that holds for as long as the device may
+	// be given it. It is not called in a transaction, and PRECONDITION_FAILED for
+	// a device that cannot renew.
+	RenewalProfile(ctx context.Context, d *ent.Device, until time.Time) ([]byte, error)
+}
+
+// Seats are how many devices an organization may have.
+type Seats interface {
+	// ReviewSeats tells people that an organization has as many devices as it
+	// may, or that there is room again, in the context's transaction.
+	ReviewSeats(ctx context.Context, organization string) error
+}
+
+// Log is the system log.
+type Log interface {
+	// Record adds an event, in the context's transaction if there is one.
+	Record(ctx context.Context, e audit.Entry) error
 }
 
 // Enqueuer keeps jobs.
@@ -64,6 +78,8 @@ type Config struct {
 	Inventory  *inventory.Store
 	Alarms     Alarms
 	Identities Identities
+	Seats      Seats
+	Log        Log
 	Logger     *slog.Logger
 	Clock      func() time.Time
 }
@@ -76,6 +92,7 @@ func (c Config) Validate() error {
 	}{
 		{"a database", c.DB == nil}, {"a vault", c.Vault == nil}, {"a job queue", c.Jobs == nil}, {"a command queue", c.Queue == nil},
 		{"an inventory", c.Inventory == nil}, {"alarms", c.Alarms == nil}, {"identities", c.Identities == nil},
+		{"seats", c.Seats == nil}, {"a log", c.Log == nil},
 		{"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
 	} {
 		if required.missing {

@@ -18,6 +18,7 @@ import (
 const (
 	renewBefore = 30 * 24 * time.Hour // the end of an identity
 	renewAgain  = 24 * time.Hour      // after a renewal was asked for in vain
+	renewWaits  = 7 * 24 * time.Hour  // for a device that is off, before it is asked anew
 	renewBatch  = 500
 )
 
@@ -85,14 +86,15 @@ func (s *Service) Renew(ctx context.Context) error {
 
 func (s *Service) renew(ctx context.Context, d *ent.Device) error {
 	asked, err := s.client.DeviceCommand.Query().Where(
-		devicecommand.DeviceID(d.ID), devicecommand.RequestType("InstallProfile"), devicecommand.CreatedAtGT(s.now().Add(-renewAgain)),
+		devicecommand.DeviceID(d.ID), devicecommand.RequestType("InstallProfile"),
+		devicecommand.Or(queue.Waiting, devicecommand.CreatedAtGT(s.now().Add(-renewAgain))),
 	).Exist(ctx)
 	if err != nil || asked {
 		return err
 	}
-	profile, err := s.Identities.RenewalProfile(ctx, d)
+	profile, err := s.Identities.RenewalProfile(ctx, d, s.now().Add(renewWaits))
 	if err == nil {
-		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, Expires: renewBefore})
+		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, Expires: renewWaits})
 	}
 	if fault.CodeOf(err) == fault.PreconditionFailed {
 		return nil // it has left meanwhile

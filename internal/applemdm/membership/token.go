@@ -28,6 +28,9 @@ func (s *Service) TokenUpdate(ctx context.Context, fingerprint string, m *messag
 		if channel.Status == devicechannel.StatusRemoved {
 			return fmt.Errorf("%w: it was released", queue.ErrUnenroll)
 		}
+		if err := on(channel.Topic, m.Topic); err != nil {
+			return err
+		}
 		if m.ChannelUserID() != "" {
 			return s.userToken(ctx, channel, m)
 		}

@@ -8,17 +8,25 @@ import (
 	"github.com/bailiwick/bailiwick/ent/enrollment"
 	"github.com/bailiwick/bailiwick/internal/applemdm"
 	"github.com/bailiwick/bailiwick/internal/applemdm/profile"
+	"github.com/bailiwick/bailiwick/internal/applemdm/scep"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
 const maxForm = 4 << 10
 
-// ask is the organization's own page. It asks for the code before it tells whose
-// it is.
-func (p *portal) ask(w http.ResponseWriter, _ *http.Request, _ *applemdm.Site) error {
-	p.page.write(w, http.StatusOK, view{
+// asking is the organization's own page. It asks for the code before it tells
+// whose it is.
+func asking() view {
+	return view{
 		Title: "Enrol this device", Text: "Give the code that you were sent. It is the last part of your enrolment link.", Ask: true,
-	})
+	}
+}
+
+// wrongCode is what a person is told who can try again.
+const wrongCode = "This code is not valid. Check that it is complete, or ask for a new one."
+
+func (p *portal) ask(w http.ResponseWriter, _ *http.Request, _ *applemdm.Site) error {
+	p.page.write(w, http.StatusOK, asking())
 	return nil
 }
 
@@ -31,7 +39,15 @@ func (p *portal) answer(w http.ResponseWriter, r *http.Request, site *applemdm.S
 	if code == "" {
 		return fault.Invalid("code", "Give the code that you were sent.")
 	}
-	if _, err := p.service.Admit(r.Context(), site, enrollment.KindOTA, code); err != nil {
+	_, err := p.service.Admit(r.Context(), site, enrollment.KindOTA, code)
+	if fault.CodeOf(err) == fault.NotFound {
+		again := asking()
+		again.Wrong = wrongCode
+		p.Observe(stepPage, string(fault.NotFound))
+		p.page.write(w, http.StatusNotFound, again)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	http.Redirect(w, r, p.URL+"/mdm/"+site.Organization+"/enroll/"+url.PathEscape(code), http.StatusSeeOther) //nolint:gosec // on our own address
@@ -44,7 +60,7 @@ func (p *portal) enroll(w http.ResponseWriter, r *http.Request, site *applemdm.S
 		return err
 	}
 	p.page.write(w, http.StatusOK, view{
-		Title: "Enrol this device with " + site.OrganizationName, Organization: site.OrganizationName, Provider: site.ProviderName,
+		Title: "Enrol this device", Organization: site.OrganizationName, Provider: site.ProviderName,
 		Download: r.URL.EscapedPath() + "/profile",
 	})
 	return nil
@@ -64,12 +80,13 @@ func (p *portal) download(w http.ResponseWriter, r *http.Request, site *applemdm
 	if err != nil {
 		return err
 	}
-	writeProfile(w, document)
+	p.writeProfile(w, document)
 	return nil
 }
 
-func writeProfile(w http.ResponseWriter, document []byte) {
+func (p *portal) writeProfile(w http.ResponseWriter, document []byte) {
 	w.Header().Set("Content-Type", profile.ContentType)
+	p.Observe(stepProfile, string(scep.Issued))
 	w.Header().Set("Content-Disposition", `attachment; filename="enrol.mobileconfig"`)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Write(document) //nolint:gosec // signed DER; a client that has gone needs no answer

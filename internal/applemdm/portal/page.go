@@ -25,6 +25,7 @@ type view struct {
 	Provider     string
 	Download     string // where the profile is; empty for none
 	Ask          bool   // whether it asks for a code
+	Wrong        string // what is wrong with the code that was given; empty for nothing
 	Account      string // who enrols a device of their own; empty if that is not known
 	HandOver     bool   // whether the answer goes on to the device itself
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/bailiwick/bailiwick/internal/applemdm"
@@ -26,14 +27,17 @@ type Config struct {
 	URL string
 	// Client answers the network address of the client, trusted proxies taken out.
 	Client func(context.Context) string
-	Logger *slog.Logger
-	Clock  func() time.Time
+	// Observe counts the steps of enrolments, with their outcomes: what strangers
+	// try is not in the system log.
+	Observe func(step, outcome string)
+	Logger  *slog.Logger
+	Clock   func() time.Time
 }
 
 // Validate reports what is missing.
 func (c Config) Validate() error {
-	if c.Service == nil || c.URL == "" || c.Client == nil || c.Logger == nil || c.Clock == nil {
-		return errors.New("portal: service, URL, client, logger and clock are all required")
+	if c.Service == nil || c.URL == "" || c.Client == nil || c.Observe == nil || c.Logger == nil || c.Clock == nil {
+		return errors.New("portal: service, URL, client, observer, logger and clock are all required")
 	}
 	return nil
 }
@@ -53,6 +57,15 @@ type portal struct {
 	callers *limiter // by address
 	asking  *limiter // by address, for who asks for others
 }
+
+// The steps that are counted. Their outcomes are those of [scep.Outcome], and
+// the codes of faults.
+const (
+	stepPage      = "page" // who is shown what they can do, or why not
+	stepProfile   = "profile"
+	stepIdentity  = "identity"
+	stepDiscovery = "discovery"
+)
 
 // part is the portal's name in the system log and in scopes.
 const part = "apple mdm enrolment"
@@ -76,6 +89,7 @@ func Routes(c Config) ([]Route, error) {
 	p := &portal{Config: c, service: c.Service, page: page}
 	if p.scep, err = scep.New(scep.Config{
 		Authority: c.Service.Authority, Challenges: c.Service, Logger: c.Logger, Clock: c.Clock,
+		Observe: func(o scep.Outcome) { c.Observe(stepIdentity, string(o)) },
 	}); err != nil {
 		return nil, err
 	}
@@ -121,7 +135,7 @@ func (p *portal) atSite(serve func(http.ResponseWriter, *http.Request, *applemdm
 			err = serve(w, r.WithContext(site.Context(r.Context(), part)), site)
 		}
 		if err != nil {
-			p.refuse(w, r, err)
+			p.refuse(w, r, site, err)
 		}
 	})
 }
@@ -141,8 +155,14 @@ func (p *portal) certify(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse shows a person why not. What is unknown, and what is another
-// organization's, read alike.
-func (p *portal) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// organization's, read alike; who knew a token is told whose it was. The site is
+// nil where there is none.
+func (p *portal) refuse(w http.ResponseWriter, r *http.Request, site *applemdm.Site, err error) {
+	ask := "Ask your administrator"
+	var whose string
+	if site != nil {
+		whose, ask = site.OrganizationName, "Ask "+site.OrganizationName
+	}
 	status, title, text := http.StatusInternalServerError, "Something went wrong", "Try again in a few minutes."
 	var message string
 	if known, ok := errors.AsType[*fault.Error](err); ok {
@@ -150,19 +170,23 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	switch fault.CodeOf(err) {
 	case fault.NotFound:
+		whose = ""
 		status, title, text = http.StatusNotFound, "There is nothing here", "The link or code is not valid. Check that it is complete, or ask for a new one."
 	case fault.PreconditionFailed:
-		status, title, text = http.StatusGone, "This link is over", message+" Ask for a new one."
+		status, title, text = http.StatusGone, strings.TrimSuffix(message, "."), ask+" for a new one."
 	case fault.Forbidden:
-		status, title, text = http.StatusForbidden, "Not now", message+" Ask your administrator."
+		status, title, text = http.StatusForbidden, "Not now", message+" "+ask+"."
 	case fault.Unavailable:
-		status, title, text = http.StatusServiceUnavailable, "Not ready", message+" Ask your administrator."
+		status, title, text = http.StatusServiceUnavailable, "Not ready", message+" "+ask+"."
 	case fault.InvalidArgument:
 		status, title, text = http.StatusBadRequest, "That did not work", message
+		whose = ""
 	default:
+		whose = ""
 		p.Logger.ErrorContext(r.Context(), "enrolment failed", "error", err)
 	}
-	p.page.write(w, status, view{Title: title, Text: text})
+	p.Observe(stepPage, string(fault.CodeOf(err)))
+	p.page.write(w, status, view{Title: title, Text: text, Organization: whose})
 }
 
 // body bounds what is read of a request.

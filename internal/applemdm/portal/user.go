@@ -38,7 +38,13 @@ func (p *portal) discover(w http.ResponseWriter, r *http.Request) {
 	address := r.URL.Query().Get(userIdentifier)
 	site, err := p.service.OfferUserEnrollment(r.Context(), address)
 	if fault.CodeOf(err) == fault.NotFound {
-		http.NotFound(w, r)
+		p.Observe(stepDiscovery, string(fault.NotFound))
+		// A device that is refused asks Apple Business Manager next, which may
+		// lead it to another server.
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusForbidden)
+		w.Write(profile.DiscoveryRefused("This account cannot be used to enrol a device. Check the address, or ask your organization.")) // a client that has gone needs no answer
 		return
 	}
 	var document []byte
@@ -70,12 +76,12 @@ func (p *portal) userEnroll(w http.ResponseWriter, r *http.Request, site *applem
 	address := r.URL.Query().Get(userIdentifier)
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		p.demand(w, site, address)
+		p.demand(w, site)
 		return nil
 	}
 	e, err := p.service.Admit(r.Context(), site, enrollment.KindUser, strings.TrimSpace(token))
 	if code := fault.CodeOf(err); code == fault.NotFound || code == fault.PreconditionFailed {
-		p.demand(w, site, address)
+		p.demand(w, site)
 		return nil
 	}
 	if err != nil {
@@ -89,13 +95,14 @@ func (p *portal) userEnroll(w http.ResponseWriter, r *http.Request, site *applem
 	if err != nil {
 		return err
 	}
-	writeProfile(w, document)
+	p.writeProfile(w, document)
 	return nil
 }
 
-// demand asks for a token, in the words of Apple's simple authentication.
-func (p *portal) demand(w http.ResponseWriter, site *applemdm.Site, address string) {
-	page := p.URL + userPath(site) + "/sign-in?" + url.Values{userIdentifier: {address}}.Encode()
+// demand asks for a token, in the words of Apple's simple authentication. The
+// device adds the account to the page's address by itself.
+func (p *portal) demand(w http.ResponseWriter, site *applemdm.Site) {
+	page := p.URL + userPath(site) + "/sign-in"
 	w.Header().Set("WWW-Authenticate", `Bearer method="apple-as-web", url="`+page+`"`)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Error(w, "a token is needed", http.StatusUnauthorized)
@@ -103,26 +110,39 @@ func (p *portal) demand(w http.ResponseWriter, site *applemdm.Site, address stri
 
 // askUser is the page that the device shows to the person.
 func (p *portal) askUser(w http.ResponseWriter, r *http.Request, _ *applemdm.Site) error {
-	p.page.write(w, http.StatusOK, view{
-		Title: "Enrol your own device", Ask: true, Account: r.URL.Query().Get(userIdentifier), HandOver: true,
-		Text: "Give the code that your organization sent you.",
-	})
+	p.page.write(w, http.StatusOK, askingUser(r))
 	return nil
 }
 
-// answerUser hands the device its token.
+func askingUser(r *http.Request) view {
+	return view{
+		Title: "Enrol your own device", Ask: true, Account: r.URL.Query().Get(userIdentifier), HandOver: true,
+		Text: "Give the code that your organization sent you.",
+	}
+}
+
+// answerUser hands the device its token. A code that is wrong is asked for again
+// and is no error of HTTP, which would end the enrolment on the device.
 func (p *portal) answerUser(w http.ResponseWriter, r *http.Request, site *applemdm.Site) error {
 	if err := body(w, r, maxForm); err != nil {
 		return err
 	}
 	code := strings.TrimSpace(r.PostFormValue("code"))
-	if _, err := p.service.Admit(r.Context(), site, enrollment.KindUser, code); err != nil {
+	_, err := p.service.Admit(r.Context(), site, enrollment.KindUser, code)
+	if fault.CodeOf(err) == fault.NotFound {
+		again := askingUser(r)
+		again.Wrong = wrongCode
+		p.Observe(stepPage, string(fault.NotFound))
+		p.page.write(w, http.StatusOK, again)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	if _, err := p.service.Person(r.Context(), r.URL.Query().Get(userIdentifier)); err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, handOver+"?"+url.Values{"access-token": {code}}.Encode(), http.StatusFound)
+	http.Redirect(w, r, handOver+"?"+url.Values{"access-token": {code}}.Encode(), http.StatusPermanentRedirect) // as Apple has it
 	return nil
 }

@@ -23,6 +23,14 @@ type Server struct {
 	BaseURL string `json:"BaseURL"` // https
 }
 
+// DiscoveryRefused writes the document that says, with status 403, that a
+// person cannot enrol here: Apple's mdm/errors/well-known.failed. The device may
+// show the message (iOS 17.5, macOS 14.5); earlier ones go by the status.
+func DiscoveryRefused(message string) []byte {
+	document, _ := json.Marshal(map[string]string{"code": "com.apple.well-known.failed", "message": message}) // texts always encode
+	return document
+}
+
 // Discovery writes the document that is served at WellKnown, as
 // application/json.
 func Discovery(servers ...Server) ([]byte, error) {

@@ -78,6 +78,9 @@ func (s *Service) SendBlank(ctx context.Context, deviceID string) (*ent.Device, 
 	if err != nil {
 		return nil, err
 	}
+	if d.ReenrollmentRequiredAt != nil {
+		return nil, fault.New(fault.PreconditionFailed, "the device listens to a push topic that was replaced, and cannot be notified: it has to be enrolled again")
+	}
 	if channel.PushDead {
 		return nil, fault.New(fault.PreconditionFailed, "Apple says that the device's push token is no longer valid: it sends a new one when it next connects by itself")
 	}
@@ -87,9 +90,14 @@ func (s *Service) SendBlank(ctx context.Context, deviceID string) (*ent.Device, 
 // Notify sends what is to be sent in the organization of the scope. What Apple
 // puts off remains wanted, and is an error.
 func (s *Service) Notify(ctx context.Context, organization string) error {
-	active, err := s.client.AppleMdm.Query().
-		Where(applemdm.OrganizationID(organization), applemdm.PushStatusEQ(applemdm.PushStatusActive)).Exist(ctx)
-	if err != nil || !active {
+	// Read before the certificate is: one that is refused is this one, or was
+	// replaced meanwhile.
+	mdm, err := s.client.AppleMdm.Query().
+		Where(applemdm.OrganizationID(organization), applemdm.PushStatusEQ(applemdm.PushStatusActive)).Only(ctx)
+	if ent.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	for after := ""; ; {
@@ -100,7 +108,7 @@ func (s *Service) Notify(ctx context.Context, organization string) error {
 		if err != nil || len(wanted) == 0 {
 			return err
 		}
-		if refused, err := s.notify(ctx, organization, wanted, started); err != nil || refused {
+		if refused, err := s.notify(ctx, mdm, wanted, started); err != nil || refused {
 			return err
 		}
 		after = wanted[len(wanted)-1].ID
@@ -108,13 +116,14 @@ func (s *Service) Notify(ctx context.Context, organization string) error {
 }
 
 // notify sends a batch and stores what became of it.
-func (s *Service) notify(ctx context.Context, organization string, wanted []*ent.DeviceChannel, started time.Time) (refused bool, err error) {
+func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.DeviceChannel, started time.Time) (refused bool, err error) {
 	var notifications []Notification
 	var reachable []*ent.DeviceChannel
 	var sent, unreachable []string
 	for _, c := range wanted {
-		// A released device is woken to be told.
-		if c.PushDead || len(c.PushToken) == 0 || c.Status == devicechannel.StatusCheckedOut || c.Status == devicechannel.StatusAuthenticated {
+		// A released device is woken to be told. One that listens to a topic which
+		// was replaced hears nothing, and Apple takes it for the certificate's fault.
+		if c.Topic != mdm.Topic || c.PushDead || len(c.PushToken) == 0 || c.Status == devicechannel.StatusCheckedOut || c.Status == devicechannel.StatusAuthenticated {
 			unreachable = append(unreachable, c.ID)
 			continue
 		}
@@ -123,7 +132,7 @@ func (s *Service) notify(ctx context.Context, organization string, wanted []*ent
 	}
 	outcomes := []Outcome{}
 	if len(notifications) > 0 {
-		if outcomes, err = s.Pusher.Push(ctx, organization, notifications); err != nil {
+		if outcomes, err = s.Pusher.Push(ctx, mdm.OrganizationID, notifications); err != nil {
 			return false, err
 		}
 	}
@@ -166,7 +175,7 @@ func (s *Service) notify(ctx context.Context, organization string, wanted []*ent
 			}
 		}
 		if refused {
-			return s.refuse(ctx, organization)
+			return s.refuse(ctx, mdm)
 		}
 		return nil
 	})
@@ -183,13 +192,15 @@ func (s *Service) dead(ctx context.Context, c *ent.DeviceChannel) error {
 		SetPushDead(true).ClearPushWantedAt().Exec(ctx)
 }
 
-// refuse stops notifying an organization until it has another certificate.
-func (s *Service) refuse(ctx context.Context, organization string) error {
-	err := s.client.AppleMdm.Update().Where(applemdm.OrganizationID(organization)).
-		SetPushStatus(applemdm.PushStatusRefused).Exec(ctx)
-	if err != nil {
+// refuse stops notifying an organization until it has another certificate. One
+// that has got another meanwhile is left alone.
+func (s *Service) refuse(ctx context.Context, mdm *ent.AppleMdm) error {
+	n, err := s.client.AppleMdm.Update().
+		Where(applemdm.ID(mdm.ID), applemdm.CertificateSerialNumber(mdm.CertificateSerialNumber), applemdm.PushStatusEQ(applemdm.PushStatusActive)).
+		SetPushStatus(applemdm.PushStatusRefused).Save(ctx)
+	if err != nil || n == 0 {
 		return err
 	}
-	return s.Alarms.Alarm(ctx, organization, "", alertCertificateRefused, organization, "Push certificate refused",
+	return s.Alarms.Alarm(ctx, mdm.OrganizationID, "", alertCertificateRefused, mdm.OrganizationID, "Push certificate refused",
 		"Apple refuses the organization's push certificate: its devices no longer hear from us. Renew the certificate with the Apple ID that made it.")
 }

@@ -192,8 +192,8 @@ func TestMalformed(t *testing.T) {
 func FuzzPKIOperation(f *testing.F) {
 	o := newOrganization(f, "A")
 	handler, err := scep.New(scep.Config{
-		Authority:  func(context.Context) (*pki.Authority, error) { return o.ca, nil },
-		Challenges: desk{}, Logger: slog.New(slog.DiscardHandler), Clock: now,
+		Authority: func(context.Context) (*pki.Authority, error) { return o.ca, nil },
+		Observe:   func(scep.Outcome) {}, Challenges: desk{}, Logger: slog.New(slog.DiscardHandler), Clock: now,
 	})
 	require.NoError(f, err)
 	key := newKey(f, 2048)

@@ -76,20 +76,33 @@ type Challenges interface {
 	Redeem(ctx context.Context, request Request, issue Issue) error
 }
 
+// Outcome is what became of a PKIOperation.
+type Outcome string
+
+// The outcomes.
+const (
+	Issued    Outcome = "issued"
+	Refused   Outcome = "refused"   // by a rule, and the client was told so
+	Malformed Outcome = "malformed" // it is no message of this protocol
+	Failed    Outcome = "failed"    // here
+)
+
 // Config is what a server needs. All fields are required.
 type Config struct {
 	// Authority returns the authority of the organization in the request's
 	// context. A NOT_FOUND fault is answered with 404.
 	Authority  func(context.Context) (*pki.Authority, error)
 	Challenges Challenges
-	Logger     *slog.Logger
-	Clock      func() time.Time
+	// Observe counts PKIOperations.
+	Observe func(Outcome)
+	Logger  *slog.Logger
+	Clock   func() time.Time
 }
 
 // Validate reports what is missing.
 func (c Config) Validate() error {
-	if c.Authority == nil || c.Challenges == nil || c.Logger == nil || c.Clock == nil {
-		return errors.New("scep: authority, challenges, logger and clock are all required")
+	if c.Authority == nil || c.Challenges == nil || c.Observe == nil || c.Logger == nil || c.Clock == nil {
+		return errors.New("scep: authority, challenges, observer, logger and clock are all required")
 	}
 	return nil
 }
@@ -136,6 +149,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) operate(w http.ResponseWriter, r *http.Request, ca *pki.Authority) {
 	body, err := body(w, r)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		s.Observe(Malformed)
 		http.Error(w, "the message is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
@@ -145,18 +159,23 @@ func (s *server) operate(w http.ResponseWriter, r *http.Request, ca *pki.Authori
 	}
 	if err != nil {
 		s.Logger.InfoContext(r.Context(), "scep message is malformed", "error", err)
+		s.Observe(Malformed)
 		http.Error(w, "not a SCEP message", http.StatusBadRequest)
 		return
 	}
+	outcome := Issued
 	reply, err := s.enrol(r.Context(), ca, m)
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		s.Logger.InfoContext(r.Context(), "scep request is refused", "transaction", string(m.transaction), "error", err)
+		outcome = Refused
 		reply, err = m.failure(ca, refused.info)
 	}
 	if err != nil {
+		s.Observe(Failed)
 		s.fail(w, r, err)
 		return
 	}
+	s.Observe(outcome)
 	write(w, "application/x-pki-message", reply)
 }
 

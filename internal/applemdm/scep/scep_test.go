@@ -95,7 +95,7 @@ func setup(t testing.TB) *endpoint {
 			}
 			return o.ca, nil
 		},
-		Challenges: desk{}, Logger: slog.New(slog.DiscardHandler),
+		Observe: func(scep.Outcome) {}, Challenges: desk{}, Logger: slog.New(slog.DiscardHandler),
 		Clock: func() time.Time { return now().Add(e.ahead) },
 	})
 	require.NoError(t, err)
