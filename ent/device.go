@@ -46,6 +46,10 @@ type Device struct {
 	ModelIdentifier string `json:"model_identifier,omitempty"`
 	// The operating system's build.
 	BuildVersion string `json:"build_version,omitempty"`
+	// The hardware address of its Wi-Fi, in lower case with colons.
+	WifiMACAddress string `json:"wifi_mac_address,omitempty"`
+	// The hardware address of its Ethernet, in lower case with colons.
+	EthernetMACAddress string `json:"ethernet_mac_address,omitempty"`
 	// Whether the device is under management.
 	Enrolled bool `json:"enrolled,omitempty"`
 	// Whether the organization supervises the device.
@@ -132,7 +136,7 @@ func (*Device) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case device.FieldEnrolled, device.FieldSupervised, device.FieldUserEnrollment, device.FieldDepEnrollment, device.FieldUserApprovedEnrollment, device.FieldAppleSilicon, device.FieldActivationLockEnabled, device.FieldPasscodePresent, device.FieldDiskEncryptionEnabled, device.FieldBootstrapTokenEscrowed:
 			values[i] = new(sql.NullBool)
-		case device.FieldID, device.FieldOrganizationID, device.FieldProviderID, device.FieldName, device.FieldSerialNumber, device.FieldUdid, device.FieldPlatform, device.FieldModel, device.FieldOsVersion, device.FieldAssetTag, device.FieldModelIdentifier, device.FieldBuildVersion, device.FieldUserID:
+		case device.FieldID, device.FieldOrganizationID, device.FieldProviderID, device.FieldName, device.FieldSerialNumber, device.FieldUdid, device.FieldPlatform, device.FieldModel, device.FieldOsVersion, device.FieldAssetTag, device.FieldModelIdentifier, device.FieldBuildVersion, device.FieldWifiMACAddress, device.FieldEthernetMACAddress, device.FieldUserID:
 			values[i] = new(sql.NullString)
 		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldInventoryAt, device.FieldFirstEnrolledAt, device.FieldLastEnrolledAt, device.FieldCheckoutAt, device.FieldBlockedAt, device.FieldMissingSince, device.FieldCertificateNotAfter, device.FieldLastSeenAt:
 			values[i] = new(sql.NullTime)
@@ -234,6 +238,18 @@ func (_m *Device) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field build_version", values[i])
 			} else if value.Valid {
 				_m.BuildVersion = value.String
+			}
+		case device.FieldWifiMACAddress:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field wifi_mac_address", values[i])
+			} else if value.Valid {
+				_m.WifiMACAddress = value.String
+			}
+		case device.FieldEthernetMACAddress:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field ethernet_mac_address", values[i])
+			} else if value.Valid {
+				_m.EthernetMACAddress = value.String
 			}
 		case device.FieldEnrolled:
 			if value, ok := values[i].(*sql.NullBool); !ok {
@@ -446,6 +462,12 @@ func (_m *Device) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("build_version=")
 	builder.WriteString(_m.BuildVersion)
+	builder.WriteString(", ")
+	builder.WriteString("wifi_mac_address=")
+	builder.WriteString(_m.WifiMACAddress)
+	builder.WriteString(", ")
+	builder.WriteString("ethernet_mac_address=")
+	builder.WriteString(_m.EthernetMACAddress)
 	builder.WriteString(", ")
 	builder.WriteString("enrolled=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Enrolled))

@@ -164,6 +164,34 @@ func (_c *DeviceCreate) SetNillableBuildVersion(v *string) *DeviceCreate {
 	return _c
 }
 
+// SetWifiMACAddress sets the "wifi_mac_address" field.
+func (_c *DeviceCreate) SetWifiMACAddress(v string) *DeviceCreate {
+	_c.mutation.SetWifiMACAddress(v)
+	return _c
+}
+
+// SetNillableWifiMACAddress sets the "wifi_mac_address" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableWifiMACAddress(v *string) *DeviceCreate {
+	if v != nil {
+		_c.SetWifiMACAddress(*v)
+	}
+	return _c
+}
+
+// SetEthernetMACAddress sets the "ethernet_mac_address" field.
+func (_c *DeviceCreate) SetEthernetMACAddress(v string) *DeviceCreate {
+	_c.mutation.SetEthernetMACAddress(v)
+	return _c
+}
+
+// SetNillableEthernetMACAddress sets the "ethernet_mac_address" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableEthernetMACAddress(v *string) *DeviceCreate {
+	if v != nil {
+		_c.SetEthernetMACAddress(*v)
+	}
+	return _c
+}
+
 // SetEnrolled sets the "enrolled" field.
 func (_c *DeviceCreate) SetEnrolled(v bool) *DeviceCreate {
 	_c.mutation.SetEnrolled(v)
@@ -617,6 +645,16 @@ func (_c *DeviceCreate) check() error {
 			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
 		}
 	}
+	if v, ok := _c.mutation.WifiMACAddress(); ok {
+		if err := device.WifiMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "wifi_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.wifi_mac_address": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.EthernetMACAddress(); ok {
+		if err := device.EthernetMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "ethernet_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.ethernet_mac_address": %w`, err)}
+		}
+	}
 	if _, ok := _c.mutation.Enrolled(); !ok {
 		return &ValidationError{Name: "enrolled", err: errors.New(`ent: missing required field "Device.enrolled"`)}
 	}
@@ -725,6 +763,14 @@ func (_c *DeviceCreate) createSpec() (*Device, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.BuildVersion(); ok {
 		_spec.SetField(device.FieldBuildVersion, field.TypeString, value)
 		_node.BuildVersion = value
+	}
+	if value, ok := _c.mutation.WifiMACAddress(); ok {
+		_spec.SetField(device.FieldWifiMACAddress, field.TypeString, value)
+		_node.WifiMACAddress = value
+	}
+	if value, ok := _c.mutation.EthernetMACAddress(); ok {
+		_spec.SetField(device.FieldEthernetMACAddress, field.TypeString, value)
+		_node.EthernetMACAddress = value
 	}
 	if value, ok := _c.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)

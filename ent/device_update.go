@@ -198,6 +198,46 @@ func (_u *DeviceUpdate) ClearBuildVersion() *DeviceUpdate {
 	return _u
 }
 
+// SetWifiMACAddress sets the "wifi_mac_address" field.
+func (_u *DeviceUpdate) SetWifiMACAddress(v string) *DeviceUpdate {
+	_u.mutation.SetWifiMACAddress(v)
+	return _u
+}
+
+// SetNillableWifiMACAddress sets the "wifi_mac_address" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableWifiMACAddress(v *string) *DeviceUpdate {
+	if v != nil {
+		_u.SetWifiMACAddress(*v)
+	}
+	return _u
+}
+
+// ClearWifiMACAddress clears the value of the "wifi_mac_address" field.
+func (_u *DeviceUpdate) ClearWifiMACAddress() *DeviceUpdate {
+	_u.mutation.ClearWifiMACAddress()
+	return _u
+}
+
+// SetEthernetMACAddress sets the "ethernet_mac_address" field.
+func (_u *DeviceUpdate) SetEthernetMACAddress(v string) *DeviceUpdate {
+	_u.mutation.SetEthernetMACAddress(v)
+	return _u
+}
+
+// SetNillableEthernetMACAddress sets the "ethernet_mac_address" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableEthernetMACAddress(v *string) *DeviceUpdate {
+	if v != nil {
+		_u.SetEthernetMACAddress(*v)
+	}
+	return _u
+}
+
+// ClearEthernetMACAddress clears the value of the "ethernet_mac_address" field.
+func (_u *DeviceUpdate) ClearEthernetMACAddress() *DeviceUpdate {
+	_u.mutation.ClearEthernetMACAddress()
+	return _u
+}
+
 // SetEnrolled sets the "enrolled" field.
 func (_u *DeviceUpdate) SetEnrolled(v bool) *DeviceUpdate {
 	_u.mutation.SetEnrolled(v)
@@ -647,6 +687,16 @@ func (_u *DeviceUpdate) check() error {
 			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.WifiMACAddress(); ok {
+		if err := device.WifiMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "wifi_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.wifi_mac_address": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.EthernetMACAddress(); ok {
+		if err := device.EthernetMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "ethernet_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.ethernet_mac_address": %w`, err)}
+		}
+	}
 	if _u.mutation.OrganizationCleared() && len(_u.mutation.OrganizationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "Device.organization"`)
 	}
@@ -718,6 +768,18 @@ func (_u *DeviceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.BuildVersionCleared() {
 		_spec.ClearField(device.FieldBuildVersion, field.TypeString)
+	}
+	if value, ok := _u.mutation.WifiMACAddress(); ok {
+		_spec.SetField(device.FieldWifiMACAddress, field.TypeString, value)
+	}
+	if _u.mutation.WifiMACAddressCleared() {
+		_spec.ClearField(device.FieldWifiMACAddress, field.TypeString)
+	}
+	if value, ok := _u.mutation.EthernetMACAddress(); ok {
+		_spec.SetField(device.FieldEthernetMACAddress, field.TypeString, value)
+	}
+	if _u.mutation.EthernetMACAddressCleared() {
+		_spec.ClearField(device.FieldEthernetMACAddress, field.TypeString)
 	}
 	if value, ok := _u.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)
@@ -1025,6 +1087,46 @@ func (_u *DeviceUpdateOne) SetNillableBuildVersion(v *string) *DeviceUpdateOne {
 // ClearBuildVersion clears the value of the "build_version" field.
 func (_u *DeviceUpdateOne) ClearBuildVersion() *DeviceUpdateOne {
 	_u.mutation.ClearBuildVersion()
+	return _u
+}
+
+// SetWifiMACAddress sets the "wifi_mac_address" field.
+func (_u *DeviceUpdateOne) SetWifiMACAddress(v string) *DeviceUpdateOne {
+	_u.mutation.SetWifiMACAddress(v)
+	return _u
+}
+
+// SetNillableWifiMACAddress sets the "wifi_mac_address" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableWifiMACAddress(v *string) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetWifiMACAddress(*v)
+	}
+	return _u
+}
+
+// ClearWifiMACAddress clears the value of the "wifi_mac_address" field.
+func (_u *DeviceUpdateOne) ClearWifiMACAddress() *DeviceUpdateOne {
+	_u.mutation.ClearWifiMACAddress()
+	return _u
+}
+
+// SetEthernetMACAddress sets the "ethernet_mac_address" field.
+func (_u *DeviceUpdateOne) SetEthernetMACAddress(v string) *DeviceUpdateOne {
+	_u.mutation.SetEthernetMACAddress(v)
+	return _u
+}
+
+// SetNillableEthernetMACAddress sets the "ethernet_mac_address" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableEthernetMACAddress(v *string) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetEthernetMACAddress(*v)
+	}
+	return _u
+}
+
+// ClearEthernetMACAddress clears the value of the "ethernet_mac_address" field.
+func (_u *DeviceUpdateOne) ClearEthernetMACAddress() *DeviceUpdateOne {
+	_u.mutation.ClearEthernetMACAddress()
 	return _u
 }
 
@@ -1490,6 +1592,16 @@ func (_u *DeviceUpdateOne) check() error {
 			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.WifiMACAddress(); ok {
+		if err := device.WifiMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "wifi_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.wifi_mac_address": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.EthernetMACAddress(); ok {
+		if err := device.EthernetMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "ethernet_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.ethernet_mac_address": %w`, err)}
+		}
+	}
 	if _u.mutation.OrganizationCleared() && len(_u.mutation.OrganizationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "Device.organization"`)
 	}
@@ -1578,6 +1690,18 @@ func (_u *DeviceUpdateOne) sqlSave(ctx context.Context) (_node *Device, err erro
 	}
 	if _u.mutation.BuildVersionCleared() {
 		_spec.ClearField(device.FieldBuildVersion, field.TypeString)
+	}
+	if value, ok := _u.mutation.WifiMACAddress(); ok {
+		_spec.SetField(device.FieldWifiMACAddress, field.TypeString, value)
+	}
+	if _u.mutation.WifiMACAddressCleared() {
+		_spec.ClearField(device.FieldWifiMACAddress, field.TypeString)
+	}
+	if value, ok := _u.mutation.EthernetMACAddress(); ok {
+		_spec.SetField(device.FieldEthernetMACAddress, field.TypeString, value)
+	}
+	if _u.mutation.EthernetMACAddressCleared() {
+		_spec.ClearField(device.FieldEthernetMACAddress, field.TypeString)
 	}
 	if value, ok := _u.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)

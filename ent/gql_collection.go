@@ -1010,6 +1010,16 @@ func (_q *DeviceQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 				selectedFields = append(selectedFields, device.FieldBuildVersion)
 				fieldSeen[device.FieldBuildVersion] = struct{}{}
 			}
+		case "wifiMACAddress":
+			if _, ok := fieldSeen[device.FieldWifiMACAddress]; !ok {
+				selectedFields = append(selectedFields, device.FieldWifiMACAddress)
+				fieldSeen[device.FieldWifiMACAddress] = struct{}{}
+			}
+		case "ethernetMACAddress":
+			if _, ok := fieldSeen[device.FieldEthernetMACAddress]; !ok {
+				selectedFields = append(selectedFields, device.FieldEthernetMACAddress)
+				fieldSeen[device.FieldEthernetMACAddress] = struct{}{}
+			}
 		case "enrolled":
 			if _, ok := fieldSeen[device.FieldEnrolled]; !ok {
 				selectedFields = append(selectedFields, device.FieldEnrolled)

@@ -9114,6 +9114,8 @@ type DeviceMutation struct {
 	asset_tag                *string
 	model_identifier         *string
 	build_version            *string
+	wifi_mac_address         *string
+	ethernet_mac_address     *string
 	enrolled                 *bool
 	supervised               *bool
 	user_enrollment          *bool
@@ -9790,6 +9792,104 @@ func (m *DeviceMutation) BuildVersionCleared() bool {
 func (m *DeviceMutation) ResetBuildVersion() {
 	m.build_version = nil
 	delete(m.clearedFields, device.FieldBuildVersion)
+}
+
+// SetWifiMACAddress sets the "wifi_mac_address" field.
+func (m *DeviceMutation) SetWifiMACAddress(s string) {
+	m.wifi_mac_address = &s
+}
+
+// WifiMACAddress returns the value of the "wifi_mac_address" field in the mutation.
+func (m *DeviceMutation) WifiMACAddress() (r string, exists bool) {
+	v := m.wifi_mac_address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWifiMACAddress returns the old "wifi_mac_address" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldWifiMACAddress(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWifiMACAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWifiMACAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWifiMACAddress: %w", err)
+	}
+	return oldValue.WifiMACAddress, nil
+}
+
+// ClearWifiMACAddress clears the value of the "wifi_mac_address" field.
+func (m *DeviceMutation) ClearWifiMACAddress() {
+	m.wifi_mac_address = nil
+	m.clearedFields[device.FieldWifiMACAddress] = struct{}{}
+}
+
+// WifiMACAddressCleared returns if the "wifi_mac_address" field was cleared in this mutation.
+func (m *DeviceMutation) WifiMACAddressCleared() bool {
+	_, ok := m.clearedFields[device.FieldWifiMACAddress]
+	return ok
+}
+
+// ResetWifiMACAddress resets all changes to the "wifi_mac_address" field.
+func (m *DeviceMutation) ResetWifiMACAddress() {
+	m.wifi_mac_address = nil
+	delete(m.clearedFields, device.FieldWifiMACAddress)
+}
+
+// SetEthernetMACAddress sets the "ethernet_mac_address" field.
+func (m *DeviceMutation) SetEthernetMACAddress(s string) {
+	m.ethernet_mac_address = &s
+}
+
+// EthernetMACAddress returns the value of the "ethernet_mac_address" field in the mutation.
+func (m *DeviceMutation) EthernetMACAddress() (r string, exists bool) {
+	v := m.ethernet_mac_address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEthernetMACAddress returns the old "ethernet_mac_address" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldEthernetMACAddress(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEthernetMACAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEthernetMACAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEthernetMACAddress: %w", err)
+	}
+	return oldValue.EthernetMACAddress, nil
+}
+
+// ClearEthernetMACAddress clears the value of the "ethernet_mac_address" field.
+func (m *DeviceMutation) ClearEthernetMACAddress() {
+	m.ethernet_mac_address = nil
+	m.clearedFields[device.FieldEthernetMACAddress] = struct{}{}
+}
+
+// EthernetMACAddressCleared returns if the "ethernet_mac_address" field was cleared in this mutation.
+func (m *DeviceMutation) EthernetMACAddressCleared() bool {
+	_, ok := m.clearedFields[device.FieldEthernetMACAddress]
+	return ok
+}
+
+// ResetEthernetMACAddress resets all changes to the "ethernet_mac_address" field.
+func (m *DeviceMutation) ResetEthernetMACAddress() {
+	m.ethernet_mac_address = nil
+	delete(m.clearedFields, device.FieldEthernetMACAddress)
 }
 
 // SetEnrolled sets the "enrolled" field.
@@ -10733,7 +10833,7 @@ func (m *DeviceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceMutation) Fields() []string {
-	fields := make([]string, 0, 32)
+	fields := make([]string, 0, 34)
 	if m.organization != nil {
 		fields = append(fields, device.FieldOrganizationID)
 	}
@@ -10772,6 +10872,12 @@ func (m *DeviceMutation) Fields() []string {
 	}
 	if m.build_version != nil {
 		fields = append(fields, device.FieldBuildVersion)
+	}
+	if m.wifi_mac_address != nil {
+		fields = append(fields, device.FieldWifiMACAddress)
+	}
+	if m.ethernet_mac_address != nil {
+		fields = append(fields, device.FieldEthernetMACAddress)
 	}
 	if m.enrolled != nil {
 		fields = append(fields, device.FieldEnrolled)
@@ -10864,6 +10970,10 @@ func (m *DeviceMutation) Field(name string) (ent.Value, bool) {
 		return m.ModelIdentifier()
 	case device.FieldBuildVersion:
 		return m.BuildVersion()
+	case device.FieldWifiMACAddress:
+		return m.WifiMACAddress()
+	case device.FieldEthernetMACAddress:
+		return m.EthernetMACAddress()
 	case device.FieldEnrolled:
 		return m.Enrolled()
 	case device.FieldSupervised:
@@ -10937,6 +11047,10 @@ func (m *DeviceMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldModelIdentifier(ctx)
 	case device.FieldBuildVersion:
 		return m.OldBuildVersion(ctx)
+	case device.FieldWifiMACAddress:
+		return m.OldWifiMACAddress(ctx)
+	case device.FieldEthernetMACAddress:
+		return m.OldEthernetMACAddress(ctx)
 	case device.FieldEnrolled:
 		return m.OldEnrolled(ctx)
 	case device.FieldSupervised:
@@ -11074,6 +11188,20 @@ func (m *DeviceMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetBuildVersion(v)
+		return nil
+	case device.FieldWifiMACAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWifiMACAddress(v)
+		return nil
+	case device.FieldEthernetMACAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEthernetMACAddress(v)
 		return nil
 	case device.FieldEnrolled:
 		v, ok := value.(bool)
@@ -11256,6 +11384,12 @@ func (m *DeviceMutation) ClearedFields() []string {
 	if m.FieldCleared(device.FieldBuildVersion) {
 		fields = append(fields, device.FieldBuildVersion)
 	}
+	if m.FieldCleared(device.FieldWifiMACAddress) {
+		fields = append(fields, device.FieldWifiMACAddress)
+	}
+	if m.FieldCleared(device.FieldEthernetMACAddress) {
+		fields = append(fields, device.FieldEthernetMACAddress)
+	}
 	if m.FieldCleared(device.FieldAppleSilicon) {
 		fields = append(fields, device.FieldAppleSilicon)
 	}
@@ -11326,6 +11460,12 @@ func (m *DeviceMutation) ClearField(name string) error {
 		return nil
 	case device.FieldBuildVersion:
 		m.ClearBuildVersion()
+		return nil
+	case device.FieldWifiMACAddress:
+		m.ClearWifiMACAddress()
+		return nil
+	case device.FieldEthernetMACAddress:
+		m.ClearEthernetMACAddress()
 		return nil
 	case device.FieldAppleSilicon:
 		m.ClearAppleSilicon()
@@ -11412,6 +11552,12 @@ func (m *DeviceMutation) ResetField(name string) error {
 		return nil
 	case device.FieldBuildVersion:
 		m.ResetBuildVersion()
+		return nil
+	case device.FieldWifiMACAddress:
+		m.ResetWifiMACAddress()
+		return nil
+	case device.FieldEthernetMACAddress:
+		m.ResetEthernetMACAddress()
 		return nil
 	case device.FieldEnrolled:
 		m.ResetEnrolled()
@@ -15290,6 +15436,7 @@ type DeviceCommandMutation struct {
 	error_chain         *[]schema.CommandError
 	appenderror_chain   []schema.CommandError
 	inventory           *bool
+	job_id              *string
 	clearedFields       map[string]struct{}
 	organization        *string
 	clearedorganization bool
@@ -16253,6 +16400,55 @@ func (m *DeviceCommandMutation) ResetInventory() {
 	m.inventory = nil
 }
 
+// SetJobID sets the "job_id" field.
+func (m *DeviceCommandMutation) SetJobID(s string) {
+	m.job_id = &s
+}
+
+// JobID returns the value of the "job_id" field in the mutation.
+func (m *DeviceCommandMutation) JobID() (r string, exists bool) {
+	v := m.job_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldJobID returns the old "job_id" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldJobID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldJobID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldJobID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldJobID: %w", err)
+	}
+	return oldValue.JobID, nil
+}
+
+// ClearJobID clears the value of the "job_id" field.
+func (m *DeviceCommandMutation) ClearJobID() {
+	m.job_id = nil
+	m.clearedFields[devicecommand.FieldJobID] = struct{}{}
+}
+
+// JobIDCleared returns if the "job_id" field was cleared in this mutation.
+func (m *DeviceCommandMutation) JobIDCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldJobID]
+	return ok
+}
+
+// ResetJobID resets all changes to the "job_id" field.
+func (m *DeviceCommandMutation) ResetJobID() {
+	m.job_id = nil
+	delete(m.clearedFields, devicecommand.FieldJobID)
+}
+
 // ClearOrganization clears the "organization" edge to the Organization entity.
 func (m *DeviceCommandMutation) ClearOrganization() {
 	m.clearedorganization = true
@@ -16368,7 +16564,7 @@ func (m *DeviceCommandMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceCommandMutation) Fields() []string {
-	fields := make([]string, 0, 19)
+	fields := make([]string, 0, 20)
 	if m.organization != nil {
 		fields = append(fields, devicecommand.FieldOrganizationID)
 	}
@@ -16426,6 +16622,9 @@ func (m *DeviceCommandMutation) Fields() []string {
 	if m.inventory != nil {
 		fields = append(fields, devicecommand.FieldInventory)
 	}
+	if m.job_id != nil {
+		fields = append(fields, devicecommand.FieldJobID)
+	}
 	return fields
 }
 
@@ -16472,6 +16671,8 @@ func (m *DeviceCommandMutation) Field(name string) (ent.Value, bool) {
 		return m.ErrorChain()
 	case devicecommand.FieldInventory:
 		return m.Inventory()
+	case devicecommand.FieldJobID:
+		return m.JobID()
 	}
 	return nil, false
 }
@@ -16519,6 +16720,8 @@ func (m *DeviceCommandMutation) OldField(ctx context.Context, name string) (ent.
 		return m.OldErrorChain(ctx)
 	case devicecommand.FieldInventory:
 		return m.OldInventory(ctx)
+	case devicecommand.FieldJobID:
+		return m.OldJobID(ctx)
 	}
 	return nil, fmt.Errorf("unknown DeviceCommand field %s", name)
 }
@@ -16661,6 +16864,13 @@ func (m *DeviceCommandMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetInventory(v)
 		return nil
+	case devicecommand.FieldJobID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetJobID(v)
+		return nil
 	}
 	return fmt.Errorf("unknown DeviceCommand field %s", name)
 }
@@ -16739,6 +16949,9 @@ func (m *DeviceCommandMutation) ClearedFields() []string {
 	if m.FieldCleared(devicecommand.FieldErrorChain) {
 		fields = append(fields, devicecommand.FieldErrorChain)
 	}
+	if m.FieldCleared(devicecommand.FieldJobID) {
+		fields = append(fields, devicecommand.FieldJobID)
+	}
 	return fields
 }
 
@@ -16773,6 +16986,9 @@ func (m *DeviceCommandMutation) ClearField(name string) error {
 		return nil
 	case devicecommand.FieldErrorChain:
 		m.ClearErrorChain()
+		return nil
+	case devicecommand.FieldJobID:
+		m.ClearJobID()
 		return nil
 	}
 	return fmt.Errorf("unknown DeviceCommand nullable field %s", name)
@@ -16838,6 +17054,9 @@ func (m *DeviceCommandMutation) ResetField(name string) error {
 		return nil
 	case devicecommand.FieldInventory:
 		m.ResetInventory()
+		return nil
+	case devicecommand.FieldJobID:
+		m.ResetJobID()
 		return nil
 	}
 	return fmt.Errorf("unknown DeviceCommand field %s", name)

@@ -172,7 +172,8 @@ func rootOf(fc *graphql.FieldContext) string {
 }
 
 // idOf is the id of the object that a field is about, by convention its
-// argument id or the field of that name in its input; "" if there is none.
+// argument id or the field of that name in its input, or the device that the
+// input names; "" if there is none.
 func idOf(args map[string]any) string {
 	if id, ok := args["id"].(string); ok {
 		return id
@@ -181,8 +182,10 @@ func idOf(args map[string]any) string {
 	if input.Kind() != reflect.Struct {
 		return ""
 	}
-	if f := input.FieldByName("ID"); f.IsValid() && f.Kind() == reflect.String {
-		return f.String()
+	for _, name := range []string{"ID", "DeviceID"} {
+		if f := input.FieldByName(name); f.IsValid() && f.Kind() == reflect.String {
+			return f.String()
+		}
 	}
 	return ""
 }

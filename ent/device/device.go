@@ -44,6 +44,10 @@ const (
 	FieldModelIdentifier = "model_identifier"
 	// FieldBuildVersion holds the string denoting the build_version field in the database.
 	FieldBuildVersion = "build_version"
+	// FieldWifiMACAddress holds the string denoting the wifi_mac_address field in the database.
+	FieldWifiMACAddress = "wifi_mac_address"
+	// FieldEthernetMACAddress holds the string denoting the ethernet_mac_address field in the database.
+	FieldEthernetMACAddress = "ethernet_mac_address"
 	// FieldEnrolled holds the string denoting the enrolled field in the database.
 	FieldEnrolled = "enrolled"
 	// FieldSupervised holds the string denoting the supervised field in the database.
@@ -120,6 +124,8 @@ var Columns = []string{
 	FieldAssetTag,
 	FieldModelIdentifier,
 	FieldBuildVersion,
+	FieldWifiMACAddress,
+	FieldEthernetMACAddress,
 	FieldEnrolled,
 	FieldSupervised,
 	FieldUserEnrollment,
@@ -185,6 +191,10 @@ var (
 	ModelIdentifierValidator func(string) error
 	// BuildVersionValidator is a validator for the "build_version" field. It is called by the builders before save.
 	BuildVersionValidator func(string) error
+	// WifiMACAddressValidator is a validator for the "wifi_mac_address" field. It is called by the builders before save.
+	WifiMACAddressValidator func(string) error
+	// EthernetMACAddressValidator is a validator for the "ethernet_mac_address" field. It is called by the builders before save.
+	EthernetMACAddressValidator func(string) error
 	// DefaultEnrolled holds the default value on creation for the "enrolled" field.
 	DefaultEnrolled bool
 	// DefaultSupervised holds the default value on creation for the "supervised" field.
@@ -304,6 +314,16 @@ func ByModelIdentifier(opts ...sql.OrderTermOption) OrderOption {
 // ByBuildVersion orders the results by the build_version field.
 func ByBuildVersion(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldBuildVersion, opts...).ToFunc()
+}
+
+// ByWifiMACAddress orders the results by the wifi_mac_address field.
+func ByWifiMACAddress(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWifiMACAddress, opts...).ToFunc()
+}
+
+// ByEthernetMACAddress orders the results by the ethernet_mac_address field.
+func ByEthernetMACAddress(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldEthernetMACAddress, opts...).ToFunc()
 }
 
 // ByEnrolled orders the results by the enrolled field.

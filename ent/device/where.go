@@ -126,6 +126,16 @@ func BuildVersion(v string) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldBuildVersion, v))
 }
 
+// WifiMACAddress applies equality check predicate on the "wifi_mac_address" field. It's identical to WifiMACAddressEQ.
+func WifiMACAddress(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldWifiMACAddress, v))
+}
+
+// EthernetMACAddress applies equality check predicate on the "ethernet_mac_address" field. It's identical to EthernetMACAddressEQ.
+func EthernetMACAddress(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldEthernetMACAddress, v))
+}
+
 // Enrolled applies equality check predicate on the "enrolled" field. It's identical to EnrolledEQ.
 func Enrolled(v bool) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldEnrolled, v))
@@ -1029,6 +1039,156 @@ func BuildVersionEqualFold(v string) predicate.Device {
 // BuildVersionContainsFold applies the ContainsFold predicate on the "build_version" field.
 func BuildVersionContainsFold(v string) predicate.Device {
 	return predicate.Device(sql.FieldContainsFold(FieldBuildVersion, v))
+}
+
+// WifiMACAddressEQ applies the EQ predicate on the "wifi_mac_address" field.
+func WifiMACAddressEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressNEQ applies the NEQ predicate on the "wifi_mac_address" field.
+func WifiMACAddressNEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressIn applies the In predicate on the "wifi_mac_address" field.
+func WifiMACAddressIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldWifiMACAddress, vs...))
+}
+
+// WifiMACAddressNotIn applies the NotIn predicate on the "wifi_mac_address" field.
+func WifiMACAddressNotIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldWifiMACAddress, vs...))
+}
+
+// WifiMACAddressGT applies the GT predicate on the "wifi_mac_address" field.
+func WifiMACAddressGT(v string) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressGTE applies the GTE predicate on the "wifi_mac_address" field.
+func WifiMACAddressGTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressLT applies the LT predicate on the "wifi_mac_address" field.
+func WifiMACAddressLT(v string) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressLTE applies the LTE predicate on the "wifi_mac_address" field.
+func WifiMACAddressLTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressContains applies the Contains predicate on the "wifi_mac_address" field.
+func WifiMACAddressContains(v string) predicate.Device {
+	return predicate.Device(sql.FieldContains(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressHasPrefix applies the HasPrefix predicate on the "wifi_mac_address" field.
+func WifiMACAddressHasPrefix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasPrefix(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressHasSuffix applies the HasSuffix predicate on the "wifi_mac_address" field.
+func WifiMACAddressHasSuffix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasSuffix(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressIsNil applies the IsNil predicate on the "wifi_mac_address" field.
+func WifiMACAddressIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldWifiMACAddress))
+}
+
+// WifiMACAddressNotNil applies the NotNil predicate on the "wifi_mac_address" field.
+func WifiMACAddressNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldWifiMACAddress))
+}
+
+// WifiMACAddressEqualFold applies the EqualFold predicate on the "wifi_mac_address" field.
+func WifiMACAddressEqualFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldEqualFold(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressContainsFold applies the ContainsFold predicate on the "wifi_mac_address" field.
+func WifiMACAddressContainsFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldContainsFold(FieldWifiMACAddress, v))
+}
+
+// EthernetMACAddressEQ applies the EQ predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressNEQ applies the NEQ predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressNEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressIn applies the In predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldEthernetMACAddress, vs...))
+}
+
+// EthernetMACAddressNotIn applies the NotIn predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressNotIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldEthernetMACAddress, vs...))
+}
+
+// EthernetMACAddressGT applies the GT predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressGT(v string) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressGTE applies the GTE predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressGTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressLT applies the LT predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressLT(v string) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressLTE applies the LTE predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressLTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressContains applies the Contains predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressContains(v string) predicate.Device {
+	return predicate.Device(sql.FieldContains(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressHasPrefix applies the HasPrefix predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressHasPrefix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasPrefix(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressHasSuffix applies the HasSuffix predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressHasSuffix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasSuffix(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressIsNil applies the IsNil predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldEthernetMACAddress))
+}
+
+// EthernetMACAddressNotNil applies the NotNil predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldEthernetMACAddress))
+}
+
+// EthernetMACAddressEqualFold applies the EqualFold predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressEqualFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldEqualFold(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressContainsFold applies the ContainsFold predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressContainsFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldContainsFold(FieldEthernetMACAddress, v))
 }
 
 // EnrolledEQ applies the EQ predicate on the "enrolled" field.

@@ -480,6 +480,8 @@ var (
 		{Name: "asset_tag", Type: field.TypeString, Nullable: true, Size: 255},
 		{Name: "model_identifier", Type: field.TypeString, Nullable: true, Size: 64},
 		{Name: "build_version", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "wifi_mac_address", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "ethernet_mac_address", Type: field.TypeString, Nullable: true, Size: 64},
 		{Name: "enrolled", Type: field.TypeBool, Default: false},
 		{Name: "supervised", Type: field.TypeBool, Default: false},
 		{Name: "user_enrollment", Type: field.TypeBool, Default: false},
@@ -509,13 +511,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "devices_organizations_organization",
-				Columns:    []*schema.Column{DevicesColumns[31]},
+				Columns:    []*schema.Column{DevicesColumns[33]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "devices_users_user",
-				Columns:    []*schema.Column{DevicesColumns[32]},
+				Columns:    []*schema.Column{DevicesColumns[34]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -524,7 +526,7 @@ var (
 			{
 				Name:    "device_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_id",
@@ -534,37 +536,37 @@ var (
 			{
 				Name:    "device_organization_id_serial_number",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[5]},
+				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[5]},
 			},
 			{
 				Name:    "device_organization_id_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_platform_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[32]},
+				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[34]},
 			},
 			{
 				Name:    "device_organization_id_udid",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[6]},
+				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[6]},
 			},
 			{
 				Name:    "device_provider_id_enrolled_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[13], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[15], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_enrolled_last_seen_at",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[13], DevicesColumns[30]},
+				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[15], DevicesColumns[32]},
 			},
 			{
 				Name:    "device_provider_id_udid",
@@ -577,29 +579,29 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
-				Name:    "device_provider_id_serial_number",
+				Name:    "device_provider_id_serial_number_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[5]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[5], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_supervised",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[14]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[16]},
 			},
 			{
 				Name:    "device_provider_id_dep_enrollment",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[16]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[18]},
 			},
 			{
 				Name:    "device_provider_id_blocked_at",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[27]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[29]},
 			},
 			{
 				Name:    "device_provider_id_missing_since",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[28]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[30]},
 			},
 			{
 				Name:    "device_provider_id_os_version",
@@ -620,6 +622,26 @@ var (
 				Name:    "device_provider_id_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[2]},
+			},
+			{
+				Name:    "device_provider_id_last_seen_at",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[32]},
+			},
+			{
+				Name:    "device_provider_id_user_id",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[34]},
+			},
+			{
+				Name:    "device_provider_id_wifi_mac_address",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[13]},
+			},
+			{
+				Name:    "device_provider_id_ethernet_mac_address",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[14]},
 			},
 		},
 	}
@@ -847,6 +869,7 @@ var (
 		{Name: "attempts", Type: field.TypeInt, Default: 0},
 		{Name: "error_chain", Type: field.TypeJSON, Nullable: true},
 		{Name: "inventory", Type: field.TypeBool, Default: false},
+		{Name: "job_id", Type: field.TypeString, Nullable: true, Size: 90},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "device_id", Type: field.TypeString, Size: 90},
 		{Name: "channel_id", Type: field.TypeString, Size: 90},
@@ -859,19 +882,19 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "device_commands_organizations_organization",
-				Columns:    []*schema.Column{DeviceCommandsColumns[17]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[18]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "device_commands_devices_device",
-				Columns:    []*schema.Column{DeviceCommandsColumns[18]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[19]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "device_commands_device_channels_channel",
-				Columns:    []*schema.Column{DeviceCommandsColumns[19]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[20]},
 				RefColumns: []*schema.Column{DeviceChannelsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -880,7 +903,7 @@ var (
 			{
 				Name:    "devicecommand_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[0]},
 			},
 			{
 				Name:    "devicecommand_provider_id_id",
@@ -890,12 +913,12 @@ var (
 			{
 				Name:    "devicecommand_organization_id_command_uuid",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[4]},
+				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[4]},
 			},
 			{
 				Name:    "devicecommand_device_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[0]},
 			},
 			{
 				Name:    "devicecommand_provider_id_status_id",
@@ -910,12 +933,12 @@ var (
 			{
 				Name:    "devicecommand_organization_id_device_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[18]},
+				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[19]},
 			},
 			{
 				Name:    "device_command_waiting",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[9], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[20], DeviceCommandsColumns[9], DeviceCommandsColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW'",
 				},
@@ -924,6 +947,14 @@ var (
 				Name:    "devicecommand_result_at",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceCommandsColumns[13]},
+			},
+			{
+				Name:    "device_command_told_together",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "job_id IS NOT NULL",
+				},
 			},
 			{
 				Name:    "device_command_ending",

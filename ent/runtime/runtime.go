@@ -784,28 +784,36 @@ func init() {
 	deviceDescBuildVersion := deviceFields[8].Descriptor()
 	// device.BuildVersionValidator is a validator for the "build_version" field. It is called by the builders before save.
 	device.BuildVersionValidator = deviceDescBuildVersion.Validators[0].(func(string) error)
+	// deviceDescWifiMACAddress is the schema descriptor for wifi_mac_address field.
+	deviceDescWifiMACAddress := deviceFields[9].Descriptor()
+	// device.WifiMACAddressValidator is a validator for the "wifi_mac_address" field. It is called by the builders before save.
+	device.WifiMACAddressValidator = deviceDescWifiMACAddress.Validators[0].(func(string) error)
+	// deviceDescEthernetMACAddress is the schema descriptor for ethernet_mac_address field.
+	deviceDescEthernetMACAddress := deviceFields[10].Descriptor()
+	// device.EthernetMACAddressValidator is a validator for the "ethernet_mac_address" field. It is called by the builders before save.
+	device.EthernetMACAddressValidator = deviceDescEthernetMACAddress.Validators[0].(func(string) error)
 	// deviceDescEnrolled is the schema descriptor for enrolled field.
-	deviceDescEnrolled := deviceFields[9].Descriptor()
+	deviceDescEnrolled := deviceFields[11].Descriptor()
 	// device.DefaultEnrolled holds the default value on creation for the enrolled field.
 	device.DefaultEnrolled = deviceDescEnrolled.Default.(bool)
 	// deviceDescSupervised is the schema descriptor for supervised field.
-	deviceDescSupervised := deviceFields[10].Descriptor()
+	deviceDescSupervised := deviceFields[12].Descriptor()
 	// device.DefaultSupervised holds the default value on creation for the supervised field.
 	device.DefaultSupervised = deviceDescSupervised.Default.(bool)
 	// deviceDescUserEnrollment is the schema descriptor for user_enrollment field.
-	deviceDescUserEnrollment := deviceFields[11].Descriptor()
+	deviceDescUserEnrollment := deviceFields[13].Descriptor()
 	// device.DefaultUserEnrollment holds the default value on creation for the user_enrollment field.
 	device.DefaultUserEnrollment = deviceDescUserEnrollment.Default.(bool)
 	// deviceDescDepEnrollment is the schema descriptor for dep_enrollment field.
-	deviceDescDepEnrollment := deviceFields[12].Descriptor()
+	deviceDescDepEnrollment := deviceFields[14].Descriptor()
 	// device.DefaultDepEnrollment holds the default value on creation for the dep_enrollment field.
 	device.DefaultDepEnrollment = deviceDescDepEnrollment.Default.(bool)
 	// deviceDescUserApprovedEnrollment is the schema descriptor for user_approved_enrollment field.
-	deviceDescUserApprovedEnrollment := deviceFields[13].Descriptor()
+	deviceDescUserApprovedEnrollment := deviceFields[15].Descriptor()
 	// device.DefaultUserApprovedEnrollment holds the default value on creation for the user_approved_enrollment field.
 	device.DefaultUserApprovedEnrollment = deviceDescUserApprovedEnrollment.Default.(bool)
 	// deviceDescBootstrapTokenEscrowed is the schema descriptor for bootstrap_token_escrowed field.
-	deviceDescBootstrapTokenEscrowed := deviceFields[18].Descriptor()
+	deviceDescBootstrapTokenEscrowed := deviceFields[20].Descriptor()
 	// device.DefaultBootstrapTokenEscrowed holds the default value on creation for the bootstrap_token_escrowed field.
 	device.DefaultBootstrapTokenEscrowed = deviceDescBootstrapTokenEscrowed.Default.(bool)
 	// deviceDescID is the schema descriptor for id field.
@@ -1170,6 +1178,10 @@ func init() {
 	devicecommandDescInventory := devicecommandFields[14].Descriptor()
 	// devicecommand.DefaultInventory holds the default value on creation for the inventory field.
 	devicecommand.DefaultInventory = devicecommandDescInventory.Default.(bool)
+	// devicecommandDescJobID is the schema descriptor for job_id field.
+	devicecommandDescJobID := devicecommandFields[15].Descriptor()
+	// devicecommand.JobIDValidator is a validator for the "job_id" field. It is called by the builders before save.
+	devicecommand.JobIDValidator = devicecommandDescJobID.Validators[0].(func(string) error)
 	// devicecommandDescID is the schema descriptor for id field.
 	devicecommandDescID := devicecommandMixinFields1[0].Descriptor()
 	// devicecommand.DefaultID holds the default value on creation for the id field.

@@ -53,6 +53,7 @@ type ResolverRoot interface {
 	AppleMdm() AppleMdmResolver
 	Device() DeviceResolver
 	DeviceCommand() DeviceCommandResolver
+	Job() JobResolver
 	Mutation() MutationResolver
 	Organization() OrganizationResolver
 	Query() QueryResolver
@@ -280,6 +281,16 @@ type ComplexityRoot struct {
 		Device func(childComplexity int) int
 	}
 
+	BulkCancelDeviceCommandsPayload struct {
+		Cancelled func(childComplexity int) int
+		Job       func(childComplexity int) int
+	}
+
+	BulkCommandDevicesPayload struct {
+		Job      func(childComplexity int) int
+		Refusals func(childComplexity int) int
+	}
+
 	CancelDeviceCommandPayload struct {
 		Command func(childComplexity int) int
 	}
@@ -426,6 +437,7 @@ type ComplexityRoot struct {
 		DepEnrollment          func(childComplexity int) int
 		DiskEncryptionEnabled  func(childComplexity int) int
 		Enrolled               func(childComplexity int) int
+		EthernetMACAddress     func(childComplexity int) int
 		FirstEnrolledAt        func(childComplexity int) int
 		ID                     func(childComplexity int) int
 		InventoryAt            func(childComplexity int) int
@@ -450,6 +462,7 @@ type ComplexityRoot struct {
 		User                   func(childComplexity int) int
 		UserApprovedEnrollment func(childComplexity int) int
 		UserEnrollment         func(childComplexity int) int
+		WifiMACAddress         func(childComplexity int) int
 	}
 
 	DeviceApp struct {
@@ -658,6 +671,13 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	DeviceRefusal struct {
+		Code     func(childComplexity int) int
+		DeviceID func(childComplexity int) int
+		Field    func(childComplexity int) int
+		Message  func(childComplexity int) int
+	}
+
 	DeviceSecret struct {
 		CreatedAt    func(childComplexity int) int
 		Device       func(childComplexity int) int
@@ -728,6 +748,7 @@ type ComplexityRoot struct {
 	}
 
 	Job struct {
+		Commands     func(childComplexity int, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		CreatedAt    func(childComplexity int) int
 		Done         func(childComplexity int) int
 		Error        func(childComplexity int) int
@@ -784,6 +805,8 @@ type ComplexityRoot struct {
 		AcknowledgeAlert                      func(childComplexity int, input model.AcknowledgeAlertInput) int
 		ActivateAdministrator                 func(childComplexity int, input model.ActivateAdministratorInput) int
 		BlockDevice                           func(childComplexity int, input model.BlockDeviceInput) int
+		BulkCancelDeviceCommands              func(childComplexity int, input model.BulkCancelDeviceCommandsInput) int
+		BulkCommandDevices                    func(childComplexity int, input model.BulkCommandDevicesInput) int
 		CancelDeviceCommand                   func(childComplexity int, input model.CancelDeviceCommandInput) int
 		CancelTicket                          func(childComplexity int, input model.CancelTicketInput) int
 		ChangePassword                        func(childComplexity int, input model.ChangePasswordInput) int
@@ -1702,6 +1725,9 @@ type DeviceResolver interface {
 type DeviceCommandResolver interface {
 	ErrorChain(ctx context.Context, obj *ent.DeviceCommand) ([]*model.DeviceCommandError, error)
 }
+type JobResolver interface {
+	Commands(ctx context.Context, obj *ent.Job, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
+}
 type MutationResolver interface {
 	SignIn(ctx context.Context, input model.SignInInput) (*model.SignInPayload, error)
 	VerifyTotp(ctx context.Context, input model.VerifyTotpInput) (*model.VerifyTotpPayload, error)
@@ -1751,6 +1777,8 @@ type MutationResolver interface {
 	RequestDeviceInventory(ctx context.Context, input model.RequestDeviceInventoryInput) (*model.RequestDeviceInventoryPayload, error)
 	SendBlankPush(ctx context.Context, input model.SendBlankPushInput) (*model.SendBlankPushPayload, error)
 	CancelDeviceCommand(ctx context.Context, input model.CancelDeviceCommandInput) (*model.CancelDeviceCommandPayload, error)
+	BulkCommandDevices(ctx context.Context, input model.BulkCommandDevicesInput) (*model.BulkCommandDevicesPayload, error)
+	BulkCancelDeviceCommands(ctx context.Context, input model.BulkCancelDeviceCommandsInput) (*model.BulkCancelDeviceCommandsPayload, error)
 	RevealDeviceSecret(ctx context.Context, input model.RevealDeviceSecretInput) (*model.RevealDeviceSecretPayload, error)
 	CreateUser(ctx context.Context, input model.CreateUserInput) (*model.CreateUserPayload, error)
 	UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error)
@@ -2757,6 +2785,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.BlockDevicePayload.Device(childComplexity), true
 
+	case "BulkCancelDeviceCommandsPayload.cancelled":
+		if e.ComplexityRoot.BulkCancelDeviceCommandsPayload.Cancelled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkCancelDeviceCommandsPayload.Cancelled(childComplexity), true
+	case "BulkCancelDeviceCommandsPayload.job":
+		if e.ComplexityRoot.BulkCancelDeviceCommandsPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkCancelDeviceCommandsPayload.Job(childComplexity), true
+
+	case "BulkCommandDevicesPayload.job":
+		if e.ComplexityRoot.BulkCommandDevicesPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkCommandDevicesPayload.Job(childComplexity), true
+	case "BulkCommandDevicesPayload.refusals":
+		if e.ComplexityRoot.BulkCommandDevicesPayload.Refusals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkCommandDevicesPayload.Refusals(childComplexity), true
+
 	case "CancelDeviceCommandPayload.command":
 		if e.ComplexityRoot.CancelDeviceCommandPayload.Command == nil {
 			break
@@ -3159,6 +3213,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Enrolled(childComplexity), true
+	case "Device.ethernetMACAddress":
+		if e.ComplexityRoot.Device.EthernetMACAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.EthernetMACAddress(childComplexity), true
 	case "Device.firstEnrolledAt":
 		if e.ComplexityRoot.Device.FirstEnrolledAt == nil {
 			break
@@ -3318,6 +3378,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.UserEnrollment(childComplexity), true
+	case "Device.wifiMACAddress":
+		if e.ComplexityRoot.Device.WifiMACAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.WifiMACAddress(childComplexity), true
 
 	case "DeviceApp.bundleSize":
 		if e.ComplexityRoot.DeviceApp.BundleSize == nil {
@@ -4147,6 +4213,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeviceProfileEdge.Node(childComplexity), true
 
+	case "DeviceRefusal.code":
+		if e.ComplexityRoot.DeviceRefusal.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceRefusal.Code(childComplexity), true
+	case "DeviceRefusal.deviceId":
+		if e.ComplexityRoot.DeviceRefusal.DeviceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceRefusal.DeviceID(childComplexity), true
+	case "DeviceRefusal.field":
+		if e.ComplexityRoot.DeviceRefusal.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceRefusal.Field(childComplexity), true
+	case "DeviceRefusal.message":
+		if e.ComplexityRoot.DeviceRefusal.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceRefusal.Message(childComplexity), true
+
 	case "DeviceSecret.createdAt":
 		if e.ComplexityRoot.DeviceSecret.CreatedAt == nil {
 			break
@@ -4374,6 +4465,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.GrantAdministratorOrganizationAccessPayload.Link(childComplexity), true
 
+	case "Job.commands":
+		if e.ComplexityRoot.Job.Commands == nil {
+			break
+		}
+
+		args, err := field_Job_commands_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Job.Commands(childComplexity, args["filter"].(*model.DeviceCommandFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Job.createdAt":
 		if e.ComplexityRoot.Job.CreatedAt == nil {
 			break
@@ -4606,6 +4708,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.BlockDevice(childComplexity, args["input"].(model.BlockDeviceInput)), true
+	case "Mutation.bulkCancelDeviceCommands":
+		if e.ComplexityRoot.Mutation.BulkCancelDeviceCommands == nil {
+			break
+		}
+
+		args, err := field_Mutation_bulkCancelDeviceCommands_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BulkCancelDeviceCommands(childComplexity, args["input"].(model.BulkCancelDeviceCommandsInput)), true
+	case "Mutation.bulkCommandDevices":
+		if e.ComplexityRoot.Mutation.BulkCommandDevices == nil {
+			break
+		}
+
+		args, err := field_Mutation_bulkCommandDevices_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BulkCommandDevices(childComplexity, args["input"].(model.BulkCommandDevicesInput)), true
 	case "Mutation.cancelDeviceCommand":
 		if e.ComplexityRoot.Mutation.CancelDeviceCommand == nil {
 			break
@@ -8599,6 +8723,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputAutotaskCredentialsInput,
 		unmarshalInputAutotaskResourceInput,
 		unmarshalInputBlockDeviceInput,
+		unmarshalInputBulkCancelDeviceCommandsInput,
+		unmarshalInputBulkCommandDevicesInput,
+		unmarshalInputBulkDeviceCommandInput,
+		unmarshalInputBulkEraseInput,
+		unmarshalInputBulkLockInput,
+		unmarshalInputBulkRestartInput,
+		unmarshalInputBulkScheduleOsUpdateInput,
+		unmarshalInputBulkUnlockUserAccountInput,
 		unmarshalInputCancelDeviceCommandInput,
 		unmarshalInputCancelTicketInput,
 		unmarshalInputChangePasswordInput,
@@ -11381,6 +11513,202 @@ type CancelDeviceCommandPayload {
   command: DeviceCommand!
 }
 """
+What bulkCommandDevices takes.
+"""
+input BulkCommandDevicesInput {
+  """
+  The devices' ids; 1 to 500. One that is given twice is told once.
+  """
+  deviceIds: [ID!]!
+  """
+  What they are told.
+  """
+  command: BulkDeviceCommandInput!
+}
+"""
+What many devices are told; exactly one of these.
+"""
+input BulkDeviceCommandInput @oneOf {
+  """
+  A command that there is nothing more to say about.
+  """
+  plain: PlainDeviceCommand
+  """
+  Locks them, as lockDevice does. A PIN of its own is made and kept for each Mac; revealDeviceSecret shows it.
+  """
+  lock: BulkLockInput
+  """
+  Erases them, as eraseDevice does. A PIN of its own is made and kept for each Mac that needs one; revealDeviceSecret shows it.
+  """
+  erase: BulkEraseInput
+  """
+  Restarts them, as restartDevice does.
+  """
+  restart: BulkRestartInput
+  """
+  Lets a person on them try again, as unlockDeviceUserAccount does.
+  """
+  unlockUserAccount: BulkUnlockUserAccountInput
+  """
+  Has them download or install an update, as scheduleDeviceOsUpdate does.
+  """
+  scheduleOsUpdate: BulkScheduleOsUpdateInput
+}
+"""
+A command that there is nothing more to say about.
+"""
+enum PlainDeviceCommand {
+  """
+  As shutdownDevice.
+  """
+  SHUTDOWN
+  """
+  As clearDevicePasscode.
+  """
+  CLEAR_PASSCODE
+  """
+  As clearDeviceActivationLock.
+  """
+  CLEAR_ACTIVATION_LOCK
+  """
+  As refreshDeviceActivationLock.
+  """
+  REFRESH_ACTIVATION_LOCK
+  """
+  As requestDeviceOsUpdateStatus.
+  """
+  REQUEST_OS_UPDATE_STATUS
+}
+"""
+What bulkLock takes.
+"""
+input BulkLockInput {
+  """
+  What the lock screens say; at most 1000 characters.
+  """
+  message: String
+  """
+  The telephone number on the lock screens; at most 100 characters.
+  """
+  phoneNumber: String
+}
+"""
+What bulkErase takes.
+"""
+input BulkEraseInput {
+  """
+  Whether iPhones and iPads keep their mobile data plan; required for them.
+  """
+  preserveDataPlan: Boolean
+  """
+  Whether iPhones and iPads may not be set up from a device nearby; required for them.
+  """
+  disallowProximitySetup: Boolean
+}
+"""
+What bulkRestart takes.
+"""
+input BulkRestartInput {
+  """
+  Kernel extensions for which Macs rebuild their kernel cache; at most 100 paths.
+  """
+  kextPaths: [String!]
+  """
+  Whether Macs ask the person first, who may put it off.
+  """
+  notifyUser: Boolean! = false
+}
+"""
+What bulkUnlockUserAccount takes.
+"""
+input BulkUnlockUserAccountInput {
+  """
+  The short name of the account on the Macs.
+  """
+  userName: String!
+}
+"""
+What bulkScheduleOsUpdate takes.
+"""
+input BulkScheduleOsUpdateInput {
+  """
+  Apple's key of the update, from a device's osUpdates; this or a version is required.
+  """
+  productKey: String
+  """
+  The version to update to, such as 15.1.
+  """
+  productVersion: String
+  """
+  What to do with it.
+  """
+  installAction: OsUpdateInstallAction!
+  """
+  How often a person on a Mac may put it off; only with INSTALL_LATER.
+  """
+  maxUserDeferrals: Int
+  """
+  How urgently Macs download it.
+  """
+  priority: OsUpdatePriority
+}
+"""
+What bulkCommandDevices answers.
+"""
+type BulkCommandDevicesPayload {
+  """
+  By which the commands are followed: its steps are devices, each done when its command has ended. Null if no device was told.
+  """
+  job: Job
+  """
+  The devices that were not told, in the order given.
+  """
+  refusals: [DeviceRefusal!]!
+}
+"""
+Why a device was not told what others were.
+"""
+type DeviceRefusal {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+  """
+  The error's code, as the command for one device answers it.
+  """
+  code: String!
+  """
+  What is wrong, for people.
+  """
+  message: String!
+  """
+  The part of the input at fault; null if none is.
+  """
+  field: String
+}
+"""
+What bulkCancelDeviceCommands takes.
+"""
+input BulkCancelDeviceCommandsInput {
+  """
+  The job that follows the commands.
+  """
+  jobId: ID!
+}
+"""
+What bulkCancelDeviceCommands answers.
+"""
+type BulkCancelDeviceCommandsPayload {
+  """
+  The job, as it is now.
+  """
+  job: Job!
+  """
+  How many commands were withdrawn.
+  """
+  cancelled: Int!
+}
+"""
 What revealDeviceSecret takes.
 """
 input RevealDeviceSecretInput {
@@ -11570,6 +11898,24 @@ extend type Mutation {
     input: CancelDeviceCommandInput!
   ): CancelDeviceCommandPayload! @requires(permission: "mdm.change_devicecommand")
   """
+  Gives one command to many devices, of any organizations in reach. Each device is checked by itself: those that cannot be told are answered with the reason, and all others are told.
+  """
+  bulkCommandDevices(
+    """
+    What to do, and with what.
+    """
+    input: BulkCommandDevicesInput!
+  ): BulkCommandDevicesPayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Withdraws what many devices were told, from those that do not have it yet, or have put it off.
+  """
+  bulkCancelDeviceCommands(
+    """
+    What to do, and with what.
+    """
+    input: BulkCancelDeviceCommandsInput!
+  ): BulkCancelDeviceCommandsPayload! @requires(permission: "mdm.change_devicecommand")
+  """
   Shows a secret that is kept of a device, and logs that it was shown.
   """
   revealDeviceSecret(
@@ -11578,6 +11924,37 @@ extend type Mutation {
     """
     input: RevealDeviceSecretInput!
   ): RevealDeviceSecretPayload! @requires(permission: "mdm.reveal_devicesecret")
+}
+extend type Job {
+  """
+  What the devices were told, and what they answered; empty unless the job follows commands.
+  """
+  commands(
+    """
+    Keeps what matches every field given.
+    """
+    filter: DeviceCommandFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceCommandConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_devicecommand")
 }
 extend type DeviceCommand {
   """
@@ -12437,6 +12814,14 @@ type Device implements Node {
   """
   buildVersion: String
   """
+  The hardware address of its Wi-Fi, in lower case with colons.
+  """
+  wifiMACAddress: String @goField(name: "WifiMACAddress", forceResolver: false)
+  """
+  The hardware address of its Ethernet, in lower case with colons.
+  """
+  ethernetMACAddress: String @goField(name: "EthernetMACAddress", forceResolver: false)
+  """
   Whether the device is under management.
   """
   enrolled: Boolean!
@@ -13066,6 +13451,10 @@ enum DeviceOrderField {
   By name.
   """
   NAME
+  """
+  By serial number.
+  """
+  SERIAL_NUMBER
 }
 """
 An update of a device's operating system: offered, or under way (JC-026).
@@ -15292,6 +15681,14 @@ input DeviceFilter {
   """
   serialNumber: String
   """
+  Whose serial number begins like this; case matters.
+  """
+  serialNumberHasPrefix: String
+  """
+  With this hardware address, of its Wi-Fi or its Ethernet; with colons, in any case.
+  """
+  macAddress: String @goTag(key: "filter", value: "wifi_mac_address|ethernet_mac_address,lower")
+  """
   On this platform.
   """
   platform: DevicePlatform
@@ -15299,6 +15696,18 @@ input DeviceFilter {
   Of this user.
   """
   userId: ID
+  """
+  Of the user with this e-mail address.
+  """
+  userEmail: String @goTag(key: "filter", value: "user_id>users.email,eq")
+  """
+  Of a user whose e-mail address begins like this; case matters.
+  """
+  userEmailHasPrefix: String @goTag(key: "filter", value: "user_id>users.email,prefix")
+  """
+  Of the user who signs in with this name.
+  """
+  userLogin: String @goTag(key: "filter", value: "user_id>users.login,eq")
   """
   With this Apple identifier.
   """
@@ -15328,9 +15737,17 @@ input DeviceFilter {
   """
   osVersion: String
   """
+  Whose version of the operating system begins like this, such as 26.
+  """
+  osVersionHasPrefix: String
+  """
   Of this model, by its name.
   """
   model: String
+  """
+  Of a model whose name begins like this; case matters.
+  """
+  modelHasPrefix: String
   """
   With this inventory number.
   """
@@ -15339,6 +15756,18 @@ input DeviceFilter {
   Created at this time or later.
   """
   createdAfter: Time @goTag(key: "filter", value: "created_at,gte")
+  """
+  Created before this time.
+  """
+  createdBefore: Time @goTag(key: "filter", value: "created_at,lt")
+  """
+  Last heard of at this time or later.
+  """
+  lastSeenAfter: Time @goTag(key: "filter", value: "last_seen_at,gte")
+  """
+  Last heard of before this time.
+  """
+  lastSeenBefore: Time @goTag(key: "filter", value: "last_seen_at,lt")
 }
 """
 What createDevice takes.
@@ -18556,6 +18985,26 @@ func childFields_BlockDevicePayload(ctx context.Context, ec *executionContext, f
 	return nil, fmt.Errorf("no field named %q was found under type BlockDevicePayload", field.Name)
 }
 
+func childFields_BulkCancelDeviceCommandsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return fieldContext_BulkCancelDeviceCommandsPayload_job(ctx, ec, field)
+	case "cancelled":
+		return fieldContext_BulkCancelDeviceCommandsPayload_cancelled(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BulkCancelDeviceCommandsPayload", field.Name)
+}
+
+func childFields_BulkCommandDevicesPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return fieldContext_BulkCommandDevicesPayload_job(ctx, ec, field)
+	case "refusals":
+		return fieldContext_BulkCommandDevicesPayload_refusals(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BulkCommandDevicesPayload", field.Name)
+}
+
 func childFields_CancelDeviceCommandPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "command":
@@ -18838,6 +19287,10 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_modelIdentifier(ctx, ec, field)
 	case "buildVersion":
 		return fieldContext_Device_buildVersion(ctx, ec, field)
+	case "wifiMACAddress":
+		return fieldContext_Device_wifiMACAddress(ctx, ec, field)
+	case "ethernetMACAddress":
+		return fieldContext_Device_ethernetMACAddress(ctx, ec, field)
 	case "enrolled":
 		return fieldContext_Device_enrolled(ctx, ec, field)
 	case "supervised":
@@ -19300,6 +19753,20 @@ func childFields_DeviceProfileEdge(ctx context.Context, ec *executionContext, fi
 	return nil, fmt.Errorf("no field named %q was found under type DeviceProfileEdge", field.Name)
 }
 
+func childFields_DeviceRefusal(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deviceId":
+		return fieldContext_DeviceRefusal_deviceId(ctx, ec, field)
+	case "code":
+		return fieldContext_DeviceRefusal_code(ctx, ec, field)
+	case "message":
+		return fieldContext_DeviceRefusal_message(ctx, ec, field)
+	case "field":
+		return fieldContext_DeviceRefusal_field(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceRefusal", field.Name)
+}
+
 func childFields_DeviceSecret(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -19466,6 +19933,8 @@ func childFields_Job(ctx context.Context, ec *executionContext, field graphql.Co
 		return fieldContext_Job_finishedAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_Job_organization(ctx, ec, field)
+	case "commands":
+		return fieldContext_Job_commands(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Job", field.Name)
 }
@@ -21664,6 +22133,52 @@ func field_Device_secrets_args(ctx context.Context, ec *executionContext, rawArg
 	return args, nil
 }
 
+func field_Job_commands_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.DeviceCommandFilter, error) {
+			return unmarshalODeviceCommandFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	return args, nil
+}
+
 func field_Mutation_acknowledgeAlert_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -21698,6 +22213,34 @@ func field_Mutation_blockDevice_args(ctx context.Context, ec *executionContext, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.BlockDeviceInput, error) {
 			return unmarshalNBlockDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBlockDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_bulkCancelDeviceCommands_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.BulkCancelDeviceCommandsInput, error) {
+			return unmarshalNBulkCancelDeviceCommandsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCancelDeviceCommandsInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_bulkCommandDevices_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.BulkCommandDevicesInput, error) {
+			return unmarshalNBulkCommandDevicesInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCommandDevicesInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -28628,6 +29171,125 @@ func fieldContext_BlockDevicePayload_device(_ context.Context, ec *executionCont
 	return fc, nil
 }
 
+func _BulkCancelDeviceCommandsPayload_job(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BulkCancelDeviceCommandsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BulkCancelDeviceCommandsPayload_job(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Job) graphql.Marshaler {
+			return marshalNJob2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐJob(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_BulkCancelDeviceCommandsPayload_job(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BulkCancelDeviceCommandsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Job(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _BulkCancelDeviceCommandsPayload_cancelled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BulkCancelDeviceCommandsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BulkCancelDeviceCommandsPayload_cancelled(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cancelled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_BulkCancelDeviceCommandsPayload_cancelled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BulkCancelDeviceCommandsPayload", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _BulkCommandDevicesPayload_job(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BulkCommandDevicesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BulkCommandDevicesPayload_job(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Job) graphql.Marshaler {
+			return marshalOJob2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐJob(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_BulkCommandDevicesPayload_job(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BulkCommandDevicesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Job(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _BulkCommandDevicesPayload_refusals(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BulkCommandDevicesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BulkCommandDevicesPayload_refusals(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Refusals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.DeviceRefusal) graphql.Marshaler {
+			return marshalNDeviceRefusal2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceRefusalᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_BulkCommandDevicesPayload_refusals(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BulkCommandDevicesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceRefusal(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _CancelDeviceCommandPayload_command(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CancelDeviceCommandPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30051,6 +30713,52 @@ func _Device_buildVersion(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_Device_buildVersion(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Device_wifiMACAddress(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_wifiMACAddress(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WifiMACAddress, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_wifiMACAddress(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Device_ethernetMACAddress(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_ethernetMACAddress(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EthernetMACAddress, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_ethernetMACAddress(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -34988,6 +35696,98 @@ func fieldContext_DeviceProfileEdge_cursor(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("DeviceProfileEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _DeviceRefusal_deviceId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceRefusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceRefusal_deviceId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeviceID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceRefusal_deviceId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceRefusal", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceRefusal_code(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceRefusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceRefusal_code(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceRefusal_code(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceRefusal", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceRefusal_message(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceRefusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceRefusal_message(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceRefusal_message(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceRefusal", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceRefusal_field(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceRefusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceRefusal_field(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Field, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceRefusal_field(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceRefusal", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _DeviceSecret_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -36361,6 +37161,73 @@ func fieldContext_Job_organization(_ context.Context, ec *executionContext, fiel
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Organization(ctx, ec, field)
 		},
+	}
+	return fc, nil
+}
+
+func _Job_commands(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Job) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Job_commands(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Job().Commands(ctx, obj, fc.Args["filter"].(*model.DeviceCommandFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_devicecommand")
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommandConnection) graphql.Marshaler {
+			return marshalNDeviceCommandConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Job_commands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Job",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommandConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Job_commands_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -40087,6 +40954,140 @@ func fieldContext_Mutation_cancelDeviceCommand(ctx context.Context, ec *executio
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_cancelDeviceCommand_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_bulkCommandDevices(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_bulkCommandDevices(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BulkCommandDevices(ctx, fc.Args["input"].(model.BulkCommandDevicesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.BulkCommandDevicesPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.BulkCommandDevicesPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.BulkCommandDevicesPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.BulkCommandDevicesPayload) graphql.Marshaler {
+			return marshalNBulkCommandDevicesPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCommandDevicesPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_bulkCommandDevices(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_BulkCommandDevicesPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_bulkCommandDevices_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_bulkCancelDeviceCommands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_bulkCancelDeviceCommands(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BulkCancelDeviceCommands(ctx, fc.Args["input"].(model.BulkCancelDeviceCommandsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_devicecommand")
+				if err != nil {
+					var zeroVal *model.BulkCancelDeviceCommandsPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.BulkCancelDeviceCommandsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.BulkCancelDeviceCommandsPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.BulkCancelDeviceCommandsPayload) graphql.Marshaler {
+			return marshalNBulkCancelDeviceCommandsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCancelDeviceCommandsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_bulkCancelDeviceCommands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_BulkCancelDeviceCommandsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_bulkCancelDeviceCommands_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -58649,6 +59650,341 @@ func unmarshalInputBlockDeviceInput(ctx context.Context, ec *executionContext, o
 	return it, nil
 }
 
+func unmarshalInputBulkCancelDeviceCommandsInput(ctx context.Context, ec *executionContext, obj any) (model.BulkCancelDeviceCommandsInput, error) {
+	var it model.BulkCancelDeviceCommandsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"jobId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "jobId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkCommandDevicesInput(ctx context.Context, ec *executionContext, obj any) (model.BulkCommandDevicesInput, error) {
+	var it model.BulkCommandDevicesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceIds", "command"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceIds"))
+			data, err := unmarshalNID2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceIds = data
+		case "command":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("command"))
+			data, err := unmarshalNBulkDeviceCommandInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkDeviceCommandInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Command = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkDeviceCommandInput(ctx context.Context, ec *executionContext, obj any) (model.BulkDeviceCommandInput, error) {
+	var it model.BulkDeviceCommandInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"plain", "lock", "erase", "restart", "unlockUserAccount", "scheduleOsUpdate"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "plain":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("plain"))
+			data, err := unmarshalOPlainDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPlainDeviceCommand(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Plain = data
+		case "lock":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lock"))
+			data, err := unmarshalOBulkLockInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkLockInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Lock = data
+		case "erase":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("erase"))
+			data, err := unmarshalOBulkEraseInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkEraseInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Erase = data
+		case "restart":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("restart"))
+			data, err := unmarshalOBulkRestartInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkRestartInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Restart = data
+		case "unlockUserAccount":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("unlockUserAccount"))
+			data, err := unmarshalOBulkUnlockUserAccountInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkUnlockUserAccountInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UnlockUserAccount = data
+		case "scheduleOsUpdate":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scheduleOsUpdate"))
+			data, err := unmarshalOBulkScheduleOsUpdateInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkScheduleOsUpdateInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ScheduleOsUpdate = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkEraseInput(ctx context.Context, ec *executionContext, obj any) (model.BulkEraseInput, error) {
+	var it model.BulkEraseInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"preserveDataPlan", "disallowProximitySetup"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "preserveDataPlan":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preserveDataPlan"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreserveDataPlan = data
+		case "disallowProximitySetup":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("disallowProximitySetup"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisallowProximitySetup = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkLockInput(ctx context.Context, ec *executionContext, obj any) (model.BulkLockInput, error) {
+	var it model.BulkLockInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"message", "phoneNumber"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "phoneNumber":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phoneNumber"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PhoneNumber = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkRestartInput(ctx context.Context, ec *executionContext, obj any) (model.BulkRestartInput, error) {
+	var it model.BulkRestartInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["notifyUser"]; !present {
+		asMap["notifyUser"] = false
+	}
+
+	fieldsInOrder := [...]string{"kextPaths", "notifyUser"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kextPaths":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kextPaths"))
+			data, err := unmarshalOString2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.KextPaths = data
+		case "notifyUser":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notifyUser"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.NotifyUser = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkScheduleOsUpdateInput(ctx context.Context, ec *executionContext, obj any) (model.BulkScheduleOsUpdateInput, error) {
+	var it model.BulkScheduleOsUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"productKey", "productVersion", "installAction", "maxUserDeferrals", "priority"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "productKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("productKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProductKey = data
+		case "productVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("productVersion"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProductVersion = data
+		case "installAction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("installAction"))
+			data, err := unmarshalNOsUpdateInstallAction2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdateInstallAction(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstallAction = data
+		case "maxUserDeferrals":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxUserDeferrals"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxUserDeferrals = data
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := unmarshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdatePriority(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkUnlockUserAccountInput(ctx context.Context, ec *executionContext, obj any) (model.BulkUnlockUserAccountInput, error) {
+	var it model.BulkUnlockUserAccountInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"userName"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "userName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userName"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserName = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCancelDeviceCommandInput(ctx context.Context, ec *executionContext, obj any) (model.CancelDeviceCommandInput, error) {
 	var it model.CancelDeviceCommandInput
 	if obj == nil {
@@ -59972,7 +61308,7 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "platform", "userId", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "osVersion", "model", "assetTag", "createdAfter"}
+	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "serialNumberHasPrefix", "macAddress", "platform", "userId", "userEmail", "userEmailHasPrefix", "userLogin", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "osVersion", "osVersionHasPrefix", "model", "modelHasPrefix", "assetTag", "createdAfter", "createdBefore", "lastSeenAfter", "lastSeenBefore"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -59993,6 +61329,20 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.SerialNumber = data
+		case "serialNumberHasPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("serialNumberHasPrefix"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.SerialNumberHasPrefix = data
+		case "macAddress":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("macAddress"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.MacAddress = data
 		case "platform":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("platform"))
 			data, err := unmarshalODevicePlatform2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx, ec, v)
@@ -60007,6 +61357,27 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.UserID = data
+		case "userEmail":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userEmail"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserEmail = data
+		case "userEmailHasPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userEmailHasPrefix"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserEmailHasPrefix = data
+		case "userLogin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userLogin"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserLogin = data
 		case "udid":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("udid"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -60056,6 +61427,13 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.OsVersion = data
+		case "osVersionHasPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("osVersionHasPrefix"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OsVersionHasPrefix = data
 		case "model":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("model"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -60063,6 +61441,13 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.Model = data
+		case "modelHasPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("modelHasPrefix"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ModelHasPrefix = data
 		case "assetTag":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assetTag"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -60077,6 +61462,27 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.CreatedAfter = data
+		case "createdBefore":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdBefore"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedBefore = data
+		case "lastSeenAfter":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastSeenAfter"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.LastSeenAfter = data
+		case "lastSeenBefore":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastSeenBefore"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.LastSeenBefore = data
 		}
 	}
 	return it, nil
@@ -65896,6 +67302,92 @@ func _BlockDevicePayload(ctx context.Context, ec *executionContext, sel ast.Sele
 	return out
 }
 
+var bulkCancelDeviceCommandsPayloadImplementors = []string{"BulkCancelDeviceCommandsPayload"}
+
+func _BulkCancelDeviceCommandsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.BulkCancelDeviceCommandsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, bulkCancelDeviceCommandsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BulkCancelDeviceCommandsPayload")
+		case "job":
+			out.Values[i] = _BulkCancelDeviceCommandsPayload_job(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cancelled":
+			out.Values[i] = _BulkCancelDeviceCommandsPayload_cancelled(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var bulkCommandDevicesPayloadImplementors = []string{"BulkCommandDevicesPayload"}
+
+func _BulkCommandDevicesPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.BulkCommandDevicesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, bulkCommandDevicesPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BulkCommandDevicesPayload")
+		case "job":
+			out.Values[i] = _BulkCommandDevicesPayload_job(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "refusals":
+			out.Values[i] = _BulkCommandDevicesPayload_refusals(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var cancelDeviceCommandPayloadImplementors = []string{"CancelDeviceCommandPayload"}
 
 func _CancelDeviceCommandPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CancelDeviceCommandPayload) graphql.Marshaler {
@@ -67127,6 +68619,16 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 		case "buildVersion":
 			out.Values[i] = _Device_buildVersion(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "wifiMACAddress":
+			out.Values[i] = _Device_wifiMACAddress(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "ethernetMACAddress":
+			out.Values[i] = _Device_ethernetMACAddress(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -69715,6 +71217,59 @@ func _DeviceProfileEdge(ctx context.Context, ec *executionContext, sel ast.Selec
 	return out
 }
 
+var deviceRefusalImplementors = []string{"DeviceRefusal"}
+
+func _DeviceRefusal(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.DeviceRefusal) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceRefusalImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceRefusal")
+		case "deviceId":
+			out.Values[i] = _DeviceRefusal_deviceId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "code":
+			out.Values[i] = _DeviceRefusal_code(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "message":
+			out.Values[i] = _DeviceRefusal_message(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "field":
+			out.Values[i] = _DeviceRefusal_field(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var deviceSecretImplementors = []string{"DeviceSecret", "Node"}
 
 func _DeviceSecret(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceSecret) graphql.Marshaler {
@@ -70500,6 +72055,44 @@ func _Job(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "commands":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Job_commands(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -71199,6 +72792,20 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "cancelDeviceCommand":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_cancelDeviceCommand(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "bulkCommandDevices":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_bulkCommandDevices(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "bulkCancelDeviceCommands":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_bulkCancelDeviceCommands(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -80255,6 +81862,41 @@ func marshalNBoolean2bool(ctx context.Context, ec *executionContext, sel ast.Sel
 	return res
 }
 
+func unmarshalNBulkCancelDeviceCommandsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCancelDeviceCommandsInput(ctx context.Context, ec *executionContext, v any) (model.BulkCancelDeviceCommandsInput, error) {
+	res, err := unmarshalInputBulkCancelDeviceCommandsInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNBulkCancelDeviceCommandsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCancelDeviceCommandsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.BulkCancelDeviceCommandsPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _BulkCancelDeviceCommandsPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNBulkCommandDevicesInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCommandDevicesInput(ctx context.Context, ec *executionContext, v any) (model.BulkCommandDevicesInput, error) {
+	res, err := unmarshalInputBulkCommandDevicesInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNBulkCommandDevicesPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCommandDevicesPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.BulkCommandDevicesPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _BulkCommandDevicesPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNBulkDeviceCommandInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkDeviceCommandInput(ctx context.Context, ec *executionContext, v any) (*model.BulkDeviceCommandInput, error) {
+	res, err := unmarshalInputBulkDeviceCommandInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNCancelDeviceCommandInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelDeviceCommandInput(ctx context.Context, ec *executionContext, v any) (model.CancelDeviceCommandInput, error) {
 	res, err := unmarshalInputCancelDeviceCommandInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -80849,6 +82491,32 @@ func marshalNDeviceProfileConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋe
 		return graphql.Null
 	}
 	return _DeviceProfileConnection(ctx, ec, sel, v)
+}
+
+func marshalNDeviceRefusal2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceRefusalᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.DeviceRefusal) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNDeviceRefusal2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceRefusal(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNDeviceRefusal2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceRefusal(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeviceRefusal) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceRefusal(ctx, ec, sel, v)
 }
 
 func marshalNDeviceSecretConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceSecretConnection) graphql.Marshaler {
@@ -83281,6 +84949,46 @@ func marshalOBoolean2ᚖbool(ctx context.Context, ec *executionContext, sel ast.
 	return res
 }
 
+func unmarshalOBulkEraseInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkEraseInput(ctx context.Context, ec *executionContext, v any) (*model.BulkEraseInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkEraseInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOBulkLockInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkLockInput(ctx context.Context, ec *executionContext, v any) (*model.BulkLockInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkLockInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOBulkRestartInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkRestartInput(ctx context.Context, ec *executionContext, v any) (*model.BulkRestartInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkRestartInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOBulkScheduleOsUpdateInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkScheduleOsUpdateInput(ctx context.Context, ec *executionContext, v any) (*model.BulkScheduleOsUpdateInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkScheduleOsUpdateInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOBulkUnlockUserAccountInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkUnlockUserAccountInput(ctx context.Context, ec *executionContext, v any) (*model.BulkUnlockUserAccountInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkUnlockUserAccountInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalOConnectWiseCredentialsInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectWiseCredentialsInput(ctx context.Context, ec *executionContext, v any) (*model.ConnectWiseCredentialsInput, error) {
 	if v == nil {
 		return nil, nil
@@ -83918,6 +85626,22 @@ func unmarshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 }
 
 func marshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdatePriority(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.OsUpdatePriority) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func unmarshalOPlainDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPlainDeviceCommand(ctx context.Context, ec *executionContext, v any) (*model.PlainDeviceCommand, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.PlainDeviceCommand)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOPlainDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPlainDeviceCommand(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.PlainDeviceCommand) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -23,33 +24,55 @@ func (s *Store) forgetBypassCode(ctx context.Context, c *ent.DeviceCommand) erro
 	return err
 }
 
-// KeepSecret seals a device's secret, in the place of an earlier one of its kind.
+// Secret is one of a device's, to be kept.
+type Secret struct {
+	Organization, DeviceID string
+	Kind                   devicesecret.Kind
+	Value                  string
+}
+
+// KeepSecret is [Store.KeepSecrets] for one.
 func (s *Store) KeepSecret(ctx context.Context, organization, deviceID string, kind devicesecret.Kind, value string) error {
+	return s.KeepSecrets(ctx, Secret{organization, deviceID, kind, value})
+}
+
+// KeepSecrets seals devices' secrets, each in the place of an earlier one of its
+// kind. All are of one kind, and no device has two.
+func (s *Store) KeepSecrets(ctx context.Context, secrets ...Secret) error {
+	if len(secrets) == 0 {
+		return nil
+	}
 	return s.DB.InTx(ctx, func(ctx context.Context) error {
-		row, err := s.client.DeviceSecret.Query().
-			Where(devicesecret.DeviceID(deviceID), devicesecret.KindEQ(kind)).Only(ctx)
-		if err != nil && !ent.IsNotFound(err) {
+		devices, rows := make([]string, 0, len(secrets)), make([]*ent.DeviceSecretCreate, 0, len(secrets))
+		for _, kept := range secrets {
+			id := schema.NewID("dsec")()
+			sealed, err := s.Vault.Seal(ctx, secretPlace(kept.Organization, id), []byte(kept.Value))
+			if err != nil {
+				return fmt.Errorf("seal a device's secret: %w", err)
+			}
+			devices = append(devices, kept.DeviceID)
+			rows = append(rows, s.client.DeviceSecret.Create().SetID(id).SetOrganizationID(kept.Organization).
+				SetDeviceID(kept.DeviceID).SetKind(kept.Kind).SetValue(sealed))
+		}
+		// What it replaces is not what the caller did.
+		_, err := s.client.DeviceSecret.Delete().
+			Where(devicesecret.DeviceIDIn(devices...), devicesecret.KindEQ(secrets[0].Kind)).Exec(guard.WithoutTrail(ctx))
+		if err != nil {
 			return err
 		}
-		id := schema.NewID("dsec")()
-		if row != nil {
-			id = row.ID
-		}
-		sealed, err := s.Vault.Seal(ctx, secretPlace(organization, id), []byte(value))
-		if err != nil {
-			return fmt.Errorf("seal a device's secret: %w", err)
-		}
-		if row != nil {
-			return row.Update().SetValue(sealed).ClearRevealedAt().Exec(ctx)
-		}
-		return s.client.DeviceSecret.Create().SetID(id).SetOrganizationID(organization).SetDeviceID(deviceID).
-			SetKind(kind).SetValue(sealed).Exec(ctx)
+		return s.client.DeviceSecret.CreateBulk(rows...).Exec(ctx)
 	})
 }
 
-// HasSecret reports whether a secret of a device is kept.
-func (s *Store) HasSecret(ctx context.Context, deviceID string, kind devicesecret.Kind) (bool, error) {
-	return s.client.DeviceSecret.Query().Where(devicesecret.DeviceID(deviceID), devicesecret.KindEQ(kind)).Exist(ctx)
+// HaveSecret tells of which devices a secret is kept.
+func (s *Store) HaveSecret(ctx context.Context, deviceIDs []string, kind devicesecret.Kind) (map[string]bool, error) {
+	kept, err := s.client.DeviceSecret.Query().Where(devicesecret.DeviceIDIn(deviceIDs...), devicesecret.KindEQ(kind)).
+		Select(devicesecret.FieldDeviceID).Strings(ctx)
+	have := make(map[string]bool, len(kept))
+	for _, id := range kept {
+		have[id] = true
+	}
+	return have, err
 }
 
 // Reveal opens a device's secret, and remembers that it was shown. It is
