@@ -58,6 +58,7 @@ var rules = check.AccessRules{
 var short = map[string]string{
 	"TicketingIntegration.companyTypeIds":         "a choice among the vendor's few company types",
 	"Query.nodes":                                 "as many as ids are given, at most 100",
+	"BulkCommandDevicesPayload.refusals":          "at most one for each device given, at most 500",
 	"Query.permissions":                           "a catalogue in the code",
 	"Query.alertTypes":                            "a catalogue in the code",
 	"Query.ticketingAlerts":                       "one for each alert type",
