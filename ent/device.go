@@ -86,6 +86,8 @@ type Device struct {
 	CertificateNotAfter *time.Time `json:"certificate_not_after,omitempty"`
 	// When the device last checked in.
 	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
+	// The day of last_seen_at, in UTC: what devices are found by, and changes rarely enough for an index.
+	LastSeenOn *time.Time `json:"last_seen_on,omitempty"`
 	// Who uses the device.
 	UserID *string `json:"user_id,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -138,7 +140,7 @@ func (*Device) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullBool)
 		case device.FieldID, device.FieldOrganizationID, device.FieldProviderID, device.FieldName, device.FieldSerialNumber, device.FieldUdid, device.FieldPlatform, device.FieldModel, device.FieldOsVersion, device.FieldAssetTag, device.FieldModelIdentifier, device.FieldBuildVersion, device.FieldWifiMACAddress, device.FieldEthernetMACAddress, device.FieldUserID:
 			values[i] = new(sql.NullString)
-		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldInventoryAt, device.FieldFirstEnrolledAt, device.FieldLastEnrolledAt, device.FieldCheckoutAt, device.FieldBlockedAt, device.FieldMissingSince, device.FieldCertificateNotAfter, device.FieldLastSeenAt:
+		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldInventoryAt, device.FieldFirstEnrolledAt, device.FieldLastEnrolledAt, device.FieldCheckoutAt, device.FieldBlockedAt, device.FieldMissingSince, device.FieldCertificateNotAfter, device.FieldLastSeenAt, device.FieldLastSeenOn:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -371,6 +373,13 @@ func (_m *Device) assignValues(columns []string, values []any) error {
 				_m.LastSeenAt = new(time.Time)
 				*_m.LastSeenAt = value.Time
 			}
+		case device.FieldLastSeenOn:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field last_seen_on", values[i])
+			} else if value.Valid {
+				_m.LastSeenOn = new(time.Time)
+				*_m.LastSeenOn = value.Time
+			}
 		case device.FieldUserID:
 			if value, ok := values[i].(*sql.NullString); !ok {
 				return fmt.Errorf("unexpected type %T for field user_id", values[i])
@@ -544,6 +553,11 @@ func (_m *Device) String() string {
 	builder.WriteString(", ")
 	if v := _m.LastSeenAt; v != nil {
 		builder.WriteString("last_seen_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.LastSeenOn; v != nil {
+		builder.WriteString("last_seen_on=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteString(", ")

@@ -444,6 +444,20 @@ func (_c *DeviceCreate) SetNillableLastSeenAt(v *time.Time) *DeviceCreate {
 	return _c
 }
 
+// SetLastSeenOn sets the "last_seen_on" field.
+func (_c *DeviceCreate) SetLastSeenOn(v time.Time) *DeviceCreate {
+	_c.mutation.SetLastSeenOn(v)
+	return _c
+}
+
+// SetNillableLastSeenOn sets the "last_seen_on" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableLastSeenOn(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetLastSeenOn(*v)
+	}
+	return _c
+}
+
 // SetUserID sets the "user_id" field.
 func (_c *DeviceCreate) SetUserID(v string) *DeviceCreate {
 	_c.mutation.SetUserID(v)
@@ -843,6 +857,10 @@ func (_c *DeviceCreate) createSpec() (*Device, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.LastSeenAt(); ok {
 		_spec.SetField(device.FieldLastSeenAt, field.TypeTime, value)
 		_node.LastSeenAt = &value
+	}
+	if value, ok := _c.mutation.LastSeenOn(); ok {
+		_spec.SetField(device.FieldLastSeenOn, field.TypeTime, value)
+		_node.LastSeenOn = &value
 	}
 	if nodes := _c.mutation.OrganizationIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{

@@ -562,6 +562,26 @@ func (_u *DeviceUpdate) ClearLastSeenAt() *DeviceUpdate {
 	return _u
 }
 
+// SetLastSeenOn sets the "last_seen_on" field.
+func (_u *DeviceUpdate) SetLastSeenOn(v time.Time) *DeviceUpdate {
+	_u.mutation.SetLastSeenOn(v)
+	return _u
+}
+
+// SetNillableLastSeenOn sets the "last_seen_on" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableLastSeenOn(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetLastSeenOn(*v)
+	}
+	return _u
+}
+
+// ClearLastSeenOn clears the value of the "last_seen_on" field.
+func (_u *DeviceUpdate) ClearLastSeenOn() *DeviceUpdate {
+	_u.mutation.ClearLastSeenOn()
+	return _u
+}
+
 // SetUserID sets the "user_id" field.
 func (_u *DeviceUpdate) SetUserID(v string) *DeviceUpdate {
 	_u.mutation.SetUserID(v)
@@ -870,6 +890,12 @@ func (_u *DeviceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.LastSeenAtCleared() {
 		_spec.ClearField(device.FieldLastSeenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.LastSeenOn(); ok {
+		_spec.SetField(device.FieldLastSeenOn, field.TypeTime, value)
+	}
+	if _u.mutation.LastSeenOnCleared() {
+		_spec.ClearField(device.FieldLastSeenOn, field.TypeTime)
 	}
 	if _u.mutation.UserCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -1454,6 +1480,26 @@ func (_u *DeviceUpdateOne) ClearLastSeenAt() *DeviceUpdateOne {
 	return _u
 }
 
+// SetLastSeenOn sets the "last_seen_on" field.
+func (_u *DeviceUpdateOne) SetLastSeenOn(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetLastSeenOn(v)
+	return _u
+}
+
+// SetNillableLastSeenOn sets the "last_seen_on" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableLastSeenOn(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetLastSeenOn(*v)
+	}
+	return _u
+}
+
+// ClearLastSeenOn clears the value of the "last_seen_on" field.
+func (_u *DeviceUpdateOne) ClearLastSeenOn() *DeviceUpdateOne {
+	_u.mutation.ClearLastSeenOn()
+	return _u
+}
+
 // SetUserID sets the "user_id" field.
 func (_u *DeviceUpdateOne) SetUserID(v string) *DeviceUpdateOne {
 	_u.mutation.SetUserID(v)
@@ -1792,6 +1838,12 @@ func (_u *DeviceUpdateOne) sqlSave(ctx context.Context) (_node *Device, err erro
 	}
 	if _u.mutation.LastSeenAtCleared() {
 		_spec.ClearField(device.FieldLastSeenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.LastSeenOn(); ok {
+		_spec.SetField(device.FieldLastSeenOn, field.TypeTime, value)
+	}
+	if _u.mutation.LastSeenOnCleared() {
+		_spec.ClearField(device.FieldLastSeenOn, field.TypeTime)
 	}
 	if _u.mutation.UserCleared() {
 		edge := &sqlgraph.EdgeSpec{

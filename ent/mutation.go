@@ -9134,6 +9134,7 @@ type DeviceMutation struct {
 	missing_since            *time.Time
 	certificate_not_after    *time.Time
 	last_seen_at             *time.Time
+	last_seen_on             *time.Time
 	clearedFields            map[string]struct{}
 	organization             *string
 	clearedorganization      bool
@@ -10696,6 +10697,55 @@ func (m *DeviceMutation) ResetLastSeenAt() {
 	delete(m.clearedFields, device.FieldLastSeenAt)
 }
 
+// SetLastSeenOn sets the "last_seen_on" field.
+func (m *DeviceMutation) SetLastSeenOn(t time.Time) {
+	m.last_seen_on = &t
+}
+
+// LastSeenOn returns the value of the "last_seen_on" field in the mutation.
+func (m *DeviceMutation) LastSeenOn() (r time.Time, exists bool) {
+	v := m.last_seen_on
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastSeenOn returns the old "last_seen_on" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldLastSeenOn(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastSeenOn is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastSeenOn requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastSeenOn: %w", err)
+	}
+	return oldValue.LastSeenOn, nil
+}
+
+// ClearLastSeenOn clears the value of the "last_seen_on" field.
+func (m *DeviceMutation) ClearLastSeenOn() {
+	m.last_seen_on = nil
+	m.clearedFields[device.FieldLastSeenOn] = struct{}{}
+}
+
+// LastSeenOnCleared returns if the "last_seen_on" field was cleared in this mutation.
+func (m *DeviceMutation) LastSeenOnCleared() bool {
+	_, ok := m.clearedFields[device.FieldLastSeenOn]
+	return ok
+}
+
+// ResetLastSeenOn resets all changes to the "last_seen_on" field.
+func (m *DeviceMutation) ResetLastSeenOn() {
+	m.last_seen_on = nil
+	delete(m.clearedFields, device.FieldLastSeenOn)
+}
+
 // SetUserID sets the "user_id" field.
 func (m *DeviceMutation) SetUserID(s string) {
 	m.user = &s
@@ -10833,7 +10883,7 @@ func (m *DeviceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceMutation) Fields() []string {
-	fields := make([]string, 0, 34)
+	fields := make([]string, 0, 35)
 	if m.organization != nil {
 		fields = append(fields, device.FieldOrganizationID)
 	}
@@ -10933,6 +10983,9 @@ func (m *DeviceMutation) Fields() []string {
 	if m.last_seen_at != nil {
 		fields = append(fields, device.FieldLastSeenAt)
 	}
+	if m.last_seen_on != nil {
+		fields = append(fields, device.FieldLastSeenOn)
+	}
 	if m.user != nil {
 		fields = append(fields, device.FieldUserID)
 	}
@@ -11010,6 +11063,8 @@ func (m *DeviceMutation) Field(name string) (ent.Value, bool) {
 		return m.CertificateNotAfter()
 	case device.FieldLastSeenAt:
 		return m.LastSeenAt()
+	case device.FieldLastSeenOn:
+		return m.LastSeenOn()
 	case device.FieldUserID:
 		return m.UserID()
 	}
@@ -11087,6 +11142,8 @@ func (m *DeviceMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldCertificateNotAfter(ctx)
 	case device.FieldLastSeenAt:
 		return m.OldLastSeenAt(ctx)
+	case device.FieldLastSeenOn:
+		return m.OldLastSeenOn(ctx)
 	case device.FieldUserID:
 		return m.OldUserID(ctx)
 	}
@@ -11329,6 +11386,13 @@ func (m *DeviceMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetLastSeenAt(v)
 		return nil
+	case device.FieldLastSeenOn:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastSeenOn(v)
+		return nil
 	case device.FieldUserID:
 		v, ok := value.(string)
 		if !ok {
@@ -11426,6 +11490,9 @@ func (m *DeviceMutation) ClearedFields() []string {
 	if m.FieldCleared(device.FieldLastSeenAt) {
 		fields = append(fields, device.FieldLastSeenAt)
 	}
+	if m.FieldCleared(device.FieldLastSeenOn) {
+		fields = append(fields, device.FieldLastSeenOn)
+	}
 	if m.FieldCleared(device.FieldUserID) {
 		fields = append(fields, device.FieldUserID)
 	}
@@ -11502,6 +11569,9 @@ func (m *DeviceMutation) ClearField(name string) error {
 		return nil
 	case device.FieldLastSeenAt:
 		m.ClearLastSeenAt()
+		return nil
+	case device.FieldLastSeenOn:
+		m.ClearLastSeenOn()
 		return nil
 	case device.FieldUserID:
 		m.ClearUserID()
@@ -11612,6 +11682,9 @@ func (m *DeviceMutation) ResetField(name string) error {
 		return nil
 	case device.FieldLastSeenAt:
 		m.ResetLastSeenAt()
+		return nil
+	case device.FieldLastSeenOn:
+		m.ResetLastSeenOn()
 		return nil
 	case device.FieldUserID:
 		m.ResetUserID()

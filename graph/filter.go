@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"entgo.io/ent/dialect/sql"
@@ -16,7 +17,7 @@ import (
 type Clause struct {
 	Field   string   // the Go field's name
 	Columns []string // of which one must match
-	Op      string   // eq, prefix, gte, lt, null, notnull or lower
+	Op      string   // eq, prefix, gte, lt, gteday, ltday, null, notnull or lower
 	// Through is the column that refers to a row of Table, whose columns these
 	// then are; empty where they are the entity's own.
 	Through, Table string
@@ -122,6 +123,9 @@ func compare(col, op string, arg any) *sql.Predicate {
 		return sql.GTE(col, arg)
 	case "lt":
 		return sql.LT(col, arg)
+	case "gteday", "ltday": // a time stands for its day
+		at, _ := arg.(time.Time)
+		return compare(col, strings.TrimSuffix(op, "day"), at.UTC().Truncate(24*time.Hour))
 	case "null", "notnull":
 		if arg == (op == "null") {
 			return sql.IsNull(col)

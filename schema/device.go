@@ -96,6 +96,9 @@ func (Device) Fields() []ent.Field {
 			Comment("When its identity certificate expires."),
 		field.Time("last_seen_at").Optional().Nillable().
 			Comment("When the device last checked in."),
+		field.Time("last_seen_on").Optional().Nillable().
+			Annotations(Hidden()).
+			Comment("The day of last_seen_at, in UTC: what devices are found by, and changes rarely enough for an index."),
 		field.String("user_id").Optional().Nillable().
 			Annotations(Hidden()).
 			Comment("Who uses the device."),
@@ -132,7 +135,7 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.ProviderColumn, "model"),
 		index.Fields(guard.ProviderColumn, "asset_tag"),
 		index.Fields(guard.ProviderColumn, "created_at"),
-		index.Fields(guard.ProviderColumn, "last_seen_at"),
+		index.Fields(guard.ProviderColumn, "last_seen_on"),
 		index.Fields(guard.ProviderColumn, "user_id"),
 		index.Fields(guard.ProviderColumn, "wifi_mac_address"),
 		index.Fields(guard.ProviderColumn, "ethernet_mac_address"),

@@ -84,6 +84,8 @@ const (
 	FieldCertificateNotAfter = "certificate_not_after"
 	// FieldLastSeenAt holds the string denoting the last_seen_at field in the database.
 	FieldLastSeenAt = "last_seen_at"
+	// FieldLastSeenOn holds the string denoting the last_seen_on field in the database.
+	FieldLastSeenOn = "last_seen_on"
 	// FieldUserID holds the string denoting the user_id field in the database.
 	FieldUserID = "user_id"
 	// EdgeOrganization holds the string denoting the organization edge name in mutations.
@@ -144,6 +146,7 @@ var Columns = []string{
 	FieldMissingSince,
 	FieldCertificateNotAfter,
 	FieldLastSeenAt,
+	FieldLastSeenOn,
 	FieldUserID,
 }
 
@@ -414,6 +417,11 @@ func ByCertificateNotAfter(opts ...sql.OrderTermOption) OrderOption {
 // ByLastSeenAt orders the results by the last_seen_at field.
 func ByLastSeenAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldLastSeenAt, opts...).ToFunc()
+}
+
+// ByLastSeenOn orders the results by the last_seen_on field.
+func ByLastSeenOn(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLastSeenOn, opts...).ToFunc()
 }
 
 // ByUserID orders the results by the user_id field.

@@ -226,6 +226,11 @@ func LastSeenAt(v time.Time) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldLastSeenAt, v))
 }
 
+// LastSeenOn applies equality check predicate on the "last_seen_on" field. It's identical to LastSeenOnEQ.
+func LastSeenOn(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldLastSeenOn, v))
+}
+
 // UserID applies equality check predicate on the "user_id" field. It's identical to UserIDEQ.
 func UserID(v string) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldUserID, v))
@@ -1729,6 +1734,56 @@ func LastSeenAtIsNil() predicate.Device {
 // LastSeenAtNotNil applies the NotNil predicate on the "last_seen_at" field.
 func LastSeenAtNotNil() predicate.Device {
 	return predicate.Device(sql.FieldNotNull(FieldLastSeenAt))
+}
+
+// LastSeenOnEQ applies the EQ predicate on the "last_seen_on" field.
+func LastSeenOnEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldLastSeenOn, v))
+}
+
+// LastSeenOnNEQ applies the NEQ predicate on the "last_seen_on" field.
+func LastSeenOnNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldLastSeenOn, v))
+}
+
+// LastSeenOnIn applies the In predicate on the "last_seen_on" field.
+func LastSeenOnIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldLastSeenOn, vs...))
+}
+
+// LastSeenOnNotIn applies the NotIn predicate on the "last_seen_on" field.
+func LastSeenOnNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldLastSeenOn, vs...))
+}
+
+// LastSeenOnGT applies the GT predicate on the "last_seen_on" field.
+func LastSeenOnGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldLastSeenOn, v))
+}
+
+// LastSeenOnGTE applies the GTE predicate on the "last_seen_on" field.
+func LastSeenOnGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldLastSeenOn, v))
+}
+
+// LastSeenOnLT applies the LT predicate on the "last_seen_on" field.
+func LastSeenOnLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldLastSeenOn, v))
+}
+
+// LastSeenOnLTE applies the LTE predicate on the "last_seen_on" field.
+func LastSeenOnLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldLastSeenOn, v))
+}
+
+// LastSeenOnIsNil applies the IsNil predicate on the "last_seen_on" field.
+func LastSeenOnIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldLastSeenOn))
+}
+
+// LastSeenOnNotNil applies the NotNil predicate on the "last_seen_on" field.
+func LastSeenOnNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldLastSeenOn))
 }
 
 // UserIDEQ applies the EQ predicate on the "user_id" field.

@@ -500,6 +500,7 @@ var (
 		{Name: "missing_since", Type: field.TypeTime, Nullable: true},
 		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
 		{Name: "last_seen_at", Type: field.TypeTime, Nullable: true},
+		{Name: "last_seen_on", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "user_id", Type: field.TypeString, Nullable: true, Size: 90},
 	}
@@ -511,13 +512,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "devices_organizations_organization",
-				Columns:    []*schema.Column{DevicesColumns[33]},
+				Columns:    []*schema.Column{DevicesColumns[34]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "devices_users_user",
-				Columns:    []*schema.Column{DevicesColumns[34]},
+				Columns:    []*schema.Column{DevicesColumns[35]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -526,7 +527,7 @@ var (
 			{
 				Name:    "device_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_id",
@@ -536,27 +537,27 @@ var (
 			{
 				Name:    "device_organization_id_serial_number",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[5]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[5]},
 			},
 			{
 				Name:    "device_organization_id_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_platform_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[34]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[35]},
 			},
 			{
 				Name:    "device_organization_id_udid",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[6]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[6]},
 			},
 			{
 				Name:    "device_provider_id_enrolled_name_id",
@@ -566,7 +567,7 @@ var (
 			{
 				Name:    "device_organization_id_enrolled_last_seen_at",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[33], DevicesColumns[15], DevicesColumns[32]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[15], DevicesColumns[32]},
 			},
 			{
 				Name:    "device_provider_id_udid",
@@ -624,14 +625,14 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[2]},
 			},
 			{
-				Name:    "device_provider_id_last_seen_at",
+				Name:    "device_provider_id_last_seen_on",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[32]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[33]},
 			},
 			{
 				Name:    "device_provider_id_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[34]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[35]},
 			},
 			{
 				Name:    "device_provider_id_wifi_mac_address",

@@ -11206,7 +11206,7 @@ type LockDevicePayload {
   """
   command: DeviceCommand!
   """
-  What unlocks a Mac; null for other devices. It is kept: revealDeviceSecret shows it again.
+  What unlocks a Mac; null for other devices. It is kept once the Mac has the command: revealDeviceSecret then shows it again.
   """
   pin: String
 }
@@ -11219,7 +11219,7 @@ input EraseDeviceInput {
   """
   deviceId: ID!
   """
-  Six digits, for a Mac: required without Apple silicon. It is kept: revealDeviceSecret shows it.
+  Six digits, for a Mac: required without Apple silicon. It is kept once the Mac has the command: revealDeviceSecret then shows it.
   """
   pin: String
   """
@@ -11534,11 +11534,11 @@ input BulkDeviceCommandInput @oneOf {
   """
   plain: PlainDeviceCommand
   """
-  Locks them, as lockDevice does. A PIN of its own is made and kept for each Mac; revealDeviceSecret shows it.
+  Locks them, as lockDevice does. A PIN of its own is made for each Mac, and kept once the Mac has the command: revealDeviceSecret then shows it.
   """
   lock: BulkLockInput
   """
-  Erases them, as eraseDevice does. A PIN of its own is made and kept for each Mac that needs one; revealDeviceSecret shows it.
+  Erases them, as eraseDevice does. A PIN of its own is made for each Mac that needs one, and kept once the Mac has the command: revealDeviceSecret then shows it.
   """
   erase: BulkEraseInput
   """
@@ -15761,13 +15761,13 @@ input DeviceFilter {
   """
   createdBefore: Time @goTag(key: "filter", value: "created_at,lt")
   """
-  Last heard of at this time or later.
+  Last heard of on the day of this time, in UTC, or later.
   """
-  lastSeenAfter: Time @goTag(key: "filter", value: "last_seen_at,gte")
+  lastSeenAfter: Time @goTag(key: "filter", value: "last_seen_on,gteday")
   """
-  Last heard of before this time.
+  Last heard of before the day of this time, in UTC.
   """
-  lastSeenBefore: Time @goTag(key: "filter", value: "last_seen_at,lt")
+  lastSeenBefore: Time @goTag(key: "filter", value: "last_seen_on,ltday")
 }
 """
 What createDevice takes.

@@ -185,9 +185,9 @@ type BulkCommandDevicesPayload struct {
 type BulkDeviceCommandInput struct {
 	// A command that there is nothing more to say about.
 	Plain *PlainDeviceCommand `json:"plain,omitempty"`
-	// Locks them, as lockDevice does. A PIN of its own is made and kept for each Mac; revealDeviceSecret shows it.
+	// Locks them, as lockDevice does. A PIN of its own is made for each Mac, and kept once the Mac has the command: revealDeviceSecret then shows it.
 	Lock *BulkLockInput `json:"lock,omitempty"`
-	// Erases them, as eraseDevice does. A PIN of its own is made and kept for each Mac that needs one; revealDeviceSecret shows it.
+	// Erases them, as eraseDevice does. A PIN of its own is made for each Mac that needs one, and kept once the Mac has the command: revealDeviceSecret then shows it.
 	Erase *BulkEraseInput `json:"erase,omitempty"`
 	// Restarts them, as restartDevice does.
 	Restart *BulkRestartInput `json:"restart,omitempty"`
@@ -787,10 +787,10 @@ type DeviceFilter struct {
 	CreatedAfter *time.Time `json:"createdAfter,omitempty" filter:"created_at,gte"`
 	// Created before this time.
 	CreatedBefore *time.Time `json:"createdBefore,omitempty" filter:"created_at,lt"`
-	// Last heard of at this time or later.
-	LastSeenAfter *time.Time `json:"lastSeenAfter,omitempty" filter:"last_seen_at,gte"`
-	// Last heard of before this time.
-	LastSeenBefore *time.Time `json:"lastSeenBefore,omitempty" filter:"last_seen_at,lt"`
+	// Last heard of on the day of this time, in UTC, or later.
+	LastSeenAfter *time.Time `json:"lastSeenAfter,omitempty" filter:"last_seen_on,gteday"`
+	// Last heard of before the day of this time, in UTC.
+	LastSeenBefore *time.Time `json:"lastSeenBefore,omitempty" filter:"last_seen_on,ltday"`
 }
 
 // Why a device was not told what others were.
@@ -853,7 +853,7 @@ type EnrollmentFilter struct {
 type EraseDeviceInput struct {
 	// The device's id.
 	DeviceID string `json:"deviceId"`
-	// Six digits, for a Mac: required without Apple silicon. It is kept: revealDeviceSecret shows it.
+	// Six digits, for a Mac: required without Apple silicon. It is kept once the Mac has the command: revealDeviceSecret then shows it.
 	Pin *string `json:"pin,omitempty"`
 	// Whether to keep the mobile data plan; required for iOS and iPadOS.
 	PreserveDataPlan *bool `json:"preserveDataPlan,omitempty"`
@@ -901,7 +901,7 @@ type LockDeviceInput struct {
 type LockDevicePayload struct {
 	// The command, as it is now.
 	Command *ent.DeviceCommand `json:"command"`
-	// What unlocks a Mac; null for other devices. It is kept: revealDeviceSecret shows it again.
+	// What unlocks a Mac; null for other devices. It is kept once the Mac has the command: revealDeviceSecret then shows it again.
 	Pin *string `json:"pin,omitempty"`
 }
 

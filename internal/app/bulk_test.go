@@ -15,7 +15,9 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
 	"github.com/bailiwick/bailiwick/internal/applemdm/simulator"
+	"github.com/bailiwick/bailiwick/internal/testkit/appleschema"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -127,10 +129,9 @@ func TestManyDevicesAreToldAtOnce(t *testing.T) {
 		pins := map[string]bool{}
 		const reveal = `mutation($id: ID!) { revealDeviceSecret(input: {deviceId: $id, kind: UNLOCK_PIN}) { value } }`
 		for i, d := range devices[:2] {
-			var revealed struct{ RevealDeviceSecret struct{ Value string } }
-			f.must(t, f.a.key, "", reveal, map[string]any{"id": ids[i]}, &revealed)
-			require.True(t, d.Unlock(revealed.RevealDeviceSecret.Value))
-			pins[revealed.RevealDeviceSecret.Value] = true
+			pin := f.reveal(t, ids[i], "UNLOCK_PIN")
+			require.True(t, d.Unlock(pin))
+			pins[pin] = true
 		}
 		require.Len(t, pins, 2)
 		require.Equal(t, "PRECONDITION_FAILED", code(f.do(t, f.a.key, "", reveal, map[string]any{"id": ids[2]}, nil)))
@@ -276,5 +277,106 @@ func TestManyDevicesCostTheStatementsOfFew(t *testing.T) {
 		few, many := cost(ids[1:3]), cost(ids)
 		// Jobs under way add some, devices none.
 		require.Less(t, many, few+20)
+	})
+}
+
+// Whatever many devices are told is what Apple describes, for each of them.
+func TestWhatManyDevicesAreToldIsApples(t *testing.T) {
+	schemas := appleschema.Open(t).Commands(t)
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		f := startFleet(t, engine)
+		var devices []*simulator.Device
+		var ids []string
+		for i, kind := range simulator.Kinds() {
+			d, document := f.device(t, f.a, uint64(i+1), kind)
+			require.NoError(t, d.Enroll(t.Context(), document))
+			require.Eventually(t, func() bool {
+				_, err := d.Connect(t.Context())
+				return err == nil && len(d.Obeyed("CertificateList")) > 0
+			}, 20*time.Second, 20*time.Millisecond)
+			devices, ids = append(devices, d), append(ids, f.idOf(t, f.a, d))
+		}
+		for _, told := range []struct {
+			command map[string]any
+			devices int
+		}{
+			{map[string]any{"plain": "CLEAR_PASSCODE"}, 2},
+			{map[string]any{"plain": "REFRESH_ACTIVATION_LOCK"}, 4},
+			{map[string]any{"plain": "CLEAR_ACTIVATION_LOCK"}, 4},
+			{map[string]any{"plain": "REQUEST_OS_UPDATE_STATUS"}, 4},
+			{map[string]any{"scheduleOsUpdate": map[string]any{"productVersion": "26.9", "installAction": "INSTALL_ASAP"}}, 4},
+			{map[string]any{"unlockUserAccount": map[string]any{"userName": "ada"}}, 2},
+			{map[string]any{"restart": map[string]any{"kextPaths": []string{"/Library/Extensions/a.kext"}, "notifyUser": true}}, 2},
+			{map[string]any{"restart": map[string]any{}}, 4},
+			{map[string]any{"plain": "SHUTDOWN"}, 4},
+			{map[string]any{"lock": map[string]any{"message": "Call us", "phoneNumber": "+41 44 000 00 00"}}, 4},
+			{map[string]any{"erase": map[string]any{"preserveDataPlan": true, "disallowProximitySetup": false}}, 4},
+		} {
+			var got bulked
+			f.must(t, f.a.key, "", bulkCommand, bulk(ids, told.command), &got)
+			require.Equal(t, told.devices, got.BulkCommandDevices.Job.Total, "%v: %v", told.command, got.BulkCommandDevices.Refusals)
+			for i, d := range devices {
+				before := len(d.Log())
+				_, err := d.Connect(t.Context())
+				require.NoError(t, err)
+				for _, o := range d.Log()[before:] {
+					body, err := plist.Encode(map[string]any{"Command": o.Command, "CommandUUID": o.CommandUUID})
+					require.NoError(t, err)
+					system := map[bool]string{true: "macOS", false: "iOS"}[d.Hardware().Kind.Mac()]
+					on := appleschema.Device{OS: system, Version: d.Hardware().OSVersion, Supervised: true}
+					require.Empty(t, appleschema.JudgeCommand(schemas, body, on), o.RequestType)
+				}
+				d.PowerOn()
+				if d.Hardware().Kind.Mac() && d.State().Locked {
+					require.True(t, d.Unlock(f.reveal(t, ids[i], "UNLOCK_PIN")))
+				}
+			}
+		}
+		for _, d := range devices {
+			require.Len(t, d.Obeyed("EraseDevice"), 1)
+		}
+		require.Len(t, f.reveal(t, ids[1], "ERASE_PIN"), 6, "a Mac that needs a PIN has one of its own")
+	})
+}
+
+// reveal shows a secret of a device of the first tenant's.
+func (f *fleet) reveal(t *testing.T, id, kind string) string {
+	t.Helper()
+	var revealed struct{ RevealDeviceSecret struct{ Value string } }
+	f.must(t, f.a.key, "", `mutation($in: RevealDeviceSecretInput!) { revealDeviceSecret(input: $in) { value } }`,
+		map[string]any{"in": map[string]any{"deviceId": id, "kind": kind}}, &revealed)
+	return revealed.RevealDeviceSecret.Value
+}
+
+// A Mac that is locked hears nothing more: the PIN that opens it must not be
+// lost to one that it never gets.
+func TestALockedMacKeepsItsPIN(t *testing.T) {
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		f := startFleet(t, engine)
+		d, document := f.device(t, f.a, 1, simulator.MacAppleSilicon)
+		require.NoError(t, d.Enroll(t.Context(), document))
+		require.Eventually(t, func() bool {
+			_, err := d.Connect(t.Context())
+			return err == nil && len(d.Obeyed("CertificateList")) > 0
+		}, 20*time.Second, 20*time.Millisecond)
+		id := f.idOf(t, f.a, d)
+		lock := func(pin any) any {
+			var got struct{ LockDevice struct{ Pin any } }
+			f.must(t, f.a.key, "", `mutation($in: LockDeviceInput!) { lockDevice(input: $in) { pin } }`,
+				map[string]any{"in": map[string]any{"deviceId": id, "pin": pin}}, &got)
+			return got.LockDevice.Pin
+		}
+		first := lock(nil).(string) //nolint:forcetypeassert // a Mac has one
+		_, err := d.Connect(t.Context())
+		require.NoError(t, err)
+		require.True(t, d.State().Locked)
+		require.NotEqual(t, first, lock(nil))
+		require.Equal(t, "012345", lock("012345"))
+		require.Equal(t, first, f.reveal(t, id, "UNLOCK_PIN"))
+		require.True(t, d.Unlock(first))
+		_, err = d.Connect(t.Context())
+		require.NoError(t, err)
+		require.True(t, d.State().Locked, "it has heard of the next")
+		require.True(t, d.Unlock(f.reveal(t, id, "UNLOCK_PIN")))
 	})
 }

@@ -45,7 +45,7 @@ func TestDevicesAreFound(t *testing.T) {
 					seen = old
 				}
 				require.NoError(t, m.Client.Device.Create().SetName(name).SetSerialNumber("S-"+name).SetPlatform(device.PlatformMacOS).
-					SetOsVersion("26.1").SetModel("MacBook Pro").SetUserID(u.ID).SetLastSeenAt(seen).
+					SetOsVersion("26.1").SetModel("MacBook Pro").SetUserID(u.ID).SetLastSeenAt(seen).SetLastSeenOn(seen.UTC().Truncate(24*time.Hour)).
 					SetWifiMACAddress("aa:00:00:00:00:"+name).SetEthernetMACAddress("ee:00:00:00:00:"+name).Exec(ctx))
 			}
 		}
@@ -68,7 +68,7 @@ func TestDevicesAreFound(t *testing.T) {
 			"silent for a week":    {map[string]any{"lastSeenBefore": now.Add(-7 * 24 * time.Hour)}, []string{"a2"}},
 			"heard of this week":   {map[string]any{"lastSeenAfter": now.Add(-7 * 24 * time.Hour)}, []string{"t1", "a1"}},
 			"created before today": {map[string]any{"createdBefore": old}, []string{}},
-			"several at once":      {map[string]any{"userEmailHasPrefix": "a", "lastSeenBefore": now.Add(-time.Hour), "macAddress": "aa:00:00:00:00:a2"}, []string{"a2"}},
+			"several at once":      {map[string]any{"userEmailHasPrefix": "a", "lastSeenBefore": now, "macAddress": "aa:00:00:00:00:a2"}, []string{"a2"}},
 		} {
 			require.Equal(t, c.want, m.names(t, m.a.key, "", c.filter), what)
 		}
@@ -85,7 +85,9 @@ func (s *server) rename(t *testing.T, key, id, name string) {
 
 func (s *server) record(t *testing.T, key, organization, name string) (id string) {
 	t.Helper()
-	var made struct{ CreateDevice struct{ Device struct{ ID string } } }
+	var made struct {
+		CreateDevice struct{ Device struct{ ID string } }
+	}
 	s.must(t, key, organization, `mutation($in: CreateDeviceInput!) { createDevice(input: $in) { device { id } } }`,
 		map[string]any{"in": map[string]any{"name": name, "serialNumber": name, "platform": "MACOS"}}, &made)
 	return made.CreateDevice.Device.ID

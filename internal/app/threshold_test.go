@@ -9,6 +9,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 )
 
@@ -47,7 +48,9 @@ func TestEachOrganizationHasItsThresholds(t *testing.T) {
 			ctx := m.scope(t, tenant)
 			id := m.fleetOf(t, tenant, 1, device.PlatformMacOS)[0]
 			require.NoError(t, m.Client.Device.Update().Where(device.ID(id)).SetLastSeenAt(m.now()).Exec(ctx))
-			var locked struct{ RestartDevice struct{ Command struct{ ID string } } }
+			var locked struct {
+				RestartDevice struct{ Command struct{ ID string } }
+			}
 			m.must(t, tenant.key, "", `mutation($id: ID!) { restartDevice(input: {deviceId: $id}) { command { id } } }`, map[string]any{"id": id}, &locked)
 			require.NoError(t, m.Client.DeviceCommand.Update().Where(devicecommand.ID(locked.RestartDevice.Command.ID)).
 				SetStatus(devicecommand.StatusAcknowledged).SetResultAt(m.now()).Exec(ctx))
@@ -74,9 +77,13 @@ func TestCommandsAreLogged(t *testing.T) {
 	testdb.EachEngine(t, func(t *testing.T, engine string) {
 		m := startMDM(t, engine, plain)
 		id, foreign := m.fleetOf(t, m.a, 1, device.PlatformMacOS)[0], m.fleetOf(t, m.b, 1, device.PlatformMacOS)[0]
-		var locked struct{ LockDevice struct{ Command struct{ ID string } } }
+		var locked struct {
+			LockDevice struct{ Command struct{ ID string } }
+		}
 		const lock = `mutation($id: ID!) { lockDevice(input: {deviceId: $id}) { command { id } } }`
 		m.must(t, m.a.key, "", lock, map[string]any{"id": id}, &locked)
+		organization := m.a.organization
+		require.NoError(t, m.Inventory.KeepSecret(m.scope(t, m.a), organization, id, devicesecret.KindUnlockPin, "012345"))
 		m.must(t, m.a.key, "", `mutation($id: ID!) { revealDeviceSecret(input: {deviceId: $id, kind: UNLOCK_PIN}) { value } }`, map[string]any{"id": id}, nil)
 		m.must(t, m.a.key, "", `mutation($id: ID!) { cancelDeviceCommand(input: {id: $id}) { command { status } } }`,
 			map[string]any{"id": locked.LockDevice.Command.ID}, nil)

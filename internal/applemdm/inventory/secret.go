@@ -9,7 +9,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/fault"
-	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -24,43 +23,27 @@ func (s *Store) forgetBypassCode(ctx context.Context, c *ent.DeviceCommand) erro
 	return err
 }
 
-// Secret is one of a device's, to be kept.
-type Secret struct {
-	Organization, DeviceID string
-	Kind                   devicesecret.Kind
-	Value                  string
-}
-
-// KeepSecret is [Store.KeepSecrets] for one.
+// KeepSecret seals a device's secret, in the place of an earlier one of its kind.
 func (s *Store) KeepSecret(ctx context.Context, organization, deviceID string, kind devicesecret.Kind, value string) error {
-	return s.KeepSecrets(ctx, Secret{organization, deviceID, kind, value})
-}
-
-// KeepSecrets seals devices' secrets, each in the place of an earlier one of its
-// kind. All are of one kind, and no device has two.
-func (s *Store) KeepSecrets(ctx context.Context, secrets ...Secret) error {
-	if len(secrets) == 0 {
-		return nil
-	}
 	return s.DB.InTx(ctx, func(ctx context.Context) error {
-		devices, rows := make([]string, 0, len(secrets)), make([]*ent.DeviceSecretCreate, 0, len(secrets))
-		for _, kept := range secrets {
-			id := schema.NewID("dsec")()
-			sealed, err := s.Vault.Seal(ctx, secretPlace(kept.Organization, id), []byte(kept.Value))
-			if err != nil {
-				return fmt.Errorf("seal a device's secret: %w", err)
-			}
-			devices = append(devices, kept.DeviceID)
-			rows = append(rows, s.client.DeviceSecret.Create().SetID(id).SetOrganizationID(kept.Organization).
-				SetDeviceID(kept.DeviceID).SetKind(kept.Kind).SetValue(sealed))
-		}
-		// What it replaces is not what the caller did.
-		_, err := s.client.DeviceSecret.Delete().
-			Where(devicesecret.DeviceIDIn(devices...), devicesecret.KindEQ(secrets[0].Kind)).Exec(guard.WithoutTrail(ctx))
-		if err != nil {
+		row, err := s.client.DeviceSecret.Query().
+			Where(devicesecret.DeviceID(deviceID), devicesecret.KindEQ(kind)).Only(ctx)
+		if err != nil && !ent.IsNotFound(err) {
 			return err
 		}
-		return s.client.DeviceSecret.CreateBulk(rows...).Exec(ctx)
+		id := schema.NewID("dsec")()
+		if row != nil {
+			id = row.ID
+		}
+		sealed, err := s.Vault.Seal(ctx, secretPlace(organization, id), []byte(value))
+		if err != nil {
+			return fmt.Errorf("seal a device's secret: %w", err)
+		}
+		if row != nil {
+			return row.Update().SetValue(sealed).ClearRevealedAt().Exec(ctx)
+		}
+		return s.client.DeviceSecret.Create().SetID(id).SetOrganizationID(organization).SetDeviceID(deviceID).
+			SetKind(kind).SetValue(sealed).Exec(ctx)
 	})
 }
 

@@ -80,7 +80,8 @@ func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c comma
 	return create.SetSealedArguments(sealed), nil
 }
 
-// open reads back what build has stored, as the property list for the device.
+// open reads back what build has stored, as the property list for the device,
+// and keeps the PIN in it.
 func (s *Service) open(ctx context.Context, row *ent.DeviceCommand) ([]byte, error) {
 	arguments := []byte(row.Arguments)
 	if len(row.SealedArguments) > 0 {
@@ -92,6 +93,9 @@ func (s *Service) open(ctx context.Context, row *ent.DeviceCommand) ([]byte, err
 	c, err := command.Unmarshal(row.RequestType, arguments)
 	if err != nil {
 		return nil, fmt.Errorf("read the command %s: %w", row.ID, err)
+	}
+	if err := s.keepPIN(ctx, row, c); err != nil {
+		return nil, err
 	}
 	return command.Encode(c, row.CommandUUID)
 }

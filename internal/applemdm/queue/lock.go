@@ -10,10 +10,11 @@ import (
 )
 
 // Locking locks devices. A Mac needs a PIN: one of its own is made if none is
-// given, unless it is required. The PIN is kept. JC-023, KA-022, ZE-059.
+// given, unless it is required. The PIN is kept with the device once that has
+// the command. JC-023, KA-022, ZE-059.
 func Locking(c command.DeviceLock, requirePIN bool) Instruction {
 	return Instruction{
-		Options: Options{Priority: Urgent}, Keep: devicesecret.KindUnlockPin,
+		Options: Options{Priority: Urgent},
 		Make: func(_ context.Context, d *ent.Device, _ *ent.DeviceChannel) (command.Command, error) {
 			own := c // each device's
 			if d.Platform == device.PlatformMacOS && c.PIN == "" && !requirePIN {
@@ -27,18 +28,15 @@ func Locking(c command.DeviceLock, requirePIN bool) Instruction {
 	}
 }
 
-// Erasing erases devices. A PIN that is given is kept. JC-022, KA-021, ZE-058.
-func Erasing(c command.EraseDevice) Instruction {
-	instruction := Same(c, Options{Priority: Urgent})
-	instruction.Keep = devicesecret.KindErasePin
-	return instruction
-}
+// Erasing erases devices. A PIN that is given is kept with the device once that
+// has the command. JC-022, KA-021, ZE-058.
+func Erasing(c command.EraseDevice) Instruction { return Same(c, Options{Priority: Urgent}) }
 
 // ErasingEach is [Erasing] for devices of several kinds: each is told what it
-// knows of it, and a Mac that needs a PIN gets one of its own, which is kept.
+// knows of it, and a Mac that needs a PIN gets one of its own.
 func ErasingEach(preserveDataPlan, disallowProximitySetup *bool) Instruction {
 	return Instruction{
-		Options: Options{Priority: Urgent}, Keep: devicesecret.KindErasePin,
+		Options: Options{Priority: Urgent},
 		Make: func(_ context.Context, d *ent.Device, _ *ent.DeviceChannel) (command.Command, error) {
 			switch d.Platform {
 			case device.PlatformIOS, device.PlatformIPadOS:
@@ -69,4 +67,19 @@ func ClearingActivationLock() Instruction {
 // Lock is [Locking] for one device, and answers the PIN.
 func (s *Service) Lock(ctx context.Context, deviceID string, c command.DeviceLock, requirePIN bool) (*ent.DeviceCommand, command.Secret, error) {
 	return s.TellOne(ctx, deviceID, Locking(c, requirePIN))
+}
+
+// keepPIN keeps the PIN of a command that is given out, and only then: a Mac
+// that is locked already hears of no other, and the PIN that opens it must not
+// be lost to one that it never gets.
+func (s *Service) keepPIN(ctx context.Context, row *ent.DeviceCommand, c command.Command) error {
+	pin := command.PIN(c)
+	if pin == "" {
+		return nil
+	}
+	kind := devicesecret.KindErasePin
+	if row.RequestType == command.RequestType(command.DeviceLock{}) {
+		kind = devicesecret.KindUnlockPin
+	}
+	return s.Inventory.KeepSecret(ctx, row.OrganizationID, row.DeviceID, kind, string(pin))
 }

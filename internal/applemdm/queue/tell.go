@@ -11,7 +11,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
-	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
@@ -21,9 +20,6 @@ type Instruction struct {
 	// Make is the command for a device, given its own channel. It is validated
 	// afterwards. A *fault.Error concerns that device alone.
 	Make func(ctx context.Context, d *ent.Device, own *ent.DeviceChannel) (command.Command, error)
-	// Keep is the kind of secret that the commands' PINs are kept as; empty for
-	// commands without.
-	Keep devicesecret.Kind
 	// Needs is the kind of secret without which in keeping a device is refused,
 	// with the words of Lacking; empty for none.
 	Needs   devicesecret.Kind
@@ -132,15 +128,14 @@ func (t *Told) consider(ctx context.Context, what Instruction, kept bool) (err e
 	return nil
 }
 
-// tell queues the commands that were considered, keeps their PINs, and has the
-// devices notified. A job's id makes the commands its own.
+// tell queues the commands that were considered, and has the devices notified. A
+// job's id makes the commands its own.
 func (s *Service) tell(ctx context.Context, told []*Told, what Instruction, jobID string) error {
 	// In one order, whoever asks: two callers then wait for each other at worst.
 	told = slices.Clone(told)
 	slices.SortFunc(told, func(a, b *Told) int { return strings.Compare(a.DeviceID, b.DeviceID) })
 	var rows []*ent.DeviceCommandCreate
 	var channels []*ent.DeviceChannel
-	var secrets []inventory.Secret
 	for _, t := range told {
 		if t.Refusal != nil {
 			continue
@@ -153,14 +148,6 @@ func (s *Service) tell(ctx context.Context, told []*Told, what Instruction, jobI
 			row.SetJobID(jobID)
 		}
 		rows, channels = append(rows, row), append(channels, t.channel)
-		if t.PIN != "" && what.Keep != "" {
-			secrets = append(secrets, inventory.Secret{
-				Organization: t.device.OrganizationID, DeviceID: t.DeviceID, Kind: what.Keep, Value: string(t.PIN),
-			})
-		}
-	}
-	if err := s.Inventory.KeepSecrets(ctx, secrets...); err != nil {
-		return err
 	}
 	queued, err := s.client.DeviceCommand.CreateBulk(rows...).Save(ctx)
 	if err != nil {

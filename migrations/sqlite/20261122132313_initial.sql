@@ -94,7 +94,7 @@ CREATE TABLE `data_keys` (`id` text NOT NULL, `created_at` datetime NOT NULL, `u
 -- create index "datakey_tenant" to table: "data_keys"
 CREATE UNIQUE INDEX `datakey_tenant` ON `data_keys` (`tenant`);
 -- create "devices" table
-CREATE TABLE `devices` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `serial_number` text NOT NULL, `udid` text NULL, `platform` text NOT NULL, `model` text NULL, `os_version` text NULL, `asset_tag` text NULL, `model_identifier` text NULL, `build_version` text NULL, `wifi_mac_address` text NULL, `ethernet_mac_address` text NULL, `enrolled` bool NOT NULL DEFAULT (false), `supervised` bool NOT NULL DEFAULT (false), `user_enrollment` bool NOT NULL DEFAULT (false), `dep_enrollment` bool NOT NULL DEFAULT (false), `user_approved_enrollment` bool NOT NULL DEFAULT (false), `apple_silicon` bool NULL, `activation_lock_enabled` bool NULL, `passcode_present` bool NULL, `disk_encryption_enabled` bool NULL, `bootstrap_token_escrowed` bool NOT NULL DEFAULT (false), `inventory_at` datetime NULL, `first_enrolled_at` datetime NULL, `last_enrolled_at` datetime NULL, `checkout_at` datetime NULL, `blocked_at` datetime NULL, `missing_since` datetime NULL, `certificate_not_after` datetime NULL, `last_seen_at` datetime NULL, `organization_id` text NOT NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `devices_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `devices_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
+CREATE TABLE `devices` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `serial_number` text NOT NULL, `udid` text NULL, `platform` text NOT NULL, `model` text NULL, `os_version` text NULL, `asset_tag` text NULL, `model_identifier` text NULL, `build_version` text NULL, `wifi_mac_address` text NULL, `ethernet_mac_address` text NULL, `enrolled` bool NOT NULL DEFAULT (false), `supervised` bool NOT NULL DEFAULT (false), `user_enrollment` bool NOT NULL DEFAULT (false), `dep_enrollment` bool NOT NULL DEFAULT (false), `user_approved_enrollment` bool NOT NULL DEFAULT (false), `apple_silicon` bool NULL, `activation_lock_enabled` bool NULL, `passcode_present` bool NULL, `disk_encryption_enabled` bool NULL, `bootstrap_token_escrowed` bool NOT NULL DEFAULT (false), `inventory_at` datetime NULL, `first_enrolled_at` datetime NULL, `last_enrolled_at` datetime NULL, `checkout_at` datetime NULL, `blocked_at` datetime NULL, `missing_since` datetime NULL, `certificate_not_after` datetime NULL, `last_seen_at` datetime NULL, `last_seen_on` datetime NULL, `organization_id` text NOT NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `devices_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `devices_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
 -- create index "device_organization_id_id" to table: "devices"
 CREATE UNIQUE INDEX `device_organization_id_id` ON `devices` (`organization_id`, `id`);
 -- create index "device_provider_id_id" to table: "devices"
@@ -135,8 +135,8 @@ CREATE INDEX `device_provider_id_model` ON `devices` (`provider_id`, `model`);
 CREATE INDEX `device_provider_id_asset_tag` ON `devices` (`provider_id`, `asset_tag`);
 -- create index "device_provider_id_created_at" to table: "devices"
 CREATE INDEX `device_provider_id_created_at` ON `devices` (`provider_id`, `created_at`);
--- create index "device_provider_id_last_seen_at" to table: "devices"
-CREATE INDEX `device_provider_id_last_seen_at` ON `devices` (`provider_id`, `last_seen_at`);
+-- create index "device_provider_id_last_seen_on" to table: "devices"
+CREATE INDEX `device_provider_id_last_seen_on` ON `devices` (`provider_id`, `last_seen_on`);
 -- create index "device_provider_id_user_id" to table: "devices"
 CREATE INDEX `device_provider_id_user_id` ON `devices` (`provider_id`, `user_id`);
 -- create index "device_provider_id_wifi_mac_address" to table: "devices"
@@ -983,8 +983,8 @@ DROP INDEX `device_provider_id_ethernet_mac_address`;
 DROP INDEX `device_provider_id_wifi_mac_address`;
 -- reverse: create index "device_provider_id_user_id" to table: "devices"
 DROP INDEX `device_provider_id_user_id`;
--- reverse: create index "device_provider_id_last_seen_at" to table: "devices"
-DROP INDEX `device_provider_id_last_seen_at`;
+-- reverse: create index "device_provider_id_last_seen_on" to table: "devices"
+DROP INDEX `device_provider_id_last_seen_on`;
 -- reverse: create index "device_provider_id_created_at" to table: "devices"
 DROP INDEX `device_provider_id_created_at`;
 -- reverse: create index "device_provider_id_asset_tag" to table: "devices"
