@@ -376,7 +376,8 @@ func TestALockedMacKeepsItsPIN(t *testing.T) {
 		require.True(t, d.Unlock(first))
 		_, err = d.Connect(t.Context())
 		require.NoError(t, err)
-		require.True(t, d.State().Locked, "it has heard of the next")
-		require.True(t, d.Unlock(f.reveal(t, id, "UNLOCK_PIN")))
+		require.True(t, d.State().Locked, "it has heard of the last")
+		require.Equal(t, "012345", f.reveal(t, id, "UNLOCK_PIN"))
+		require.True(t, d.Unlock("012345"))
 	})
 }

@@ -14,7 +14,7 @@ import (
 // the command. JC-023, KA-022, ZE-059.
 func Locking(c command.DeviceLock, requirePIN bool) Instruction {
 	return Instruction{
-		Options: Options{Priority: Urgent},
+		Options: Options{Priority: Urgent}, Replaces: true,
 		Make: func(_ context.Context, d *ent.Device, _ *ent.DeviceChannel) (command.Command, error) {
 			own := c // each device's
 			if d.Platform == device.PlatformMacOS && c.PIN == "" && !requirePIN {
@@ -30,13 +30,17 @@ func Locking(c command.DeviceLock, requirePIN bool) Instruction {
 
 // Erasing erases devices. A PIN that is given is kept with the device once that
 // has the command. JC-022, KA-021, ZE-058.
-func Erasing(c command.EraseDevice) Instruction { return Same(c, Options{Priority: Urgent}) }
+func Erasing(c command.EraseDevice) Instruction {
+	instruction := Same(c, Options{Priority: Urgent})
+	instruction.Replaces = true
+	return instruction
+}
 
 // ErasingEach is [Erasing] for devices of several kinds: each is told what it
 // knows of it, and a Mac that needs a PIN gets one of its own.
 func ErasingEach(preserveDataPlan, disallowProximitySetup *bool) Instruction {
 	return Instruction{
-		Options: Options{Priority: Urgent},
+		Options: Options{Priority: Urgent}, Replaces: true,
 		Make: func(_ context.Context, d *ent.Device, _ *ent.DeviceChannel) (command.Command, error) {
 			switch d.Platform {
 			case device.PlatformIOS, device.PlatformIPadOS:

@@ -9,9 +9,11 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/guard"
 )
 
 // Instruction is what devices are told: a command of one kind for each.
@@ -20,6 +22,9 @@ type Instruction struct {
 	// Make is the command for a device, given its own channel. It is validated
 	// afterwards. A *fault.Error concerns that device alone.
 	Make func(ctx context.Context, d *ent.Device, own *ent.DeviceChannel) (command.Command, error)
+	// Replaces withdraws commands of the kind that devices do not have yet: of two
+	// locks that reach a Mac at once, only one would set its PIN.
+	Replaces bool
 	// Needs is the kind of secret without which in keeping a device is refused,
 	// with the words of Lacking; empty for none.
 	Needs   devicesecret.Kind
@@ -135,6 +140,7 @@ func (s *Service) tell(ctx context.Context, told []*Told, what Instruction, jobI
 	told = slices.Clone(told)
 	slices.SortFunc(told, func(a, b *Told) int { return strings.Compare(a.DeviceID, b.DeviceID) })
 	var rows []*ent.DeviceCommandCreate
+	var kind command.Command
 	var channels []*ent.DeviceChannel
 	for _, t := range told {
 		if t.Refusal != nil {
@@ -147,7 +153,12 @@ func (s *Service) tell(ctx context.Context, told []*Told, what Instruction, jobI
 		if jobID != "" {
 			row.SetJobID(jobID)
 		}
-		rows, channels = append(rows, row), append(channels, t.channel)
+		rows, channels, kind = append(rows, row), append(channels, t.channel), t.command
+	}
+	if what.Replaces {
+		if err := s.replace(ctx, channels, command.RequestType(kind)); err != nil {
+			return err
+		}
 	}
 	queued, err := s.client.DeviceCommand.CreateBulk(rows...).Save(ctx)
 	if err != nil {
@@ -159,6 +170,18 @@ func (s *Service) tell(ctx context.Context, told []*Told, what Instruction, jobI
 		}
 	}
 	return s.Want(ctx, channels...)
+}
+
+// replace withdraws what channels wait for of a kind. What replaces it is in the
+// log.
+func (s *Service) replace(ctx context.Context, channels []*ent.DeviceChannel, requestType string) error {
+	ids := make([]string, 0, len(channels))
+	for _, c := range channels {
+		ids = append(ids, c.ID)
+	}
+	return s.client.DeviceCommand.Update().
+		Where(devicecommand.ChannelIDIn(ids...), Waiting, devicecommand.RequestType(requestType), devicecommand.StatusIn(withdrawable()...)).
+		SetStatus(devicecommand.StatusCancelled).SetResultAt(s.now()).Exec(guard.WithoutTrail(ctx))
 }
 
 func errNotEnrolled() error {
