@@ -46,6 +46,10 @@ type Device struct {
 	ModelIdentifier string `json:"model_identifier,omitempty"`
 	// The operating system's build.
 	BuildVersion string `json:"build_version,omitempty"`
+	// The hardware address of its Wi-Fi, in lower case with colons.
+	WifiMACAddress string `json:"wifi_mac_address,omitempty"`
+	// The hardware address of its Ethernet, in lower case with colons.
+	EthernetMACAddress string `json:"ethernet_mac_address,omitempty"`
 	// Whether the device is under management.
 	Enrolled bool `json:"enrolled,omitempty"`
 	// Whether the organization supervises the device.
@@ -78,12 +82,12 @@ type Device struct {
 	BlockedAt *time.Time `json:"blocked_at,omitempty"`
 	// Since when it counts as missing; null while it does not.
 	MissingSince *time.Time `json:"missing_since,omitempty"`
-	// Since when it has to be enrolled again to be reached, because it listens to a push topic that was replaced; null if it need not be.
-	ReenrollmentRequiredAt *time.Time `json:"reenrollment_required_at,omitempty"`
 	// When its identity certificate expires.
 	CertificateNotAfter *time.Time `json:"certificate_not_after,omitempty"`
 	// When the device last checked in.
 	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
+	// The day of last_seen_at, in UTC: what devices are found by, and changes rarely enough for an index.
+	LastSeenOn *time.Time `json:"last_seen_on,omitempty"`
 	// Who uses the device.
 	UserID *string `json:"user_id,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -134,9 +138,9 @@ func (*Device) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case device.FieldEnrolled, device.FieldSupervised, device.FieldUserEnrollment, device.FieldDepEnrollment, device.FieldUserApprovedEnrollment, device.FieldAppleSilicon, device.FieldActivationLockEnabled, device.FieldPasscodePresent, device.FieldDiskEncryptionEnabled, device.FieldBootstrapTokenEscrowed:
 			values[i] = new(sql.NullBool)
-		case device.FieldID, device.FieldOrganizationID, device.FieldProviderID, device.FieldName, device.FieldSerialNumber, device.FieldUdid, device.FieldPlatform, device.FieldModel, device.FieldOsVersion, device.FieldAssetTag, device.FieldModelIdentifier, device.FieldBuildVersion, device.FieldUserID:
+		case device.FieldID, device.FieldOrganizationID, device.FieldProviderID, device.FieldName, device.FieldSerialNumber, device.FieldUdid, device.FieldPlatform, device.FieldModel, device.FieldOsVersion, device.FieldAssetTag, device.FieldModelIdentifier, device.FieldBuildVersion, device.FieldWifiMACAddress, device.FieldEthernetMACAddress, device.FieldUserID:
 			values[i] = new(sql.NullString)
-		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldInventoryAt, device.FieldFirstEnrolledAt, device.FieldLastEnrolledAt, device.FieldCheckoutAt, device.FieldBlockedAt, device.FieldMissingSince, device.FieldReenrollmentRequiredAt, device.FieldCertificateNotAfter, device.FieldLastSeenAt:
+		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldInventoryAt, device.FieldFirstEnrolledAt, device.FieldLastEnrolledAt, device.FieldCheckoutAt, device.FieldBlockedAt, device.FieldMissingSince, device.FieldCertificateNotAfter, device.FieldLastSeenAt, device.FieldLastSeenOn:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -236,6 +240,18 @@ func (_m *Device) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field build_version", values[i])
 			} else if value.Valid {
 				_m.BuildVersion = value.String
+			}
+		case device.FieldWifiMACAddress:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field wifi_mac_address", values[i])
+			} else if value.Valid {
+				_m.WifiMACAddress = value.String
+			}
+		case device.FieldEthernetMACAddress:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field ethernet_mac_address", values[i])
+			} else if value.Valid {
+				_m.EthernetMACAddress = value.String
 			}
 		case device.FieldEnrolled:
 			if value, ok := values[i].(*sql.NullBool); !ok {
@@ -343,13 +359,6 @@ func (_m *Device) assignValues(columns []string, values []any) error {
 				_m.MissingSince = new(time.Time)
 				*_m.MissingSince = value.Time
 			}
-		case device.FieldReenrollmentRequiredAt:
-			if value, ok := values[i].(*sql.NullTime); !ok {
-				return fmt.Errorf("unexpected type %T for field reenrollment_required_at", values[i])
-			} else if value.Valid {
-				_m.ReenrollmentRequiredAt = new(time.Time)
-				*_m.ReenrollmentRequiredAt = value.Time
-			}
 		case device.FieldCertificateNotAfter:
 			if value, ok := values[i].(*sql.NullTime); !ok {
 				return fmt.Errorf("unexpected type %T for field certificate_not_after", values[i])
@@ -363,6 +372,13 @@ func (_m *Device) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.LastSeenAt = new(time.Time)
 				*_m.LastSeenAt = value.Time
+			}
+		case device.FieldLastSeenOn:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field last_seen_on", values[i])
+			} else if value.Valid {
+				_m.LastSeenOn = new(time.Time)
+				*_m.LastSeenOn = value.Time
 			}
 		case device.FieldUserID:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -456,6 +472,12 @@ func (_m *Device) String() string {
 	builder.WriteString("build_version=")
 	builder.WriteString(_m.BuildVersion)
 	builder.WriteString(", ")
+	builder.WriteString("wifi_mac_address=")
+	builder.WriteString(_m.WifiMACAddress)
+	builder.WriteString(", ")
+	builder.WriteString("ethernet_mac_address=")
+	builder.WriteString(_m.EthernetMACAddress)
+	builder.WriteString(", ")
 	builder.WriteString("enrolled=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Enrolled))
 	builder.WriteString(", ")
@@ -524,11 +546,6 @@ func (_m *Device) String() string {
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteString(", ")
-	if v := _m.ReenrollmentRequiredAt; v != nil {
-		builder.WriteString("reenrollment_required_at=")
-		builder.WriteString(v.Format(time.ANSIC))
-	}
-	builder.WriteString(", ")
 	if v := _m.CertificateNotAfter; v != nil {
 		builder.WriteString("certificate_not_after=")
 		builder.WriteString(v.Format(time.ANSIC))
@@ -536,6 +553,11 @@ func (_m *Device) String() string {
 	builder.WriteString(", ")
 	if v := _m.LastSeenAt; v != nil {
 		builder.WriteString("last_seen_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.LastSeenOn; v != nil {
+		builder.WriteString("last_seen_on=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteString(", ")

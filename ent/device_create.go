@@ -164,6 +164,34 @@ func (_c *DeviceCreate) SetNillableBuildVersion(v *string) *DeviceCreate {
 	return _c
 }
 
+// SetWifiMACAddress sets the "wifi_mac_address" field.
+func (_c *DeviceCreate) SetWifiMACAddress(v string) *DeviceCreate {
+	_c.mutation.SetWifiMACAddress(v)
+	return _c
+}
+
+// SetNillableWifiMACAddress sets the "wifi_mac_address" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableWifiMACAddress(v *string) *DeviceCreate {
+	if v != nil {
+		_c.SetWifiMACAddress(*v)
+	}
+	return _c
+}
+
+// SetEthernetMACAddress sets the "ethernet_mac_address" field.
+func (_c *DeviceCreate) SetEthernetMACAddress(v string) *DeviceCreate {
+	_c.mutation.SetEthernetMACAddress(v)
+	return _c
+}
+
+// SetNillableEthernetMACAddress sets the "ethernet_mac_address" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableEthernetMACAddress(v *string) *DeviceCreate {
+	if v != nil {
+		_c.SetEthernetMACAddress(*v)
+	}
+	return _c
+}
+
 // SetEnrolled sets the "enrolled" field.
 func (_c *DeviceCreate) SetEnrolled(v bool) *DeviceCreate {
 	_c.mutation.SetEnrolled(v)
@@ -388,20 +416,6 @@ func (_c *DeviceCreate) SetNillableMissingSince(v *time.Time) *DeviceCreate {
 	return _c
 }
 
-// SetReenrollmentRequiredAt sets the "reenrollment_required_at" field.
-func (_c *DeviceCreate) SetReenrollmentRequiredAt(v time.Time) *DeviceCreate {
-	_c.mutation.SetReenrollmentRequiredAt(v)
-	return _c
-}
-
-// SetNillableReenrollmentRequiredAt sets the "reenrollment_required_at" field if the given value is not nil.
-func (_c *DeviceCreate) SetNillableReenrollmentRequiredAt(v *time.Time) *DeviceCreate {
-	if v != nil {
-		_c.SetReenrollmentRequiredAt(*v)
-	}
-	return _c
-}
-
 // SetCertificateNotAfter sets the "certificate_not_after" field.
 func (_c *DeviceCreate) SetCertificateNotAfter(v time.Time) *DeviceCreate {
 	_c.mutation.SetCertificateNotAfter(v)
@@ -426,6 +440,20 @@ func (_c *DeviceCreate) SetLastSeenAt(v time.Time) *DeviceCreate {
 func (_c *DeviceCreate) SetNillableLastSeenAt(v *time.Time) *DeviceCreate {
 	if v != nil {
 		_c.SetLastSeenAt(*v)
+	}
+	return _c
+}
+
+// SetLastSeenOn sets the "last_seen_on" field.
+func (_c *DeviceCreate) SetLastSeenOn(v time.Time) *DeviceCreate {
+	_c.mutation.SetLastSeenOn(v)
+	return _c
+}
+
+// SetNillableLastSeenOn sets the "last_seen_on" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableLastSeenOn(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetLastSeenOn(*v)
 	}
 	return _c
 }
@@ -631,6 +659,16 @@ func (_c *DeviceCreate) check() error {
 			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
 		}
 	}
+	if v, ok := _c.mutation.WifiMACAddress(); ok {
+		if err := device.WifiMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "wifi_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.wifi_mac_address": %w`, err)}
+		}
+	}
+	if v, ok := _c.mutation.EthernetMACAddress(); ok {
+		if err := device.EthernetMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "ethernet_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.ethernet_mac_address": %w`, err)}
+		}
+	}
 	if _, ok := _c.mutation.Enrolled(); !ok {
 		return &ValidationError{Name: "enrolled", err: errors.New(`ent: missing required field "Device.enrolled"`)}
 	}
@@ -740,6 +778,14 @@ func (_c *DeviceCreate) createSpec() (*Device, *sqlgraph.CreateSpec) {
 		_spec.SetField(device.FieldBuildVersion, field.TypeString, value)
 		_node.BuildVersion = value
 	}
+	if value, ok := _c.mutation.WifiMACAddress(); ok {
+		_spec.SetField(device.FieldWifiMACAddress, field.TypeString, value)
+		_node.WifiMACAddress = value
+	}
+	if value, ok := _c.mutation.EthernetMACAddress(); ok {
+		_spec.SetField(device.FieldEthernetMACAddress, field.TypeString, value)
+		_node.EthernetMACAddress = value
+	}
 	if value, ok := _c.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)
 		_node.Enrolled = value
@@ -804,10 +850,6 @@ func (_c *DeviceCreate) createSpec() (*Device, *sqlgraph.CreateSpec) {
 		_spec.SetField(device.FieldMissingSince, field.TypeTime, value)
 		_node.MissingSince = &value
 	}
-	if value, ok := _c.mutation.ReenrollmentRequiredAt(); ok {
-		_spec.SetField(device.FieldReenrollmentRequiredAt, field.TypeTime, value)
-		_node.ReenrollmentRequiredAt = &value
-	}
 	if value, ok := _c.mutation.CertificateNotAfter(); ok {
 		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)
 		_node.CertificateNotAfter = &value
@@ -815,6 +857,10 @@ func (_c *DeviceCreate) createSpec() (*Device, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.LastSeenAt(); ok {
 		_spec.SetField(device.FieldLastSeenAt, field.TypeTime, value)
 		_node.LastSeenAt = &value
+	}
+	if value, ok := _c.mutation.LastSeenOn(); ok {
+		_spec.SetField(device.FieldLastSeenOn, field.TypeTime, value)
+		_node.LastSeenOn = &value
 	}
 	if nodes := _c.mutation.OrganizationIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{

@@ -198,6 +198,46 @@ func (_u *DeviceUpdate) ClearBuildVersion() *DeviceUpdate {
 	return _u
 }
 
+// SetWifiMACAddress sets the "wifi_mac_address" field.
+func (_u *DeviceUpdate) SetWifiMACAddress(v string) *DeviceUpdate {
+	_u.mutation.SetWifiMACAddress(v)
+	return _u
+}
+
+// SetNillableWifiMACAddress sets the "wifi_mac_address" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableWifiMACAddress(v *string) *DeviceUpdate {
+	if v != nil {
+		_u.SetWifiMACAddress(*v)
+	}
+	return _u
+}
+
+// ClearWifiMACAddress clears the value of the "wifi_mac_address" field.
+func (_u *DeviceUpdate) ClearWifiMACAddress() *DeviceUpdate {
+	_u.mutation.ClearWifiMACAddress()
+	return _u
+}
+
+// SetEthernetMACAddress sets the "ethernet_mac_address" field.
+func (_u *DeviceUpdate) SetEthernetMACAddress(v string) *DeviceUpdate {
+	_u.mutation.SetEthernetMACAddress(v)
+	return _u
+}
+
+// SetNillableEthernetMACAddress sets the "ethernet_mac_address" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableEthernetMACAddress(v *string) *DeviceUpdate {
+	if v != nil {
+		_u.SetEthernetMACAddress(*v)
+	}
+	return _u
+}
+
+// ClearEthernetMACAddress clears the value of the "ethernet_mac_address" field.
+func (_u *DeviceUpdate) ClearEthernetMACAddress() *DeviceUpdate {
+	_u.mutation.ClearEthernetMACAddress()
+	return _u
+}
+
 // SetEnrolled sets the "enrolled" field.
 func (_u *DeviceUpdate) SetEnrolled(v bool) *DeviceUpdate {
 	_u.mutation.SetEnrolled(v)
@@ -482,26 +522,6 @@ func (_u *DeviceUpdate) ClearMissingSince() *DeviceUpdate {
 	return _u
 }
 
-// SetReenrollmentRequiredAt sets the "reenrollment_required_at" field.
-func (_u *DeviceUpdate) SetReenrollmentRequiredAt(v time.Time) *DeviceUpdate {
-	_u.mutation.SetReenrollmentRequiredAt(v)
-	return _u
-}
-
-// SetNillableReenrollmentRequiredAt sets the "reenrollment_required_at" field if the given value is not nil.
-func (_u *DeviceUpdate) SetNillableReenrollmentRequiredAt(v *time.Time) *DeviceUpdate {
-	if v != nil {
-		_u.SetReenrollmentRequiredAt(*v)
-	}
-	return _u
-}
-
-// ClearReenrollmentRequiredAt clears the value of the "reenrollment_required_at" field.
-func (_u *DeviceUpdate) ClearReenrollmentRequiredAt() *DeviceUpdate {
-	_u.mutation.ClearReenrollmentRequiredAt()
-	return _u
-}
-
 // SetCertificateNotAfter sets the "certificate_not_after" field.
 func (_u *DeviceUpdate) SetCertificateNotAfter(v time.Time) *DeviceUpdate {
 	_u.mutation.SetCertificateNotAfter(v)
@@ -539,6 +559,26 @@ func (_u *DeviceUpdate) SetNillableLastSeenAt(v *time.Time) *DeviceUpdate {
 // ClearLastSeenAt clears the value of the "last_seen_at" field.
 func (_u *DeviceUpdate) ClearLastSeenAt() *DeviceUpdate {
 	_u.mutation.ClearLastSeenAt()
+	return _u
+}
+
+// SetLastSeenOn sets the "last_seen_on" field.
+func (_u *DeviceUpdate) SetLastSeenOn(v time.Time) *DeviceUpdate {
+	_u.mutation.SetLastSeenOn(v)
+	return _u
+}
+
+// SetNillableLastSeenOn sets the "last_seen_on" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableLastSeenOn(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetLastSeenOn(*v)
+	}
+	return _u
+}
+
+// ClearLastSeenOn clears the value of the "last_seen_on" field.
+func (_u *DeviceUpdate) ClearLastSeenOn() *DeviceUpdate {
+	_u.mutation.ClearLastSeenOn()
 	return _u
 }
 
@@ -667,6 +707,16 @@ func (_u *DeviceUpdate) check() error {
 			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.WifiMACAddress(); ok {
+		if err := device.WifiMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "wifi_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.wifi_mac_address": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.EthernetMACAddress(); ok {
+		if err := device.EthernetMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "ethernet_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.ethernet_mac_address": %w`, err)}
+		}
+	}
 	if _u.mutation.OrganizationCleared() && len(_u.mutation.OrganizationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "Device.organization"`)
 	}
@@ -738,6 +788,18 @@ func (_u *DeviceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.BuildVersionCleared() {
 		_spec.ClearField(device.FieldBuildVersion, field.TypeString)
+	}
+	if value, ok := _u.mutation.WifiMACAddress(); ok {
+		_spec.SetField(device.FieldWifiMACAddress, field.TypeString, value)
+	}
+	if _u.mutation.WifiMACAddressCleared() {
+		_spec.ClearField(device.FieldWifiMACAddress, field.TypeString)
+	}
+	if value, ok := _u.mutation.EthernetMACAddress(); ok {
+		_spec.SetField(device.FieldEthernetMACAddress, field.TypeString, value)
+	}
+	if _u.mutation.EthernetMACAddressCleared() {
+		_spec.ClearField(device.FieldEthernetMACAddress, field.TypeString)
 	}
 	if value, ok := _u.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)
@@ -817,12 +879,6 @@ func (_u *DeviceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.MissingSinceCleared() {
 		_spec.ClearField(device.FieldMissingSince, field.TypeTime)
 	}
-	if value, ok := _u.mutation.ReenrollmentRequiredAt(); ok {
-		_spec.SetField(device.FieldReenrollmentRequiredAt, field.TypeTime, value)
-	}
-	if _u.mutation.ReenrollmentRequiredAtCleared() {
-		_spec.ClearField(device.FieldReenrollmentRequiredAt, field.TypeTime)
-	}
 	if value, ok := _u.mutation.CertificateNotAfter(); ok {
 		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)
 	}
@@ -834,6 +890,12 @@ func (_u *DeviceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.LastSeenAtCleared() {
 		_spec.ClearField(device.FieldLastSeenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.LastSeenOn(); ok {
+		_spec.SetField(device.FieldLastSeenOn, field.TypeTime, value)
+	}
+	if _u.mutation.LastSeenOnCleared() {
+		_spec.ClearField(device.FieldLastSeenOn, field.TypeTime)
 	}
 	if _u.mutation.UserCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -1051,6 +1113,46 @@ func (_u *DeviceUpdateOne) SetNillableBuildVersion(v *string) *DeviceUpdateOne {
 // ClearBuildVersion clears the value of the "build_version" field.
 func (_u *DeviceUpdateOne) ClearBuildVersion() *DeviceUpdateOne {
 	_u.mutation.ClearBuildVersion()
+	return _u
+}
+
+// SetWifiMACAddress sets the "wifi_mac_address" field.
+func (_u *DeviceUpdateOne) SetWifiMACAddress(v string) *DeviceUpdateOne {
+	_u.mutation.SetWifiMACAddress(v)
+	return _u
+}
+
+// SetNillableWifiMACAddress sets the "wifi_mac_address" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableWifiMACAddress(v *string) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetWifiMACAddress(*v)
+	}
+	return _u
+}
+
+// ClearWifiMACAddress clears the value of the "wifi_mac_address" field.
+func (_u *DeviceUpdateOne) ClearWifiMACAddress() *DeviceUpdateOne {
+	_u.mutation.ClearWifiMACAddress()
+	return _u
+}
+
+// SetEthernetMACAddress sets the "ethernet_mac_address" field.
+func (_u *DeviceUpdateOne) SetEthernetMACAddress(v string) *DeviceUpdateOne {
+	_u.mutation.SetEthernetMACAddress(v)
+	return _u
+}
+
+// SetNillableEthernetMACAddress sets the "ethernet_mac_address" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableEthernetMACAddress(v *string) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetEthernetMACAddress(*v)
+	}
+	return _u
+}
+
+// ClearEthernetMACAddress clears the value of the "ethernet_mac_address" field.
+func (_u *DeviceUpdateOne) ClearEthernetMACAddress() *DeviceUpdateOne {
+	_u.mutation.ClearEthernetMACAddress()
 	return _u
 }
 
@@ -1338,26 +1440,6 @@ func (_u *DeviceUpdateOne) ClearMissingSince() *DeviceUpdateOne {
 	return _u
 }
 
-// SetReenrollmentRequiredAt sets the "reenrollment_required_at" field.
-func (_u *DeviceUpdateOne) SetReenrollmentRequiredAt(v time.Time) *DeviceUpdateOne {
-	_u.mutation.SetReenrollmentRequiredAt(v)
-	return _u
-}
-
-// SetNillableReenrollmentRequiredAt sets the "reenrollment_required_at" field if the given value is not nil.
-func (_u *DeviceUpdateOne) SetNillableReenrollmentRequiredAt(v *time.Time) *DeviceUpdateOne {
-	if v != nil {
-		_u.SetReenrollmentRequiredAt(*v)
-	}
-	return _u
-}
-
-// ClearReenrollmentRequiredAt clears the value of the "reenrollment_required_at" field.
-func (_u *DeviceUpdateOne) ClearReenrollmentRequiredAt() *DeviceUpdateOne {
-	_u.mutation.ClearReenrollmentRequiredAt()
-	return _u
-}
-
 // SetCertificateNotAfter sets the "certificate_not_after" field.
 func (_u *DeviceUpdateOne) SetCertificateNotAfter(v time.Time) *DeviceUpdateOne {
 	_u.mutation.SetCertificateNotAfter(v)
@@ -1395,6 +1477,26 @@ func (_u *DeviceUpdateOne) SetNillableLastSeenAt(v *time.Time) *DeviceUpdateOne 
 // ClearLastSeenAt clears the value of the "last_seen_at" field.
 func (_u *DeviceUpdateOne) ClearLastSeenAt() *DeviceUpdateOne {
 	_u.mutation.ClearLastSeenAt()
+	return _u
+}
+
+// SetLastSeenOn sets the "last_seen_on" field.
+func (_u *DeviceUpdateOne) SetLastSeenOn(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetLastSeenOn(v)
+	return _u
+}
+
+// SetNillableLastSeenOn sets the "last_seen_on" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableLastSeenOn(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetLastSeenOn(*v)
+	}
+	return _u
+}
+
+// ClearLastSeenOn clears the value of the "last_seen_on" field.
+func (_u *DeviceUpdateOne) ClearLastSeenOn() *DeviceUpdateOne {
+	_u.mutation.ClearLastSeenOn()
 	return _u
 }
 
@@ -1536,6 +1638,16 @@ func (_u *DeviceUpdateOne) check() error {
 			return &ValidationError{Name: "build_version", err: fmt.Errorf(`ent: validator failed for field "Device.build_version": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.WifiMACAddress(); ok {
+		if err := device.WifiMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "wifi_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.wifi_mac_address": %w`, err)}
+		}
+	}
+	if v, ok := _u.mutation.EthernetMACAddress(); ok {
+		if err := device.EthernetMACAddressValidator(v); err != nil {
+			return &ValidationError{Name: "ethernet_mac_address", err: fmt.Errorf(`ent: validator failed for field "Device.ethernet_mac_address": %w`, err)}
+		}
+	}
 	if _u.mutation.OrganizationCleared() && len(_u.mutation.OrganizationIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "Device.organization"`)
 	}
@@ -1625,6 +1737,18 @@ func (_u *DeviceUpdateOne) sqlSave(ctx context.Context) (_node *Device, err erro
 	if _u.mutation.BuildVersionCleared() {
 		_spec.ClearField(device.FieldBuildVersion, field.TypeString)
 	}
+	if value, ok := _u.mutation.WifiMACAddress(); ok {
+		_spec.SetField(device.FieldWifiMACAddress, field.TypeString, value)
+	}
+	if _u.mutation.WifiMACAddressCleared() {
+		_spec.ClearField(device.FieldWifiMACAddress, field.TypeString)
+	}
+	if value, ok := _u.mutation.EthernetMACAddress(); ok {
+		_spec.SetField(device.FieldEthernetMACAddress, field.TypeString, value)
+	}
+	if _u.mutation.EthernetMACAddressCleared() {
+		_spec.ClearField(device.FieldEthernetMACAddress, field.TypeString)
+	}
 	if value, ok := _u.mutation.Enrolled(); ok {
 		_spec.SetField(device.FieldEnrolled, field.TypeBool, value)
 	}
@@ -1703,12 +1827,6 @@ func (_u *DeviceUpdateOne) sqlSave(ctx context.Context) (_node *Device, err erro
 	if _u.mutation.MissingSinceCleared() {
 		_spec.ClearField(device.FieldMissingSince, field.TypeTime)
 	}
-	if value, ok := _u.mutation.ReenrollmentRequiredAt(); ok {
-		_spec.SetField(device.FieldReenrollmentRequiredAt, field.TypeTime, value)
-	}
-	if _u.mutation.ReenrollmentRequiredAtCleared() {
-		_spec.ClearField(device.FieldReenrollmentRequiredAt, field.TypeTime)
-	}
 	if value, ok := _u.mutation.CertificateNotAfter(); ok {
 		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)
 	}
@@ -1720,6 +1838,12 @@ func (_u *DeviceUpdateOne) sqlSave(ctx context.Context) (_node *Device, err erro
 	}
 	if _u.mutation.LastSeenAtCleared() {
 		_spec.ClearField(device.FieldLastSeenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.LastSeenOn(); ok {
+		_spec.SetField(device.FieldLastSeenOn, field.TypeTime, value)
+	}
+	if _u.mutation.LastSeenOnCleared() {
+		_spec.ClearField(device.FieldLastSeenOn, field.TypeTime)
 	}
 	if _u.mutation.UserCleared() {
 		edge := &sqlgraph.EdgeSpec{

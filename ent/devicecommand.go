@@ -61,6 +61,8 @@ type DeviceCommand struct {
 	ErrorChain []schema.CommandError `json:"error_chain,omitempty"`
 	// Whether it only asks for inventory, and is left out of lists unless asked for.
 	Inventory bool `json:"inventory,omitempty"`
+	// The job that follows it, where many devices were told the same; null for a command of its own.
+	JobID *string `json:"job_id,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the DeviceCommandQuery when eager-loading is set.
 	Edges        DeviceCommandEdges `json:"edges"`
@@ -126,7 +128,7 @@ func (*DeviceCommand) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullBool)
 		case devicecommand.FieldPriority, devicecommand.FieldAttempts:
 			values[i] = new(sql.NullInt64)
-		case devicecommand.FieldID, devicecommand.FieldOrganizationID, devicecommand.FieldProviderID, devicecommand.FieldDeviceID, devicecommand.FieldChannelID, devicecommand.FieldCommandUUID, devicecommand.FieldRequestType, devicecommand.FieldStatus:
+		case devicecommand.FieldID, devicecommand.FieldOrganizationID, devicecommand.FieldProviderID, devicecommand.FieldDeviceID, devicecommand.FieldChannelID, devicecommand.FieldCommandUUID, devicecommand.FieldRequestType, devicecommand.FieldStatus, devicecommand.FieldJobID:
 			values[i] = new(sql.NullString)
 		case devicecommand.FieldCreatedAt, devicecommand.FieldUpdatedAt, devicecommand.FieldNotBefore, devicecommand.FieldExpiresAt, devicecommand.FieldSentAt, devicecommand.FieldResultAt:
 			values[i] = new(sql.NullTime)
@@ -273,6 +275,13 @@ func (_m *DeviceCommand) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Inventory = value.Bool
 			}
+		case devicecommand.FieldJobID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field job_id", values[i])
+			} else if value.Valid {
+				_m.JobID = new(string)
+				*_m.JobID = value.String
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -387,6 +396,11 @@ func (_m *DeviceCommand) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("inventory=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Inventory))
+	builder.WriteString(", ")
+	if v := _m.JobID; v != nil {
+		builder.WriteString("job_id=")
+		builder.WriteString(*v)
+	}
 	builder.WriteByte(')')
 	return builder.String()
 }

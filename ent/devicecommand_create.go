@@ -219,6 +219,20 @@ func (_c *DeviceCommandCreate) SetNillableInventory(v *bool) *DeviceCommandCreat
 	return _c
 }
 
+// SetJobID sets the "job_id" field.
+func (_c *DeviceCommandCreate) SetJobID(v string) *DeviceCommandCreate {
+	_c.mutation.SetJobID(v)
+	return _c
+}
+
+// SetNillableJobID sets the "job_id" field if the given value is not nil.
+func (_c *DeviceCommandCreate) SetNillableJobID(v *string) *DeviceCommandCreate {
+	if v != nil {
+		_c.SetJobID(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *DeviceCommandCreate) SetID(v string) *DeviceCommandCreate {
 	_c.mutation.SetID(v)
@@ -403,6 +417,11 @@ func (_c *DeviceCommandCreate) check() error {
 	if _, ok := _c.mutation.Inventory(); !ok {
 		return &ValidationError{Name: "inventory", err: errors.New(`ent: missing required field "DeviceCommand.inventory"`)}
 	}
+	if v, ok := _c.mutation.JobID(); ok {
+		if err := devicecommand.JobIDValidator(v); err != nil {
+			return &ValidationError{Name: "job_id", err: fmt.Errorf(`ent: validator failed for field "DeviceCommand.job_id": %w`, err)}
+		}
+	}
 	if v, ok := _c.mutation.ID(); ok {
 		if err := devicecommand.IDValidator(v); err != nil {
 			return &ValidationError{Name: "id", err: fmt.Errorf(`ent: validator failed for field "DeviceCommand.id": %w`, err)}
@@ -515,6 +534,10 @@ func (_c *DeviceCommandCreate) createSpec() (*DeviceCommand, *sqlgraph.CreateSpe
 	if value, ok := _c.mutation.Inventory(); ok {
 		_spec.SetField(devicecommand.FieldInventory, field.TypeBool, value)
 		_node.Inventory = value
+	}
+	if value, ok := _c.mutation.JobID(); ok {
+		_spec.SetField(devicecommand.FieldJobID, field.TypeString, value)
+		_node.JobID = &value
 	}
 	if nodes := _c.mutation.OrganizationIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{

@@ -381,6 +381,9 @@ func (_u *DeviceCommandUpdate) sqlSave(ctx context.Context) (_node int, err erro
 	if _u.mutation.ErrorChainCleared() {
 		_spec.ClearField(devicecommand.FieldErrorChain, field.TypeJSON)
 	}
+	if _u.mutation.JobIDCleared() {
+		_spec.ClearField(devicecommand.FieldJobID, field.TypeString)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -781,6 +784,9 @@ func (_u *DeviceCommandUpdateOne) sqlSave(ctx context.Context) (_node *DeviceCom
 	}
 	if _u.mutation.ErrorChainCleared() {
 		_spec.ClearField(devicecommand.FieldErrorChain, field.TypeJSON)
+	}
+	if _u.mutation.JobIDCleared() {
+		_spec.ClearField(devicecommand.FieldJobID, field.TypeString)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &DeviceCommand{config: _u.config}

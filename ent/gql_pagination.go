@@ -1926,6 +1926,20 @@ var (
 			}
 		},
 	}
+	// DeviceOrderFieldSerialNumber orders Device by serial_number.
+	DeviceOrderFieldSerialNumber = &DeviceOrderField{
+		Value: func(_m *Device) (ent.Value, error) {
+			return _m.SerialNumber, nil
+		},
+		column: device.FieldSerialNumber,
+		toTerm: device.BySerialNumber,
+		toCursor: func(_m *Device) Cursor {
+			return Cursor{
+				ID:    _m.ID,
+				Value: _m.SerialNumber,
+			}
+		},
+	}
 )
 
 // String implement fmt.Stringer interface.
@@ -1934,6 +1948,8 @@ func (f DeviceOrderField) String() string {
 	switch f.column {
 	case DeviceOrderFieldName.column:
 		str = "NAME"
+	case DeviceOrderFieldSerialNumber.column:
+		str = "SERIAL_NUMBER"
 	}
 	return str
 }
@@ -1952,6 +1968,8 @@ func (f *DeviceOrderField) UnmarshalGQL(v interface{}) error {
 	switch str {
 	case "NAME":
 		*f = *DeviceOrderFieldName
+	case "SERIAL_NUMBER":
+		*f = *DeviceOrderFieldSerialNumber
 	default:
 		return fmt.Errorf("%s is not a valid DeviceOrderField", str)
 	}

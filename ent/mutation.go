@@ -6358,7 +6358,6 @@ type AppleMdmMutation struct {
 	addhistory_days              *int
 	enrollment_limit             *int
 	addenrollment_limit          *int
-	limit_reached_at             *time.Time
 	topic                        *string
 	certificate_not_before       *time.Time
 	certificate_not_after        *time.Time
@@ -6975,55 +6974,6 @@ func (m *AppleMdmMutation) ResetEnrollmentLimit() {
 	m.enrollment_limit = nil
 	m.addenrollment_limit = nil
 	delete(m.clearedFields, applemdm.FieldEnrollmentLimit)
-}
-
-// SetLimitReachedAt sets the "limit_reached_at" field.
-func (m *AppleMdmMutation) SetLimitReachedAt(t time.Time) {
-	m.limit_reached_at = &t
-}
-
-// LimitReachedAt returns the value of the "limit_reached_at" field in the mutation.
-func (m *AppleMdmMutation) LimitReachedAt() (r time.Time, exists bool) {
-	v := m.limit_reached_at
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldLimitReachedAt returns the old "limit_reached_at" field's value of the AppleMdm entity.
-// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *AppleMdmMutation) OldLimitReachedAt(ctx context.Context) (v *time.Time, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldLimitReachedAt is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldLimitReachedAt requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldLimitReachedAt: %w", err)
-	}
-	return oldValue.LimitReachedAt, nil
-}
-
-// ClearLimitReachedAt clears the value of the "limit_reached_at" field.
-func (m *AppleMdmMutation) ClearLimitReachedAt() {
-	m.limit_reached_at = nil
-	m.clearedFields[applemdm.FieldLimitReachedAt] = struct{}{}
-}
-
-// LimitReachedAtCleared returns if the "limit_reached_at" field was cleared in this mutation.
-func (m *AppleMdmMutation) LimitReachedAtCleared() bool {
-	_, ok := m.clearedFields[applemdm.FieldLimitReachedAt]
-	return ok
-}
-
-// ResetLimitReachedAt resets all changes to the "limit_reached_at" field.
-func (m *AppleMdmMutation) ResetLimitReachedAt() {
-	m.limit_reached_at = nil
-	delete(m.clearedFields, applemdm.FieldLimitReachedAt)
 }
 
 // SetTopic sets the "topic" field.
@@ -7816,7 +7766,7 @@ func (m *AppleMdmMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AppleMdmMutation) Fields() []string {
-	fields := make([]string, 0, 27)
+	fields := make([]string, 0, 26)
 	if m.organization != nil {
 		fields = append(fields, applemdm.FieldOrganizationID)
 	}
@@ -7849,9 +7799,6 @@ func (m *AppleMdmMutation) Fields() []string {
 	}
 	if m.enrollment_limit != nil {
 		fields = append(fields, applemdm.FieldEnrollmentLimit)
-	}
-	if m.limit_reached_at != nil {
-		fields = append(fields, applemdm.FieldLimitReachedAt)
 	}
 	if m.topic != nil {
 		fields = append(fields, applemdm.FieldTopic)
@@ -7928,8 +7875,6 @@ func (m *AppleMdmMutation) Field(name string) (ent.Value, bool) {
 		return m.HistoryDays()
 	case applemdm.FieldEnrollmentLimit:
 		return m.EnrollmentLimit()
-	case applemdm.FieldLimitReachedAt:
-		return m.LimitReachedAt()
 	case applemdm.FieldTopic:
 		return m.Topic()
 	case applemdm.FieldCertificateNotBefore:
@@ -7991,8 +7936,6 @@ func (m *AppleMdmMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldHistoryDays(ctx)
 	case applemdm.FieldEnrollmentLimit:
 		return m.OldEnrollmentLimit(ctx)
-	case applemdm.FieldLimitReachedAt:
-		return m.OldLimitReachedAt(ctx)
 	case applemdm.FieldTopic:
 		return m.OldTopic(ctx)
 	case applemdm.FieldCertificateNotBefore:
@@ -8108,13 +8051,6 @@ func (m *AppleMdmMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetEnrollmentLimit(v)
-		return nil
-	case applemdm.FieldLimitReachedAt:
-		v, ok := value.(time.Time)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetLimitReachedAt(v)
 		return nil
 	case applemdm.FieldTopic:
 		v, ok := value.(string)
@@ -8317,9 +8253,6 @@ func (m *AppleMdmMutation) ClearedFields() []string {
 	if m.FieldCleared(applemdm.FieldEnrollmentLimit) {
 		fields = append(fields, applemdm.FieldEnrollmentLimit)
 	}
-	if m.FieldCleared(applemdm.FieldLimitReachedAt) {
-		fields = append(fields, applemdm.FieldLimitReachedAt)
-	}
 	if m.FieldCleared(applemdm.FieldTopic) {
 		fields = append(fields, applemdm.FieldTopic)
 	}
@@ -8375,9 +8308,6 @@ func (m *AppleMdmMutation) ClearField(name string) error {
 	switch name {
 	case applemdm.FieldEnrollmentLimit:
 		m.ClearEnrollmentLimit()
-		return nil
-	case applemdm.FieldLimitReachedAt:
-		m.ClearLimitReachedAt()
 		return nil
 	case applemdm.FieldTopic:
 		m.ClearTopic()
@@ -8458,9 +8388,6 @@ func (m *AppleMdmMutation) ResetField(name string) error {
 		return nil
 	case applemdm.FieldEnrollmentLimit:
 		m.ResetEnrollmentLimit()
-		return nil
-	case applemdm.FieldLimitReachedAt:
-		m.ResetLimitReachedAt()
 		return nil
 	case applemdm.FieldTopic:
 		m.ResetTopic()
@@ -9187,6 +9114,8 @@ type DeviceMutation struct {
 	asset_tag                *string
 	model_identifier         *string
 	build_version            *string
+	wifi_mac_address         *string
+	ethernet_mac_address     *string
 	enrolled                 *bool
 	supervised               *bool
 	user_enrollment          *bool
@@ -9203,9 +9132,9 @@ type DeviceMutation struct {
 	checkout_at              *time.Time
 	blocked_at               *time.Time
 	missing_since            *time.Time
-	reenrollment_required_at *time.Time
 	certificate_not_after    *time.Time
 	last_seen_at             *time.Time
+	last_seen_on             *time.Time
 	clearedFields            map[string]struct{}
 	organization             *string
 	clearedorganization      bool
@@ -9864,6 +9793,104 @@ func (m *DeviceMutation) BuildVersionCleared() bool {
 func (m *DeviceMutation) ResetBuildVersion() {
 	m.build_version = nil
 	delete(m.clearedFields, device.FieldBuildVersion)
+}
+
+// SetWifiMACAddress sets the "wifi_mac_address" field.
+func (m *DeviceMutation) SetWifiMACAddress(s string) {
+	m.wifi_mac_address = &s
+}
+
+// WifiMACAddress returns the value of the "wifi_mac_address" field in the mutation.
+func (m *DeviceMutation) WifiMACAddress() (r string, exists bool) {
+	v := m.wifi_mac_address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWifiMACAddress returns the old "wifi_mac_address" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldWifiMACAddress(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWifiMACAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWifiMACAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWifiMACAddress: %w", err)
+	}
+	return oldValue.WifiMACAddress, nil
+}
+
+// ClearWifiMACAddress clears the value of the "wifi_mac_address" field.
+func (m *DeviceMutation) ClearWifiMACAddress() {
+	m.wifi_mac_address = nil
+	m.clearedFields[device.FieldWifiMACAddress] = struct{}{}
+}
+
+// WifiMACAddressCleared returns if the "wifi_mac_address" field was cleared in this mutation.
+func (m *DeviceMutation) WifiMACAddressCleared() bool {
+	_, ok := m.clearedFields[device.FieldWifiMACAddress]
+	return ok
+}
+
+// ResetWifiMACAddress resets all changes to the "wifi_mac_address" field.
+func (m *DeviceMutation) ResetWifiMACAddress() {
+	m.wifi_mac_address = nil
+	delete(m.clearedFields, device.FieldWifiMACAddress)
+}
+
+// SetEthernetMACAddress sets the "ethernet_mac_address" field.
+func (m *DeviceMutation) SetEthernetMACAddress(s string) {
+	m.ethernet_mac_address = &s
+}
+
+// EthernetMACAddress returns the value of the "ethernet_mac_address" field in the mutation.
+func (m *DeviceMutation) EthernetMACAddress() (r string, exists bool) {
+	v := m.ethernet_mac_address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEthernetMACAddress returns the old "ethernet_mac_address" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldEthernetMACAddress(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEthernetMACAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEthernetMACAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEthernetMACAddress: %w", err)
+	}
+	return oldValue.EthernetMACAddress, nil
+}
+
+// ClearEthernetMACAddress clears the value of the "ethernet_mac_address" field.
+func (m *DeviceMutation) ClearEthernetMACAddress() {
+	m.ethernet_mac_address = nil
+	m.clearedFields[device.FieldEthernetMACAddress] = struct{}{}
+}
+
+// EthernetMACAddressCleared returns if the "ethernet_mac_address" field was cleared in this mutation.
+func (m *DeviceMutation) EthernetMACAddressCleared() bool {
+	_, ok := m.clearedFields[device.FieldEthernetMACAddress]
+	return ok
+}
+
+// ResetEthernetMACAddress resets all changes to the "ethernet_mac_address" field.
+func (m *DeviceMutation) ResetEthernetMACAddress() {
+	m.ethernet_mac_address = nil
+	delete(m.clearedFields, device.FieldEthernetMACAddress)
 }
 
 // SetEnrolled sets the "enrolled" field.
@@ -10572,55 +10599,6 @@ func (m *DeviceMutation) ResetMissingSince() {
 	delete(m.clearedFields, device.FieldMissingSince)
 }
 
-// SetReenrollmentRequiredAt sets the "reenrollment_required_at" field.
-func (m *DeviceMutation) SetReenrollmentRequiredAt(t time.Time) {
-	m.reenrollment_required_at = &t
-}
-
-// ReenrollmentRequiredAt returns the value of the "reenrollment_required_at" field in the mutation.
-func (m *DeviceMutation) ReenrollmentRequiredAt() (r time.Time, exists bool) {
-	v := m.reenrollment_required_at
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldReenrollmentRequiredAt returns the old "reenrollment_required_at" field's value of the Device entity.
-// If the Device object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *DeviceMutation) OldReenrollmentRequiredAt(ctx context.Context) (v *time.Time, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldReenrollmentRequiredAt is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldReenrollmentRequiredAt requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldReenrollmentRequiredAt: %w", err)
-	}
-	return oldValue.ReenrollmentRequiredAt, nil
-}
-
-// ClearReenrollmentRequiredAt clears the value of the "reenrollment_required_at" field.
-func (m *DeviceMutation) ClearReenrollmentRequiredAt() {
-	m.reenrollment_required_at = nil
-	m.clearedFields[device.FieldReenrollmentRequiredAt] = struct{}{}
-}
-
-// ReenrollmentRequiredAtCleared returns if the "reenrollment_required_at" field was cleared in this mutation.
-func (m *DeviceMutation) ReenrollmentRequiredAtCleared() bool {
-	_, ok := m.clearedFields[device.FieldReenrollmentRequiredAt]
-	return ok
-}
-
-// ResetReenrollmentRequiredAt resets all changes to the "reenrollment_required_at" field.
-func (m *DeviceMutation) ResetReenrollmentRequiredAt() {
-	m.reenrollment_required_at = nil
-	delete(m.clearedFields, device.FieldReenrollmentRequiredAt)
-}
-
 // SetCertificateNotAfter sets the "certificate_not_after" field.
 func (m *DeviceMutation) SetCertificateNotAfter(t time.Time) {
 	m.certificate_not_after = &t
@@ -10717,6 +10695,55 @@ func (m *DeviceMutation) LastSeenAtCleared() bool {
 func (m *DeviceMutation) ResetLastSeenAt() {
 	m.last_seen_at = nil
 	delete(m.clearedFields, device.FieldLastSeenAt)
+}
+
+// SetLastSeenOn sets the "last_seen_on" field.
+func (m *DeviceMutation) SetLastSeenOn(t time.Time) {
+	m.last_seen_on = &t
+}
+
+// LastSeenOn returns the value of the "last_seen_on" field in the mutation.
+func (m *DeviceMutation) LastSeenOn() (r time.Time, exists bool) {
+	v := m.last_seen_on
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastSeenOn returns the old "last_seen_on" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldLastSeenOn(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastSeenOn is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastSeenOn requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastSeenOn: %w", err)
+	}
+	return oldValue.LastSeenOn, nil
+}
+
+// ClearLastSeenOn clears the value of the "last_seen_on" field.
+func (m *DeviceMutation) ClearLastSeenOn() {
+	m.last_seen_on = nil
+	m.clearedFields[device.FieldLastSeenOn] = struct{}{}
+}
+
+// LastSeenOnCleared returns if the "last_seen_on" field was cleared in this mutation.
+func (m *DeviceMutation) LastSeenOnCleared() bool {
+	_, ok := m.clearedFields[device.FieldLastSeenOn]
+	return ok
+}
+
+// ResetLastSeenOn resets all changes to the "last_seen_on" field.
+func (m *DeviceMutation) ResetLastSeenOn() {
+	m.last_seen_on = nil
+	delete(m.clearedFields, device.FieldLastSeenOn)
 }
 
 // SetUserID sets the "user_id" field.
@@ -10856,7 +10883,7 @@ func (m *DeviceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceMutation) Fields() []string {
-	fields := make([]string, 0, 33)
+	fields := make([]string, 0, 35)
 	if m.organization != nil {
 		fields = append(fields, device.FieldOrganizationID)
 	}
@@ -10895,6 +10922,12 @@ func (m *DeviceMutation) Fields() []string {
 	}
 	if m.build_version != nil {
 		fields = append(fields, device.FieldBuildVersion)
+	}
+	if m.wifi_mac_address != nil {
+		fields = append(fields, device.FieldWifiMACAddress)
+	}
+	if m.ethernet_mac_address != nil {
+		fields = append(fields, device.FieldEthernetMACAddress)
 	}
 	if m.enrolled != nil {
 		fields = append(fields, device.FieldEnrolled)
@@ -10944,14 +10977,14 @@ func (m *DeviceMutation) Fields() []string {
 	if m.missing_since != nil {
 		fields = append(fields, device.FieldMissingSince)
 	}
-	if m.reenrollment_required_at != nil {
-		fields = append(fields, device.FieldReenrollmentRequiredAt)
-	}
 	if m.certificate_not_after != nil {
 		fields = append(fields, device.FieldCertificateNotAfter)
 	}
 	if m.last_seen_at != nil {
 		fields = append(fields, device.FieldLastSeenAt)
+	}
+	if m.last_seen_on != nil {
+		fields = append(fields, device.FieldLastSeenOn)
 	}
 	if m.user != nil {
 		fields = append(fields, device.FieldUserID)
@@ -10990,6 +11023,10 @@ func (m *DeviceMutation) Field(name string) (ent.Value, bool) {
 		return m.ModelIdentifier()
 	case device.FieldBuildVersion:
 		return m.BuildVersion()
+	case device.FieldWifiMACAddress:
+		return m.WifiMACAddress()
+	case device.FieldEthernetMACAddress:
+		return m.EthernetMACAddress()
 	case device.FieldEnrolled:
 		return m.Enrolled()
 	case device.FieldSupervised:
@@ -11022,12 +11059,12 @@ func (m *DeviceMutation) Field(name string) (ent.Value, bool) {
 		return m.BlockedAt()
 	case device.FieldMissingSince:
 		return m.MissingSince()
-	case device.FieldReenrollmentRequiredAt:
-		return m.ReenrollmentRequiredAt()
 	case device.FieldCertificateNotAfter:
 		return m.CertificateNotAfter()
 	case device.FieldLastSeenAt:
 		return m.LastSeenAt()
+	case device.FieldLastSeenOn:
+		return m.LastSeenOn()
 	case device.FieldUserID:
 		return m.UserID()
 	}
@@ -11065,6 +11102,10 @@ func (m *DeviceMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldModelIdentifier(ctx)
 	case device.FieldBuildVersion:
 		return m.OldBuildVersion(ctx)
+	case device.FieldWifiMACAddress:
+		return m.OldWifiMACAddress(ctx)
+	case device.FieldEthernetMACAddress:
+		return m.OldEthernetMACAddress(ctx)
 	case device.FieldEnrolled:
 		return m.OldEnrolled(ctx)
 	case device.FieldSupervised:
@@ -11097,12 +11138,12 @@ func (m *DeviceMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldBlockedAt(ctx)
 	case device.FieldMissingSince:
 		return m.OldMissingSince(ctx)
-	case device.FieldReenrollmentRequiredAt:
-		return m.OldReenrollmentRequiredAt(ctx)
 	case device.FieldCertificateNotAfter:
 		return m.OldCertificateNotAfter(ctx)
 	case device.FieldLastSeenAt:
 		return m.OldLastSeenAt(ctx)
+	case device.FieldLastSeenOn:
+		return m.OldLastSeenOn(ctx)
 	case device.FieldUserID:
 		return m.OldUserID(ctx)
 	}
@@ -11204,6 +11245,20 @@ func (m *DeviceMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetBuildVersion(v)
+		return nil
+	case device.FieldWifiMACAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWifiMACAddress(v)
+		return nil
+	case device.FieldEthernetMACAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEthernetMACAddress(v)
 		return nil
 	case device.FieldEnrolled:
 		v, ok := value.(bool)
@@ -11317,13 +11372,6 @@ func (m *DeviceMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetMissingSince(v)
 		return nil
-	case device.FieldReenrollmentRequiredAt:
-		v, ok := value.(time.Time)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetReenrollmentRequiredAt(v)
-		return nil
 	case device.FieldCertificateNotAfter:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -11337,6 +11385,13 @@ func (m *DeviceMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetLastSeenAt(v)
+		return nil
+	case device.FieldLastSeenOn:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastSeenOn(v)
 		return nil
 	case device.FieldUserID:
 		v, ok := value.(string)
@@ -11393,6 +11448,12 @@ func (m *DeviceMutation) ClearedFields() []string {
 	if m.FieldCleared(device.FieldBuildVersion) {
 		fields = append(fields, device.FieldBuildVersion)
 	}
+	if m.FieldCleared(device.FieldWifiMACAddress) {
+		fields = append(fields, device.FieldWifiMACAddress)
+	}
+	if m.FieldCleared(device.FieldEthernetMACAddress) {
+		fields = append(fields, device.FieldEthernetMACAddress)
+	}
 	if m.FieldCleared(device.FieldAppleSilicon) {
 		fields = append(fields, device.FieldAppleSilicon)
 	}
@@ -11423,14 +11484,14 @@ func (m *DeviceMutation) ClearedFields() []string {
 	if m.FieldCleared(device.FieldMissingSince) {
 		fields = append(fields, device.FieldMissingSince)
 	}
-	if m.FieldCleared(device.FieldReenrollmentRequiredAt) {
-		fields = append(fields, device.FieldReenrollmentRequiredAt)
-	}
 	if m.FieldCleared(device.FieldCertificateNotAfter) {
 		fields = append(fields, device.FieldCertificateNotAfter)
 	}
 	if m.FieldCleared(device.FieldLastSeenAt) {
 		fields = append(fields, device.FieldLastSeenAt)
+	}
+	if m.FieldCleared(device.FieldLastSeenOn) {
+		fields = append(fields, device.FieldLastSeenOn)
 	}
 	if m.FieldCleared(device.FieldUserID) {
 		fields = append(fields, device.FieldUserID)
@@ -11467,6 +11528,12 @@ func (m *DeviceMutation) ClearField(name string) error {
 	case device.FieldBuildVersion:
 		m.ClearBuildVersion()
 		return nil
+	case device.FieldWifiMACAddress:
+		m.ClearWifiMACAddress()
+		return nil
+	case device.FieldEthernetMACAddress:
+		m.ClearEthernetMACAddress()
+		return nil
 	case device.FieldAppleSilicon:
 		m.ClearAppleSilicon()
 		return nil
@@ -11497,14 +11564,14 @@ func (m *DeviceMutation) ClearField(name string) error {
 	case device.FieldMissingSince:
 		m.ClearMissingSince()
 		return nil
-	case device.FieldReenrollmentRequiredAt:
-		m.ClearReenrollmentRequiredAt()
-		return nil
 	case device.FieldCertificateNotAfter:
 		m.ClearCertificateNotAfter()
 		return nil
 	case device.FieldLastSeenAt:
 		m.ClearLastSeenAt()
+		return nil
+	case device.FieldLastSeenOn:
+		m.ClearLastSeenOn()
 		return nil
 	case device.FieldUserID:
 		m.ClearUserID()
@@ -11556,6 +11623,12 @@ func (m *DeviceMutation) ResetField(name string) error {
 	case device.FieldBuildVersion:
 		m.ResetBuildVersion()
 		return nil
+	case device.FieldWifiMACAddress:
+		m.ResetWifiMACAddress()
+		return nil
+	case device.FieldEthernetMACAddress:
+		m.ResetEthernetMACAddress()
+		return nil
 	case device.FieldEnrolled:
 		m.ResetEnrolled()
 		return nil
@@ -11604,14 +11677,14 @@ func (m *DeviceMutation) ResetField(name string) error {
 	case device.FieldMissingSince:
 		m.ResetMissingSince()
 		return nil
-	case device.FieldReenrollmentRequiredAt:
-		m.ResetReenrollmentRequiredAt()
-		return nil
 	case device.FieldCertificateNotAfter:
 		m.ResetCertificateNotAfter()
 		return nil
 	case device.FieldLastSeenAt:
 		m.ResetLastSeenAt()
+		return nil
+	case device.FieldLastSeenOn:
+		m.ResetLastSeenOn()
 		return nil
 	case device.FieldUserID:
 		m.ResetUserID()
@@ -15436,6 +15509,7 @@ type DeviceCommandMutation struct {
 	error_chain         *[]schema.CommandError
 	appenderror_chain   []schema.CommandError
 	inventory           *bool
+	job_id              *string
 	clearedFields       map[string]struct{}
 	organization        *string
 	clearedorganization bool
@@ -16399,6 +16473,55 @@ func (m *DeviceCommandMutation) ResetInventory() {
 	m.inventory = nil
 }
 
+// SetJobID sets the "job_id" field.
+func (m *DeviceCommandMutation) SetJobID(s string) {
+	m.job_id = &s
+}
+
+// JobID returns the value of the "job_id" field in the mutation.
+func (m *DeviceCommandMutation) JobID() (r string, exists bool) {
+	v := m.job_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldJobID returns the old "job_id" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldJobID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldJobID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldJobID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldJobID: %w", err)
+	}
+	return oldValue.JobID, nil
+}
+
+// ClearJobID clears the value of the "job_id" field.
+func (m *DeviceCommandMutation) ClearJobID() {
+	m.job_id = nil
+	m.clearedFields[devicecommand.FieldJobID] = struct{}{}
+}
+
+// JobIDCleared returns if the "job_id" field was cleared in this mutation.
+func (m *DeviceCommandMutation) JobIDCleared() bool {
+	_, ok := m.clearedFields[devicecommand.FieldJobID]
+	return ok
+}
+
+// ResetJobID resets all changes to the "job_id" field.
+func (m *DeviceCommandMutation) ResetJobID() {
+	m.job_id = nil
+	delete(m.clearedFields, devicecommand.FieldJobID)
+}
+
 // ClearOrganization clears the "organization" edge to the Organization entity.
 func (m *DeviceCommandMutation) ClearOrganization() {
 	m.clearedorganization = true
@@ -16514,7 +16637,7 @@ func (m *DeviceCommandMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceCommandMutation) Fields() []string {
-	fields := make([]string, 0, 19)
+	fields := make([]string, 0, 20)
 	if m.organization != nil {
 		fields = append(fields, devicecommand.FieldOrganizationID)
 	}
@@ -16572,6 +16695,9 @@ func (m *DeviceCommandMutation) Fields() []string {
 	if m.inventory != nil {
 		fields = append(fields, devicecommand.FieldInventory)
 	}
+	if m.job_id != nil {
+		fields = append(fields, devicecommand.FieldJobID)
+	}
 	return fields
 }
 
@@ -16618,6 +16744,8 @@ func (m *DeviceCommandMutation) Field(name string) (ent.Value, bool) {
 		return m.ErrorChain()
 	case devicecommand.FieldInventory:
 		return m.Inventory()
+	case devicecommand.FieldJobID:
+		return m.JobID()
 	}
 	return nil, false
 }
@@ -16665,6 +16793,8 @@ func (m *DeviceCommandMutation) OldField(ctx context.Context, name string) (ent.
 		return m.OldErrorChain(ctx)
 	case devicecommand.FieldInventory:
 		return m.OldInventory(ctx)
+	case devicecommand.FieldJobID:
+		return m.OldJobID(ctx)
 	}
 	return nil, fmt.Errorf("unknown DeviceCommand field %s", name)
 }
@@ -16807,6 +16937,13 @@ func (m *DeviceCommandMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetInventory(v)
 		return nil
+	case devicecommand.FieldJobID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetJobID(v)
+		return nil
 	}
 	return fmt.Errorf("unknown DeviceCommand field %s", name)
 }
@@ -16885,6 +17022,9 @@ func (m *DeviceCommandMutation) ClearedFields() []string {
 	if m.FieldCleared(devicecommand.FieldErrorChain) {
 		fields = append(fields, devicecommand.FieldErrorChain)
 	}
+	if m.FieldCleared(devicecommand.FieldJobID) {
+		fields = append(fields, devicecommand.FieldJobID)
+	}
 	return fields
 }
 
@@ -16919,6 +17059,9 @@ func (m *DeviceCommandMutation) ClearField(name string) error {
 		return nil
 	case devicecommand.FieldErrorChain:
 		m.ClearErrorChain()
+		return nil
+	case devicecommand.FieldJobID:
+		m.ClearJobID()
 		return nil
 	}
 	return fmt.Errorf("unknown DeviceCommand nullable field %s", name)
@@ -16984,6 +17127,9 @@ func (m *DeviceCommandMutation) ResetField(name string) error {
 		return nil
 	case devicecommand.FieldInventory:
 		m.ResetInventory()
+		return nil
+	case devicecommand.FieldJobID:
+		m.ResetJobID()
 		return nil
 	}
 	return fmt.Errorf("unknown DeviceCommand field %s", name)

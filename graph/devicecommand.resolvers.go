@@ -10,6 +10,7 @@ import (
 
 	"entgo.io/contrib/entgql"
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/graph/model"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
@@ -17,6 +18,13 @@ import (
 
 func (r *deviceCommandResolver) ErrorChain(ctx context.Context, obj *ent.DeviceCommand) ([]*model.DeviceCommandError, error) {
 	return commandErrors(obj), nil
+}
+
+func (r *jobResolver) Commands(ctx context.Context, obj *ent.Job, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error) {
+	return within(ctx, obj.ID, func(ctx context.Context, parents []string) (map[string]*ent.DeviceCommandConnection, error) {
+		return where(r.Client.DeviceCommand.Query(), filter).PaginateWithin(ctx, devicecommand.FieldJobID, parents,
+			func(n *ent.DeviceCommand) string { return *n.JobID }, after, first, before, last)
+	})
 }
 
 func (r *mutationResolver) LockDevice(ctx context.Context, input model.LockDeviceInput) (*model.LockDevicePayload, error) {
@@ -27,16 +35,14 @@ func (r *mutationResolver) LockDevice(ctx context.Context, input model.LockDevic
 }
 
 func (r *mutationResolver) EraseDevice(ctx context.Context, input model.EraseDeviceInput) (*model.EraseDevicePayload, error) {
-	c, err := r.Commands.Erase(ctx, input.DeviceID, command.EraseDevice{
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Erasing(command.EraseDevice{
 		PIN: command.Secret(deref(input.Pin)), PreserveDataPlan: input.PreserveDataPlan, DisallowProximitySetup: input.DisallowProximitySetup,
-	})
+	}))
 	return &model.EraseDevicePayload{Command: c}, err
 }
 
 func (r *mutationResolver) RestartDevice(ctx context.Context, input model.RestartDeviceInput) (*model.RestartDevicePayload, error) {
-	c, err := r.Commands.Enqueue(ctx, input.DeviceID, command.RestartDevice{
-		NotifyUser: input.NotifyUser, RebuildKernelCache: len(input.KextPaths) > 0, KextPaths: input.KextPaths,
-	}, queue.Options{})
+	c, err := r.Commands.Enqueue(ctx, input.DeviceID, restart(input.NotifyUser, input.KextPaths), queue.Options{})
 	return &model.RestartDevicePayload{Command: c}, err
 }
 
@@ -46,7 +52,7 @@ func (r *mutationResolver) ShutdownDevice(ctx context.Context, input model.Shutd
 }
 
 func (r *mutationResolver) ClearDevicePasscode(ctx context.Context, input model.ClearDevicePasscodeInput) (*model.ClearDevicePasscodePayload, error) {
-	c, err := r.Members.ClearPasscode(ctx, input.DeviceID)
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, r.Members.ClearingPasscode())
 	return &model.ClearDevicePasscodePayload{Command: c}, err
 }
 
@@ -56,7 +62,7 @@ func (r *mutationResolver) UnlockDeviceUserAccount(ctx context.Context, input mo
 }
 
 func (r *mutationResolver) ClearDeviceActivationLock(ctx context.Context, input model.ClearDeviceActivationLockInput) (*model.ClearDeviceActivationLockPayload, error) {
-	c, err := r.Commands.ClearActivationLock(ctx, input.DeviceID)
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.ClearingActivationLock())
 	return &model.ClearDeviceActivationLockPayload{Command: c}, err
 }
 
@@ -66,7 +72,9 @@ func (r *mutationResolver) RefreshDeviceActivationLock(ctx context.Context, inpu
 }
 
 func (r *mutationResolver) ScheduleDeviceOsUpdate(ctx context.Context, input model.ScheduleDeviceOsUpdateInput) (*model.ScheduleDeviceOsUpdatePayload, error) {
-	c, err := r.Commands.Enqueue(ctx, input.DeviceID, command.ScheduleOSUpdate{Updates: []command.OSUpdate{osUpdate(input)}}, queue.Options{})
+	c, err := r.Commands.Enqueue(ctx, input.DeviceID, osUpdate(update{
+		input.ProductKey, input.ProductVersion, input.InstallAction, input.MaxUserDeferrals, input.Priority,
+	}), queue.Options{})
 	return &model.ScheduleDeviceOsUpdatePayload{Command: c}, err
 }
 
@@ -88,6 +96,17 @@ func (r *mutationResolver) SendBlankPush(ctx context.Context, input model.SendBl
 func (r *mutationResolver) CancelDeviceCommand(ctx context.Context, input model.CancelDeviceCommandInput) (*model.CancelDeviceCommandPayload, error) {
 	c, err := r.Commands.Cancel(ctx, input.ID)
 	return &model.CancelDeviceCommandPayload{Command: c}, err
+}
+
+func (r *mutationResolver) BulkCommandDevices(ctx context.Context, input model.BulkCommandDevicesInput) (*model.BulkCommandDevicesPayload, error) {
+	what, member := r.instruction(input.Command)
+	j, told, err := r.Commands.TellMany(ctx, input.DeviceIds, what)
+	return &model.BulkCommandDevicesPayload{Job: j, Refusals: refusals(told, member)}, err
+}
+
+func (r *mutationResolver) BulkCancelDeviceCommands(ctx context.Context, input model.BulkCancelDeviceCommandsInput) (*model.BulkCancelDeviceCommandsPayload, error) {
+	j, n, err := r.Commands.CancelMany(ctx, input.JobID)
+	return &model.BulkCancelDeviceCommandsPayload{Job: j, Cancelled: n}, err
 }
 
 func (r *mutationResolver) RevealDeviceSecret(ctx context.Context, input model.RevealDeviceSecretInput) (*model.RevealDeviceSecretPayload, error) {

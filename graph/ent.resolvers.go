@@ -19,6 +19,8 @@ func (r *Resolver) Device() exec.DeviceResolver { return &deviceResolver{r} }
 
 func (r *Resolver) DeviceCommand() exec.DeviceCommandResolver { return &deviceCommandResolver{r} }
 
+func (r *Resolver) Job() exec.JobResolver { return &jobResolver{r} }
+
 func (r *Resolver) Organization() exec.OrganizationResolver { return &organizationResolver{r} }
 
 func (r *Resolver) Role() exec.RoleResolver { return &roleResolver{r} }
@@ -39,6 +41,7 @@ type (
 	appleMdmResolver                    struct{ *Resolver }
 	deviceResolver                      struct{ *Resolver }
 	deviceCommandResolver               struct{ *Resolver }
+	jobResolver                         struct{ *Resolver }
 	organizationResolver                struct{ *Resolver }
 	roleResolver                        struct{ *Resolver }
 	ticketResolver                      struct{ *Resolver }

@@ -4,34 +4,46 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/internal/guard"
+	"github.com/bailiwick/bailiwick/tenancy"
 )
 
-// Clause is one field of a filter: which column it is about, and how.
+// Clause is one field of a filter: which columns it is about, and how.
 type Clause struct {
-	Field  string // the Go field's name
-	Column string
-	Op     string // eq, prefix, gte, lt, null, notnull or lower
+	Field   string   // the Go field's name
+	Columns []string // of which one must match
+	Op      string   // eq, prefix, gte, lt, gteday, ltday, null, notnull or lower
+	// Through is the column that refers to a row of Table, whose columns these
+	// then are; empty where they are the entity's own.
+	Through, Table string
 }
 
 // Clauses returns what a filter type keeps by. By convention a field is about
 // the column of its name, and equal to it; nameHasPrefix is about the begin of
-// name; anything else is said by the tag filter:"column,op".
+// name; anything else is said by the tag filter:"column,op". Of "one|other"
+// either may match; "user_id>users.email" is a column of what another refers to.
 func Clauses(filter reflect.Type) []Clause {
 	clauses := make([]Clause, 0, filter.NumField())
 	for i := range filter.NumField() {
 		f := filter.Field(i)
 		c := Clause{Field: f.Name, Op: "eq"}
 		if tag, ok := f.Tag.Lookup("filter"); ok {
-			c.Column, c.Op, _ = strings.Cut(tag, ",")
+			var columns string
+			columns, c.Op, _ = strings.Cut(tag, ",")
+			if through, far, ok := strings.Cut(columns, ">"); ok {
+				c.Through = through
+				c.Table, columns, _ = strings.Cut(far, ".")
+			}
+			c.Columns = strings.Split(columns, "|")
 		} else if name, ok := strings.CutSuffix(f.Name, "HasPrefix"); ok {
-			c.Column, c.Op = column(name), "prefix"
+			c.Columns, c.Op = []string{column(name)}, "prefix"
 		} else {
-			c.Column = column(f.Name)
+			c.Columns = []string{column(f.Name)}
 		}
 		clauses = append(clauses, c)
 	}
@@ -70,31 +82,59 @@ func (c Clause) predicate(value reflect.Value) func(*sql.Selector) {
 	if value.Kind() == reflect.String { // enums are strings to the driver
 		arg = value.String()
 	}
+	if c.Through == "" {
+		return func(s *sql.Selector) { s.Where(c.match(s, arg)) }
+	}
 	return func(s *sql.Selector) {
-		col := s.C(c.Column)
-		switch c.Op {
-		case "prefix":
-			text, _ := arg.(string)
-			s.Where(sql.GTE(col, text))
-			if next, ok := after(text); ok {
-				s.Where(sql.LT(col, next))
-			}
-		case "gte":
-			s.Where(sql.GTE(col, arg))
-		case "lt":
-			s.Where(sql.LT(col, arg))
-		case "null", "notnull":
-			if arg == (c.Op == "null") {
-				s.Where(sql.IsNull(col))
-			} else {
-				s.Where(sql.NotNull(col))
-			}
-		case "lower":
-			text, _ := arg.(string)
-			s.Where(sql.EQ(col, strings.ToLower(text)))
-		default:
-			s.Where(sql.EQ(col, arg))
+		scope, err := tenancy.From(s.Context())
+		if err != nil {
+			s.AddError(err)
+			return
 		}
+		build := sql.Dialect(s.Dialect())
+		table := build.Table(c.Table)
+		far := build.Select(table.C("id")).From(table)
+		far.Where(sql.And(sql.EQ(far.C(guard.ProviderColumn), scope.Provider()), c.match(far, arg)))
+		s.Where(sql.In(s.C(c.Through), far))
+	}
+}
+
+// match keeps the rows of which one of the columns matches.
+func (c Clause) match(s *sql.Selector, arg any) *sql.Predicate {
+	matches := make([]*sql.Predicate, 0, len(c.Columns))
+	for _, name := range c.Columns {
+		matches = append(matches, compare(s.C(name), c.Op, arg))
+	}
+	if len(matches) == 1 {
+		return matches[0]
+	}
+	return sql.Or(matches...)
+}
+
+func compare(col, op string, arg any) *sql.Predicate {
+	text, _ := arg.(string)
+	switch op {
+	case "prefix":
+		if next, ok := after(text); ok {
+			return sql.And(sql.GTE(col, text), sql.LT(col, next))
+		}
+		return sql.GTE(col, text)
+	case "gte":
+		return sql.GTE(col, arg)
+	case "lt":
+		return sql.LT(col, arg)
+	case "gteday", "ltday": // a time stands for its day
+		at, _ := arg.(time.Time)
+		return compare(col, strings.TrimSuffix(op, "day"), at.UTC().Truncate(24*time.Hour))
+	case "null", "notnull":
+		if arg == (op == "null") {
+			return sql.IsNull(col)
+		}
+		return sql.NotNull(col)
+	case "lower":
+		return sql.EQ(col, strings.ToLower(text))
+	default:
+		return sql.EQ(col, arg)
 	}
 }
 

@@ -86,21 +86,12 @@ func (g *Gate) Requires(ctx context.Context, _ any, next graphql.Resolver, permi
 func (g *Gate) mutate(ctx context.Context, caller *access.Caller, fc *graphql.FieldContext, next graphql.Resolver, transaction bool, id string) (any, error) {
 	ctx, trail := guard.WithTrail(ctx)
 	var res any
-	entry := func(outcome systemlogevent.Outcome, err error) audit.Entry {
-		e := audit.Entry{EventType: fc.Field.Name, Outcome: outcome, Actor: caller.Principal(), Reason: string(fault.CodeOf(err))}
-		if outcome == systemlogevent.OutcomeSuccess {
-			e.OrganizationID, _ = trail.Organization()
-			e.Targets = audit.Targets(trail.Touched())
-		} else {
-			e.Targets = named(id)
-		}
-		return e
-	}
+	entry := audit.Entry{EventType: fc.Field.Name, Outcome: systemlogevent.OutcomeSuccess, Actor: caller.Principal()}
 	run := func(ctx context.Context) (err error) {
 		if res, err = next(ctx); err != nil {
 			return err
 		}
-		return g.log.Record(ctx, entry(systemlogevent.OutcomeSuccess, nil))
+		return g.log.RecordAll(ctx, audit.Split(entry, trail.Touched()))
 	}
 	var err error
 	if transaction {
@@ -119,7 +110,8 @@ func (g *Gate) mutate(ctx context.Context, caller *access.Caller, fc *graphql.Fi
 		return res, nil
 	}
 	err = translate(err, id)
-	if recordErr := g.log.Record(context.WithoutCancel(ctx), entry(systemlogevent.OutcomeFailure, err)); recordErr != nil {
+	entry.Outcome, entry.Reason, entry.Targets = systemlogevent.OutcomeFailure, string(fault.CodeOf(err)), named(id)
+	if recordErr := g.log.Record(context.WithoutCancel(ctx), entry); recordErr != nil {
 		g.logger.ErrorContext(ctx, "record a failed mutation", "operation", fc.Field.Name, "error", recordErr)
 	}
 	return nil, err
@@ -172,7 +164,8 @@ func rootOf(fc *graphql.FieldContext) string {
 }
 
 // idOf is the id of the object that a field is about, by convention its
-// argument id or the field of that name in its input; "" if there is none.
+// argument id or the field of that name in its input, or the device that the
+// input names; "" if there is none.
 func idOf(args map[string]any) string {
 	if id, ok := args["id"].(string); ok {
 		return id
@@ -181,8 +174,10 @@ func idOf(args map[string]any) string {
 	if input.Kind() != reflect.Struct {
 		return ""
 	}
-	if f := input.FieldByName("ID"); f.IsValid() && f.Kind() == reflect.String {
-		return f.String()
+	for _, name := range []string{"ID", "DeviceID"} {
+		if f := input.FieldByName(name); f.IsValid() && f.Kind() == reflect.String {
+			return f.String()
+		}
 	}
 	return ""
 }

@@ -27,6 +27,7 @@ func (Device) Fields() []ent.Field {
 			Annotations(entgql.OrderField("NAME")).
 			Comment("The device's name."),
 		field.String("serial_number").NotEmpty().MaxLen(64).
+			Annotations(entgql.OrderField("SERIAL_NUMBER")).
 			Comment("The maker's serial number; unique within the organization."),
 		field.String("udid").Optional().MaxLen(64).
 			Comment("Apple's unique device identifier."),
@@ -55,6 +56,10 @@ func (Device) Fields() []ent.Field {
 			Comment("Apple's identifier of the model, such as Mac15,3."),
 		field.String("build_version").Optional().MaxLen(64).
 			Comment("The operating system's build."),
+		field.String("wifi_mac_address").Optional().MaxLen(64).
+			Comment("The hardware address of its Wi-Fi, in lower case with colons."),
+		field.String("ethernet_mac_address").Optional().MaxLen(64).
+			Comment("The hardware address of its Ethernet, in lower case with colons."),
 		field.Bool("enrolled").Default(false).
 			Comment("Whether the device is under management."),
 		field.Bool("supervised").Default(false).
@@ -93,6 +98,9 @@ func (Device) Fields() []ent.Field {
 			Comment("When its identity certificate expires."),
 		field.Time("last_seen_at").Optional().Nillable().
 			Comment("When the device last checked in."),
+		field.Time("last_seen_on").Optional().Nillable().
+			Annotations(Hidden()).
+			Comment("The day of last_seen_at, in UTC: what devices are found by, and changes rarely enough for an index."),
 		field.String("user_id").Optional().Nillable().
 			Annotations(Hidden()).
 			Comment("Who uses the device."),
@@ -120,7 +128,7 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "enrolled", "last_seen_at"),
 		index.Fields(guard.ProviderColumn, "udid"),
 		index.Fields(guard.ProviderColumn, "name", "id"),
-		index.Fields(guard.ProviderColumn, "serial_number"),
+		index.Fields(guard.ProviderColumn, "serial_number", "id"),
 		index.Fields(guard.ProviderColumn, "supervised"),
 		index.Fields(guard.ProviderColumn, "dep_enrollment"),
 		index.Fields(guard.ProviderColumn, "blocked_at"),
@@ -130,6 +138,10 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.ProviderColumn, "model"),
 		index.Fields(guard.ProviderColumn, "asset_tag"),
 		index.Fields(guard.ProviderColumn, "created_at"),
+		index.Fields(guard.ProviderColumn, "last_seen_on"),
+		index.Fields(guard.ProviderColumn, "user_id"),
+		index.Fields(guard.ProviderColumn, "wifi_mac_address"),
+		index.Fields(guard.ProviderColumn, "ethernet_mac_address"),
 	}
 }
 

@@ -81,6 +81,9 @@ func (DeviceCommand) Fields() []ent.Field {
 			Comment("What went wrong, as the device says."),
 		field.Bool("inventory").Default(false).Immutable().
 			Comment("Whether it only asks for inventory, and is left out of lists unless asked for."),
+		field.String("job_id").Optional().Nillable().MaxLen(90).Immutable().
+			Annotations(Hidden()).
+			Comment("The job that follows it, where many devices were told the same; null for a command of its own."),
 	}
 }
 
@@ -107,6 +110,8 @@ func (DeviceCommand) Indexes() []ent.Index {
 		index.Fields("channel_id", "priority", "id").
 			StorageKey("device_command_waiting").Annotations(entsql.IndexWhere("status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW'")),
 		index.Fields("result_at"),
+		index.Fields("job_id", "id").
+			StorageKey("device_command_told_together").Annotations(entsql.IndexWhere("job_id IS NOT NULL")),
 		index.Fields("expires_at").
 			StorageKey("device_command_ending").Annotations(entsql.IndexWhere("expires_at IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW')")),
 	}

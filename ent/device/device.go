@@ -44,6 +44,10 @@ const (
 	FieldModelIdentifier = "model_identifier"
 	// FieldBuildVersion holds the string denoting the build_version field in the database.
 	FieldBuildVersion = "build_version"
+	// FieldWifiMACAddress holds the string denoting the wifi_mac_address field in the database.
+	FieldWifiMACAddress = "wifi_mac_address"
+	// FieldEthernetMACAddress holds the string denoting the ethernet_mac_address field in the database.
+	FieldEthernetMACAddress = "ethernet_mac_address"
 	// FieldEnrolled holds the string denoting the enrolled field in the database.
 	FieldEnrolled = "enrolled"
 	// FieldSupervised holds the string denoting the supervised field in the database.
@@ -76,12 +80,12 @@ const (
 	FieldBlockedAt = "blocked_at"
 	// FieldMissingSince holds the string denoting the missing_since field in the database.
 	FieldMissingSince = "missing_since"
-	// FieldReenrollmentRequiredAt holds the string denoting the reenrollment_required_at field in the database.
-	FieldReenrollmentRequiredAt = "reenrollment_required_at"
 	// FieldCertificateNotAfter holds the string denoting the certificate_not_after field in the database.
 	FieldCertificateNotAfter = "certificate_not_after"
 	// FieldLastSeenAt holds the string denoting the last_seen_at field in the database.
 	FieldLastSeenAt = "last_seen_at"
+	// FieldLastSeenOn holds the string denoting the last_seen_on field in the database.
+	FieldLastSeenOn = "last_seen_on"
 	// FieldUserID holds the string denoting the user_id field in the database.
 	FieldUserID = "user_id"
 	// EdgeOrganization holds the string denoting the organization edge name in mutations.
@@ -122,6 +126,8 @@ var Columns = []string{
 	FieldAssetTag,
 	FieldModelIdentifier,
 	FieldBuildVersion,
+	FieldWifiMACAddress,
+	FieldEthernetMACAddress,
 	FieldEnrolled,
 	FieldSupervised,
 	FieldUserEnrollment,
@@ -138,9 +144,9 @@ var Columns = []string{
 	FieldCheckoutAt,
 	FieldBlockedAt,
 	FieldMissingSince,
-	FieldReenrollmentRequiredAt,
 	FieldCertificateNotAfter,
 	FieldLastSeenAt,
+	FieldLastSeenOn,
 	FieldUserID,
 }
 
@@ -188,6 +194,10 @@ var (
 	ModelIdentifierValidator func(string) error
 	// BuildVersionValidator is a validator for the "build_version" field. It is called by the builders before save.
 	BuildVersionValidator func(string) error
+	// WifiMACAddressValidator is a validator for the "wifi_mac_address" field. It is called by the builders before save.
+	WifiMACAddressValidator func(string) error
+	// EthernetMACAddressValidator is a validator for the "ethernet_mac_address" field. It is called by the builders before save.
+	EthernetMACAddressValidator func(string) error
 	// DefaultEnrolled holds the default value on creation for the "enrolled" field.
 	DefaultEnrolled bool
 	// DefaultSupervised holds the default value on creation for the "supervised" field.
@@ -309,6 +319,16 @@ func ByBuildVersion(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldBuildVersion, opts...).ToFunc()
 }
 
+// ByWifiMACAddress orders the results by the wifi_mac_address field.
+func ByWifiMACAddress(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWifiMACAddress, opts...).ToFunc()
+}
+
+// ByEthernetMACAddress orders the results by the ethernet_mac_address field.
+func ByEthernetMACAddress(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldEthernetMACAddress, opts...).ToFunc()
+}
+
 // ByEnrolled orders the results by the enrolled field.
 func ByEnrolled(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldEnrolled, opts...).ToFunc()
@@ -389,11 +409,6 @@ func ByMissingSince(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldMissingSince, opts...).ToFunc()
 }
 
-// ByReenrollmentRequiredAt orders the results by the reenrollment_required_at field.
-func ByReenrollmentRequiredAt(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldReenrollmentRequiredAt, opts...).ToFunc()
-}
-
 // ByCertificateNotAfter orders the results by the certificate_not_after field.
 func ByCertificateNotAfter(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldCertificateNotAfter, opts...).ToFunc()
@@ -402,6 +417,11 @@ func ByCertificateNotAfter(opts ...sql.OrderTermOption) OrderOption {
 // ByLastSeenAt orders the results by the last_seen_at field.
 func ByLastSeenAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldLastSeenAt, opts...).ToFunc()
+}
+
+// ByLastSeenOn orders the results by the last_seen_on field.
+func ByLastSeenOn(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLastSeenOn, opts...).ToFunc()
 }
 
 // ByUserID orders the results by the user_id field.

@@ -126,6 +126,16 @@ func BuildVersion(v string) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldBuildVersion, v))
 }
 
+// WifiMACAddress applies equality check predicate on the "wifi_mac_address" field. It's identical to WifiMACAddressEQ.
+func WifiMACAddress(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldWifiMACAddress, v))
+}
+
+// EthernetMACAddress applies equality check predicate on the "ethernet_mac_address" field. It's identical to EthernetMACAddressEQ.
+func EthernetMACAddress(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldEthernetMACAddress, v))
+}
+
 // Enrolled applies equality check predicate on the "enrolled" field. It's identical to EnrolledEQ.
 func Enrolled(v bool) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldEnrolled, v))
@@ -206,11 +216,6 @@ func MissingSince(v time.Time) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldMissingSince, v))
 }
 
-// ReenrollmentRequiredAt applies equality check predicate on the "reenrollment_required_at" field. It's identical to ReenrollmentRequiredAtEQ.
-func ReenrollmentRequiredAt(v time.Time) predicate.Device {
-	return predicate.Device(sql.FieldEQ(FieldReenrollmentRequiredAt, v))
-}
-
 // CertificateNotAfter applies equality check predicate on the "certificate_not_after" field. It's identical to CertificateNotAfterEQ.
 func CertificateNotAfter(v time.Time) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldCertificateNotAfter, v))
@@ -219,6 +224,11 @@ func CertificateNotAfter(v time.Time) predicate.Device {
 // LastSeenAt applies equality check predicate on the "last_seen_at" field. It's identical to LastSeenAtEQ.
 func LastSeenAt(v time.Time) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldLastSeenAt, v))
+}
+
+// LastSeenOn applies equality check predicate on the "last_seen_on" field. It's identical to LastSeenOnEQ.
+func LastSeenOn(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldLastSeenOn, v))
 }
 
 // UserID applies equality check predicate on the "user_id" field. It's identical to UserIDEQ.
@@ -1036,6 +1046,156 @@ func BuildVersionContainsFold(v string) predicate.Device {
 	return predicate.Device(sql.FieldContainsFold(FieldBuildVersion, v))
 }
 
+// WifiMACAddressEQ applies the EQ predicate on the "wifi_mac_address" field.
+func WifiMACAddressEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressNEQ applies the NEQ predicate on the "wifi_mac_address" field.
+func WifiMACAddressNEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressIn applies the In predicate on the "wifi_mac_address" field.
+func WifiMACAddressIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldWifiMACAddress, vs...))
+}
+
+// WifiMACAddressNotIn applies the NotIn predicate on the "wifi_mac_address" field.
+func WifiMACAddressNotIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldWifiMACAddress, vs...))
+}
+
+// WifiMACAddressGT applies the GT predicate on the "wifi_mac_address" field.
+func WifiMACAddressGT(v string) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressGTE applies the GTE predicate on the "wifi_mac_address" field.
+func WifiMACAddressGTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressLT applies the LT predicate on the "wifi_mac_address" field.
+func WifiMACAddressLT(v string) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressLTE applies the LTE predicate on the "wifi_mac_address" field.
+func WifiMACAddressLTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressContains applies the Contains predicate on the "wifi_mac_address" field.
+func WifiMACAddressContains(v string) predicate.Device {
+	return predicate.Device(sql.FieldContains(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressHasPrefix applies the HasPrefix predicate on the "wifi_mac_address" field.
+func WifiMACAddressHasPrefix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasPrefix(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressHasSuffix applies the HasSuffix predicate on the "wifi_mac_address" field.
+func WifiMACAddressHasSuffix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasSuffix(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressIsNil applies the IsNil predicate on the "wifi_mac_address" field.
+func WifiMACAddressIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldWifiMACAddress))
+}
+
+// WifiMACAddressNotNil applies the NotNil predicate on the "wifi_mac_address" field.
+func WifiMACAddressNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldWifiMACAddress))
+}
+
+// WifiMACAddressEqualFold applies the EqualFold predicate on the "wifi_mac_address" field.
+func WifiMACAddressEqualFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldEqualFold(FieldWifiMACAddress, v))
+}
+
+// WifiMACAddressContainsFold applies the ContainsFold predicate on the "wifi_mac_address" field.
+func WifiMACAddressContainsFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldContainsFold(FieldWifiMACAddress, v))
+}
+
+// EthernetMACAddressEQ applies the EQ predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressNEQ applies the NEQ predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressNEQ(v string) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressIn applies the In predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldEthernetMACAddress, vs...))
+}
+
+// EthernetMACAddressNotIn applies the NotIn predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressNotIn(vs ...string) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldEthernetMACAddress, vs...))
+}
+
+// EthernetMACAddressGT applies the GT predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressGT(v string) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressGTE applies the GTE predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressGTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressLT applies the LT predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressLT(v string) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressLTE applies the LTE predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressLTE(v string) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressContains applies the Contains predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressContains(v string) predicate.Device {
+	return predicate.Device(sql.FieldContains(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressHasPrefix applies the HasPrefix predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressHasPrefix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasPrefix(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressHasSuffix applies the HasSuffix predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressHasSuffix(v string) predicate.Device {
+	return predicate.Device(sql.FieldHasSuffix(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressIsNil applies the IsNil predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldEthernetMACAddress))
+}
+
+// EthernetMACAddressNotNil applies the NotNil predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldEthernetMACAddress))
+}
+
+// EthernetMACAddressEqualFold applies the EqualFold predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressEqualFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldEqualFold(FieldEthernetMACAddress, v))
+}
+
+// EthernetMACAddressContainsFold applies the ContainsFold predicate on the "ethernet_mac_address" field.
+func EthernetMACAddressContainsFold(v string) predicate.Device {
+	return predicate.Device(sql.FieldContainsFold(FieldEthernetMACAddress, v))
+}
+
 // EnrolledEQ applies the EQ predicate on the "enrolled" field.
 func EnrolledEQ(v bool) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldEnrolled, v))
@@ -1476,56 +1636,6 @@ func MissingSinceNotNil() predicate.Device {
 	return predicate.Device(sql.FieldNotNull(FieldMissingSince))
 }
 
-// ReenrollmentRequiredAtEQ applies the EQ predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtEQ(v time.Time) predicate.Device {
-	return predicate.Device(sql.FieldEQ(FieldReenrollmentRequiredAt, v))
-}
-
-// ReenrollmentRequiredAtNEQ applies the NEQ predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtNEQ(v time.Time) predicate.Device {
-	return predicate.Device(sql.FieldNEQ(FieldReenrollmentRequiredAt, v))
-}
-
-// ReenrollmentRequiredAtIn applies the In predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtIn(vs ...time.Time) predicate.Device {
-	return predicate.Device(sql.FieldIn(FieldReenrollmentRequiredAt, vs...))
-}
-
-// ReenrollmentRequiredAtNotIn applies the NotIn predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtNotIn(vs ...time.Time) predicate.Device {
-	return predicate.Device(sql.FieldNotIn(FieldReenrollmentRequiredAt, vs...))
-}
-
-// ReenrollmentRequiredAtGT applies the GT predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtGT(v time.Time) predicate.Device {
-	return predicate.Device(sql.FieldGT(FieldReenrollmentRequiredAt, v))
-}
-
-// ReenrollmentRequiredAtGTE applies the GTE predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtGTE(v time.Time) predicate.Device {
-	return predicate.Device(sql.FieldGTE(FieldReenrollmentRequiredAt, v))
-}
-
-// ReenrollmentRequiredAtLT applies the LT predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtLT(v time.Time) predicate.Device {
-	return predicate.Device(sql.FieldLT(FieldReenrollmentRequiredAt, v))
-}
-
-// ReenrollmentRequiredAtLTE applies the LTE predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtLTE(v time.Time) predicate.Device {
-	return predicate.Device(sql.FieldLTE(FieldReenrollmentRequiredAt, v))
-}
-
-// ReenrollmentRequiredAtIsNil applies the IsNil predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtIsNil() predicate.Device {
-	return predicate.Device(sql.FieldIsNull(FieldReenrollmentRequiredAt))
-}
-
-// ReenrollmentRequiredAtNotNil applies the NotNil predicate on the "reenrollment_required_at" field.
-func ReenrollmentRequiredAtNotNil() predicate.Device {
-	return predicate.Device(sql.FieldNotNull(FieldReenrollmentRequiredAt))
-}
-
 // CertificateNotAfterEQ applies the EQ predicate on the "certificate_not_after" field.
 func CertificateNotAfterEQ(v time.Time) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldCertificateNotAfter, v))
@@ -1624,6 +1734,56 @@ func LastSeenAtIsNil() predicate.Device {
 // LastSeenAtNotNil applies the NotNil predicate on the "last_seen_at" field.
 func LastSeenAtNotNil() predicate.Device {
 	return predicate.Device(sql.FieldNotNull(FieldLastSeenAt))
+}
+
+// LastSeenOnEQ applies the EQ predicate on the "last_seen_on" field.
+func LastSeenOnEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldLastSeenOn, v))
+}
+
+// LastSeenOnNEQ applies the NEQ predicate on the "last_seen_on" field.
+func LastSeenOnNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldLastSeenOn, v))
+}
+
+// LastSeenOnIn applies the In predicate on the "last_seen_on" field.
+func LastSeenOnIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldLastSeenOn, vs...))
+}
+
+// LastSeenOnNotIn applies the NotIn predicate on the "last_seen_on" field.
+func LastSeenOnNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldLastSeenOn, vs...))
+}
+
+// LastSeenOnGT applies the GT predicate on the "last_seen_on" field.
+func LastSeenOnGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldLastSeenOn, v))
+}
+
+// LastSeenOnGTE applies the GTE predicate on the "last_seen_on" field.
+func LastSeenOnGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldLastSeenOn, v))
+}
+
+// LastSeenOnLT applies the LT predicate on the "last_seen_on" field.
+func LastSeenOnLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldLastSeenOn, v))
+}
+
+// LastSeenOnLTE applies the LTE predicate on the "last_seen_on" field.
+func LastSeenOnLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldLastSeenOn, v))
+}
+
+// LastSeenOnIsNil applies the IsNil predicate on the "last_seen_on" field.
+func LastSeenOnIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldLastSeenOn))
+}
+
+// LastSeenOnNotNil applies the NotNil predicate on the "last_seen_on" field.
+func LastSeenOnNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldLastSeenOn))
 }
 
 // UserIDEQ applies the EQ predicate on the "user_id" field.

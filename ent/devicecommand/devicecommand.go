@@ -56,6 +56,8 @@ const (
 	FieldErrorChain = "error_chain"
 	// FieldInventory holds the string denoting the inventory field in the database.
 	FieldInventory = "inventory"
+	// FieldJobID holds the string denoting the job_id field in the database.
+	FieldJobID = "job_id"
 	// EdgeOrganization holds the string denoting the organization edge name in mutations.
 	EdgeOrganization = "organization"
 	// EdgeDevice holds the string denoting the device edge name in mutations.
@@ -109,6 +111,7 @@ var Columns = []string{
 	FieldAttempts,
 	FieldErrorChain,
 	FieldInventory,
+	FieldJobID,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -155,6 +158,8 @@ var (
 	AttemptsValidator func(int) error
 	// DefaultInventory holds the default value on creation for the "inventory" field.
 	DefaultInventory bool
+	// JobIDValidator is a validator for the "job_id" field. It is called by the builders before save.
+	JobIDValidator func(string) error
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() string
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -279,6 +284,11 @@ func ByAttempts(opts ...sql.OrderTermOption) OrderOption {
 // ByInventory orders the results by the inventory field.
 func ByInventory(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldInventory, opts...).ToFunc()
+}
+
+// ByJobID orders the results by the job_id field.
+func ByJobID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldJobID, opts...).ToFunc()
 }
 
 // ByOrganizationField orders the results by organization field.

@@ -146,6 +146,11 @@ func Inventory(v bool) predicate.DeviceCommand {
 	return predicate.DeviceCommand(sql.FieldEQ(FieldInventory, v))
 }
 
+// JobID applies equality check predicate on the "job_id" field. It's identical to JobIDEQ.
+func JobID(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldEQ(FieldJobID, v))
+}
+
 // OrganizationIDEQ applies the EQ predicate on the "organization_id" field.
 func OrganizationIDEQ(v string) predicate.DeviceCommand {
 	return predicate.DeviceCommand(sql.FieldEQ(FieldOrganizationID, v))
@@ -994,6 +999,81 @@ func InventoryEQ(v bool) predicate.DeviceCommand {
 // InventoryNEQ applies the NEQ predicate on the "inventory" field.
 func InventoryNEQ(v bool) predicate.DeviceCommand {
 	return predicate.DeviceCommand(sql.FieldNEQ(FieldInventory, v))
+}
+
+// JobIDEQ applies the EQ predicate on the "job_id" field.
+func JobIDEQ(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldEQ(FieldJobID, v))
+}
+
+// JobIDNEQ applies the NEQ predicate on the "job_id" field.
+func JobIDNEQ(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldNEQ(FieldJobID, v))
+}
+
+// JobIDIn applies the In predicate on the "job_id" field.
+func JobIDIn(vs ...string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldIn(FieldJobID, vs...))
+}
+
+// JobIDNotIn applies the NotIn predicate on the "job_id" field.
+func JobIDNotIn(vs ...string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldNotIn(FieldJobID, vs...))
+}
+
+// JobIDGT applies the GT predicate on the "job_id" field.
+func JobIDGT(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldGT(FieldJobID, v))
+}
+
+// JobIDGTE applies the GTE predicate on the "job_id" field.
+func JobIDGTE(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldGTE(FieldJobID, v))
+}
+
+// JobIDLT applies the LT predicate on the "job_id" field.
+func JobIDLT(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldLT(FieldJobID, v))
+}
+
+// JobIDLTE applies the LTE predicate on the "job_id" field.
+func JobIDLTE(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldLTE(FieldJobID, v))
+}
+
+// JobIDContains applies the Contains predicate on the "job_id" field.
+func JobIDContains(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldContains(FieldJobID, v))
+}
+
+// JobIDHasPrefix applies the HasPrefix predicate on the "job_id" field.
+func JobIDHasPrefix(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldHasPrefix(FieldJobID, v))
+}
+
+// JobIDHasSuffix applies the HasSuffix predicate on the "job_id" field.
+func JobIDHasSuffix(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldHasSuffix(FieldJobID, v))
+}
+
+// JobIDIsNil applies the IsNil predicate on the "job_id" field.
+func JobIDIsNil() predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldIsNull(FieldJobID))
+}
+
+// JobIDNotNil applies the NotNil predicate on the "job_id" field.
+func JobIDNotNil() predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldNotNull(FieldJobID))
+}
+
+// JobIDEqualFold applies the EqualFold predicate on the "job_id" field.
+func JobIDEqualFold(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldEqualFold(FieldJobID, v))
+}
+
+// JobIDContainsFold applies the ContainsFold predicate on the "job_id" field.
+func JobIDContainsFold(v string) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldContainsFold(FieldJobID, v))
 }
 
 // HasOrganization applies the HasEdge predicate on the "organization" edge.

@@ -385,7 +385,6 @@ var (
 		{Name: "missing_after_days", Type: field.TypeInt, Default: 14},
 		{Name: "history_days", Type: field.TypeInt, Default: 90},
 		{Name: "enrollment_limit", Type: field.TypeInt, Nullable: true},
-		{Name: "limit_reached_at", Type: field.TypeTime, Nullable: true},
 		{Name: "topic", Type: field.TypeString, Nullable: true, Size: 255},
 		{Name: "certificate_not_before", Type: field.TypeTime, Nullable: true},
 		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
@@ -411,7 +410,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "apple_mdms_organizations_organization",
-				Columns:    []*schema.Column{AppleMdmsColumns[27]},
+				Columns:    []*schema.Column{AppleMdmsColumns[26]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -420,7 +419,7 @@ var (
 			{
 				Name:    "applemdm_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{AppleMdmsColumns[27], AppleMdmsColumns[0]},
+				Columns: []*schema.Column{AppleMdmsColumns[26], AppleMdmsColumns[0]},
 			},
 			{
 				Name:    "applemdm_provider_id_id",
@@ -430,17 +429,17 @@ var (
 			{
 				Name:    "applemdm_organization_id",
 				Unique:  true,
-				Columns: []*schema.Column{AppleMdmsColumns[27]},
+				Columns: []*schema.Column{AppleMdmsColumns[26]},
 			},
 			{
 				Name:    "applemdm_provider_id_certificate_not_after_id",
 				Unique:  false,
-				Columns: []*schema.Column{AppleMdmsColumns[1], AppleMdmsColumns[14], AppleMdmsColumns[0]},
+				Columns: []*schema.Column{AppleMdmsColumns[1], AppleMdmsColumns[13], AppleMdmsColumns[0]},
 			},
 			{
 				Name:    "applemdm_certificate_not_after",
 				Unique:  false,
-				Columns: []*schema.Column{AppleMdmsColumns[14]},
+				Columns: []*schema.Column{AppleMdmsColumns[13]},
 			},
 		},
 	}
@@ -481,6 +480,8 @@ var (
 		{Name: "asset_tag", Type: field.TypeString, Nullable: true, Size: 255},
 		{Name: "model_identifier", Type: field.TypeString, Nullable: true, Size: 64},
 		{Name: "build_version", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "wifi_mac_address", Type: field.TypeString, Nullable: true, Size: 64},
+		{Name: "ethernet_mac_address", Type: field.TypeString, Nullable: true, Size: 64},
 		{Name: "enrolled", Type: field.TypeBool, Default: false},
 		{Name: "supervised", Type: field.TypeBool, Default: false},
 		{Name: "user_enrollment", Type: field.TypeBool, Default: false},
@@ -497,9 +498,9 @@ var (
 		{Name: "checkout_at", Type: field.TypeTime, Nullable: true},
 		{Name: "blocked_at", Type: field.TypeTime, Nullable: true},
 		{Name: "missing_since", Type: field.TypeTime, Nullable: true},
-		{Name: "reenrollment_required_at", Type: field.TypeTime, Nullable: true},
 		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
 		{Name: "last_seen_at", Type: field.TypeTime, Nullable: true},
+		{Name: "last_seen_on", Type: field.TypeTime, Nullable: true},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "user_id", Type: field.TypeString, Nullable: true, Size: 90},
 	}
@@ -511,13 +512,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "devices_organizations_organization",
-				Columns:    []*schema.Column{DevicesColumns[32]},
+				Columns:    []*schema.Column{DevicesColumns[34]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "devices_users_user",
-				Columns:    []*schema.Column{DevicesColumns[33]},
+				Columns:    []*schema.Column{DevicesColumns[35]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -526,7 +527,7 @@ var (
 			{
 				Name:    "device_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_id",
@@ -536,37 +537,37 @@ var (
 			{
 				Name:    "device_organization_id_serial_number",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[5]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[5]},
 			},
 			{
 				Name:    "device_organization_id_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_platform_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[33]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[35]},
 			},
 			{
 				Name:    "device_organization_id_udid",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[6]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[6]},
 			},
 			{
 				Name:    "device_provider_id_enrolled_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[13], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[15], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_enrolled_last_seen_at",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[32], DevicesColumns[13], DevicesColumns[31]},
+				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[15], DevicesColumns[32]},
 			},
 			{
 				Name:    "device_provider_id_udid",
@@ -579,34 +580,29 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
-				Name:    "device_provider_id_serial_number",
+				Name:    "device_provider_id_serial_number_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[5]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[5], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_supervised",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[14]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[16]},
 			},
 			{
 				Name:    "device_provider_id_dep_enrollment",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[16]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[18]},
 			},
 			{
 				Name:    "device_provider_id_blocked_at",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[27]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[29]},
 			},
 			{
 				Name:    "device_provider_id_missing_since",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[28]},
-			},
-			{
-				Name:    "device_provider_id_reenrollment_required_at",
-				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[29]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[30]},
 			},
 			{
 				Name:    "device_provider_id_os_version",
@@ -627,6 +623,26 @@ var (
 				Name:    "device_provider_id_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[2]},
+			},
+			{
+				Name:    "device_provider_id_last_seen_on",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[33]},
+			},
+			{
+				Name:    "device_provider_id_user_id",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[35]},
+			},
+			{
+				Name:    "device_provider_id_wifi_mac_address",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[13]},
+			},
+			{
+				Name:    "device_provider_id_ethernet_mac_address",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[14]},
 			},
 		},
 	}
@@ -854,6 +870,7 @@ var (
 		{Name: "attempts", Type: field.TypeInt, Default: 0},
 		{Name: "error_chain", Type: field.TypeJSON, Nullable: true},
 		{Name: "inventory", Type: field.TypeBool, Default: false},
+		{Name: "job_id", Type: field.TypeString, Nullable: true, Size: 90},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
 		{Name: "device_id", Type: field.TypeString, Size: 90},
 		{Name: "channel_id", Type: field.TypeString, Size: 90},
@@ -866,19 +883,19 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "device_commands_organizations_organization",
-				Columns:    []*schema.Column{DeviceCommandsColumns[17]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[18]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "device_commands_devices_device",
-				Columns:    []*schema.Column{DeviceCommandsColumns[18]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[19]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "device_commands_device_channels_channel",
-				Columns:    []*schema.Column{DeviceCommandsColumns[19]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[20]},
 				RefColumns: []*schema.Column{DeviceChannelsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -887,7 +904,7 @@ var (
 			{
 				Name:    "devicecommand_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[0]},
 			},
 			{
 				Name:    "devicecommand_provider_id_id",
@@ -897,12 +914,12 @@ var (
 			{
 				Name:    "devicecommand_organization_id_command_uuid",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[4]},
+				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[4]},
 			},
 			{
 				Name:    "devicecommand_device_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[0]},
 			},
 			{
 				Name:    "devicecommand_provider_id_status_id",
@@ -917,12 +934,12 @@ var (
 			{
 				Name:    "devicecommand_organization_id_device_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[18]},
+				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[19]},
 			},
 			{
 				Name:    "device_command_waiting",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[9], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[20], DeviceCommandsColumns[9], DeviceCommandsColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW'",
 				},
@@ -931,6 +948,14 @@ var (
 				Name:    "devicecommand_result_at",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceCommandsColumns[13]},
+			},
+			{
+				Name:    "device_command_told_together",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "job_id IS NOT NULL",
+				},
 			},
 			{
 				Name:    "device_command_ending",

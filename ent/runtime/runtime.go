@@ -595,19 +595,19 @@ func init() {
 	// applemdm.EnrollmentLimitValidator is a validator for the "enrollment_limit" field. It is called by the builders before save.
 	applemdm.EnrollmentLimitValidator = applemdmDescEnrollmentLimit.Validators[0].(func(int) error)
 	// applemdmDescTopic is the schema descriptor for topic field.
-	applemdmDescTopic := applemdmFields[8].Descriptor()
+	applemdmDescTopic := applemdmFields[7].Descriptor()
 	// applemdm.TopicValidator is a validator for the "topic" field. It is called by the builders before save.
 	applemdm.TopicValidator = applemdmDescTopic.Validators[0].(func(string) error)
 	// applemdmDescCertificateSerialNumber is the schema descriptor for certificate_serial_number field.
-	applemdmDescCertificateSerialNumber := applemdmFields[11].Descriptor()
+	applemdmDescCertificateSerialNumber := applemdmFields[10].Descriptor()
 	// applemdm.CertificateSerialNumberValidator is a validator for the "certificate_serial_number" field. It is called by the builders before save.
 	applemdm.CertificateSerialNumberValidator = applemdmDescCertificateSerialNumber.Validators[0].(func(string) error)
 	// applemdmDescCreatorAppleID is the schema descriptor for creator_apple_id field.
-	applemdmDescCreatorAppleID := applemdmFields[12].Descriptor()
+	applemdmDescCreatorAppleID := applemdmFields[11].Descriptor()
 	// applemdm.CreatorAppleIDValidator is a validator for the "creator_apple_id" field. It is called by the builders before save.
 	applemdm.CreatorAppleIDValidator = applemdmDescCreatorAppleID.Validators[0].(func(string) error)
 	// applemdmDescExpiryWarnedDays is the schema descriptor for expiry_warned_days field.
-	applemdmDescExpiryWarnedDays := applemdmFields[14].Descriptor()
+	applemdmDescExpiryWarnedDays := applemdmFields[13].Descriptor()
 	// applemdm.DefaultExpiryWarnedDays holds the default value on creation for the expiry_warned_days field.
 	applemdm.DefaultExpiryWarnedDays = applemdmDescExpiryWarnedDays.Default.(int)
 	// applemdmDescID is the schema descriptor for id field.
@@ -784,28 +784,36 @@ func init() {
 	deviceDescBuildVersion := deviceFields[8].Descriptor()
 	// device.BuildVersionValidator is a validator for the "build_version" field. It is called by the builders before save.
 	device.BuildVersionValidator = deviceDescBuildVersion.Validators[0].(func(string) error)
+	// deviceDescWifiMACAddress is the schema descriptor for wifi_mac_address field.
+	deviceDescWifiMACAddress := deviceFields[9].Descriptor()
+	// device.WifiMACAddressValidator is a validator for the "wifi_mac_address" field. It is called by the builders before save.
+	device.WifiMACAddressValidator = deviceDescWifiMACAddress.Validators[0].(func(string) error)
+	// deviceDescEthernetMACAddress is the schema descriptor for ethernet_mac_address field.
+	deviceDescEthernetMACAddress := deviceFields[10].Descriptor()
+	// device.EthernetMACAddressValidator is a validator for the "ethernet_mac_address" field. It is called by the builders before save.
+	device.EthernetMACAddressValidator = deviceDescEthernetMACAddress.Validators[0].(func(string) error)
 	// deviceDescEnrolled is the schema descriptor for enrolled field.
-	deviceDescEnrolled := deviceFields[9].Descriptor()
+	deviceDescEnrolled := deviceFields[11].Descriptor()
 	// device.DefaultEnrolled holds the default value on creation for the enrolled field.
 	device.DefaultEnrolled = deviceDescEnrolled.Default.(bool)
 	// deviceDescSupervised is the schema descriptor for supervised field.
-	deviceDescSupervised := deviceFields[10].Descriptor()
+	deviceDescSupervised := deviceFields[12].Descriptor()
 	// device.DefaultSupervised holds the default value on creation for the supervised field.
 	device.DefaultSupervised = deviceDescSupervised.Default.(bool)
 	// deviceDescUserEnrollment is the schema descriptor for user_enrollment field.
-	deviceDescUserEnrollment := deviceFields[11].Descriptor()
+	deviceDescUserEnrollment := deviceFields[13].Descriptor()
 	// device.DefaultUserEnrollment holds the default value on creation for the user_enrollment field.
 	device.DefaultUserEnrollment = deviceDescUserEnrollment.Default.(bool)
 	// deviceDescDepEnrollment is the schema descriptor for dep_enrollment field.
-	deviceDescDepEnrollment := deviceFields[12].Descriptor()
+	deviceDescDepEnrollment := deviceFields[14].Descriptor()
 	// device.DefaultDepEnrollment holds the default value on creation for the dep_enrollment field.
 	device.DefaultDepEnrollment = deviceDescDepEnrollment.Default.(bool)
 	// deviceDescUserApprovedEnrollment is the schema descriptor for user_approved_enrollment field.
-	deviceDescUserApprovedEnrollment := deviceFields[13].Descriptor()
+	deviceDescUserApprovedEnrollment := deviceFields[15].Descriptor()
 	// device.DefaultUserApprovedEnrollment holds the default value on creation for the user_approved_enrollment field.
 	device.DefaultUserApprovedEnrollment = deviceDescUserApprovedEnrollment.Default.(bool)
 	// deviceDescBootstrapTokenEscrowed is the schema descriptor for bootstrap_token_escrowed field.
-	deviceDescBootstrapTokenEscrowed := deviceFields[18].Descriptor()
+	deviceDescBootstrapTokenEscrowed := deviceFields[20].Descriptor()
 	// device.DefaultBootstrapTokenEscrowed holds the default value on creation for the bootstrap_token_escrowed field.
 	device.DefaultBootstrapTokenEscrowed = deviceDescBootstrapTokenEscrowed.Default.(bool)
 	// deviceDescID is the schema descriptor for id field.
@@ -1170,6 +1178,10 @@ func init() {
 	devicecommandDescInventory := devicecommandFields[14].Descriptor()
 	// devicecommand.DefaultInventory holds the default value on creation for the inventory field.
 	devicecommand.DefaultInventory = devicecommandDescInventory.Default.(bool)
+	// devicecommandDescJobID is the schema descriptor for job_id field.
+	devicecommandDescJobID := devicecommandFields[15].Descriptor()
+	// devicecommand.JobIDValidator is a validator for the "job_id" field. It is called by the builders before save.
+	devicecommand.JobIDValidator = devicecommandDescJobID.Validators[0].(func(string) error)
 	// devicecommandDescID is the schema descriptor for id field.
 	devicecommandDescID := devicecommandMixinFields1[0].Descriptor()
 	// devicecommand.DefaultID holds the default value on creation for the id field.

@@ -59,6 +59,7 @@ var rules = check.AccessRules{
 var short = map[string]string{
 	"TicketingIntegration.companyTypeIds":         "a choice among the vendor's few company types",
 	"Query.nodes":                                 "as many as ids are given, at most 100",
+	"BulkCommandDevicesPayload.refusals":          "at most one for each device given, at most 500",
 	"Query.permissions":                           "a catalogue in the code",
 	"Query.alertTypes":                            "a catalogue in the code",
 	"Query.ticketingAlerts":                       "one for each alert type",
@@ -186,9 +187,15 @@ func TestFiltersFixture(t *testing.T) {
 		{Columns: []*entschema.Column{organization}, Annotation: &entsql.IndexAnnotation{Where: "ended_at IS NULL"}},
 		{Columns: []*entschema.Column{serial}, Annotation: &entsql.IndexAnnotation{Where: "name IS NULL"}},
 	}
-	expect(t, check.Filters(check.FiltersOf(reflect.TypeFor[root]()), []*entschema.Table{devices}), []string{
+	people := entschema.NewTable("people").AddColumn(name).AddColumn(column("mail"))
+	people.Indexes = []*entschema.Index{{Columns: []*entschema.Column{name}}}
+	expect(t, check.Filters(check.FiltersOf(reflect.TypeFor[root]()), []*entschema.Table{devices, people}), []string{
 		"deviceFilter.Colour: devices has no column colour",
 		"deviceFilter.Model: no index of devices serves model",
+		"deviceFilter.OwnerMail: no index of people serves mail",
+		"deviceFilter.OwnerName: devices has no column owner_id",
+		"deviceFilter.Pet: there is no table animals",
+		"deviceFilter.Search: no index of devices serves model",
 		"deviceFilter.SerialNumber: no index of devices serves serial_number",
 		"ghostFilter: there is no table ghosts",
 	})
@@ -201,6 +208,10 @@ type deviceFilter struct {
 	Model         *string
 	SerialNumber  *string
 	Colour        *string
+	Search        *string `filter:"name|model,eq"`
+	OwnerName     *string `filter:"owner_id>people.name,eq"`
+	OwnerMail     *string `filter:"name>people.mail,eq"`
+	Pet           *string `filter:"name>animals.name,eq"`
 }
 
 type ghostFilter struct{}

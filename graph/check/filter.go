@@ -52,35 +52,54 @@ func FiltersOf(resolvers reflect.Type) []Filter {
 // tenant, or that holds only the rows in question.
 func Filters(filters []Filter, tables []*schema.Table) []Finding {
 	r := report{}
+	find := func(name string) *schema.Table {
+		if i := slices.IndexFunc(tables, func(t *schema.Table) bool { return t.Name == name }); i >= 0 {
+			return tables[i]
+		}
+		return nil
+	}
 	for _, f := range filters {
-		i := slices.IndexFunc(tables, func(t *schema.Table) bool { return t.Name == plural(f.Entity) })
-		if i < 0 {
+		table := find(plural(f.Entity))
+		if table == nil {
 			r.add(f.Type.Name(), fmt.Sprintf("there is no table %s", plural(f.Entity)))
 			continue
 		}
-		table := tables[i]
 		for _, c := range graph.Clauses(f.Type) {
-			where := f.Type.Name() + "." + c.Field
-			if _, ok := table.Column(c.Column); !ok {
-				r.add(where, fmt.Sprintf("%s has no column %s", table.Name, c.Column))
-			} else if !served(table, c) {
-				r.add(where, fmt.Sprintf("no index of %s serves %s: add one that begins with the tenant and it", table.Name, c.Column))
+			where, of := f.Type.Name()+"."+c.Field, table
+			if c.Through != "" {
+				r.column(where, table, c.Through, "")
+				if of = find(c.Table); of == nil {
+					r.add(where, fmt.Sprintf("there is no table %s", c.Table))
+					continue
+				}
+			}
+			for _, column := range c.Columns {
+				r.column(where, of, column, c.Op)
 			}
 		}
 	}
 	return r.sorted()
 }
 
-func served(t *schema.Table, c graph.Clause) bool {
+// column reports a column that is not there, or that no index serves.
+func (r *report) column(where string, of *schema.Table, column, op string) {
+	if _, ok := of.Column(column); !ok {
+		r.add(where, fmt.Sprintf("%s has no column %s", of.Name, column))
+	} else if !served(of, column, op) {
+		r.add(where, fmt.Sprintf("no index of %s serves %s: add one that begins with the tenant and it", of.Name, column))
+	}
+}
+
+func served(t *schema.Table, column, op string) bool {
 	return slices.ContainsFunc(t.Indexes, func(i *schema.Index) bool {
 		only := ""
 		if i.Annotation != nil {
 			only = i.Annotation.Where
 		}
-		if c.Op == "null" && strings.HasPrefix(only, c.Column+" ") {
+		if op == "null" && strings.HasPrefix(only, column+" ") {
 			return true
 		}
-		return only == "" && leads(i, c.Column)
+		return only == "" && leads(i, column)
 	})
 }
 

@@ -53,6 +53,7 @@ type ResolverRoot interface {
 	AppleMdm() AppleMdmResolver
 	Device() DeviceResolver
 	DeviceCommand() DeviceCommandResolver
+	Job() JobResolver
 	Mutation() MutationResolver
 	Organization() OrganizationResolver
 	Query() QueryResolver
@@ -240,7 +241,6 @@ type ComplexityRoot struct {
 		HistoryDays               func(childComplexity int) int
 		ID                        func(childComplexity int) int
 		InventoryIntervalHours    func(childComplexity int) int
-		LimitReachedAt            func(childComplexity int) int
 		MissingAfterDays          func(childComplexity int) int
 		Name                      func(childComplexity int) int
 		Organization              func(childComplexity int) int
@@ -279,6 +279,16 @@ type ComplexityRoot struct {
 
 	BlockDevicePayload struct {
 		Device func(childComplexity int) int
+	}
+
+	BulkCancelDeviceCommandsPayload struct {
+		Cancelled func(childComplexity int) int
+		Job       func(childComplexity int) int
+	}
+
+	BulkCommandDevicesPayload struct {
+		Job      func(childComplexity int) int
+		Refusals func(childComplexity int) int
 	}
 
 	CancelDeviceCommandPayload struct {
@@ -346,11 +356,6 @@ type ComplexityRoot struct {
 	CreateEnrollmentPayload struct {
 		Enrollment func(childComplexity int) int
 		Link       func(childComplexity int) int
-	}
-
-	CreateEnrollmentProfilePayload struct {
-		Enrollment   func(childComplexity int) int
-		Mobileconfig func(childComplexity int) int
 	}
 
 	CreateMaintenanceWindowPayload struct {
@@ -432,6 +437,7 @@ type ComplexityRoot struct {
 		DepEnrollment          func(childComplexity int) int
 		DiskEncryptionEnabled  func(childComplexity int) int
 		Enrolled               func(childComplexity int) int
+		EthernetMACAddress     func(childComplexity int) int
 		FirstEnrolledAt        func(childComplexity int) int
 		ID                     func(childComplexity int) int
 		InventoryAt            func(childComplexity int) int
@@ -448,7 +454,6 @@ type ComplexityRoot struct {
 		PasscodePresent        func(childComplexity int) int
 		Platform               func(childComplexity int) int
 		Profiles               func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
-		ReenrollmentRequiredAt func(childComplexity int) int
 		Secrets                func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SerialNumber           func(childComplexity int) int
 		Supervised             func(childComplexity int) int
@@ -457,6 +462,7 @@ type ComplexityRoot struct {
 		User                   func(childComplexity int) int
 		UserApprovedEnrollment func(childComplexity int) int
 		UserEnrollment         func(childComplexity int) int
+		WifiMACAddress         func(childComplexity int) int
 	}
 
 	DeviceApp struct {
@@ -665,6 +671,13 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	DeviceRefusal struct {
+		Code     func(childComplexity int) int
+		DeviceID func(childComplexity int) int
+		Field    func(childComplexity int) int
+		Message  func(childComplexity int) int
+	}
+
 	DeviceSecret struct {
 		CreatedAt    func(childComplexity int) int
 		Device       func(childComplexity int) int
@@ -735,6 +748,7 @@ type ComplexityRoot struct {
 	}
 
 	Job struct {
+		Commands     func(childComplexity int, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		CreatedAt    func(childComplexity int) int
 		Done         func(childComplexity int) int
 		Error        func(childComplexity int) int
@@ -791,6 +805,8 @@ type ComplexityRoot struct {
 		AcknowledgeAlert                      func(childComplexity int, input model.AcknowledgeAlertInput) int
 		ActivateAdministrator                 func(childComplexity int, input model.ActivateAdministratorInput) int
 		BlockDevice                           func(childComplexity int, input model.BlockDeviceInput) int
+		BulkCancelDeviceCommands              func(childComplexity int, input model.BulkCancelDeviceCommandsInput) int
+		BulkCommandDevices                    func(childComplexity int, input model.BulkCommandDevicesInput) int
 		CancelDeviceCommand                   func(childComplexity int, input model.CancelDeviceCommandInput) int
 		CancelTicket                          func(childComplexity int, input model.CancelTicketInput) int
 		ChangePassword                        func(childComplexity int, input model.ChangePasswordInput) int
@@ -805,7 +821,6 @@ type ComplexityRoot struct {
 		CreateAppleMdm                        func(childComplexity int, input model.CreateAppleMdmInput) int
 		CreateDevice                          func(childComplexity int, input model.CreateDeviceInput) int
 		CreateEnrollment                      func(childComplexity int, input model.CreateEnrollmentInput) int
-		CreateEnrollmentProfile               func(childComplexity int, input model.CreateEnrollmentProfileInput) int
 		CreateMaintenanceWindow               func(childComplexity int, input model.CreateMaintenanceWindowInput) int
 		CreateOrganization                    func(childComplexity int, input model.CreateOrganizationInput) int
 		CreateRole                            func(childComplexity int, input model.CreateRoleInput) int
@@ -1180,7 +1195,6 @@ type ComplexityRoot struct {
 
 	SystemLogTarget struct {
 		ID   func(childComplexity int) int
-		Name func(childComplexity int) int
 		Op   func(childComplexity int) int
 		Type func(childComplexity int) int
 	}
@@ -1711,6 +1725,9 @@ type DeviceResolver interface {
 type DeviceCommandResolver interface {
 	ErrorChain(ctx context.Context, obj *ent.DeviceCommand) ([]*model.DeviceCommandError, error)
 }
+type JobResolver interface {
+	Commands(ctx context.Context, obj *ent.Job, filter *model.DeviceCommandFilter, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) (*ent.DeviceCommandConnection, error)
+}
 type MutationResolver interface {
 	SignIn(ctx context.Context, input model.SignInInput) (*model.SignInPayload, error)
 	VerifyTotp(ctx context.Context, input model.VerifyTotpInput) (*model.VerifyTotpPayload, error)
@@ -1744,7 +1761,6 @@ type MutationResolver interface {
 	UpdateEnrollment(ctx context.Context, input model.UpdateEnrollmentInput) (*model.UpdateEnrollmentPayload, error)
 	RotateEnrollment(ctx context.Context, input model.RotateEnrollmentInput) (*model.RotateEnrollmentPayload, error)
 	RevokeEnrollment(ctx context.Context, input model.RevokeEnrollmentInput) (*model.RevokeEnrollmentPayload, error)
-	CreateEnrollmentProfile(ctx context.Context, input model.CreateEnrollmentProfileInput) (*model.CreateEnrollmentProfilePayload, error)
 	RevealEnrollmentLink(ctx context.Context, input model.RevealEnrollmentLinkInput) (*model.RevealEnrollmentLinkPayload, error)
 	SetTicketingBillingMappings(ctx context.Context, input model.SetTicketingBillingMappingsInput) (*model.SetTicketingBillingMappingsPayload, error)
 	WriteTicketingUsage(ctx context.Context, input model.WriteTicketingUsageInput) (*model.WriteTicketingUsagePayload, error)
@@ -1761,6 +1777,8 @@ type MutationResolver interface {
 	RequestDeviceInventory(ctx context.Context, input model.RequestDeviceInventoryInput) (*model.RequestDeviceInventoryPayload, error)
 	SendBlankPush(ctx context.Context, input model.SendBlankPushInput) (*model.SendBlankPushPayload, error)
 	CancelDeviceCommand(ctx context.Context, input model.CancelDeviceCommandInput) (*model.CancelDeviceCommandPayload, error)
+	BulkCommandDevices(ctx context.Context, input model.BulkCommandDevicesInput) (*model.BulkCommandDevicesPayload, error)
+	BulkCancelDeviceCommands(ctx context.Context, input model.BulkCancelDeviceCommandsInput) (*model.BulkCancelDeviceCommandsPayload, error)
 	RevealDeviceSecret(ctx context.Context, input model.RevealDeviceSecretInput) (*model.RevealDeviceSecretPayload, error)
 	CreateUser(ctx context.Context, input model.CreateUserInput) (*model.CreateUserPayload, error)
 	UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error)
@@ -2581,7 +2599,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.CreatedAt(childComplexity), true
-	case "AppleMdm.creatorAppleId":
+	case "AppleMdm.creatorAppleID":
 		if e.ComplexityRoot.AppleMdm.CreatorAppleID == nil {
 			break
 		}
@@ -2623,12 +2641,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.InventoryIntervalHours(childComplexity), true
-	case "AppleMdm.limitReachedAt":
-		if e.ComplexityRoot.AppleMdm.LimitReachedAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AppleMdm.LimitReachedAt(childComplexity), true
 	case "AppleMdm.missingAfterDays":
 		if e.ComplexityRoot.AppleMdm.MissingAfterDays == nil {
 			break
@@ -2772,6 +2784,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BlockDevicePayload.Device(childComplexity), true
+
+	case "BulkCancelDeviceCommandsPayload.cancelled":
+		if e.ComplexityRoot.BulkCancelDeviceCommandsPayload.Cancelled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkCancelDeviceCommandsPayload.Cancelled(childComplexity), true
+	case "BulkCancelDeviceCommandsPayload.job":
+		if e.ComplexityRoot.BulkCancelDeviceCommandsPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkCancelDeviceCommandsPayload.Job(childComplexity), true
+
+	case "BulkCommandDevicesPayload.job":
+		if e.ComplexityRoot.BulkCommandDevicesPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkCommandDevicesPayload.Job(childComplexity), true
+	case "BulkCommandDevicesPayload.refusals":
+		if e.ComplexityRoot.BulkCommandDevicesPayload.Refusals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkCommandDevicesPayload.Refusals(childComplexity), true
 
 	case "CancelDeviceCommandPayload.command":
 		if e.ComplexityRoot.CancelDeviceCommandPayload.Command == nil {
@@ -2919,19 +2957,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateEnrollmentPayload.Link(childComplexity), true
-
-	case "CreateEnrollmentProfilePayload.enrollment":
-		if e.ComplexityRoot.CreateEnrollmentProfilePayload.Enrollment == nil {
-			break
-		}
-
-		return e.ComplexityRoot.CreateEnrollmentProfilePayload.Enrollment(childComplexity), true
-	case "CreateEnrollmentProfilePayload.mobileconfig":
-		if e.ComplexityRoot.CreateEnrollmentProfilePayload.Mobileconfig == nil {
-			break
-		}
-
-		return e.ComplexityRoot.CreateEnrollmentProfilePayload.Mobileconfig(childComplexity), true
 
 	case "CreateMaintenanceWindowPayload.maintenanceWindow":
 		if e.ComplexityRoot.CreateMaintenanceWindowPayload.MaintenanceWindow == nil {
@@ -3188,6 +3213,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Enrolled(childComplexity), true
+	case "Device.ethernetMACAddress":
+		if e.ComplexityRoot.Device.EthernetMACAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.EthernetMACAddress(childComplexity), true
 	case "Device.firstEnrolledAt":
 		if e.ComplexityRoot.Device.FirstEnrolledAt == nil {
 			break
@@ -3294,12 +3325,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Profiles(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
-	case "Device.reenrollmentRequiredAt":
-		if e.ComplexityRoot.Device.ReenrollmentRequiredAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Device.ReenrollmentRequiredAt(childComplexity), true
 	case "Device.secrets":
 		if e.ComplexityRoot.Device.Secrets == nil {
 			break
@@ -3353,6 +3378,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.UserEnrollment(childComplexity), true
+	case "Device.wifiMACAddress":
+		if e.ComplexityRoot.Device.WifiMACAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.WifiMACAddress(childComplexity), true
 
 	case "DeviceApp.bundleSize":
 		if e.ComplexityRoot.DeviceApp.BundleSize == nil {
@@ -3669,7 +3700,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeviceCommand.Channel(childComplexity), true
-	case "DeviceCommand.commandUuid":
+	case "DeviceCommand.commandUUID":
 		if e.ComplexityRoot.DeviceCommand.CommandUUID == nil {
 			break
 		}
@@ -4182,6 +4213,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeviceProfileEdge.Node(childComplexity), true
 
+	case "DeviceRefusal.code":
+		if e.ComplexityRoot.DeviceRefusal.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceRefusal.Code(childComplexity), true
+	case "DeviceRefusal.deviceId":
+		if e.ComplexityRoot.DeviceRefusal.DeviceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceRefusal.DeviceID(childComplexity), true
+	case "DeviceRefusal.field":
+		if e.ComplexityRoot.DeviceRefusal.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceRefusal.Field(childComplexity), true
+	case "DeviceRefusal.message":
+		if e.ComplexityRoot.DeviceRefusal.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceRefusal.Message(childComplexity), true
+
 	case "DeviceSecret.createdAt":
 		if e.ComplexityRoot.DeviceSecret.CreatedAt == nil {
 			break
@@ -4409,6 +4465,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.GrantAdministratorOrganizationAccessPayload.Link(childComplexity), true
 
+	case "Job.commands":
+		if e.ComplexityRoot.Job.Commands == nil {
+			break
+		}
+
+		args, err := field_Job_commands_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Job.Commands(childComplexity, args["filter"].(*model.DeviceCommandFilter), args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
 	case "Job.createdAt":
 		if e.ComplexityRoot.Job.CreatedAt == nil {
 			break
@@ -4641,6 +4708,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.BlockDevice(childComplexity, args["input"].(model.BlockDeviceInput)), true
+	case "Mutation.bulkCancelDeviceCommands":
+		if e.ComplexityRoot.Mutation.BulkCancelDeviceCommands == nil {
+			break
+		}
+
+		args, err := field_Mutation_bulkCancelDeviceCommands_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BulkCancelDeviceCommands(childComplexity, args["input"].(model.BulkCancelDeviceCommandsInput)), true
+	case "Mutation.bulkCommandDevices":
+		if e.ComplexityRoot.Mutation.BulkCommandDevices == nil {
+			break
+		}
+
+		args, err := field_Mutation_bulkCommandDevices_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BulkCommandDevices(childComplexity, args["input"].(model.BulkCommandDevicesInput)), true
 	case "Mutation.cancelDeviceCommand":
 		if e.ComplexityRoot.Mutation.CancelDeviceCommand == nil {
 			break
@@ -4795,17 +4884,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateEnrollment(childComplexity, args["input"].(model.CreateEnrollmentInput)), true
-	case "Mutation.createEnrollmentProfile":
-		if e.ComplexityRoot.Mutation.CreateEnrollmentProfile == nil {
-			break
-		}
-
-		args, err := field_Mutation_createEnrollmentProfile_args(ctx, ec, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.CreateEnrollmentProfile(childComplexity, args["input"].(model.CreateEnrollmentProfileInput)), true
 	case "Mutation.createMaintenanceWindow":
 		if e.ComplexityRoot.Mutation.CreateMaintenanceWindow == nil {
 			break
@@ -6691,7 +6769,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SyncroTicketSettings.Username(childComplexity), true
 
-	case "SystemLogEvent.apiKeyId":
+	case "SystemLogEvent.apiKeyID":
 		if e.ComplexityRoot.SystemLogEvent.APIKeyID == nil {
 			break
 		}
@@ -6703,7 +6781,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogEvent.ActorDisplayName(childComplexity), true
-	case "SystemLogEvent.actorId":
+	case "SystemLogEvent.actorID":
 		if e.ComplexityRoot.SystemLogEvent.ActorID == nil {
 			break
 		}
@@ -6763,7 +6841,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogEvent.Published(childComplexity), true
-	case "SystemLogEvent.requestId":
+	case "SystemLogEvent.requestID":
 		if e.ComplexityRoot.SystemLogEvent.RequestID == nil {
 			break
 		}
@@ -6832,12 +6910,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogTarget.ID(childComplexity), true
-	case "SystemLogTarget.name":
-		if e.ComplexityRoot.SystemLogTarget.Name == nil {
-			break
-		}
-
-		return e.ComplexityRoot.SystemLogTarget.Name(childComplexity), true
 	case "SystemLogTarget.op":
 		if e.ComplexityRoot.SystemLogTarget.Op == nil {
 			break
@@ -6915,13 +6987,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalAssignee(childComplexity), true
-	case "Ticket.externalCompanyId":
+	case "Ticket.externalCompanyID":
 		if e.ComplexityRoot.Ticket.ExternalCompanyID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalCompanyID(childComplexity), true
-	case "Ticket.externalId":
+	case "Ticket.externalID":
 		if e.ComplexityRoot.Ticket.ExternalID == nil {
 			break
 		}
@@ -6939,7 +7011,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalStatus(childComplexity), true
-	case "Ticket.externalUrl":
+	case "Ticket.externalURL":
 		if e.ComplexityRoot.Ticket.ExternalURL == nil {
 			break
 		}
@@ -7620,7 +7692,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.Enabled(childComplexity), true
-	case "TicketingBillingMapping.externalAgreementId":
+	case "TicketingBillingMapping.externalAgreementID":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementID == nil {
 			break
 		}
@@ -7632,13 +7704,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName(childComplexity), true
-	case "TicketingBillingMapping.externalCompanyId":
+	case "TicketingBillingMapping.externalCompanyID":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID(childComplexity), true
-	case "TicketingBillingMapping.externalLineId":
+	case "TicketingBillingMapping.externalLineID":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineID == nil {
 			break
 		}
@@ -7763,7 +7835,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingCompanyMapping.CreatedAt(childComplexity), true
-	case "TicketingCompanyMapping.externalCompanyId":
+	case "TicketingCompanyMapping.externalCompanyID":
 		if e.ComplexityRoot.TicketingCompanyMapping.ExternalCompanyID == nil {
 			break
 		}
@@ -7937,7 +8009,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingError.Organization(childComplexity), true
-	case "TicketingError.ticketId":
+	case "TicketingError.ticketID":
 		if e.ComplexityRoot.TicketingError.TicketID == nil {
 			break
 		}
@@ -7994,13 +8066,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.AutomaticTicketing(childComplexity), true
-	case "TicketingIntegration.baseUrl":
+	case "TicketingIntegration.baseURL":
 		if e.ComplexityRoot.TicketingIntegration.BaseURL == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.BaseURL(childComplexity), true
-	case "TicketingIntegration.catchAllCompanyId":
+	case "TicketingIntegration.catchAllCompanyID":
 		if e.ComplexityRoot.TicketingIntegration.CatchAllCompanyID == nil {
 			break
 		}
@@ -8102,7 +8174,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.WebhookActive(childComplexity), true
-	case "TicketingIntegration.webhookExternalId":
+	case "TicketingIntegration.webhookExternalID":
 		if e.ComplexityRoot.TicketingIntegration.WebhookExternalID == nil {
 			break
 		}
@@ -8651,6 +8723,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputAutotaskCredentialsInput,
 		unmarshalInputAutotaskResourceInput,
 		unmarshalInputBlockDeviceInput,
+		unmarshalInputBulkCancelDeviceCommandsInput,
+		unmarshalInputBulkCommandDevicesInput,
+		unmarshalInputBulkDeviceCommandInput,
+		unmarshalInputBulkEraseInput,
+		unmarshalInputBulkLockInput,
+		unmarshalInputBulkRestartInput,
+		unmarshalInputBulkScheduleOsUpdateInput,
+		unmarshalInputBulkUnlockUserAccountInput,
 		unmarshalInputCancelDeviceCommandInput,
 		unmarshalInputCancelTicketInput,
 		unmarshalInputChangePasswordInput,
@@ -8666,7 +8746,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputCreateAppleMdmInput,
 		unmarshalInputCreateDeviceInput,
 		unmarshalInputCreateEnrollmentInput,
-		unmarshalInputCreateEnrollmentProfileInput,
 		unmarshalInputCreateMaintenanceWindowInput,
 		unmarshalInputCreateOrganizationInput,
 		unmarshalInputCreateRoleInput,
@@ -10206,10 +10285,6 @@ input UpdateAppleMdmInput {
   """
   name: String
   """
-  The Apple ID that the push certificate was made with, which alone can renew it; at most 255 characters.
-  """
-  creatorAppleId: String
-  """
   Whether people may enrol their own devices.
   """
   allowMobileUserEnrollment: Boolean
@@ -10408,28 +10483,6 @@ type RevokeEnrollmentPayload {
   enrollment: Enrollment!
 }
 """
-What createEnrollmentProfile takes.
-"""
-input CreateEnrollmentProfileInput {
-  """
-  The id of an enrolment of kind OTA.
-  """
-  id: ID!
-}
-"""
-What createEnrollmentProfile answers.
-"""
-type CreateEnrollmentProfilePayload {
-  """
-  The enrollment, as it is now.
-  """
-  enrollment: Enrollment!
-  """
-  The signed profile: base64 of a .mobileconfig file.
-  """
-  mobileconfig: String!
-}
-"""
 What revealEnrollmentLink takes.
 """
 input RevealEnrollmentLinkInput {
@@ -10598,15 +10651,6 @@ extend type Mutation {
     input: RevokeEnrollmentInput!
   ): RevokeEnrollmentPayload! @requires(permission: "mdm.change_enrollment")
   """
-  Writes an enrolment's profile for one device, to be brought to it within the hour by other means than the link (JC-015).
-  """
-  createEnrollmentProfile(
-    """
-    What to do, and with what.
-    """
-    input: CreateEnrollmentProfileInput!
-  ): CreateEnrollmentProfilePayload! @requires(permission: "mdm.change_enrollment", transaction: false)
-  """
   Shows an enrolment's link again; every time is logged.
   """
   revealEnrollmentLink(
@@ -10672,10 +10716,6 @@ type SystemLogTarget {
   CREATE, UPDATE or DELETE.
   """
   op: String!
-  """
-  What people know it by, such as a serial number, where that was noted; else empty.
-  """
-  name: String!
 }
 extend type Query {
   """
@@ -11166,7 +11206,7 @@ type LockDevicePayload {
   """
   command: DeviceCommand!
   """
-  What unlocks a Mac; null for other devices. It is kept: revealDeviceSecret shows it again.
+  What unlocks a Mac; null for other devices. It is kept once the Mac has the command: revealDeviceSecret then shows it again.
   """
   pin: String
 }
@@ -11179,7 +11219,7 @@ input EraseDeviceInput {
   """
   deviceId: ID!
   """
-  Six digits, for a Mac: required without Apple silicon. It is kept: revealDeviceSecret shows it.
+  Six digits, for a Mac: required without Apple silicon. It is kept once the Mac has the command: revealDeviceSecret then shows it.
   """
   pin: String
   """
@@ -11473,6 +11513,202 @@ type CancelDeviceCommandPayload {
   command: DeviceCommand!
 }
 """
+What bulkCommandDevices takes.
+"""
+input BulkCommandDevicesInput {
+  """
+  The devices' ids; 1 to 500. One that is given twice is told once.
+  """
+  deviceIds: [ID!]!
+  """
+  What they are told.
+  """
+  command: BulkDeviceCommandInput!
+}
+"""
+What many devices are told; exactly one of these.
+"""
+input BulkDeviceCommandInput @oneOf {
+  """
+  A command that there is nothing more to say about.
+  """
+  plain: PlainDeviceCommand
+  """
+  Locks them, as lockDevice does. A PIN of its own is made for each Mac, and kept once the Mac has the command: revealDeviceSecret then shows it.
+  """
+  lock: BulkLockInput
+  """
+  Erases them, as eraseDevice does. A PIN of its own is made for each Mac that needs one, and kept once the Mac has the command: revealDeviceSecret then shows it.
+  """
+  erase: BulkEraseInput
+  """
+  Restarts them, as restartDevice does.
+  """
+  restart: BulkRestartInput
+  """
+  Lets a person on them try again, as unlockDeviceUserAccount does.
+  """
+  unlockUserAccount: BulkUnlockUserAccountInput
+  """
+  Has them download or install an update, as scheduleDeviceOsUpdate does.
+  """
+  scheduleOsUpdate: BulkScheduleOsUpdateInput
+}
+"""
+A command that there is nothing more to say about.
+"""
+enum PlainDeviceCommand {
+  """
+  As shutdownDevice.
+  """
+  SHUTDOWN
+  """
+  As clearDevicePasscode.
+  """
+  CLEAR_PASSCODE
+  """
+  As clearDeviceActivationLock.
+  """
+  CLEAR_ACTIVATION_LOCK
+  """
+  As refreshDeviceActivationLock.
+  """
+  REFRESH_ACTIVATION_LOCK
+  """
+  As requestDeviceOsUpdateStatus.
+  """
+  REQUEST_OS_UPDATE_STATUS
+}
+"""
+What bulkLock takes.
+"""
+input BulkLockInput {
+  """
+  What the lock screens say; at most 1000 characters.
+  """
+  message: String
+  """
+  The telephone number on the lock screens; at most 100 characters.
+  """
+  phoneNumber: String
+}
+"""
+What bulkErase takes.
+"""
+input BulkEraseInput {
+  """
+  Whether iPhones and iPads keep their mobile data plan; required for them.
+  """
+  preserveDataPlan: Boolean
+  """
+  Whether iPhones and iPads may not be set up from a device nearby; required for them.
+  """
+  disallowProximitySetup: Boolean
+}
+"""
+What bulkRestart takes.
+"""
+input BulkRestartInput {
+  """
+  Kernel extensions for which Macs rebuild their kernel cache; at most 100 paths.
+  """
+  kextPaths: [String!]
+  """
+  Whether Macs ask the person first, who may put it off.
+  """
+  notifyUser: Boolean! = false
+}
+"""
+What bulkUnlockUserAccount takes.
+"""
+input BulkUnlockUserAccountInput {
+  """
+  The short name of the account on the Macs.
+  """
+  userName: String!
+}
+"""
+What bulkScheduleOsUpdate takes.
+"""
+input BulkScheduleOsUpdateInput {
+  """
+  Apple's key of the update, from a device's osUpdates; this or a version is required.
+  """
+  productKey: String
+  """
+  The version to update to, such as 15.1.
+  """
+  productVersion: String
+  """
+  What to do with it.
+  """
+  installAction: OsUpdateInstallAction!
+  """
+  How often a person on a Mac may put it off; only with INSTALL_LATER.
+  """
+  maxUserDeferrals: Int
+  """
+  How urgently Macs download it.
+  """
+  priority: OsUpdatePriority
+}
+"""
+What bulkCommandDevices answers.
+"""
+type BulkCommandDevicesPayload {
+  """
+  By which the commands are followed: its steps are devices, each done when its command has ended. Null if no device was told.
+  """
+  job: Job
+  """
+  The devices that were not told, in the order given.
+  """
+  refusals: [DeviceRefusal!]!
+}
+"""
+Why a device was not told what others were.
+"""
+type DeviceRefusal {
+  """
+  The device's id.
+  """
+  deviceId: ID!
+  """
+  The error's code, as the command for one device answers it.
+  """
+  code: String!
+  """
+  What is wrong, for people.
+  """
+  message: String!
+  """
+  The part of the input at fault; null if none is.
+  """
+  field: String
+}
+"""
+What bulkCancelDeviceCommands takes.
+"""
+input BulkCancelDeviceCommandsInput {
+  """
+  The job that follows the commands.
+  """
+  jobId: ID!
+}
+"""
+What bulkCancelDeviceCommands answers.
+"""
+type BulkCancelDeviceCommandsPayload {
+  """
+  The job, as it is now.
+  """
+  job: Job!
+  """
+  How many commands were withdrawn.
+  """
+  cancelled: Int!
+}
+"""
 What revealDeviceSecret takes.
 """
 input RevealDeviceSecretInput {
@@ -11662,6 +11898,24 @@ extend type Mutation {
     input: CancelDeviceCommandInput!
   ): CancelDeviceCommandPayload! @requires(permission: "mdm.change_devicecommand")
   """
+  Gives one command to many devices, of any organizations in reach. Each device is checked by itself: those that cannot be told are answered with the reason, and all others are told.
+  """
+  bulkCommandDevices(
+    """
+    What to do, and with what.
+    """
+    input: BulkCommandDevicesInput!
+  ): BulkCommandDevicesPayload! @requires(permission: "mdm.add_devicecommand")
+  """
+  Withdraws what many devices were told, from those that do not have it yet, or have put it off.
+  """
+  bulkCancelDeviceCommands(
+    """
+    What to do, and with what.
+    """
+    input: BulkCancelDeviceCommandsInput!
+  ): BulkCancelDeviceCommandsPayload! @requires(permission: "mdm.change_devicecommand")
+  """
   Shows a secret that is kept of a device, and logs that it was shown.
   """
   revealDeviceSecret(
@@ -11670,6 +11924,37 @@ extend type Mutation {
     """
     input: RevealDeviceSecretInput!
   ): RevealDeviceSecretPayload! @requires(permission: "mdm.reveal_devicesecret")
+}
+extend type Job {
+  """
+  What the devices were told, and what they answered; empty unless the job follows commands.
+  """
+  commands(
+    """
+    Keeps what matches every field given.
+    """
+    filter: DeviceCommandFilter
+
+    """
+    Return what comes after this cursor.
+    """
+    after: Cursor
+
+    """
+    How many to return, from the first on: 50 if not given, at most 500.
+    """
+    first: Int
+
+    """
+    Return what comes before this cursor.
+    """
+    before: Cursor
+
+    """
+    How many to return, up to the last; at most 500.
+    """
+    last: Int
+  ): DeviceCommandConnection! @goField(forceResolver: true) @requires(permission: "mdm.view_devicecommand")
 }
 extend type DeviceCommand {
   """
@@ -12392,10 +12677,6 @@ type AppleMdm implements Node {
   """
   enrollmentLimit: Int
   """
-  Since when as many devices are enrolled as may be; null while there is room.
-  """
-  limitReachedAt: Time
-  """
   The push topic, from the certificate; empty while there is none, and no device can be managed.
   """
   topic: String
@@ -12414,7 +12695,7 @@ type AppleMdm implements Node {
   """
   The Apple ID that the certificate was made with; renewals need the same one.
   """
-  creatorAppleId: String
+  creatorAppleID: String
   """
   Whether devices can be notified.
   """
@@ -12533,6 +12814,14 @@ type Device implements Node {
   """
   buildVersion: String
   """
+  The hardware address of its Wi-Fi, in lower case with colons.
+  """
+  wifiMACAddress: String @goField(name: "WifiMACAddress", forceResolver: false)
+  """
+  The hardware address of its Ethernet, in lower case with colons.
+  """
+  ethernetMACAddress: String @goField(name: "EthernetMACAddress", forceResolver: false)
+  """
   Whether the device is under management.
   """
   enrolled: Boolean!
@@ -12596,10 +12885,6 @@ type Device implements Node {
   Since when it counts as missing; null while it does not.
   """
   missingSince: Time
-  """
-  Since when it has to be enrolled again to be reached, because it listens to a push topic that was replaced; null if it need not be.
-  """
-  reenrollmentRequiredAt: Time
   """
   When its identity certificate expires.
   """
@@ -12911,7 +13196,7 @@ type DeviceCommand implements Node {
   """
   Apple's CommandUUID, by which the device reports.
   """
-  commandUuid: String!
+  commandUUID: String!
   """
   Apple's name of the command, such as DeviceLock.
   """
@@ -13166,6 +13451,10 @@ enum DeviceOrderField {
   By name.
   """
   NAME
+  """
+  By serial number.
+  """
+  SERIAL_NUMBER
 }
 """
 An update of a device's operating system: offered, or under way (JC-026).
@@ -14061,7 +14350,7 @@ type SystemLogEvent implements Node {
   """
   The administrator's id.
   """
-  actorId: String
+  actorID: String
   """
   The administrator's e-mail address, or the service's name.
   """
@@ -14069,7 +14358,7 @@ type SystemLogEvent implements Node {
   """
   The API key that was used, if one was.
   """
-  apiKeyId: String
+  apiKeyID: String
   """
   What was touched.
   """
@@ -14085,7 +14374,7 @@ type SystemLogEvent implements Node {
   """
   The request's id, which leads to the server's logs and traces.
   """
-  requestId: String
+  requestID: String
   """
   The organization that it belongs to; none for the provider as a whole.
   """
@@ -14212,7 +14501,7 @@ type Ticket implements Node {
   """
   The ticket's id at the vendor.
   """
-  externalId: String
+  externalID: String
   """
   The ticket's number at the vendor, as technicians know it.
   """
@@ -14220,7 +14509,7 @@ type Ticket implements Node {
   """
   Where a technician opens it.
   """
-  externalUrl: String
+  externalURL: String
   """
   Its status at the vendor, as last read.
   """
@@ -14248,7 +14537,7 @@ type Ticket implements Node {
   """
   The company at the vendor that it was created for.
   """
-  externalCompanyId: String
+  externalCompanyID: String
   """
   When it is due.
   """
@@ -14639,7 +14928,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's id of the agreement: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
   """
-  externalAgreementId: String!
+  externalAgreementID: String!
   """
   The agreement's name at the vendor.
   """
@@ -14647,7 +14936,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's id of the line whose quantity is set: Autotask's contract service, ConnectWise's addition, Syncro's line item.
   """
-  externalLineId: String!
+  externalLineID: String!
   """
   The line's name at the vendor.
   """
@@ -14663,7 +14952,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's company whose agreement it is. Nothing is written while the organization is mapped to another.
   """
-  externalCompanyId: String!
+  externalCompanyID: String!
   """
   The quantity that the vendor was last known to have taken; null before the first.
   """
@@ -14734,7 +15023,7 @@ type TicketingCompanyMapping implements Node {
   """
   The company's id at the vendor.
   """
-  externalCompanyId: String!
+  externalCompanyID: String!
   """
   The company's name at the vendor.
   """
@@ -14797,7 +15086,7 @@ type TicketingError implements Node {
   """
   The ticket that it was about; null if about none.
   """
-  ticketId: String
+  ticketID: String
   """
   What was asked of the vendor: create, note, close, verify, usage.
   """
@@ -14917,7 +15206,7 @@ type TicketingIntegration implements Node {
   """
   The vendor's address for this account; empty for the address that follows from the account.
   """
-  baseUrl: String
+  baseURL: String
   """
   Whether tickets are delivered; paused while the vendor refuses the credentials.
   """
@@ -14933,7 +15222,7 @@ type TicketingIntegration implements Node {
   """
   The vendor's company that tickets of unmapped organizations go to; empty to hold them until they are mapped.
   """
-  catchAllCompanyId: String
+  catchAllCompanyID: String
   """
   That company's name.
   """
@@ -14949,7 +15238,7 @@ type TicketingIntegration implements Node {
   """
   The webhook's id at the vendor; empty while there is none.
   """
-  webhookExternalId: String
+  webhookExternalID: String
   """
   Up to when the vendor's changes have been read.
   """
@@ -15392,6 +15681,14 @@ input DeviceFilter {
   """
   serialNumber: String
   """
+  Whose serial number begins like this; case matters.
+  """
+  serialNumberHasPrefix: String
+  """
+  With this hardware address, of its Wi-Fi or its Ethernet; with colons, in any case.
+  """
+  macAddress: String @goTag(key: "filter", value: "wifi_mac_address|ethernet_mac_address,lower")
+  """
   On this platform.
   """
   platform: DevicePlatform
@@ -15399,6 +15696,18 @@ input DeviceFilter {
   Of this user.
   """
   userId: ID
+  """
+  Of the user with this e-mail address.
+  """
+  userEmail: String @goTag(key: "filter", value: "user_id>users.email,eq")
+  """
+  Of a user whose e-mail address begins like this; case matters.
+  """
+  userEmailHasPrefix: String @goTag(key: "filter", value: "user_id>users.email,prefix")
+  """
+  Of the user who signs in with this name.
+  """
+  userLogin: String @goTag(key: "filter", value: "user_id>users.login,eq")
   """
   With this Apple identifier.
   """
@@ -15424,17 +15733,21 @@ input DeviceFilter {
   """
   isMissing: Boolean @goTag(key: "filter", value: "missing_since,notnull")
   """
-  Whether they have to be enrolled again, because the push topic that they listen to was replaced.
-  """
-  isReenrollmentRequired: Boolean @goTag(key: "filter", value: "reenrollment_required_at,notnull")
-  """
   With this version of the operating system.
   """
   osVersion: String
   """
+  Whose version of the operating system begins like this, such as 26.
+  """
+  osVersionHasPrefix: String
+  """
   Of this model, by its name.
   """
   model: String
+  """
+  Of a model whose name begins like this; case matters.
+  """
+  modelHasPrefix: String
   """
   With this inventory number.
   """
@@ -15443,6 +15756,18 @@ input DeviceFilter {
   Created at this time or later.
   """
   createdAfter: Time @goTag(key: "filter", value: "created_at,gte")
+  """
+  Created before this time.
+  """
+  createdBefore: Time @goTag(key: "filter", value: "created_at,lt")
+  """
+  Last heard of on the day of this time, in UTC, or later.
+  """
+  lastSeenAfter: Time @goTag(key: "filter", value: "last_seen_on,gteday")
+  """
+  Last heard of before the day of this time, in UTC.
+  """
+  lastSeenBefore: Time @goTag(key: "filter", value: "last_seen_on,ltday")
 }
 """
 What createDevice takes.
@@ -18574,8 +18899,6 @@ func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_AppleMdm_historyDays(ctx, ec, field)
 	case "enrollmentLimit":
 		return fieldContext_AppleMdm_enrollmentLimit(ctx, ec, field)
-	case "limitReachedAt":
-		return fieldContext_AppleMdm_limitReachedAt(ctx, ec, field)
 	case "topic":
 		return fieldContext_AppleMdm_topic(ctx, ec, field)
 	case "certificateNotBefore":
@@ -18584,8 +18907,8 @@ func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_AppleMdm_certificateNotAfter(ctx, ec, field)
 	case "certificateSerialNumber":
 		return fieldContext_AppleMdm_certificateSerialNumber(ctx, ec, field)
-	case "creatorAppleId":
-		return fieldContext_AppleMdm_creatorAppleId(ctx, ec, field)
+	case "creatorAppleID":
+		return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
 	case "pushStatus":
 		return fieldContext_AppleMdm_pushStatus(ctx, ec, field)
 	case "organization":
@@ -18660,6 +18983,26 @@ func childFields_BlockDevicePayload(ctx context.Context, ec *executionContext, f
 		return fieldContext_BlockDevicePayload_device(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type BlockDevicePayload", field.Name)
+}
+
+func childFields_BulkCancelDeviceCommandsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return fieldContext_BulkCancelDeviceCommandsPayload_job(ctx, ec, field)
+	case "cancelled":
+		return fieldContext_BulkCancelDeviceCommandsPayload_cancelled(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BulkCancelDeviceCommandsPayload", field.Name)
+}
+
+func childFields_BulkCommandDevicesPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return fieldContext_BulkCommandDevicesPayload_job(ctx, ec, field)
+	case "refusals":
+		return fieldContext_BulkCommandDevicesPayload_refusals(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BulkCommandDevicesPayload", field.Name)
 }
 
 func childFields_CancelDeviceCommandPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -18794,16 +19137,6 @@ func childFields_CreateEnrollmentPayload(ctx context.Context, ec *executionConte
 		return fieldContext_CreateEnrollmentPayload_link(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentPayload", field.Name)
-}
-
-func childFields_CreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "enrollment":
-		return fieldContext_CreateEnrollmentProfilePayload_enrollment(ctx, ec, field)
-	case "mobileconfig":
-		return fieldContext_CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentProfilePayload", field.Name)
 }
 
 func childFields_CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -18954,6 +19287,10 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_modelIdentifier(ctx, ec, field)
 	case "buildVersion":
 		return fieldContext_Device_buildVersion(ctx, ec, field)
+	case "wifiMACAddress":
+		return fieldContext_Device_wifiMACAddress(ctx, ec, field)
+	case "ethernetMACAddress":
+		return fieldContext_Device_ethernetMACAddress(ctx, ec, field)
 	case "enrolled":
 		return fieldContext_Device_enrolled(ctx, ec, field)
 	case "supervised":
@@ -18986,8 +19323,6 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_blockedAt(ctx, ec, field)
 	case "missingSince":
 		return fieldContext_Device_missingSince(ctx, ec, field)
-	case "reenrollmentRequiredAt":
-		return fieldContext_Device_reenrollmentRequiredAt(ctx, ec, field)
 	case "certificateNotAfter":
 		return fieldContext_Device_certificateNotAfter(ctx, ec, field)
 	case "lastSeenAt":
@@ -19178,8 +19513,8 @@ func childFields_DeviceCommand(ctx context.Context, ec *executionContext, field 
 		return fieldContext_DeviceCommand_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_DeviceCommand_updatedAt(ctx, ec, field)
-	case "commandUuid":
-		return fieldContext_DeviceCommand_commandUuid(ctx, ec, field)
+	case "commandUUID":
+		return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
 	case "requestType":
 		return fieldContext_DeviceCommand_requestType(ctx, ec, field)
 	case "status":
@@ -19418,6 +19753,20 @@ func childFields_DeviceProfileEdge(ctx context.Context, ec *executionContext, fi
 	return nil, fmt.Errorf("no field named %q was found under type DeviceProfileEdge", field.Name)
 }
 
+func childFields_DeviceRefusal(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deviceId":
+		return fieldContext_DeviceRefusal_deviceId(ctx, ec, field)
+	case "code":
+		return fieldContext_DeviceRefusal_code(ctx, ec, field)
+	case "message":
+		return fieldContext_DeviceRefusal_message(ctx, ec, field)
+	case "field":
+		return fieldContext_DeviceRefusal_field(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceRefusal", field.Name)
+}
+
 func childFields_DeviceSecret(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -19584,6 +19933,8 @@ func childFields_Job(ctx context.Context, ec *executionContext, field graphql.Co
 		return fieldContext_Job_finishedAt(ctx, ec, field)
 	case "organization":
 		return fieldContext_Job_organization(ctx, ec, field)
+	case "commands":
+		return fieldContext_Job_commands(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Job", field.Name)
 }
@@ -20112,20 +20463,20 @@ func childFields_SystemLogEvent(ctx context.Context, ec *executionContext, field
 		return fieldContext_SystemLogEvent_outcomeReason(ctx, ec, field)
 	case "actorType":
 		return fieldContext_SystemLogEvent_actorType(ctx, ec, field)
-	case "actorId":
-		return fieldContext_SystemLogEvent_actorId(ctx, ec, field)
+	case "actorID":
+		return fieldContext_SystemLogEvent_actorID(ctx, ec, field)
 	case "actorDisplayName":
 		return fieldContext_SystemLogEvent_actorDisplayName(ctx, ec, field)
-	case "apiKeyId":
-		return fieldContext_SystemLogEvent_apiKeyId(ctx, ec, field)
+	case "apiKeyID":
+		return fieldContext_SystemLogEvent_apiKeyID(ctx, ec, field)
 	case "targets":
 		return fieldContext_SystemLogEvent_targets(ctx, ec, field)
 	case "clientAddress":
 		return fieldContext_SystemLogEvent_clientAddress(ctx, ec, field)
 	case "userAgent":
 		return fieldContext_SystemLogEvent_userAgent(ctx, ec, field)
-	case "requestId":
-		return fieldContext_SystemLogEvent_requestId(ctx, ec, field)
+	case "requestID":
+		return fieldContext_SystemLogEvent_requestID(ctx, ec, field)
 	case "organization":
 		return fieldContext_SystemLogEvent_organization(ctx, ec, field)
 	}
@@ -20162,8 +20513,6 @@ func childFields_SystemLogTarget(ctx context.Context, ec *executionContext, fiel
 		return fieldContext_SystemLogTarget_id(ctx, ec, field)
 	case "op":
 		return fieldContext_SystemLogTarget_op(ctx, ec, field)
-	case "name":
-		return fieldContext_SystemLogTarget_name(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SystemLogTarget", field.Name)
 }
@@ -20182,12 +20531,12 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_marker(ctx, ec, field)
 	case "status":
 		return fieldContext_Ticket_status(ctx, ec, field)
-	case "externalId":
-		return fieldContext_Ticket_externalId(ctx, ec, field)
+	case "externalID":
+		return fieldContext_Ticket_externalID(ctx, ec, field)
 	case "externalNumber":
 		return fieldContext_Ticket_externalNumber(ctx, ec, field)
-	case "externalUrl":
-		return fieldContext_Ticket_externalUrl(ctx, ec, field)
+	case "externalURL":
+		return fieldContext_Ticket_externalURL(ctx, ec, field)
 	case "externalStatus":
 		return fieldContext_Ticket_externalStatus(ctx, ec, field)
 	case "externalAssignee":
@@ -20200,8 +20549,8 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_closedAt(ctx, ec, field)
 	case "closedByTechnician":
 		return fieldContext_Ticket_closedByTechnician(ctx, ec, field)
-	case "externalCompanyId":
-		return fieldContext_Ticket_externalCompanyId(ctx, ec, field)
+	case "externalCompanyID":
+		return fieldContext_Ticket_externalCompanyID(ctx, ec, field)
 	case "dueAt":
 		return fieldContext_Ticket_dueAt(ctx, ec, field)
 	case "lastError":
@@ -20532,20 +20881,20 @@ func childFields_TicketingBillingMapping(ctx context.Context, ec *executionConte
 		return fieldContext_TicketingBillingMapping_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingBillingMapping_updatedAt(ctx, ec, field)
-	case "externalAgreementId":
-		return fieldContext_TicketingBillingMapping_externalAgreementId(ctx, ec, field)
+	case "externalAgreementID":
+		return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
 	case "externalAgreementName":
 		return fieldContext_TicketingBillingMapping_externalAgreementName(ctx, ec, field)
-	case "externalLineId":
-		return fieldContext_TicketingBillingMapping_externalLineId(ctx, ec, field)
+	case "externalLineID":
+		return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
 	case "externalLineName":
 		return fieldContext_TicketingBillingMapping_externalLineName(ctx, ec, field)
 	case "nonBillableUsers":
 		return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
 	case "enabled":
 		return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
-	case "externalCompanyId":
-		return fieldContext_TicketingBillingMapping_externalCompanyId(ctx, ec, field)
+	case "externalCompanyID":
+		return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
 	case "writtenQuantity":
 		return fieldContext_TicketingBillingMapping_writtenQuantity(ctx, ec, field)
 	case "writtenMonth":
@@ -20610,8 +20959,8 @@ func childFields_TicketingCompanyMapping(ctx context.Context, ec *executionConte
 		return fieldContext_TicketingCompanyMapping_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingCompanyMapping_updatedAt(ctx, ec, field)
-	case "externalCompanyId":
-		return fieldContext_TicketingCompanyMapping_externalCompanyId(ctx, ec, field)
+	case "externalCompanyID":
+		return fieldContext_TicketingCompanyMapping_externalCompanyID(ctx, ec, field)
 	case "externalCompanyName":
 		return fieldContext_TicketingCompanyMapping_externalCompanyName(ctx, ec, field)
 	case "organization":
@@ -20684,8 +21033,8 @@ func childFields_TicketingError(ctx context.Context, ec *executionContext, field
 		return fieldContext_TicketingError_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingError_updatedAt(ctx, ec, field)
-	case "ticketId":
-		return fieldContext_TicketingError_ticketId(ctx, ec, field)
+	case "ticketID":
+		return fieldContext_TicketingError_ticketID(ctx, ec, field)
 	case "operation":
 		return fieldContext_TicketingError_operation(ctx, ec, field)
 	case "errorType":
@@ -20742,24 +21091,24 @@ func childFields_TicketingIntegration(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingIntegration_name(ctx, ec, field)
 	case "account":
 		return fieldContext_TicketingIntegration_account(ctx, ec, field)
-	case "baseUrl":
-		return fieldContext_TicketingIntegration_baseUrl(ctx, ec, field)
+	case "baseURL":
+		return fieldContext_TicketingIntegration_baseURL(ctx, ec, field)
 	case "status":
 		return fieldContext_TicketingIntegration_status(ctx, ec, field)
 	case "automaticTicketing":
 		return fieldContext_TicketingIntegration_automaticTicketing(ctx, ec, field)
 	case "companyTypeIds":
 		return fieldContext_TicketingIntegration_companyTypeIds(ctx, ec, field)
-	case "catchAllCompanyId":
-		return fieldContext_TicketingIntegration_catchAllCompanyId(ctx, ec, field)
+	case "catchAllCompanyID":
+		return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
 	case "catchAllCompanyName":
 		return fieldContext_TicketingIntegration_catchAllCompanyName(ctx, ec, field)
 	case "stormThreshold":
 		return fieldContext_TicketingIntegration_stormThreshold(ctx, ec, field)
 	case "stormMinutes":
 		return fieldContext_TicketingIntegration_stormMinutes(ctx, ec, field)
-	case "webhookExternalId":
-		return fieldContext_TicketingIntegration_webhookExternalId(ctx, ec, field)
+	case "webhookExternalID":
+		return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
 	case "polledUntil":
 		return fieldContext_TicketingIntegration_polledUntil(ctx, ec, field)
 	case "verifiedAt":
@@ -21784,6 +22133,52 @@ func field_Device_secrets_args(ctx context.Context, ec *executionContext, rawArg
 	return args, nil
 }
 
+func field_Job_commands_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.DeviceCommandFilter, error) {
+			return unmarshalODeviceCommandFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*entgql.Cursor[string], error) {
+			return unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	return args, nil
+}
+
 func field_Mutation_acknowledgeAlert_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -21818,6 +22213,34 @@ func field_Mutation_blockDevice_args(ctx context.Context, ec *executionContext, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.BlockDeviceInput, error) {
 			return unmarshalNBlockDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBlockDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_bulkCancelDeviceCommands_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.BulkCancelDeviceCommandsInput, error) {
+			return unmarshalNBulkCancelDeviceCommandsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCancelDeviceCommandsInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_bulkCommandDevices_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.BulkCommandDevicesInput, error) {
+			return unmarshalNBulkCommandDevicesInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCommandDevicesInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -22000,20 +22423,6 @@ func field_Mutation_createDevice_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.CreateDeviceInput, error) {
 			return unmarshalNCreateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateDeviceInput(ctx, ec, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["input"] = arg0
-	return args, nil
-}
-
-func field_Mutation_createEnrollmentProfile_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
-	var err error
-	args := map[string]any{}
-	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (model.CreateEnrollmentProfileInput, error) {
-			return unmarshalNCreateEnrollmentProfileInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfileInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -28033,29 +28442,6 @@ func fieldContext_AppleMdm_enrollmentLimit(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func _AppleMdm_limitReachedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_AppleMdm_limitReachedAt(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.LimitReachedAt, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
-			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func fieldContext_AppleMdm_limitReachedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
-}
-
 func _AppleMdm_topic(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -28148,13 +28534,13 @@ func fieldContext_AppleMdm_certificateSerialNumber(_ context.Context, ec *execut
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _AppleMdm_creatorAppleId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+func _AppleMdm_creatorAppleID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_AppleMdm_creatorAppleId(ctx, ec, field)
+			return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CreatorAppleID, nil
@@ -28167,7 +28553,7 @@ func _AppleMdm_creatorAppleId(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_AppleMdm_creatorAppleId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_AppleMdm_creatorAppleID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -28780,6 +29166,125 @@ func fieldContext_BlockDevicePayload_device(_ context.Context, ec *executionCont
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Device(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _BulkCancelDeviceCommandsPayload_job(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BulkCancelDeviceCommandsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BulkCancelDeviceCommandsPayload_job(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Job) graphql.Marshaler {
+			return marshalNJob2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐJob(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_BulkCancelDeviceCommandsPayload_job(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BulkCancelDeviceCommandsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Job(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _BulkCancelDeviceCommandsPayload_cancelled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BulkCancelDeviceCommandsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BulkCancelDeviceCommandsPayload_cancelled(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cancelled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_BulkCancelDeviceCommandsPayload_cancelled(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BulkCancelDeviceCommandsPayload", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _BulkCommandDevicesPayload_job(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BulkCommandDevicesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BulkCommandDevicesPayload_job(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Job) graphql.Marshaler {
+			return marshalOJob2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐJob(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_BulkCommandDevicesPayload_job(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BulkCommandDevicesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Job(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _BulkCommandDevicesPayload_refusals(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.BulkCommandDevicesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_BulkCommandDevicesPayload_refusals(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Refusals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.DeviceRefusal) graphql.Marshaler {
+			return marshalNDeviceRefusal2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceRefusalᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_BulkCommandDevicesPayload_refusals(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BulkCommandDevicesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceRefusal(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -29451,61 +29956,6 @@ func _CreateEnrollmentPayload_link(ctx context.Context, ec *executionContext, fi
 }
 func fieldContext_CreateEnrollmentPayload_link(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CreateEnrollmentPayload", field, false, false, errors.New("field of type String does not have child fields"))
-}
-
-func _CreateEnrollmentProfilePayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentProfilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_CreateEnrollmentProfilePayload_enrollment(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Enrollment, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
-			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_CreateEnrollmentProfilePayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "CreateEnrollmentProfilePayload",
-		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_Enrollment(ctx, ec, field)
-		},
-	}
-	return fc, nil
-}
-
-func _CreateEnrollmentProfilePayload_mobileconfig(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentProfilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Mobileconfig, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return marshalNString2string(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_CreateEnrollmentProfilePayload_mobileconfig(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("CreateEnrollmentProfilePayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _CreateMaintenanceWindowPayload_maintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateMaintenanceWindowPayload) (ret graphql.Marshaler) {
@@ -30266,6 +30716,52 @@ func fieldContext_Device_buildVersion(_ context.Context, ec *executionContext, f
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _Device_wifiMACAddress(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_wifiMACAddress(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WifiMACAddress, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_wifiMACAddress(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Device_ethernetMACAddress(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_ethernetMACAddress(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EthernetMACAddress, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalOString2string(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_ethernetMACAddress(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _Device_enrolled(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30631,29 +31127,6 @@ func _Device_missingSince(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_Device_missingSince(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
-}
-
-func _Device_reenrollmentRequiredAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Device_reenrollmentRequiredAt(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.ReenrollmentRequiredAt, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
-			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func fieldContext_Device_reenrollmentRequiredAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -32841,13 +33314,13 @@ func fieldContext_DeviceCommand_updatedAt(_ context.Context, ec *executionContex
 	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _DeviceCommand_commandUuid(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+func _DeviceCommand_commandUUID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_DeviceCommand_commandUuid(ctx, ec, field)
+			return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CommandUUID, nil
@@ -32860,7 +33333,7 @@ func _DeviceCommand_commandUuid(ctx context.Context, ec *executionContext, field
 		true,
 	)
 }
-func fieldContext_DeviceCommand_commandUuid(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_DeviceCommand_commandUUID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -35223,6 +35696,98 @@ func fieldContext_DeviceProfileEdge_cursor(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("DeviceProfileEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
+func _DeviceRefusal_deviceId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceRefusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceRefusal_deviceId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeviceID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceRefusal_deviceId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceRefusal", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func _DeviceRefusal_code(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceRefusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceRefusal_code(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceRefusal_code(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceRefusal", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceRefusal_message(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceRefusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceRefusal_message(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeviceRefusal_message(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceRefusal", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _DeviceRefusal_field(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.DeviceRefusal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeviceRefusal_field(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Field, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_DeviceRefusal_field(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeviceRefusal", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _DeviceSecret_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceSecret) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -36596,6 +37161,73 @@ func fieldContext_Job_organization(_ context.Context, ec *executionContext, fiel
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Organization(ctx, ec, field)
 		},
+	}
+	return fc, nil
+}
+
+func _Job_commands(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Job) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Job_commands(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Job().Commands(ctx, obj, fc.Args["filter"].(*model.DeviceCommandFilter), fc.Args["after"].(*entgql.Cursor[string]), fc.Args["first"].(*int), fc.Args["before"].(*entgql.Cursor[string]), fc.Args["last"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.view_devicecommand")
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.DeviceCommandConnection) graphql.Marshaler {
+			return marshalNDeviceCommandConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceCommandConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Job_commands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Job",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeviceCommandConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Job_commands_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -39256,73 +39888,6 @@ func fieldContext_Mutation_revokeEnrollment(ctx context.Context, ec *executionCo
 	return fc, nil
 }
 
-func _Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Mutation_createEnrollmentProfile(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CreateEnrollmentProfile(ctx, fc.Args["input"].(model.CreateEnrollmentProfileInput))
-		},
-		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
-			directive0 := next
-
-			directive1 := func(ctx context.Context) (any, error) {
-				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_enrollment")
-				if err != nil {
-					var zeroVal *model.CreateEnrollmentProfilePayload
-					return zeroVal, err
-				}
-				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
-				if err != nil {
-					var zeroVal *model.CreateEnrollmentProfilePayload
-					return zeroVal, err
-				}
-				if ec.Directives.Requires == nil {
-					var zeroVal *model.CreateEnrollmentProfilePayload
-					return zeroVal, errors.New("directive requires is not implemented")
-				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
-			}
-
-			next = directive1
-			return next
-		},
-		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
-			return marshalNCreateEnrollmentProfilePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfilePayload(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_CreateEnrollmentProfilePayload(ctx, ec, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = field_Mutation_createEnrollmentProfile_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
 func _Mutation_revealEnrollmentLink(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -40389,6 +40954,140 @@ func fieldContext_Mutation_cancelDeviceCommand(ctx context.Context, ec *executio
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_cancelDeviceCommand_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_bulkCommandDevices(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_bulkCommandDevices(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BulkCommandDevices(ctx, fc.Args["input"].(model.BulkCommandDevicesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.add_devicecommand")
+				if err != nil {
+					var zeroVal *model.BulkCommandDevicesPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.BulkCommandDevicesPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.BulkCommandDevicesPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.BulkCommandDevicesPayload) graphql.Marshaler {
+			return marshalNBulkCommandDevicesPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCommandDevicesPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_bulkCommandDevices(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_BulkCommandDevicesPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_bulkCommandDevices_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_bulkCancelDeviceCommands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_bulkCancelDeviceCommands(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BulkCancelDeviceCommands(ctx, fc.Args["input"].(model.BulkCancelDeviceCommandsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_devicecommand")
+				if err != nil {
+					var zeroVal *model.BulkCancelDeviceCommandsPayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.BulkCancelDeviceCommandsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.BulkCancelDeviceCommandsPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.BulkCancelDeviceCommandsPayload) graphql.Marshaler {
+			return marshalNBulkCancelDeviceCommandsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCancelDeviceCommandsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_bulkCancelDeviceCommands(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_BulkCancelDeviceCommandsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_bulkCancelDeviceCommands_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -49097,13 +49796,13 @@ func fieldContext_SystemLogEvent_actorType(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_actorId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_actorID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_actorId(ctx, ec, field)
+			return fieldContext_SystemLogEvent_actorID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ActorID, nil
@@ -49116,7 +49815,7 @@ func _SystemLogEvent_actorId(ctx context.Context, ec *executionContext, field gr
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_actorId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_actorID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49143,13 +49842,13 @@ func fieldContext_SystemLogEvent_actorDisplayName(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_apiKeyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_apiKeyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_apiKeyId(ctx, ec, field)
+			return fieldContext_SystemLogEvent_apiKeyID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.APIKeyID, nil
@@ -49162,7 +49861,7 @@ func _SystemLogEvent_apiKeyId(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_apiKeyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_apiKeyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49244,13 +49943,13 @@ func fieldContext_SystemLogEvent_userAgent(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_requestId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_requestID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_requestId(ctx, ec, field)
+			return fieldContext_SystemLogEvent_requestID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.RequestID, nil
@@ -49263,7 +49962,7 @@ func _SystemLogEvent_requestId(ctx context.Context, ec *executionContext, field 
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_requestId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_requestID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49533,29 +50232,6 @@ func fieldContext_SystemLogTarget_op(_ context.Context, ec *executionContext, fi
 	return graphql.NewScalarFieldContext("SystemLogTarget", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogTarget_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *schema.LogTarget) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogTarget_name(ctx, ec, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Name, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return marshalNString2string(ctx, ec, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func fieldContext_SystemLogTarget_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SystemLogTarget", field, false, false, errors.New("field of type String does not have child fields"))
-}
-
 func _Ticket_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -49694,13 +50370,13 @@ func fieldContext_Ticket_status(_ context.Context, ec *executionContext, field g
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type TicketStatus does not have child fields"))
 }
 
-func _Ticket_externalId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalId(ctx, ec, field)
+			return fieldContext_Ticket_externalID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalID, nil
@@ -49713,7 +50389,7 @@ func _Ticket_externalId(ctx context.Context, ec *executionContext, field graphql
 		false,
 	)
 }
-func fieldContext_Ticket_externalId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49740,13 +50416,13 @@ func fieldContext_Ticket_externalNumber(_ context.Context, ec *executionContext,
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _Ticket_externalUrl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalURL(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalUrl(ctx, ec, field)
+			return fieldContext_Ticket_externalURL(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalURL, nil
@@ -49759,7 +50435,7 @@ func _Ticket_externalUrl(ctx context.Context, ec *executionContext, field graphq
 		false,
 	)
 }
-func fieldContext_Ticket_externalUrl(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalURL(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49901,13 +50577,13 @@ func fieldContext_Ticket_closedByTechnician(_ context.Context, ec *executionCont
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func _Ticket_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalCompanyId(ctx, ec, field)
+			return fieldContext_Ticket_externalCompanyID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -49920,7 +50596,7 @@ func _Ticket_externalCompanyId(ctx context.Context, ec *executionContext, field 
 		false,
 	)
 }
-func fieldContext_Ticket_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -53041,13 +53717,13 @@ func fieldContext_TicketingBillingMapping_updatedAt(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalAgreementId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalAgreementID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalAgreementId(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalAgreementID, nil
@@ -53060,7 +53736,7 @@ func _TicketingBillingMapping_externalAgreementId(ctx context.Context, ec *execu
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalAgreementId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalAgreementID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -53087,13 +53763,13 @@ func fieldContext_TicketingBillingMapping_externalAgreementName(_ context.Contex
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalLineId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalLineID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalLineId(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalLineID, nil
@@ -53106,7 +53782,7 @@ func _TicketingBillingMapping_externalLineId(ctx context.Context, ec *executionC
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalLineId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalLineID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -53179,13 +53855,13 @@ func fieldContext_TicketingBillingMapping_enabled(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalCompanyId(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -53198,7 +53874,7 @@ func _TicketingBillingMapping_externalCompanyId(ctx context.Context, ec *executi
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -53684,13 +54360,13 @@ func fieldContext_TicketingCompanyMapping_updatedAt(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingCompanyMapping", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingCompanyMapping_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingCompanyMapping) (ret graphql.Marshaler) {
+func _TicketingCompanyMapping_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingCompanyMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingCompanyMapping_externalCompanyId(ctx, ec, field)
+			return fieldContext_TicketingCompanyMapping_externalCompanyID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -53703,7 +54379,7 @@ func _TicketingCompanyMapping_externalCompanyId(ctx context.Context, ec *executi
 		true,
 	)
 }
-func fieldContext_TicketingCompanyMapping_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingCompanyMapping_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingCompanyMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54230,13 +54906,13 @@ func fieldContext_TicketingError_updatedAt(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingError_ticketId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+func _TicketingError_ticketID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingError_ticketId(ctx, ec, field)
+			return fieldContext_TicketingError_ticketID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.TicketID, nil
@@ -54249,7 +54925,7 @@ func _TicketingError_ticketId(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_TicketingError_ticketId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingError_ticketID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54781,13 +55457,13 @@ func fieldContext_TicketingIntegration_account(_ context.Context, ec *executionC
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _TicketingIntegration_baseUrl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_baseURL(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_baseUrl(ctx, ec, field)
+			return fieldContext_TicketingIntegration_baseURL(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.BaseURL, nil
@@ -54800,7 +55476,7 @@ func _TicketingIntegration_baseUrl(ctx context.Context, ec *executionContext, fi
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_baseUrl(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_baseURL(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54873,13 +55549,13 @@ func fieldContext_TicketingIntegration_companyTypeIds(_ context.Context, ec *exe
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func _TicketingIntegration_catchAllCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_catchAllCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_catchAllCompanyId(ctx, ec, field)
+			return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CatchAllCompanyID, nil
@@ -54892,7 +55568,7 @@ func _TicketingIntegration_catchAllCompanyId(ctx context.Context, ec *executionC
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_catchAllCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_catchAllCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54965,13 +55641,13 @@ func fieldContext_TicketingIntegration_stormMinutes(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func _TicketingIntegration_webhookExternalId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_webhookExternalID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_webhookExternalId(ctx, ec, field)
+			return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.WebhookExternalID, nil
@@ -54984,7 +55660,7 @@ func _TicketingIntegration_webhookExternalId(ctx context.Context, ec *executionC
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_webhookExternalId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_webhookExternalID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -58974,6 +59650,341 @@ func unmarshalInputBlockDeviceInput(ctx context.Context, ec *executionContext, o
 	return it, nil
 }
 
+func unmarshalInputBulkCancelDeviceCommandsInput(ctx context.Context, ec *executionContext, obj any) (model.BulkCancelDeviceCommandsInput, error) {
+	var it model.BulkCancelDeviceCommandsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"jobId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "jobId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobId"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobID = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkCommandDevicesInput(ctx context.Context, ec *executionContext, obj any) (model.BulkCommandDevicesInput, error) {
+	var it model.BulkCommandDevicesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"deviceIds", "command"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "deviceIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceIds"))
+			data, err := unmarshalNID2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceIds = data
+		case "command":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("command"))
+			data, err := unmarshalNBulkDeviceCommandInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkDeviceCommandInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Command = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkDeviceCommandInput(ctx context.Context, ec *executionContext, obj any) (model.BulkDeviceCommandInput, error) {
+	var it model.BulkDeviceCommandInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"plain", "lock", "erase", "restart", "unlockUserAccount", "scheduleOsUpdate"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "plain":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("plain"))
+			data, err := unmarshalOPlainDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPlainDeviceCommand(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Plain = data
+		case "lock":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lock"))
+			data, err := unmarshalOBulkLockInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkLockInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Lock = data
+		case "erase":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("erase"))
+			data, err := unmarshalOBulkEraseInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkEraseInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Erase = data
+		case "restart":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("restart"))
+			data, err := unmarshalOBulkRestartInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkRestartInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Restart = data
+		case "unlockUserAccount":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("unlockUserAccount"))
+			data, err := unmarshalOBulkUnlockUserAccountInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkUnlockUserAccountInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UnlockUserAccount = data
+		case "scheduleOsUpdate":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scheduleOsUpdate"))
+			data, err := unmarshalOBulkScheduleOsUpdateInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkScheduleOsUpdateInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ScheduleOsUpdate = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkEraseInput(ctx context.Context, ec *executionContext, obj any) (model.BulkEraseInput, error) {
+	var it model.BulkEraseInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"preserveDataPlan", "disallowProximitySetup"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "preserveDataPlan":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preserveDataPlan"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreserveDataPlan = data
+		case "disallowProximitySetup":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("disallowProximitySetup"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisallowProximitySetup = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkLockInput(ctx context.Context, ec *executionContext, obj any) (model.BulkLockInput, error) {
+	var it model.BulkLockInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"message", "phoneNumber"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "phoneNumber":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phoneNumber"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PhoneNumber = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkRestartInput(ctx context.Context, ec *executionContext, obj any) (model.BulkRestartInput, error) {
+	var it model.BulkRestartInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["notifyUser"]; !present {
+		asMap["notifyUser"] = false
+	}
+
+	fieldsInOrder := [...]string{"kextPaths", "notifyUser"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kextPaths":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kextPaths"))
+			data, err := unmarshalOString2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.KextPaths = data
+		case "notifyUser":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notifyUser"))
+			data, err := unmarshalNBoolean2bool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.NotifyUser = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkScheduleOsUpdateInput(ctx context.Context, ec *executionContext, obj any) (model.BulkScheduleOsUpdateInput, error) {
+	var it model.BulkScheduleOsUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"productKey", "productVersion", "installAction", "maxUserDeferrals", "priority"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "productKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("productKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProductKey = data
+		case "productVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("productVersion"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProductVersion = data
+		case "installAction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("installAction"))
+			data, err := unmarshalNOsUpdateInstallAction2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdateInstallAction(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.InstallAction = data
+		case "maxUserDeferrals":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxUserDeferrals"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxUserDeferrals = data
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := unmarshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdatePriority(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputBulkUnlockUserAccountInput(ctx context.Context, ec *executionContext, obj any) (model.BulkUnlockUserAccountInput, error) {
+	var it model.BulkUnlockUserAccountInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"userName"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "userName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userName"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserName = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCancelDeviceCommandInput(ctx context.Context, ec *executionContext, obj any) (model.CancelDeviceCommandInput, error) {
 	var it model.CancelDeviceCommandInput
 	if obj == nil {
@@ -59706,36 +60717,6 @@ func unmarshalInputCreateEnrollmentInput(ctx context.Context, ec *executionConte
 	return it, nil
 }
 
-func unmarshalInputCreateEnrollmentProfileInput(ctx context.Context, ec *executionContext, obj any) (model.CreateEnrollmentProfileInput, error) {
-	var it model.CreateEnrollmentProfileInput
-	if obj == nil {
-		return it, nil
-	}
-
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
-
-	fieldsInOrder := [...]string{"id"}
-	for _, k := range fieldsInOrder {
-		v, ok := asMap[k]
-		if !ok {
-			continue
-		}
-		switch k {
-		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
-			data, err := unmarshalNID2string(ctx, ec, v)
-			if err != nil {
-				return it, err
-			}
-			it.ID = data
-		}
-	}
-	return it, nil
-}
-
 func unmarshalInputCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, obj any) (model.CreateMaintenanceWindowInput, error) {
 	var it model.CreateMaintenanceWindowInput
 	if obj == nil {
@@ -60327,7 +61308,7 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "platform", "userId", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "isReenrollmentRequired", "osVersion", "model", "assetTag", "createdAfter"}
+	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "serialNumberHasPrefix", "macAddress", "platform", "userId", "userEmail", "userEmailHasPrefix", "userLogin", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "osVersion", "osVersionHasPrefix", "model", "modelHasPrefix", "assetTag", "createdAfter", "createdBefore", "lastSeenAfter", "lastSeenBefore"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -60348,6 +61329,20 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.SerialNumber = data
+		case "serialNumberHasPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("serialNumberHasPrefix"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.SerialNumberHasPrefix = data
+		case "macAddress":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("macAddress"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.MacAddress = data
 		case "platform":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("platform"))
 			data, err := unmarshalODevicePlatform2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdeviceᚐPlatform(ctx, ec, v)
@@ -60362,6 +61357,27 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.UserID = data
+		case "userEmail":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userEmail"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserEmail = data
+		case "userEmailHasPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userEmailHasPrefix"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserEmailHasPrefix = data
+		case "userLogin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userLogin"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserLogin = data
 		case "udid":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("udid"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -60404,13 +61420,6 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.IsMissing = data
-		case "isReenrollmentRequired":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isReenrollmentRequired"))
-			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
-			if err != nil {
-				return it, err
-			}
-			it.IsReenrollmentRequired = data
 		case "osVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("osVersion"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -60418,6 +61427,13 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.OsVersion = data
+		case "osVersionHasPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("osVersionHasPrefix"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OsVersionHasPrefix = data
 		case "model":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("model"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -60425,6 +61441,13 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.Model = data
+		case "modelHasPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("modelHasPrefix"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ModelHasPrefix = data
 		case "assetTag":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("assetTag"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -60439,6 +61462,27 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.CreatedAfter = data
+		case "createdBefore":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdBefore"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedBefore = data
+		case "lastSeenAfter":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastSeenAfter"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.LastSeenAfter = data
+		case "lastSeenBefore":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastSeenBefore"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.LastSeenBefore = data
 		}
 	}
 	return it, nil
@@ -62833,7 +63877,7 @@ func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "creatorAppleId", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
+	fieldsInOrder := [...]string{"id", "name", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -62854,13 +63898,6 @@ func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext
 				return it, err
 			}
 			it.Name = data
-		case "creatorAppleId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("creatorAppleId"))
-			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
-			if err != nil {
-				return it, err
-			}
-			it.CreatorAppleID = data
 		case "allowMobileUserEnrollment":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allowMobileUserEnrollment"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
@@ -65784,11 +66821,6 @@ func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "limitReachedAt":
-			out.Values[i] = _AppleMdm_limitReachedAt(ctx, ec, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "topic":
 			out.Values[i] = _AppleMdm_topic(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -65809,8 +66841,8 @@ func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "creatorAppleId":
-			out.Values[i] = _AppleMdm_creatorAppleId(ctx, ec, field, obj)
+		case "creatorAppleID":
+			out.Values[i] = _AppleMdm_creatorAppleID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -66246,6 +67278,92 @@ func _BlockDevicePayload(ctx context.Context, ec *executionContext, sel ast.Sele
 			out.Values[i] = graphql.MarshalString("BlockDevicePayload")
 		case "device":
 			out.Values[i] = _BlockDevicePayload_device(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var bulkCancelDeviceCommandsPayloadImplementors = []string{"BulkCancelDeviceCommandsPayload"}
+
+func _BulkCancelDeviceCommandsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.BulkCancelDeviceCommandsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, bulkCancelDeviceCommandsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BulkCancelDeviceCommandsPayload")
+		case "job":
+			out.Values[i] = _BulkCancelDeviceCommandsPayload_job(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cancelled":
+			out.Values[i] = _BulkCancelDeviceCommandsPayload_cancelled(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var bulkCommandDevicesPayloadImplementors = []string{"BulkCommandDevicesPayload"}
+
+func _BulkCommandDevicesPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.BulkCommandDevicesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, bulkCommandDevicesPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BulkCommandDevicesPayload")
+		case "job":
+			out.Values[i] = _BulkCommandDevicesPayload_job(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "refusals":
+			out.Values[i] = _BulkCommandDevicesPayload_refusals(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -66851,49 +67969,6 @@ func _CreateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast
 			}
 		case "link":
 			out.Values[i] = _CreateEnrollmentPayload_link(ctx, ec, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
-}
-
-var createEnrollmentProfilePayloadImplementors = []string{"CreateEnrollmentProfilePayload"}
-
-func _CreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, createEnrollmentProfilePayloadImplementors)
-
-	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
-	for i, field := range fields {
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("CreateEnrollmentProfilePayload")
-		case "enrollment":
-			out.Values[i] = _CreateEnrollmentProfilePayload_enrollment(ctx, ec, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "mobileconfig":
-			out.Values[i] = _CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -67547,6 +68622,16 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "wifiMACAddress":
+			out.Values[i] = _Device_wifiMACAddress(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "ethernetMACAddress":
+			out.Values[i] = _Device_ethernetMACAddress(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "enrolled":
 			out.Values[i] = _Device_enrolled(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -67624,11 +68709,6 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 		case "missingSince":
 			out.Values[i] = _Device_missingSince(ctx, ec, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "reenrollmentRequiredAt":
-			out.Values[i] = _Device_reenrollmentRequiredAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -68848,8 +69928,8 @@ func _DeviceCommand(ctx context.Context, ec *executionContext, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "commandUuid":
-			out.Values[i] = _DeviceCommand_commandUuid(ctx, ec, field, obj)
+		case "commandUUID":
+			out.Values[i] = _DeviceCommand_commandUUID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -70137,6 +71217,59 @@ func _DeviceProfileEdge(ctx context.Context, ec *executionContext, sel ast.Selec
 	return out
 }
 
+var deviceRefusalImplementors = []string{"DeviceRefusal"}
+
+func _DeviceRefusal(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.DeviceRefusal) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deviceRefusalImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeviceRefusal")
+		case "deviceId":
+			out.Values[i] = _DeviceRefusal_deviceId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "code":
+			out.Values[i] = _DeviceRefusal_code(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "message":
+			out.Values[i] = _DeviceRefusal_message(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "field":
+			out.Values[i] = _DeviceRefusal_field(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var deviceSecretImplementors = []string{"DeviceSecret", "Node"}
 
 func _DeviceSecret(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ent.DeviceSecret) graphql.Marshaler {
@@ -70922,6 +72055,44 @@ func _Job(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "commands":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Job_commands(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -71513,13 +72684,6 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
-		case "createEnrollmentProfile":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return _Mutation_createEnrollmentProfile(ctx, ec, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
 		case "revealEnrollmentLink":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_revealEnrollmentLink(ctx, ec, field)
@@ -71628,6 +72792,20 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "cancelDeviceCommand":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_cancelDeviceCommand(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "bulkCommandDevices":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_bulkCommandDevices(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "bulkCancelDeviceCommands":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_bulkCancelDeviceCommands(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -75131,8 +76309,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "actorId":
-			out.Values[i] = _SystemLogEvent_actorId(ctx, ec, field, obj)
+		case "actorID":
+			out.Values[i] = _SystemLogEvent_actorID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -75141,8 +76319,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "apiKeyId":
-			out.Values[i] = _SystemLogEvent_apiKeyId(ctx, ec, field, obj)
+		case "apiKeyID":
+			out.Values[i] = _SystemLogEvent_apiKeyID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -75161,8 +76339,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "requestId":
-			out.Values[i] = _SystemLogEvent_requestId(ctx, ec, field, obj)
+		case "requestID":
+			out.Values[i] = _SystemLogEvent_requestID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -75343,11 +76521,6 @@ func _SystemLogTarget(ctx context.Context, ec *executionContext, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
-		case "name":
-			out.Values[i] = _SystemLogTarget_name(ctx, ec, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -75411,8 +76584,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalId":
-			out.Values[i] = _Ticket_externalId(ctx, ec, field, obj)
+		case "externalID":
+			out.Values[i] = _Ticket_externalID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -75421,8 +76594,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalUrl":
-			out.Values[i] = _Ticket_externalUrl(ctx, ec, field, obj)
+		case "externalURL":
+			out.Values[i] = _Ticket_externalURL(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -75456,8 +76629,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyId":
-			out.Values[i] = _Ticket_externalCompanyId(ctx, ec, field, obj)
+		case "externalCompanyID":
+			out.Values[i] = _Ticket_externalCompanyID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77222,8 +78395,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalAgreementId":
-			out.Values[i] = _TicketingBillingMapping_externalAgreementId(ctx, ec, field, obj)
+		case "externalAgreementID":
+			out.Values[i] = _TicketingBillingMapping_externalAgreementID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77232,8 +78405,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalLineId":
-			out.Values[i] = _TicketingBillingMapping_externalLineId(ctx, ec, field, obj)
+		case "externalLineID":
+			out.Values[i] = _TicketingBillingMapping_externalLineID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77252,8 +78425,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyId":
-			out.Values[i] = _TicketingBillingMapping_externalCompanyId(ctx, ec, field, obj)
+		case "externalCompanyID":
+			out.Values[i] = _TicketingBillingMapping_externalCompanyID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77573,8 +78746,8 @@ func _TicketingCompanyMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyId":
-			out.Values[i] = _TicketingCompanyMapping_externalCompanyId(ctx, ec, field, obj)
+		case "externalCompanyID":
+			out.Values[i] = _TicketingCompanyMapping_externalCompanyID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -77932,8 +79105,8 @@ func _TicketingError(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "ticketId":
-			out.Values[i] = _TicketingError_ticketId(ctx, ec, field, obj)
+		case "ticketID":
+			out.Values[i] = _TicketingError_ticketID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -78197,8 +79370,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "baseUrl":
-			out.Values[i] = _TicketingIntegration_baseUrl(ctx, ec, field, obj)
+		case "baseURL":
+			out.Values[i] = _TicketingIntegration_baseURL(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -78217,8 +79390,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "catchAllCompanyId":
-			out.Values[i] = _TicketingIntegration_catchAllCompanyId(ctx, ec, field, obj)
+		case "catchAllCompanyID":
+			out.Values[i] = _TicketingIntegration_catchAllCompanyID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -78237,8 +79410,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "webhookExternalId":
-			out.Values[i] = _TicketingIntegration_webhookExternalId(ctx, ec, field, obj)
+		case "webhookExternalID":
+			out.Values[i] = _TicketingIntegration_webhookExternalID(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -80689,6 +81862,41 @@ func marshalNBoolean2bool(ctx context.Context, ec *executionContext, sel ast.Sel
 	return res
 }
 
+func unmarshalNBulkCancelDeviceCommandsInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCancelDeviceCommandsInput(ctx context.Context, ec *executionContext, v any) (model.BulkCancelDeviceCommandsInput, error) {
+	res, err := unmarshalInputBulkCancelDeviceCommandsInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNBulkCancelDeviceCommandsPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCancelDeviceCommandsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.BulkCancelDeviceCommandsPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _BulkCancelDeviceCommandsPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNBulkCommandDevicesInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCommandDevicesInput(ctx context.Context, ec *executionContext, v any) (model.BulkCommandDevicesInput, error) {
+	res, err := unmarshalInputBulkCommandDevicesInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNBulkCommandDevicesPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkCommandDevicesPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.BulkCommandDevicesPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _BulkCommandDevicesPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNBulkDeviceCommandInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkDeviceCommandInput(ctx context.Context, ec *executionContext, v any) (*model.BulkDeviceCommandInput, error) {
+	res, err := unmarshalInputBulkDeviceCommandInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNCancelDeviceCommandInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCancelDeviceCommandInput(ctx context.Context, ec *executionContext, v any) (model.CancelDeviceCommandInput, error) {
 	res, err := unmarshalInputCancelDeviceCommandInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -80897,21 +82105,6 @@ func marshalNCreateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋg
 		return graphql.Null
 	}
 	return _CreateEnrollmentPayload(ctx, ec, sel, v)
-}
-
-func unmarshalNCreateEnrollmentProfileInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfileInput(ctx context.Context, ec *executionContext, v any) (model.CreateEnrollmentProfileInput, error) {
-	res, err := unmarshalInputCreateEnrollmentProfileInput(ctx, ec, v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func marshalNCreateEnrollmentProfilePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
-	if v == nil {
-		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
-			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
-		}
-		return graphql.Null
-	}
-	return _CreateEnrollmentProfilePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNCreateMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, v any) (model.CreateMaintenanceWindowInput, error) {
@@ -81298,6 +82491,32 @@ func marshalNDeviceProfileConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋe
 		return graphql.Null
 	}
 	return _DeviceProfileConnection(ctx, ec, sel, v)
+}
+
+func marshalNDeviceRefusal2ᚕᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceRefusalᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*model.DeviceRefusal) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNDeviceRefusal2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceRefusal(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNDeviceRefusal2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceRefusal(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.DeviceRefusal) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _DeviceRefusal(ctx, ec, sel, v)
 }
 
 func marshalNDeviceSecretConnection2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐDeviceSecretConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ent.DeviceSecretConnection) graphql.Marshaler {
@@ -83730,6 +84949,46 @@ func marshalOBoolean2ᚖbool(ctx context.Context, ec *executionContext, sel ast.
 	return res
 }
 
+func unmarshalOBulkEraseInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkEraseInput(ctx context.Context, ec *executionContext, v any) (*model.BulkEraseInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkEraseInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOBulkLockInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkLockInput(ctx context.Context, ec *executionContext, v any) (*model.BulkLockInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkLockInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOBulkRestartInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkRestartInput(ctx context.Context, ec *executionContext, v any) (*model.BulkRestartInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkRestartInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOBulkScheduleOsUpdateInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkScheduleOsUpdateInput(ctx context.Context, ec *executionContext, v any) (*model.BulkScheduleOsUpdateInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkScheduleOsUpdateInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOBulkUnlockUserAccountInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐBulkUnlockUserAccountInput(ctx context.Context, ec *executionContext, v any) (*model.BulkUnlockUserAccountInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputBulkUnlockUserAccountInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalOConnectWiseCredentialsInput2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐConnectWiseCredentialsInput(ctx context.Context, ec *executionContext, v any) (*model.ConnectWiseCredentialsInput, error) {
 	if v == nil {
 		return nil, nil
@@ -84367,6 +85626,22 @@ func unmarshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraph�
 }
 
 func marshalOOsUpdatePriority2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐOsUpdatePriority(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.OsUpdatePriority) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func unmarshalOPlainDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPlainDeviceCommand(ctx context.Context, ec *executionContext, v any) (*model.PlainDeviceCommand, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.PlainDeviceCommand)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOPlainDeviceCommand2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐPlainDeviceCommand(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.PlainDeviceCommand) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -151,6 +151,96 @@ type BlockDevicePayload struct {
 	Device *ent.Device `json:"device"`
 }
 
+// What bulkCancelDeviceCommands takes.
+type BulkCancelDeviceCommandsInput struct {
+	// The job that follows the commands.
+	JobID string `json:"jobId"`
+}
+
+// What bulkCancelDeviceCommands answers.
+type BulkCancelDeviceCommandsPayload struct {
+	// The job, as it is now.
+	Job *ent.Job `json:"job"`
+	// How many commands were withdrawn.
+	Cancelled int `json:"cancelled"`
+}
+
+// What bulkCommandDevices takes.
+type BulkCommandDevicesInput struct {
+	// The devices' ids; 1 to 500. One that is given twice is told once.
+	DeviceIds []string `json:"deviceIds"`
+	// What they are told.
+	Command *BulkDeviceCommandInput `json:"command"`
+}
+
+// What bulkCommandDevices answers.
+type BulkCommandDevicesPayload struct {
+	// By which the commands are followed: its steps are devices, each done when its command has ended. Null if no device was told.
+	Job *ent.Job `json:"job,omitempty"`
+	// The devices that were not told, in the order given.
+	Refusals []*DeviceRefusal `json:"refusals"`
+}
+
+// What many devices are told; exactly one of these.
+type BulkDeviceCommandInput struct {
+	// A command that there is nothing more to say about.
+	Plain *PlainDeviceCommand `json:"plain,omitempty"`
+	// Locks them, as lockDevice does. A PIN of its own is made for each Mac, and kept once the Mac has the command: revealDeviceSecret then shows it.
+	Lock *BulkLockInput `json:"lock,omitempty"`
+	// Erases them, as eraseDevice does. A PIN of its own is made for each Mac that needs one, and kept once the Mac has the command: revealDeviceSecret then shows it.
+	Erase *BulkEraseInput `json:"erase,omitempty"`
+	// Restarts them, as restartDevice does.
+	Restart *BulkRestartInput `json:"restart,omitempty"`
+	// Lets a person on them try again, as unlockDeviceUserAccount does.
+	UnlockUserAccount *BulkUnlockUserAccountInput `json:"unlockUserAccount,omitempty"`
+	// Has them download or install an update, as scheduleDeviceOsUpdate does.
+	ScheduleOsUpdate *BulkScheduleOsUpdateInput `json:"scheduleOsUpdate,omitempty"`
+}
+
+// What bulkErase takes.
+type BulkEraseInput struct {
+	// Whether iPhones and iPads keep their mobile data plan; required for them.
+	PreserveDataPlan *bool `json:"preserveDataPlan,omitempty"`
+	// Whether iPhones and iPads may not be set up from a device nearby; required for them.
+	DisallowProximitySetup *bool `json:"disallowProximitySetup,omitempty"`
+}
+
+// What bulkLock takes.
+type BulkLockInput struct {
+	// What the lock screens say; at most 1000 characters.
+	Message *string `json:"message,omitempty"`
+	// The telephone number on the lock screens; at most 100 characters.
+	PhoneNumber *string `json:"phoneNumber,omitempty"`
+}
+
+// What bulkRestart takes.
+type BulkRestartInput struct {
+	// Kernel extensions for which Macs rebuild their kernel cache; at most 100 paths.
+	KextPaths []string `json:"kextPaths,omitempty"`
+	// Whether Macs ask the person first, who may put it off.
+	NotifyUser bool `json:"notifyUser"`
+}
+
+// What bulkScheduleOsUpdate takes.
+type BulkScheduleOsUpdateInput struct {
+	// Apple's key of the update, from a device's osUpdates; this or a version is required.
+	ProductKey *string `json:"productKey,omitempty"`
+	// The version to update to, such as 15.1.
+	ProductVersion *string `json:"productVersion,omitempty"`
+	// What to do with it.
+	InstallAction OsUpdateInstallAction `json:"installAction"`
+	// How often a person on a Mac may put it off; only with INSTALL_LATER.
+	MaxUserDeferrals *int `json:"maxUserDeferrals,omitempty"`
+	// How urgently Macs download it.
+	Priority *OsUpdatePriority `json:"priority,omitempty"`
+}
+
+// What bulkUnlockUserAccount takes.
+type BulkUnlockUserAccountInput struct {
+	// The short name of the account on the Macs.
+	UserName string `json:"userName"`
+}
+
 // What cancelDeviceCommand takes.
 type CancelDeviceCommandInput struct {
 	// The command's id.
@@ -419,20 +509,6 @@ type CreateEnrollmentPayload struct {
 	Link string `json:"link"`
 }
 
-// What createEnrollmentProfile takes.
-type CreateEnrollmentProfileInput struct {
-	// The id of an enrolment of kind OTA.
-	ID string `json:"id"`
-}
-
-// What createEnrollmentProfile answers.
-type CreateEnrollmentProfilePayload struct {
-	// The enrollment, as it is now.
-	Enrollment *ent.Enrollment `json:"enrollment"`
-	// The signed profile: base64 of a .mobileconfig file.
-	Mobileconfig string `json:"mobileconfig"`
-}
-
 // What createMaintenanceWindow takes.
 type CreateMaintenanceWindowInput struct {
 	// What is done in it; 1 to 255 bytes.
@@ -671,10 +747,20 @@ type DeviceFilter struct {
 	NameHasPrefix *string `json:"nameHasPrefix,omitempty"`
 	// With this serial number.
 	SerialNumber *string `json:"serialNumber,omitempty"`
+	// Whose serial number begins like this; case matters.
+	SerialNumberHasPrefix *string `json:"serialNumberHasPrefix,omitempty"`
+	// With this hardware address, of its Wi-Fi or its Ethernet; with colons, in any case.
+	MacAddress *string `json:"macAddress,omitempty" filter:"wifi_mac_address|ethernet_mac_address,lower"`
 	// On this platform.
 	Platform *device.Platform `json:"platform,omitempty"`
 	// Of this user.
 	UserID *string `json:"userId,omitempty"`
+	// Of the user with this e-mail address.
+	UserEmail *string `json:"userEmail,omitempty" filter:"user_id>users.email,eq"`
+	// Of a user whose e-mail address begins like this; case matters.
+	UserEmailHasPrefix *string `json:"userEmailHasPrefix,omitempty" filter:"user_id>users.email,prefix"`
+	// Of the user who signs in with this name.
+	UserLogin *string `json:"userLogin,omitempty" filter:"user_id>users.login,eq"`
 	// With this Apple identifier.
 	Udid *string `json:"udid,omitempty"`
 	// Whether they are under management.
@@ -687,16 +773,36 @@ type DeviceFilter struct {
 	IsBlocked *bool `json:"isBlocked,omitempty" filter:"blocked_at,notnull"`
 	// Whether they are missing.
 	IsMissing *bool `json:"isMissing,omitempty" filter:"missing_since,notnull"`
-	// Whether they have to be enrolled again, because the push topic that they listen to was replaced.
-	IsReenrollmentRequired *bool `json:"isReenrollmentRequired,omitempty" filter:"reenrollment_required_at,notnull"`
 	// With this version of the operating system.
 	OsVersion *string `json:"osVersion,omitempty"`
+	// Whose version of the operating system begins like this, such as 26.
+	OsVersionHasPrefix *string `json:"osVersionHasPrefix,omitempty"`
 	// Of this model, by its name.
 	Model *string `json:"model,omitempty"`
+	// Of a model whose name begins like this; case matters.
+	ModelHasPrefix *string `json:"modelHasPrefix,omitempty"`
 	// With this inventory number.
 	AssetTag *string `json:"assetTag,omitempty"`
 	// Created at this time or later.
 	CreatedAfter *time.Time `json:"createdAfter,omitempty" filter:"created_at,gte"`
+	// Created before this time.
+	CreatedBefore *time.Time `json:"createdBefore,omitempty" filter:"created_at,lt"`
+	// Last heard of on the day of this time, in UTC, or later.
+	LastSeenAfter *time.Time `json:"lastSeenAfter,omitempty" filter:"last_seen_on,gteday"`
+	// Last heard of before the day of this time, in UTC.
+	LastSeenBefore *time.Time `json:"lastSeenBefore,omitempty" filter:"last_seen_on,ltday"`
+}
+
+// Why a device was not told what others were.
+type DeviceRefusal struct {
+	// The device's id.
+	DeviceID string `json:"deviceId"`
+	// The error's code, as the command for one device answers it.
+	Code string `json:"code"`
+	// What is wrong, for people.
+	Message string `json:"message"`
+	// The part of the input at fault; null if none is.
+	Field *string `json:"field,omitempty"`
 }
 
 // What disableTicketingWebhook takes.
@@ -747,7 +853,7 @@ type EnrollmentFilter struct {
 type EraseDeviceInput struct {
 	// The device's id.
 	DeviceID string `json:"deviceId"`
-	// Six digits, for a Mac: required without Apple silicon. It is kept: revealDeviceSecret shows it.
+	// Six digits, for a Mac: required without Apple silicon. It is kept once the Mac has the command: revealDeviceSecret then shows it.
 	Pin *string `json:"pin,omitempty"`
 	// Whether to keep the mobile data plan; required for iOS and iPadOS.
 	PreserveDataPlan *bool `json:"preserveDataPlan,omitempty"`
@@ -795,7 +901,7 @@ type LockDeviceInput struct {
 type LockDevicePayload struct {
 	// The command, as it is now.
 	Command *ent.DeviceCommand `json:"command"`
-	// What unlocks a Mac; null for other devices. It is kept: revealDeviceSecret shows it again.
+	// What unlocks a Mac; null for other devices. It is kept once the Mac has the command: revealDeviceSecret then shows it again.
 	Pin *string `json:"pin,omitempty"`
 }
 
@@ -1697,8 +1803,6 @@ type UpdateAppleMdmInput struct {
 	ID string `json:"id"`
 	// What the organization calls it; 1 to 255 characters.
 	Name *string `json:"name,omitempty"`
-	// The Apple ID that the push certificate was made with, which alone can renew it; at most 255 characters.
-	CreatorAppleID *string `json:"creatorAppleId,omitempty"`
 	// Whether people may enrol their own devices.
 	AllowMobileUserEnrollment *bool `json:"allowMobileUserEnrollment,omitempty"`
 	// Whether devices sign every message. It holds for devices that enrol or renew their identity from now on.
@@ -2358,6 +2462,73 @@ func (e *PermissionLevel) UnmarshalJSON(b []byte) error {
 }
 
 func (e PermissionLevel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// A command that there is nothing more to say about.
+type PlainDeviceCommand string
+
+const (
+	// As shutdownDevice.
+	PlainDeviceCommandShutdown PlainDeviceCommand = "SHUTDOWN"
+	// As clearDevicePasscode.
+	PlainDeviceCommandClearPasscode PlainDeviceCommand = "CLEAR_PASSCODE"
+	// As clearDeviceActivationLock.
+	PlainDeviceCommandClearActivationLock PlainDeviceCommand = "CLEAR_ACTIVATION_LOCK"
+	// As refreshDeviceActivationLock.
+	PlainDeviceCommandRefreshActivationLock PlainDeviceCommand = "REFRESH_ACTIVATION_LOCK"
+	// As requestDeviceOsUpdateStatus.
+	PlainDeviceCommandRequestOsUpdateStatus PlainDeviceCommand = "REQUEST_OS_UPDATE_STATUS"
+)
+
+var AllPlainDeviceCommand = []PlainDeviceCommand{
+	PlainDeviceCommandShutdown,
+	PlainDeviceCommandClearPasscode,
+	PlainDeviceCommandClearActivationLock,
+	PlainDeviceCommandRefreshActivationLock,
+	PlainDeviceCommandRequestOsUpdateStatus,
+}
+
+func (e PlainDeviceCommand) IsValid() bool {
+	switch e {
+	case PlainDeviceCommandShutdown, PlainDeviceCommandClearPasscode, PlainDeviceCommandClearActivationLock, PlainDeviceCommandRefreshActivationLock, PlainDeviceCommandRequestOsUpdateStatus:
+		return true
+	}
+	return false
+}
+
+func (e PlainDeviceCommand) String() string {
+	return string(e)
+}
+
+func (e *PlainDeviceCommand) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PlainDeviceCommand(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PlainDeviceCommand", str)
+	}
+	return nil
+}
+
+func (e PlainDeviceCommand) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PlainDeviceCommand) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PlainDeviceCommand) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -16,8 +16,8 @@ import (
 
 // checkVariables refuses what the executor would coerce although the
 // specification forbids it: a number for a String, a string for an Int, an Int
-// beyond 32 bits, an enum value in the wrong case. Custom scalars judge
-// themselves.
+// beyond 32 bits, an enum value in the wrong case, none or several of an input
+// that is one of its fields. Custom scalars judge themselves.
 func checkVariables(schema *ast.Schema, op *graphql.OperationContext) error {
 	for _, v := range op.Operation.VariableDefinitions {
 		value, given := op.Variables[v.Variable]
@@ -54,6 +54,9 @@ func checkValue(schema *ast.Schema, t *ast.Type, value any, path string) error {
 		if !ok {
 			return notA(path, def.Name, value)
 		}
+		if def.Directives.ForName("oneOf") != nil && !single(fields) {
+			return fault.Invalid(path, "exactly one of the fields of %s", def.Name)
+		}
 		for _, field := range def.Fields {
 			if err := checkValue(schema, field.Type, fields[field.Name], path+"."+field.Name); err != nil {
 				return err
@@ -69,6 +72,14 @@ func checkValue(schema *ast.Schema, t *ast.Type, value any, path string) error {
 		}
 	}
 	return nil
+}
+
+// single reports whether exactly one field is given, and is not null.
+func single(fields map[string]any) bool {
+	for _, value := range fields {
+		return len(fields) == 1 && value != nil
+	}
+	return false
 }
 
 func scalarAccepts(scalar string, value any) bool {

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -15,13 +16,42 @@ import (
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 )
 
-// watch subscribes over SSE and answers the titles and statuses that arrive.
+// watch subscribes to alerts, and answers the titles and statuses that arrive.
 func (s *server) watch(t *testing.T, credential, organization string) <-chan string {
+	t.Helper()
+	return stream(t, s, credential, organization, `subscription { alertChanged { title status organization { name } } }`,
+		func(data struct {
+			AlertChanged struct {
+				Title, Status string
+				Organization  struct{ Name string }
+			}
+		}) string {
+			return data.AlertChanged.Organization.Name + ": " + data.AlertChanged.Title + " " + data.AlertChanged.Status
+		})
+}
+
+// watchDevices subscribes to devices, and answers the names that arrive.
+func (s *server) watchDevices(t *testing.T, credential, organization string) <-chan string {
+	t.Helper()
+	return stream(t, s, credential, organization, `subscription { deviceChanged { name organization { name } } }`,
+		func(data struct {
+			DeviceChanged struct {
+				Name         string
+				Organization struct{ Name string }
+			}
+		}) string {
+			return data.DeviceChanged.Organization.Name + ": " + data.DeviceChanged.Name
+		})
+}
+
+// stream subscribes over SSE, and answers what is shown of each event.
+func stream[D any](t *testing.T, s *server, credential, organization, query string, show func(D) string) <-chan string {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(stop)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url,
-		strings.NewReader(`{"query":"subscription { alertChanged { title status organization { name } } }"}`))
+	body, err := json.Marshal(map[string]any{"query": query})
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "text/event-stream")
@@ -39,17 +69,9 @@ func (s *server) watch(t *testing.T, credential, organization string) <-chan str
 		lines := bufio.NewScanner(response.Body)
 		for lines.Scan() {
 			data, ok := strings.CutPrefix(lines.Text(), "data: ")
-			var event struct {
-				Data struct {
-					AlertChanged struct {
-						Title, Status string
-						Organization  struct{ Name string }
-					}
-				}
-			}
-			if ok && json.Unmarshal([]byte(data), &event) == nil && event.Data.AlertChanged.Title != "" {
-				a := event.Data.AlertChanged
-				seen <- a.Organization.Name + ": " + a.Title + " " + a.Status
+			var event struct{ Data *D }
+			if ok && json.Unmarshal([]byte(data), &event) == nil && event.Data != nil {
+				seen <- show(*event.Data)
 			}
 		}
 	}()

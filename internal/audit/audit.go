@@ -56,11 +56,26 @@ type Log struct{ client *ent.Client }
 func New(client *ent.Client) *Log { return &Log{client: client} }
 
 // Record adds an event, in the ambient transaction if there is one.
-func (l *Log) Record(ctx context.Context, e Entry) error {
+func (l *Log) Record(ctx context.Context, e Entry) error { return l.RecordAll(ctx, []Entry{e}) }
+
+// RecordAll is Record for several events, in one statement.
+func (l *Log) RecordAll(ctx context.Context, entries []Entry) error {
 	scope, err := tenancy.From(ctx)
 	if err != nil {
 		return err
 	}
+	client := ClientFrom(ctx)
+	rows := make([]*ent.SystemLogEventCreate, 0, len(entries))
+	for _, e := range entries {
+		rows = append(rows, l.build(scope, client, e))
+	}
+	if err := l.client.SystemLogEvent.CreateBulk(rows...).Exec(guard.WithoutTrail(ctx)); err != nil {
+		return fmt.Errorf("record system-log events: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) build(scope tenancy.Scope, client Client, e Entry) *ent.SystemLogEventCreate {
 	if e.ProviderID == "" {
 		e.ProviderID = scope.Provider()
 	}
@@ -70,8 +85,6 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 	if len(e.Targets) > maxTargets {
 		e.Targets = e.Targets[:maxTargets]
 	}
-	client := ClientFrom(ctx)
-	ctx = guard.WithoutTrail(ctx)
 	create := l.client.SystemLogEvent.Create().
 		SetEventType(e.EventType).
 		SetOutcome(e.Outcome).
@@ -89,10 +102,37 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 	if e.OrganizationID != "" {
 		create.SetOrganizationID(e.OrganizationID)
 	}
-	if err := create.Exec(ctx); err != nil {
-		return fmt.Errorf("record system-log event: %w", err)
+	return create
+}
+
+// Split is an entry as each organization's log is to have it that something was
+// touched in: with the organization's own targets. What was touched in none of
+// them is the provider's. Within one organization it stays one entry.
+func Split(e Entry, touched []guard.Touched) []Entry {
+	var organizations []string
+	by := map[string][]guard.Touched{}
+	for _, t := range touched {
+		if by[t.Organization] == nil && t.Organization != "" {
+			organizations = append(organizations, t.Organization)
+		}
+		by[t.Organization] = append(by[t.Organization], t)
 	}
-	return nil
+	if len(organizations) <= 1 {
+		if len(organizations) == 1 {
+			e.OrganizationID = organizations[0]
+		}
+		e.Targets = Targets(touched)
+		return []Entry{e}
+	}
+	if len(by[""]) > 0 {
+		organizations = append(organizations, "")
+	}
+	entries := make([]Entry, 0, len(organizations))
+	for _, id := range organizations {
+		e.OrganizationID, e.Targets = id, Targets(by[id])
+		entries = append(entries, e)
+	}
+	return entries
 }
 
 // Targets converts what a mutation touched into an event's targets.

@@ -13,6 +13,9 @@ type Touched struct {
 	Type string // the entity's type name, such as "Device"
 	ID   string
 	Op   string // CREATE, UPDATE or DELETE
+	// Organization is where it is; empty for what belongs to none, or where that
+	// is not known.
+	Organization string
 }
 
 // mutation is what generated mutations offer beyond ent's own interface.
@@ -28,9 +31,9 @@ type placed interface {
 
 // Trail collects what a mutation changes, for its system-log event.
 type Trail struct {
-	mu            sync.Mutex
-	touched       []Touched
-	organizations map[string]bool
+	mu      sync.Mutex
+	touched []Touched
+	known   map[[2]string]bool // by type and id
 }
 
 // Touched lists the changed entities in order, each once.
@@ -40,34 +43,19 @@ func (t *Trail) Touched() []Touched {
 	return append([]Touched(nil), t.touched...)
 }
 
-// Organization is the one organization whose entities were changed, if it was
-// exactly one.
-func (t *Trail) Organization() (id string, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.organizations) != 1 {
-		return "", false
-	}
-	for id = range t.organizations {
-	}
-	return id, true
-}
-
 func (t *Trail) add(e Touched, organizations ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, id := range organizations {
-		if t.organizations == nil {
-			t.organizations = map[string]bool{}
-		}
-		t.organizations[id] = true
+	if len(organizations) == 1 {
+		e.Organization = organizations[0]
 	}
-	for _, known := range t.touched {
-		if known.Type == e.Type && known.ID == e.ID {
-			return
+	if key := [2]string{e.Type, e.ID}; !t.known[key] {
+		if t.known == nil {
+			t.known = map[[2]string]bool{}
 		}
+		t.known[key] = true
+		t.touched = append(t.touched, e)
 	}
-	t.touched = append(t.touched, e)
 }
 
 type trailKey struct{}

@@ -160,6 +160,9 @@ func (g fill) value(path string, typ *ast.Type, optional bool) (any, bool) {
 			if v, ok := g.value(path+"."+f.Name, f.Type, f.DefaultValue != nil); ok {
 				values[f.Name] = v
 			}
+			if def.Directives.ForName("oneOf") != nil {
+				break // only the first
+			}
 		}
 		return values, !optional || len(values) > 0
 	}

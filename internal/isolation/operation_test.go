@@ -135,8 +135,9 @@ func (w *walk) judge(t *testing.T, what string, c *caller, v variant, a answer) 
 	if a.status >= http.StatusInternalServerError || slices.Contains(a.codes, string(fault.Internal)) {
 		t.Errorf("%s: %d %s", what, a.status, a.errors)
 	}
-	// An error may name the id that it is about: the caller sent it.
-	shown := a.data + v.normal(a.errors)
+	// An error may name the id that it is about, and so may a refusal: the caller
+	// sent it.
+	shown := refusal.ReplaceAllString(a.data, "") + v.normal(a.errors)
 	for _, o := range w.bolt.organizations {
 		if !strings.Contains(a.data, o) {
 			shown = strings.ReplaceAll(shown, o, "?") // sent as the header
@@ -217,6 +218,7 @@ func (v variant) normal(text string) string {
 var (
 	requestID = regexp.MustCompile(`"requestId":"[^"]*"`)
 	probe     = regexp.MustCompile(`probe-\d+`)
+	refusal   = regexp.MustCompile(`"__typename":"DeviceRefusal","deviceId":"[^"]*","code":"NOT_FOUND"`)
 )
 
 // unknown is the same with ids that nobody has.

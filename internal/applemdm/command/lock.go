@@ -125,6 +125,17 @@ func (c RestartDevice) check(t Target) *fault.Error {
 // JC-025, KA-028.
 type ShutDownDevice struct{ request }
 
+// PIN is the PIN that a command holds; empty for none.
+func PIN(c Command) Secret {
+	switch c := c.(type) {
+	case DeviceLock:
+		return c.PIN
+	case EraseDevice:
+		return c.PIN
+	}
+	return ""
+}
+
 func pin(pin Secret, t Target) *fault.Error {
 	switch {
 	case pin == "":

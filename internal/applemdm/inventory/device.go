@@ -21,6 +21,7 @@ func (s *Store) information(ctx context.Context, c *ent.DeviceCommand, r result.
 		}{
 			{fit(r.DeviceName, long), u.SetName}, {fit(r.ModelName, long), u.SetModel}, {fit(r.ProductName, short), u.SetModelIdentifier},
 			{fit(version(r), short), u.SetOsVersion}, {fit(r.BuildVersion, short), u.SetBuildVersion},
+			{hardware(r.WiFiMAC), u.SetWifiMACAddress}, {hardware(r.EthernetMAC), u.SetEthernetMACAddress},
 		} {
 			if f.value != "" {
 				f.set(f.value)
@@ -43,6 +44,11 @@ func version(r result.Device) string {
 		return r.OSVersion
 	}
 	return r.OSVersion + " " + r.SupplementalOSVersionExtra
+}
+
+// hardware is a hardware address as it is looked for: in lower case, with colons.
+func hardware(address string) string {
+	return fit(strings.ToLower(strings.ReplaceAll(address, "-", ":")), short)
 }
 
 // PlatformOf tells a device's platform from Apple's identifier of its model,

@@ -47,9 +47,15 @@ func (s *Store) KeepSecret(ctx context.Context, organization, deviceID string, k
 	})
 }
 
-// HasSecret reports whether a secret of a device is kept.
-func (s *Store) HasSecret(ctx context.Context, deviceID string, kind devicesecret.Kind) (bool, error) {
-	return s.client.DeviceSecret.Query().Where(devicesecret.DeviceID(deviceID), devicesecret.KindEQ(kind)).Exist(ctx)
+// HaveSecret tells of which devices a secret is kept.
+func (s *Store) HaveSecret(ctx context.Context, deviceIDs []string, kind devicesecret.Kind) (map[string]bool, error) {
+	kept, err := s.client.DeviceSecret.Query().Where(devicesecret.DeviceIDIn(deviceIDs...), devicesecret.KindEQ(kind)).
+		Select(devicesecret.FieldDeviceID).Strings(ctx)
+	have := make(map[string]bool, len(kept))
+	for _, id := range kept {
+		have[id] = true
+	}
+	return have, err
 }
 
 // Reveal opens a device's secret, and remembers that it was shown. It is

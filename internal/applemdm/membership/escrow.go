@@ -52,32 +52,26 @@ func (s *Service) BootstrapToken(ctx context.Context, fingerprint string, m *mes
 	return token, nil
 }
 
-// ClearPasscode queues that a device removes its passcode. It is
-// PRECONDITION_FAILED for a device that has not given the token for it. KA-020.
-func (s *Service) ClearPasscode(ctx context.Context, deviceID string) (queued *ent.DeviceCommand, err error) {
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		d, channel, err := s.Queue.Channel(ctx, deviceID)
-		if err != nil {
-			return err
-		}
-		// A platform that cannot do it is told so first.
-		if err := command.Validate(command.ClearPasscode{UnlockToken: []byte("unknown yet")}, queue.TargetOf(d)); err != nil {
-			return err
-		}
-		if len(channel.UnlockToken) == 0 {
-			return fault.New(fault.PreconditionFailed, "the device has given no token to clear its passcode with")
-		}
-		token, err := s.Vault.Open(ctx, place(channel, devicechannel.FieldUnlockToken), channel.UnlockToken)
-		if err != nil {
-			return fmt.Errorf("open a device's unlock token: %w", err)
-		}
-		queued, err = s.Queue.Enqueue(ctx, deviceID, command.ClearPasscode{UnlockToken: token}, queue.Options{Priority: queue.Urgent})
-		return err
-	})
-	if err != nil {
-		return nil, err
+// ClearingPasscode has devices remove their passcode. One that has not given the
+// token for it is refused. KA-020.
+func (s *Service) ClearingPasscode() queue.Instruction {
+	return queue.Instruction{
+		Options: queue.Options{Priority: queue.Urgent},
+		Make: func(ctx context.Context, d *ent.Device, own *ent.DeviceChannel) (command.Command, error) {
+			// A platform that cannot do it is told so first.
+			if err := command.Validate(command.ClearPasscode{UnlockToken: []byte("unknown yet")}, queue.TargetOf(d)); err != nil {
+				return nil, err
+			}
+			if len(own.UnlockToken) == 0 {
+				return nil, fault.New(fault.PreconditionFailed, "the device has given no token to clear its passcode with")
+			}
+			token, err := s.Vault.Open(ctx, place(own, devicechannel.FieldUnlockToken), own.UnlockToken)
+			if err != nil {
+				return nil, fmt.Errorf("open a device's unlock token: %w", err)
+			}
+			return command.ClearPasscode{UnlockToken: token}, nil
+		},
 	}
-	return queued, nil
 }
 
 // Recognized verifies that a message is of an enrolled channel.

@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
@@ -76,7 +77,7 @@ func (s *Service) enrolled(ctx context.Context, channel *ent.DeviceChannel, fing
 		return err
 	}
 	now := s.now()
-	update := d.Update().SetEnrolled(true).SetLastEnrolledAt(now).SetLastSeenAt(now).ClearCheckoutAt().ClearMissingSince().
+	update := d.Update().SetEnrolled(true).SetLastEnrolledAt(now).SetLastSeenAt(now).SetLastSeenOn(now.Truncate(24 * time.Hour)).ClearCheckoutAt().ClearMissingSince().
 		SetCertificateNotAfter(identity.NotAfter)
 	if d.FirstEnrolledAt == nil {
 		update.SetFirstEnrolledAt(now)

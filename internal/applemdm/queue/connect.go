@@ -115,7 +115,7 @@ func (s *Service) seen(ctx context.Context, c *ent.DeviceChannel) error {
 	if c.Kind != devicechannel.KindDevice {
 		return nil
 	}
-	if err := s.client.Device.Update().Where(device.ID(c.DeviceID)).SetLastSeenAt(now).Exec(ctx); err != nil {
+	if err := s.client.Device.Update().Where(device.ID(c.DeviceID)).SetLastSeenAt(now).SetLastSeenOn(now.Truncate(day)).Exec(ctx); err != nil {
 		return err
 	}
 	return s.found(ctx, c)

@@ -13,7 +13,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
-	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -32,31 +31,10 @@ const (
 	Urgent  = 10 // a device that is to be locked or erased may not be on for long
 )
 
-// Enqueue validates a command against a device and queues it for the device's
-// own channel. It is NOT_FOUND for a device out of reach, PRECONDITION_FAILED
-// for one that is not enrolled, and else as [command.Validate] says.
-func (s *Service) Enqueue(ctx context.Context, deviceID string, c command.Command, o Options) (queued *ent.DeviceCommand, err error) {
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		d, channel, err := s.Channel(ctx, deviceID)
-		if err != nil {
-			return err
-		}
-		if err := command.Validate(c, TargetOf(d)); err != nil {
-			return err
-		}
-		made, err := s.build(ctx, channel, c, o, false)
-		if err != nil {
-			return err
-		}
-		if queued, err = made.Save(ctx); err != nil {
-			return err
-		}
-		return s.Want(ctx, channel)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return queued, nil
+// Enqueue is [Service.TellOne] for a command that any device is told alike.
+func (s *Service) Enqueue(ctx context.Context, deviceID string, c command.Command, o Options) (*ent.DeviceCommand, error) {
+	queued, _, err := s.TellOne(ctx, deviceID, Same(c, o))
+	return queued, err
 }
 
 // Channel is a device in reach and its own channel. It is PRECONDITION_FAILED
@@ -70,9 +48,7 @@ func (s *Service) Channel(ctx context.Context, deviceID string) (*ent.Device, *e
 		devicechannel.DeviceID(d.ID), devicechannel.KindEQ(devicechannel.KindDevice), devicechannel.StatusEQ(devicechannel.StatusEnrolled),
 	).First(ctx)
 	if ent.IsNotFound(err) {
-		missing := fault.New(fault.PreconditionFailed, "the device is not enrolled")
-		missing.Field = "input.deviceId"
-		return nil, nil, missing
+		return nil, nil, errNotEnrolled()
 	}
 	return d, channel, err
 }
@@ -104,7 +80,8 @@ func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c comma
 	return create.SetSealedArguments(sealed), nil
 }
 
-// open reads back what build has stored, as the property list for the device.
+// open reads back what build has stored, as the property list for the device,
+// and keeps the PIN in it.
 func (s *Service) open(ctx context.Context, row *ent.DeviceCommand) ([]byte, error) {
 	arguments := []byte(row.Arguments)
 	if len(row.SealedArguments) > 0 {
@@ -116,6 +93,9 @@ func (s *Service) open(ctx context.Context, row *ent.DeviceCommand) ([]byte, err
 	c, err := command.Unmarshal(row.RequestType, arguments)
 	if err != nil {
 		return nil, fmt.Errorf("read the command %s: %w", row.ID, err)
+	}
+	if err := s.keepPIN(ctx, row, c); err != nil {
+		return nil, err
 	}
 	return command.Encode(c, row.CommandUUID)
 }

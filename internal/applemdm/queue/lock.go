@@ -7,75 +7,83 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
-	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
-// Lock locks a device. A Mac needs a PIN: one is made if none is given, unless
-// it is required. The PIN is kept, and answered. JC-023, KA-022, ZE-059.
-func (s *Service) Lock(ctx context.Context, deviceID string, c command.DeviceLock, requirePIN bool) (*ent.DeviceCommand, command.Secret, error) {
-	return s.withPIN(ctx, deviceID, devicesecret.KindUnlockPin, func(d *ent.Device) (command.Command, command.Secret, error) {
-		if d.Platform == device.PlatformMacOS && c.PIN == "" && !requirePIN {
-			var err error
-			if c.PIN, err = command.NewPIN(); err != nil {
-				return nil, "", err
+// Locking locks devices. A Mac needs a PIN: one of its own is made if none is
+// given, unless it is required. The PIN is kept with the device once that has
+// the command. JC-023, KA-022, ZE-059.
+func Locking(c command.DeviceLock, requirePIN bool) Instruction {
+	return Instruction{
+		Options: Options{Priority: Urgent}, Replaces: true,
+		Make: func(_ context.Context, d *ent.Device, _ *ent.DeviceChannel) (command.Command, error) {
+			own := c // each device's
+			if d.Platform == device.PlatformMacOS && c.PIN == "" && !requirePIN {
+				var err error
+				if own.PIN, err = command.NewPIN(); err != nil {
+					return nil, err
+				}
 			}
-		}
-		return c, c.PIN, nil
-	})
-}
-
-// Erase erases a device. A PIN that is given is kept. JC-022, KA-021, ZE-058.
-func (s *Service) Erase(ctx context.Context, deviceID string, c command.EraseDevice) (*ent.DeviceCommand, error) {
-	queued, _, err := s.withPIN(ctx, deviceID, devicesecret.KindErasePin, func(*ent.Device) (command.Command, command.Secret, error) {
-		return c, c.PIN, nil
-	})
-	return queued, err
-}
-
-// withPIN queues an urgent command, and keeps its PIN with the device.
-func (s *Service) withPIN(
-	ctx context.Context, deviceID string, kind devicesecret.Kind, build func(*ent.Device) (command.Command, command.Secret, error),
-) (queued *ent.DeviceCommand, pin command.Secret, err error) {
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		d, _, err := s.Channel(ctx, deviceID)
-		if err != nil {
-			return err
-		}
-		var c command.Command
-		if c, pin, err = build(d); err != nil {
-			return err
-		}
-		if queued, err = s.Enqueue(ctx, deviceID, c, Options{Priority: Urgent}); err != nil || pin == "" {
-			return err
-		}
-		return s.Inventory.KeepSecret(ctx, d.OrganizationID, d.ID, kind, string(pin))
-	})
-	if err != nil {
-		return nil, "", err
+			return own, nil
+		},
 	}
-	return queued, pin, nil
 }
 
-// ClearActivationLock has a device forget the code that passes its activation
-// lock, once the lock is off. It does not lift the lock itself, which takes the
-// code: without one in keeping, it is PRECONDITION_FAILED. JC-020.
-func (s *Service) ClearActivationLock(ctx context.Context, deviceID string) (queued *ent.DeviceCommand, err error) {
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		if _, _, err := s.Channel(ctx, deviceID); err != nil {
-			return err
-		}
-		kept, err := s.Inventory.HasSecret(ctx, deviceID, devicesecret.KindActivationLockBypassCode)
-		if err != nil {
-			return err
-		}
-		if !kept {
-			return fault.New(fault.PreconditionFailed, "no bypass code of the device is kept: refresh its activation lock first")
-		}
-		queued, err = s.Enqueue(ctx, deviceID, command.ClearActivationLockBypassCode{}, Options{})
-		return err
-	})
-	if err != nil {
-		return nil, err
+// Erasing erases devices. A PIN that is given is kept with the device once that
+// has the command. JC-022, KA-021, ZE-058.
+func Erasing(c command.EraseDevice) Instruction {
+	instruction := Same(c, Options{Priority: Urgent})
+	instruction.Replaces = true
+	return instruction
+}
+
+// ErasingEach is [Erasing] for devices of several kinds: each is told what it
+// knows of it, and a Mac that needs a PIN gets one of its own.
+func ErasingEach(preserveDataPlan, disallowProximitySetup *bool) Instruction {
+	return Instruction{
+		Options: Options{Priority: Urgent}, Replaces: true,
+		Make: func(_ context.Context, d *ent.Device, _ *ent.DeviceChannel) (command.Command, error) {
+			switch d.Platform {
+			case device.PlatformIOS, device.PlatformIPadOS:
+				return command.EraseDevice{PreserveDataPlan: preserveDataPlan, DisallowProximitySetup: disallowProximitySetup}, nil
+			case device.PlatformMacOS:
+				if TargetOf(d).AppleSilicon {
+					return command.EraseDevice{}, nil
+				}
+				pin, err := command.NewPIN()
+				return command.EraseDevice{PIN: pin}, err
+			default:
+				return command.EraseDevice{}, nil
+			}
+		},
 	}
-	return queued, nil
+}
+
+// ClearingActivationLock has devices forget the code that passes their
+// activation lock, once the lock is off. It does not lift the lock itself, which
+// takes the code: without one in keeping, a device is refused. JC-020.
+func ClearingActivationLock() Instruction {
+	instruction := Same(command.ClearActivationLockBypassCode{}, Options{})
+	instruction.Needs = devicesecret.KindActivationLockBypassCode
+	instruction.Lacking = "no bypass code of the device is kept: refresh its activation lock first"
+	return instruction
+}
+
+// Lock is [Locking] for one device, and answers the PIN.
+func (s *Service) Lock(ctx context.Context, deviceID string, c command.DeviceLock, requirePIN bool) (*ent.DeviceCommand, command.Secret, error) {
+	return s.TellOne(ctx, deviceID, Locking(c, requirePIN))
+}
+
+// keepPIN keeps the PIN of a command that is given out, and only then: a Mac
+// that is locked already hears of no other, and the PIN that opens it must not
+// be lost to one that it never gets.
+func (s *Service) keepPIN(ctx context.Context, row *ent.DeviceCommand, c command.Command) error {
+	pin := command.PIN(c)
+	if pin == "" {
+		return nil
+	}
+	kind := devicesecret.KindErasePin
+	if row.RequestType == command.RequestType(command.DeviceLock{}) {
+		kind = devicesecret.KindUnlockPin
+	}
+	return s.Inventory.KeepSecret(ctx, row.OrganizationID, row.DeviceID, kind, string(pin))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/job"
 )
 
@@ -55,20 +56,30 @@ type Push struct{ job.Tenant }
 // Kind implements job.Args.
 func (Push) Kind() string { return "applemdm.push" }
 
-// Want has a channel notified, once the transaction has committed. Wants that
-// come before the notification is sent are one.
-func (s *Service) Want(ctx context.Context, c *ent.DeviceChannel) error {
+// Want has channels notified, once the transaction has committed. Wants that
+// come before the notification is sent are one. It is no part of what a caller
+// did, and so leaves no trail in the system log.
+func (s *Service) Want(ctx context.Context, channels ...*ent.DeviceChannel) error {
+	ids, tenants := make([]string, 0, len(channels)), map[job.Tenant]bool{}
+	for _, c := range channels {
+		ids = append(ids, c.ID)
+		tenants[job.Tenant{Provider: c.ProviderID, Organization: c.OrganizationID}] = true
+	}
 	n, err := s.client.DeviceChannel.Update().
-		Where(devicechannel.ID(c.ID), devicechannel.PushWantedAtIsNil()).SetPushWantedAt(s.now()).Save(ctx)
+		Where(devicechannel.IDIn(ids...), devicechannel.PushWantedAtIsNil()).SetPushWantedAt(s.now()).Save(guard.WithoutTrail(ctx))
 	if err != nil || n == 0 {
 		return err
 	}
-	return s.enqueuePush(ctx, c.ProviderID, c.OrganizationID)
+	for tenant := range tenants {
+		if err := s.enqueuePush(ctx, tenant); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // enqueuePush leaves the job, beside one that runs and has looked already.
-func (s *Service) enqueuePush(ctx context.Context, provider, organization string) error {
-	tenant := job.Tenant{Provider: provider, Organization: organization}
+func (s *Service) enqueuePush(ctx context.Context, tenant job.Tenant) error {
 	return s.Jobs.Enqueue(ctx, Push{Tenant: tenant}, job.EnqueueOptions{UniqueKey: "push"})
 }
 

@@ -44,6 +44,8 @@ type Alarms interface {
 type Enqueuer interface {
 	// Enqueue has a job worked, in the context's transaction if there is one.
 	Enqueue(ctx context.Context, args job.Args, o job.EnqueueOptions) error
+	// Track creates what lets a user follow a job, in the context's transaction.
+	Track(ctx context.Context, kind string, total int) (*ent.Job, error)
 }
 
 // Config is what a [Service] needs; all of it is required.

@@ -48,6 +48,9 @@ func (s *Service) Register(q *job.Queue) error {
 	if err := job.Register(q, ask, job.Options{Timeout: 10 * time.Minute, MaxAttempts: 3}); err != nil {
 		return err
 	}
+	if err := job.Register(q, s.follow, job.Options{MaxAttempts: 8}); err != nil {
+		return err
+	}
 	tend := func(ctx context.Context, t job.Task[Tend]) error {
 		return s.Tend(job.TenantContext(ctx, t.Args.Tenant, service), t.Args.Organization)
 	}
