@@ -6,6 +6,7 @@
 //	make bench ARGS="-quick"
 //	make bench ARGS="-check"
 //	make bench ARGS="-delivery"
+//	make bench ARGS="-mdm"
 //	make bench ARGS="-organizations 20000 -devices 2000000 -alerts 200000"
 //
 // PostgreSQL is the server that BAILIWICK_TEST_POSTGRES names, for a superuser;
@@ -35,6 +36,7 @@ type options struct {
 	quick       bool
 	check       bool
 	delivery    bool
+	mdm         bool
 	explain     bool
 	profile     string
 	json        string
@@ -75,6 +77,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.quick, "quick", false, "small data and short runs: shows that everything works, and no more")
 	flags.BoolVar(&o.check, "check", false, "check what is promised of statements, plans, the walls' cost and scale, instead of the table")
 	flags.BoolVar(&o.delivery, "delivery", false, "measure how fast alerts become tickets, instead of the table")
+	flags.BoolVar(&o.mdm, "mdm", false, "measure what managed Apple devices cost, beside NanoMDM, instead of the table")
 	flags.BoolVar(&o.explain, "explain", false, "with -check: print every statement and its plan, not only those at fault, and leave the rest out")
 	flags.StringVar(&o.profile, "profile", "", "instead of the table, write CPU profiles of our server to this directory")
 	flags.StringVar(&o.json, "json", "", "also write the figures to this file")
@@ -105,6 +108,9 @@ func run(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, pg.stop()) }()
 	if o.delivery {
 		return deliver(ctx, o, pg)
+	}
+	if o.mdm {
+		return manageDevices(ctx, o, pg)
 	}
 	dir, err := os.MkdirTemp("", "bailiwick-bench-")
 	if err != nil {

@@ -110,7 +110,9 @@ func handle(db *sql.DB, roots, key string) (http.Handler, error) {
 	devices.Handle("/mdm", httpmdm.CommandAndReportResultsHandler(service, logger))
 
 	api := nlhttp.NewMWMux(mux)
-	api.Use(func(h http.Handler) http.Handler { return nlhttp.NewSimpleBasicAuthHandler(h, "nanomdm", key, "nanomdm") })
+	api.Use(func(h http.Handler) http.Handler {
+		return nlhttp.NewSimpleBasicAuthHandler(h, "nanomdm", key, "nanomdm")
+	})
 	httpapi.HandleAPIv1("/v1", api, logger, store, pushsvc.New(store, store, nanopush.NewFactory(), logger))
 	mux.HandleFunc("/version", nlhttp.NewJSONVersionHandler("v0.9.0"))
 	return mux, nil
