@@ -562,9 +562,9 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[13], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
-				Name:    "device_organization_id_enrolled_last_seen_at",
+				Name:    "device_organization_id_enrolled",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[13], DevicesColumns[30]},
+				Columns: []*schema.Column{DevicesColumns[31], DevicesColumns[13]},
 			},
 			{
 				Name:    "device_provider_id_udid",

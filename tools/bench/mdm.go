@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -48,6 +49,11 @@ func mdmSizeOf(o options) mdmSize {
 		devices: []int{500, 2000}, organizations: 10, turns: 4, span: time.Second,
 		history: 1000, historied: 500, crowd: 2000, pushed: 8000, pushing: 200,
 	}
+}
+
+// most is how many devices there are at most.
+func (s mdmSize) most() int {
+	return max(slices.Max(s.devices), s.historied, s.crowd, s.pushed)
 }
 
 // mdmGround is an empty database for the time of a measurement.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
+	"github.com/bailiwick/bailiwick/tools/bench/load"
 	"github.com/bailiwick/bailiwick/tools/bench/mdm"
 	"github.com/bailiwick/bailiwick/tools/bench/process"
 )
@@ -35,11 +37,24 @@ func manageDevices(ctx context.Context, o options, pg *postgres) (err error) {
 	p := programs{dir: dir, ours: ours, connections: o.connections, masterKey: newMasterKey()}
 	size := mdmSizeOf(o)
 	v := &verdict{}
-	rows, err := compete(ctx, pg, p, nanoPath, size)
+	fleet, err := mdm.NewFleet(size.most())
+	if err != nil {
+		return err
+	}
+	if o.profile != "" {
+		return mdmProfile(ctx, o, pg, p, fleet, size)
+	}
+	if o.explain {
+		return mdmStatements(ctx, o, pg, p, fleet, v, os.Stdout)
+	}
+	rows, err := compete(ctx, pg, p, nanoPath, fleet, size)
 	if err != nil {
 		return err
 	}
 	mdmTable(os.Stdout, v, rows)
+	if err := mdmStatements(ctx, o, pg, p, fleet, v, os.Stdout); err != nil {
+		return err
+	}
 	if v.broken > 0 {
 		return fmt.Errorf("%d promises broken", v.broken)
 	}
@@ -47,11 +62,7 @@ func manageDevices(ctx context.Context, o options, pg *postgres) (err error) {
 }
 
 // compete measures our server beside NanoMDM, on a fleet that grows.
-func compete(ctx context.Context, pg *postgres, p programs, nanoPath string, size mdmSize) (rows []*mdmRow, err error) {
-	fleet, err := mdm.NewFleet(size.devices[len(size.devices)-1])
-	if err != nil {
-		return nil, err
-	}
+func compete(ctx context.Context, pg *postgres, p programs, nanoPath string, fleet *mdm.Fleet, size mdmSize) (rows []*mdmRow, err error) {
 	d, err := newDuel(ctx, pg, p, nanoPath, fleet, size)
 	if err != nil {
 		return nil, err
@@ -93,4 +104,37 @@ func mdmTable(w io.Writer, v *verdict, rows []*mdmRow) {
 				s.perSecond(), s.each(s.Server), s.each(s.Postgres), judged)
 		}
 	}
+}
+
+// mdmProfile runs our server in this process and writes a CPU profile of what
+// an Idle takes. It also holds the load itself, under (*Conn).Do.
+func mdmProfile(ctx context.Context, o options, pg *postgres, p programs, fleet *mdm.Fleet, size mdmSize) (err error) {
+	m, err := p.manage(ctx, pg, fleet, size.organizations, size.historied, asIs, directly)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	_, addr, stop, err := inProcess(ctx, p, ground{url: m.url}, o.connections)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	pool, err := load.Open(ctx, addr, o.connections)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	idle, err := m.idle(size.historied)
+	if err != nil {
+		return err
+	}
+	if _, err := pool.For(ctx, o.pace.warmUp, idle); err != nil {
+		return err
+	}
+	path := filepath.Join(o.profile, "idle.pprof")
+	fmt.Fprintln(os.Stderr, "go tool pprof -top -cum", path)
+	return profiled(path, func() error {
+		_, err := pool.For(ctx, o.pace.duration, idle)
+		return err
+	})
 }

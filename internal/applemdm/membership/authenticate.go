@@ -84,7 +84,7 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 		return err
 	}
 	if identity.DeviceID == nil {
-		return identity.Update().SetDeviceID(d.ID).Exec(ctx)
+		return s.client.DeviceIdentity.Update().Where(deviceidentity.ID(identity.ID)).SetDeviceID(d.ID).Exec(ctx)
 	}
 	return nil
 }

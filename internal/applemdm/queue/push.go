@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/job"
 )
 
@@ -58,8 +59,11 @@ func (Push) Kind() string { return "applemdm.push" }
 // Want has a channel notified, once the transaction has committed. Wants that
 // come before the notification is sent are one.
 func (s *Service) Want(ctx context.Context, c *ent.DeviceChannel) error {
+	if c.PushWantedAt != nil {
+		return nil
+	}
 	n, err := s.client.DeviceChannel.Update().
-		Where(devicechannel.ID(c.ID), devicechannel.PushWantedAtIsNil()).SetPushWantedAt(s.now()).Save(ctx)
+		Where(devicechannel.ID(c.ID), devicechannel.PushWantedAtIsNil()).SetPushWantedAt(s.now()).Save(guard.WithoutTrail(ctx))
 	if err != nil || n == 0 {
 		return err
 	}

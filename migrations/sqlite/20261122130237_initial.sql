@@ -111,8 +111,8 @@ CREATE INDEX `device_organization_id_user_id` ON `devices` (`organization_id`, `
 CREATE INDEX `device_organization_id_udid` ON `devices` (`organization_id`, `udid`);
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX `device_provider_id_enrolled_name_id` ON `devices` (`provider_id`, `enrolled`, `name`, `id`);
--- create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
-CREATE INDEX `device_organization_id_enrolled_last_seen_at` ON `devices` (`organization_id`, `enrolled`, `last_seen_at`);
+-- create index "device_organization_id_enrolled" to table: "devices"
+CREATE INDEX `device_organization_id_enrolled` ON `devices` (`organization_id`, `enrolled`);
 -- create index "device_provider_id_udid" to table: "devices"
 CREATE INDEX `device_provider_id_udid` ON `devices` (`provider_id`, `udid`);
 -- create index "device_provider_id_name_id" to table: "devices"
@@ -987,8 +987,8 @@ DROP INDEX `device_provider_id_serial_number`;
 DROP INDEX `device_provider_id_name_id`;
 -- reverse: create index "device_provider_id_udid" to table: "devices"
 DROP INDEX `device_provider_id_udid`;
--- reverse: create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
-DROP INDEX `device_organization_id_enrolled_last_seen_at`;
+-- reverse: create index "device_organization_id_enrolled" to table: "devices"
+DROP INDEX `device_organization_id_enrolled`;
 -- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
 DROP INDEX `device_provider_id_enrolled_name_id`;
 -- reverse: create index "device_organization_id_udid" to table: "devices"

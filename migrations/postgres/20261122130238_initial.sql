@@ -99,8 +99,8 @@ CREATE INDEX "user_provider_id_id" ON "users" ("provider_id", "id");
 CREATE INDEX "user_provider_id_login_id" ON "users" ("provider_id", "login", "id");
 -- create "devices" table
 CREATE TABLE "devices" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "udid" character varying NULL COLLATE "C", "platform" character varying NOT NULL, "model" character varying NULL COLLATE "C", "os_version" character varying NULL COLLATE "C", "asset_tag" character varying NULL COLLATE "C", "model_identifier" character varying NULL COLLATE "C", "build_version" character varying NULL COLLATE "C", "enrolled" boolean NOT NULL DEFAULT false, "supervised" boolean NOT NULL DEFAULT false, "user_enrollment" boolean NOT NULL DEFAULT false, "dep_enrollment" boolean NOT NULL DEFAULT false, "user_approved_enrollment" boolean NOT NULL DEFAULT false, "apple_silicon" boolean NULL, "activation_lock_enabled" boolean NULL, "passcode_present" boolean NULL, "disk_encryption_enabled" boolean NULL, "bootstrap_token_escrowed" boolean NOT NULL DEFAULT false, "inventory_at" timestamptz NULL, "first_enrolled_at" timestamptz NULL, "last_enrolled_at" timestamptz NULL, "checkout_at" timestamptz NULL, "blocked_at" timestamptz NULL, "missing_since" timestamptz NULL, "certificate_not_after" timestamptz NULL, "last_seen_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "devices_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "devices_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
--- create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
-CREATE INDEX "device_organization_id_enrolled_last_seen_at" ON "devices" ("organization_id", "enrolled", "last_seen_at");
+-- create index "device_organization_id_enrolled" to table: "devices"
+CREATE INDEX "device_organization_id_enrolled" ON "devices" ("organization_id", "enrolled");
 -- create index "device_organization_id_id" to table: "devices"
 CREATE UNIQUE INDEX "device_organization_id_id" ON "devices" ("organization_id", "id");
 -- create index "device_organization_id_name_id" to table: "devices"
@@ -999,8 +999,8 @@ DROP INDEX "device_organization_id_platform_name_id";
 DROP INDEX "device_organization_id_name_id";
 -- reverse: create index "device_organization_id_id" to table: "devices"
 DROP INDEX "device_organization_id_id";
--- reverse: create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
-DROP INDEX "device_organization_id_enrolled_last_seen_at";
+-- reverse: create index "device_organization_id_enrolled" to table: "devices"
+DROP INDEX "device_organization_id_enrolled";
 -- reverse: create "devices" table
 DROP TABLE "devices";
 -- reverse: create index "user_provider_id_login_id" to table: "users"
