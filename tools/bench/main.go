@@ -7,6 +7,7 @@
 //	make bench ARGS="-check"
 //	make bench ARGS="-delivery"
 //	make bench ARGS="-mdm"
+//	make bench ARGS="-mdm -fleet 500"
 //	make bench ARGS="-organizations 20000 -devices 2000000 -alerts 200000"
 //
 // PostgreSQL is the server that BAILIWICK_TEST_POSTGRES names, for a superuser;
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -37,6 +39,7 @@ type options struct {
 	check       bool
 	delivery    bool
 	mdm         bool
+	fleet       []int
 	explain     bool
 	profile     string
 	json        string
@@ -78,6 +81,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.check, "check", false, "check what is promised of statements, plans, the walls' cost and scale, instead of the table")
 	flags.BoolVar(&o.delivery, "delivery", false, "measure how fast alerts become tickets, instead of the table")
 	flags.BoolVar(&o.mdm, "mdm", false, "measure what managed Apple devices cost, beside NanoMDM, instead of the table")
+	fleet := flags.String("fleet", "500,2000", "with -mdm: numbers of devices, ascending")
 	flags.BoolVar(&o.explain, "explain", false, "with -check: print every statement and its plan, not only those at fault, and leave the rest out")
 	flags.StringVar(&o.profile, "profile", "", "instead of the table, write CPU profiles of our server to this directory")
 	flags.StringVar(&o.json, "json", "", "also write the figures to this file")
@@ -90,7 +94,15 @@ func parse(args []string) (options, error) {
 			return o, err
 		}
 	}
+	for text := range strings.SplitSeq(*fleet, ",") {
+		devices, err := strconv.Atoi(text)
+		if err != nil || devices < 16 || len(o.fleet) > 0 && devices <= o.fleet[len(o.fleet)-1] {
+			return o, errors.New("-fleet wants ascending numbers of devices, of 16 and more")
+		}
+		o.fleet = append(o.fleet, devices)
+	}
 	if o.quick {
+		o.fleet = []int{40}
 		o.size = data.Size{Organizations: 40, Devices: 4000, Alerts: 400}
 		o.pace = pace{warmUp: 300 * time.Millisecond, duration: time.Second, rounds: 1}
 	}

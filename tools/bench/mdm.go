@@ -41,12 +41,12 @@ type mdmSize struct {
 func mdmSizeOf(o options) mdmSize {
 	if o.quick {
 		return mdmSize{
-			devices: []int{40}, organizations: 4, turns: 2, span: 300 * time.Millisecond,
+			devices: o.fleet, organizations: 4, turns: 2, span: 300 * time.Millisecond,
 			history: 20, historied: 40, crowd: 40, pushed: 200, pushing: 20,
 		}
 	}
 	return mdmSize{
-		devices: []int{500, 2000}, organizations: 10, turns: 4, span: time.Second,
+		devices: o.fleet, organizations: 10, turns: 4, span: time.Second,
 		history: 1000, historied: 500, crowd: 2000, pushed: 8000, pushing: 200,
 	}
 }

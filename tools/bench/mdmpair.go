@@ -214,8 +214,7 @@ func (d *duel) lay(from, to int, say func(*mdm.Device) (mdm.Message, error)) (ou
 func (d *duel) settle(ctx context.Context, devices int) (run load.Run, err error) {
 	began := time.Now()
 	err = ask(ctx, d.ours.url, func(db *sql.DB) error {
-		if err := until(ctx, db, `SELECT NOT EXISTS (SELECT FROM river_job
-WHERE kind LIKE 'applemdm.%' AND state IN ('available', 'running', 'retryable') )`); err != nil {
+		if err := until(ctx, db, settled); err != nil {
 			return err
 		}
 		run.Took = time.Since(began)
@@ -225,6 +224,10 @@ WHERE kind LIKE 'applemdm.%' AND state IN ('available', 'running', 'retryable') 
 	run.Requests = devices
 	return run, err
 }
+
+// settled is whether no job of device management is left to be done.
+const settled = `SELECT NOT EXISTS (SELECT FROM river_job
+WHERE kind LIKE 'applemdm.%' AND state IN ('available', 'running', 'retryable'))`
 
 // until waits for a statement to answer true.
 func until(ctx context.Context, db *sql.DB, statement string) error {

@@ -109,10 +109,13 @@ func managed(c *ent.DeviceChannel) error {
 }
 
 // proceed writes that a channel was seen, and gives its next command out,
-// unless that has been withdrawn meanwhile.
+// unless that has been withdrawn meanwhile. In the midst of a session the next
+// report will say that it was seen.
 func (s *Service) proceed(ctx context.Context, found *session) ([]byte, error) {
-	if err := s.seen(ctx, found.DeviceChannel); err != nil {
-		return nil, err
+	if found.reported == "" || found.next == nil {
+		if err := s.seen(ctx, found.DeviceChannel); err != nil {
+			return nil, err
+		}
 	}
 	if found.next == nil {
 		return nil, nil
