@@ -80,7 +80,7 @@ func idleOn(ctx context.Context, pg *postgres, p programs, fleet *mdm.Fleet, siz
 			return nil, err
 		}
 	}
-	for t := range size.turns * 2 {
+	for t := warmUp; t < size.turns*2; t++ {
 		if err := pairs.turn(t, row, runs); err != nil {
 			return nil, err
 		}

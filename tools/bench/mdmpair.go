@@ -86,17 +86,26 @@ func (p *pairing) metered(side int, run func() (load.Run, error)) (spent, error)
 	return spent{Requests: done.Requests, Took: done.Took, Server: serverAfter - server, Postgres: databaseAfter - database}, nil
 }
 
+// warmUp is the round that is not counted: connections have plans to make.
+const warmUp = -1
+
 // turn has both sides work, one after the other; who begins alternates.
 func (p *pairing) turn(round int, row *mdmRow, runs [2]func() (load.Run, error)) error {
 	var rates [2]float64
 	for i := range runs {
-		side := (i + round) % 2
+		side := (i + round - warmUp) % 2
 		s, err := p.metered(side, runs[side])
 		if err != nil {
 			return fmt.Errorf("%s on %s: %w", row.Title, row.Names[side], err)
 		}
+		if round == warmUp {
+			continue
+		}
 		row.Sides[side].add(s)
 		rates[side] = s.perSecond()
+	}
+	if round == warmUp {
+		return nil
 	}
 	row.ratios = append(row.ratios, rates[0]/rates[1])
 	row.Ratio = median(row.ratios)
@@ -166,8 +175,8 @@ func (d *duel) enrol(ctx context.Context, from, to int) error {
 		return err
 	}
 	row := d.row("enrol", to)
-	for t := range d.size.turns {
-		low, high := from+(to-from)*t/d.size.turns, from+(to-from)*(t+1)/d.size.turns
+	for t := warmUp; t < d.size.turns; t++ {
+		low, high := from+(to-from)*(t-warmUp)/(d.size.turns-warmUp), from+(to-from)*(t-warmUp+1)/(d.size.turns-warmUp)
 		enrol := func(pool *load.Pool, authenticate, token [][]byte) func() (load.Run, error) {
 			return func() (load.Run, error) {
 				return pool.Each(ctx, high-low, func(c *load.Conn, i int) error {
@@ -282,7 +291,7 @@ func (d *duel) idle(ctx context.Context, devices int) error {
 			return pool.Each(ctx, len(requests), func(c *load.Conn, i int) error { return quiet(c.Ask(requests[i])) })
 		}
 	}
-	for t := range d.size.turns {
+	for t := warmUp; t < d.size.turns; t++ {
 		if err := d.forgetSeen(ctx); err != nil {
 			return err
 		}
@@ -294,7 +303,7 @@ func (d *duel) idle(ctx context.Context, devices int) error {
 		}
 	}
 	again := d.row("idle connect", devices)
-	for t := range d.size.turns * 2 {
+	for t := warmUp; t < d.size.turns*2; t++ {
 		err := d.turn(t, again, [2]func() (load.Run, error){
 			func() (load.Run, error) { return d.ours.pool.For(ctx, d.size.span, d.oursIdle) },
 			func() (load.Run, error) { return d.nano.pool.For(ctx, d.size.span, d.nanoIdle) },
@@ -325,7 +334,7 @@ func (d *duel) command(ctx context.Context, devices int) error {
 		body := fmt.Appendf(nil, `{"query":"mutation($id: ID!) { restartDevice(input: {deviceId: $id}) { command { id } } }","variables":{"id":%q}}`, d.ids[i])
 		restart[i] = load.Post(d.ours.child.Addr(), "/graphql", http.Header{"X-Api-Key": {d.ours.key}}, body)
 	}
-	for t := range d.size.turns {
+	for t := warmUp; t < d.size.turns; t++ {
 		if err := d.tidy(ctx); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/schema"
 )
@@ -52,7 +53,7 @@ func (s *Service) Enqueue(ctx context.Context, deviceID string, c command.Comman
 		if queued, err = made.Save(ctx); err != nil {
 			return err
 		}
-		return s.Want(ctx, channel)
+		return s.Want(guard.WithoutTrail(ctx), channel) // what was done is the command
 	})
 	if err != nil {
 		return nil, err

@@ -12,7 +12,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/internal/fault"
-	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/job"
 )
 
@@ -63,7 +62,7 @@ func (s *Service) Want(ctx context.Context, c *ent.DeviceChannel) error {
 		return nil
 	}
 	n, err := s.client.DeviceChannel.Update().
-		Where(devicechannel.ID(c.ID), devicechannel.PushWantedAtIsNil()).SetPushWantedAt(s.now()).Save(guard.WithoutTrail(ctx))
+		Where(devicechannel.ID(c.ID), devicechannel.PushWantedAtIsNil()).SetPushWantedAt(s.now()).Save(ctx)
 	if err != nil || n == 0 {
 		return err
 	}
