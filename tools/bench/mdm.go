@@ -85,8 +85,8 @@ type managed struct {
 // stand, as through says.
 func (p programs) manage(
 	ctx context.Context, pg *postgres, fleet *mdm.Fleet, organizations, enrolled int, fill func(*sql.DB) error, through func(url string) string,
-) (m *managed, err error) {
-	m = &managed{fleet: fleet}
+) (_ *managed, err error) {
+	m := &managed{fleet: fleet}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close())
@@ -182,8 +182,8 @@ type nano struct {
 
 const nanoKey = "bench"
 
-func (p programs) nano(ctx context.Context, pg *postgres, path string, fleet *mdm.Fleet) (n *nano, err error) {
-	n = &nano{}
+func (p programs) nano(ctx context.Context, pg *postgres, path string, fleet *mdm.Fleet) (_ *nano, err error) {
+	n := &nano{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())

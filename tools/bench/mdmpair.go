@@ -128,8 +128,8 @@ type duel struct {
 	arrivals spent // what our jobs did for devices that had enrolled
 }
 
-func newDuel(ctx context.Context, pg *postgres, p programs, nanoPath string, fleet *mdm.Fleet, size mdmSize) (d *duel, err error) {
-	d = &duel{size: size, basic: "Basic " + base64.StdEncoding.EncodeToString([]byte("nanomdm:"+nanoKey))}
+func newDuel(ctx context.Context, pg *postgres, p programs, nanoPath string, fleet *mdm.Fleet, size mdmSize) (_ *duel, err error) {
+	d := &duel{size: size, basic: "Basic " + base64.StdEncoding.EncodeToString([]byte("nanomdm:"+nanoKey))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
