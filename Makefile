@@ -81,7 +81,7 @@ fuzz: ## Run every fuzz target for FUZZTIME each
 	  done
 
 .PHONY: bench
-bench: ## Measure this server against the hand-written limit on the same PostgreSQL
+bench: ## Measure this server against the hand-written limit on the same PostgreSQL; ARGS=-mdm: managed devices against NanoMDM
 	$(GO) run ./tools/bench $(ARGS)
 
 .PHONY: faults
@@ -110,6 +110,7 @@ verify: generate ## Check that nothing generated is stale, and the build's own r
 	  [ -z "$$untracked" ] || { printf 'verify: generated, but not committed:\n%s\n' "$$untracked" >&2; exit 1; }
 	$(GO) run ./tools/migration -check
 	$(GO) mod tidy -diff
+	$(GO) -C tools/bench/nanomdm vet ./...
 	$(GO) test -count=1 ./tools/check/...
 
 .PHONY: clean

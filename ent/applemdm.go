@@ -41,6 +41,8 @@ type AppleMdm struct {
 	HistoryDays int `json:"history_days,omitempty"`
 	// How many devices may be enrolled at a time; null for no limit.
 	EnrollmentLimit *int `json:"enrollment_limit,omitempty"`
+	// Since when as many devices are enrolled as may be; null while there is room.
+	LimitReachedAt *time.Time `json:"limit_reached_at,omitempty"`
 	// The push topic, from the certificate; empty while there is none, and no device can be managed.
 	Topic string `json:"topic,omitempty"`
 	// From when the push certificate is valid.
@@ -112,7 +114,7 @@ func (*AppleMdm) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullInt64)
 		case applemdm.FieldID, applemdm.FieldOrganizationID, applemdm.FieldProviderID, applemdm.FieldName, applemdm.FieldTopic, applemdm.FieldCertificateSerialNumber, applemdm.FieldCreatorAppleID, applemdm.FieldPushStatus:
 			values[i] = new(sql.NullString)
-		case applemdm.FieldCreatedAt, applemdm.FieldUpdatedAt, applemdm.FieldCertificateNotBefore, applemdm.FieldCertificateNotAfter:
+		case applemdm.FieldCreatedAt, applemdm.FieldUpdatedAt, applemdm.FieldLimitReachedAt, applemdm.FieldCertificateNotBefore, applemdm.FieldCertificateNotAfter:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -201,6 +203,13 @@ func (_m *AppleMdm) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.EnrollmentLimit = new(int)
 				*_m.EnrollmentLimit = int(value.Int64)
+			}
+		case applemdm.FieldLimitReachedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field limit_reached_at", values[i])
+			} else if value.Valid {
+				_m.LimitReachedAt = new(time.Time)
+				*_m.LimitReachedAt = value.Time
 			}
 		case applemdm.FieldTopic:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -368,6 +377,11 @@ func (_m *AppleMdm) String() string {
 	if v := _m.EnrollmentLimit; v != nil {
 		builder.WriteString("enrollment_limit=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.LimitReachedAt; v != nil {
+		builder.WriteString("limit_reached_at=")
+		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteString(", ")
 	builder.WriteString("topic=")

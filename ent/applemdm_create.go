@@ -151,6 +151,20 @@ func (_c *AppleMdmCreate) SetNillableEnrollmentLimit(v *int) *AppleMdmCreate {
 	return _c
 }
 
+// SetLimitReachedAt sets the "limit_reached_at" field.
+func (_c *AppleMdmCreate) SetLimitReachedAt(v time.Time) *AppleMdmCreate {
+	_c.mutation.SetLimitReachedAt(v)
+	return _c
+}
+
+// SetNillableLimitReachedAt sets the "limit_reached_at" field if the given value is not nil.
+func (_c *AppleMdmCreate) SetNillableLimitReachedAt(v *time.Time) *AppleMdmCreate {
+	if v != nil {
+		_c.SetLimitReachedAt(*v)
+	}
+	return _c
+}
+
 // SetTopic sets the "topic" field.
 func (_c *AppleMdmCreate) SetTopic(v string) *AppleMdmCreate {
 	_c.mutation.SetTopic(v)
@@ -580,6 +594,10 @@ func (_c *AppleMdmCreate) createSpec() (*AppleMdm, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.EnrollmentLimit(); ok {
 		_spec.SetField(applemdm.FieldEnrollmentLimit, field.TypeInt, value)
 		_node.EnrollmentLimit = &value
+	}
+	if value, ok := _c.mutation.LimitReachedAt(); ok {
+		_spec.SetField(applemdm.FieldLimitReachedAt, field.TypeTime, value)
+		_node.LimitReachedAt = &value
 	}
 	if value, ok := _c.mutation.Topic(); ok {
 		_spec.SetField(applemdm.FieldTopic, field.TypeString, value)

@@ -167,6 +167,26 @@ func (_u *AppleMdmUpdate) ClearEnrollmentLimit() *AppleMdmUpdate {
 	return _u
 }
 
+// SetLimitReachedAt sets the "limit_reached_at" field.
+func (_u *AppleMdmUpdate) SetLimitReachedAt(v time.Time) *AppleMdmUpdate {
+	_u.mutation.SetLimitReachedAt(v)
+	return _u
+}
+
+// SetNillableLimitReachedAt sets the "limit_reached_at" field if the given value is not nil.
+func (_u *AppleMdmUpdate) SetNillableLimitReachedAt(v *time.Time) *AppleMdmUpdate {
+	if v != nil {
+		_u.SetLimitReachedAt(*v)
+	}
+	return _u
+}
+
+// ClearLimitReachedAt clears the value of the "limit_reached_at" field.
+func (_u *AppleMdmUpdate) ClearLimitReachedAt() *AppleMdmUpdate {
+	_u.mutation.ClearLimitReachedAt()
+	return _u
+}
+
 // SetTopic sets the "topic" field.
 func (_u *AppleMdmUpdate) SetTopic(v string) *AppleMdmUpdate {
 	_u.mutation.SetTopic(v)
@@ -555,6 +575,12 @@ func (_u *AppleMdmUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.EnrollmentLimitCleared() {
 		_spec.ClearField(applemdm.FieldEnrollmentLimit, field.TypeInt)
 	}
+	if value, ok := _u.mutation.LimitReachedAt(); ok {
+		_spec.SetField(applemdm.FieldLimitReachedAt, field.TypeTime, value)
+	}
+	if _u.mutation.LimitReachedAtCleared() {
+		_spec.ClearField(applemdm.FieldLimitReachedAt, field.TypeTime)
+	}
 	if value, ok := _u.mutation.Topic(); ok {
 		_spec.SetField(applemdm.FieldTopic, field.TypeString, value)
 	}
@@ -799,6 +825,26 @@ func (_u *AppleMdmUpdateOne) AddEnrollmentLimit(v int) *AppleMdmUpdateOne {
 // ClearEnrollmentLimit clears the value of the "enrollment_limit" field.
 func (_u *AppleMdmUpdateOne) ClearEnrollmentLimit() *AppleMdmUpdateOne {
 	_u.mutation.ClearEnrollmentLimit()
+	return _u
+}
+
+// SetLimitReachedAt sets the "limit_reached_at" field.
+func (_u *AppleMdmUpdateOne) SetLimitReachedAt(v time.Time) *AppleMdmUpdateOne {
+	_u.mutation.SetLimitReachedAt(v)
+	return _u
+}
+
+// SetNillableLimitReachedAt sets the "limit_reached_at" field if the given value is not nil.
+func (_u *AppleMdmUpdateOne) SetNillableLimitReachedAt(v *time.Time) *AppleMdmUpdateOne {
+	if v != nil {
+		_u.SetLimitReachedAt(*v)
+	}
+	return _u
+}
+
+// ClearLimitReachedAt clears the value of the "limit_reached_at" field.
+func (_u *AppleMdmUpdateOne) ClearLimitReachedAt() *AppleMdmUpdateOne {
+	_u.mutation.ClearLimitReachedAt()
 	return _u
 }
 
@@ -1219,6 +1265,12 @@ func (_u *AppleMdmUpdateOne) sqlSave(ctx context.Context) (_node *AppleMdm, err 
 	}
 	if _u.mutation.EnrollmentLimitCleared() {
 		_spec.ClearField(applemdm.FieldEnrollmentLimit, field.TypeInt)
+	}
+	if value, ok := _u.mutation.LimitReachedAt(); ok {
+		_spec.SetField(applemdm.FieldLimitReachedAt, field.TypeTime, value)
+	}
+	if _u.mutation.LimitReachedAtCleared() {
+		_spec.ClearField(applemdm.FieldLimitReachedAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.Topic(); ok {
 		_spec.SetField(applemdm.FieldTopic, field.TypeString, value)

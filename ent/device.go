@@ -82,6 +82,8 @@ type Device struct {
 	BlockedAt *time.Time `json:"blocked_at,omitempty"`
 	// Since when it counts as missing; null while it does not.
 	MissingSince *time.Time `json:"missing_since,omitempty"`
+	// Since when it has to be enrolled again to be reached, because it listens to a push topic that was replaced; null if it need not be.
+	ReenrollmentRequiredAt *time.Time `json:"reenrollment_required_at,omitempty"`
 	// When its identity certificate expires.
 	CertificateNotAfter *time.Time `json:"certificate_not_after,omitempty"`
 	// When the device last checked in.
@@ -140,7 +142,7 @@ func (*Device) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullBool)
 		case device.FieldID, device.FieldOrganizationID, device.FieldProviderID, device.FieldName, device.FieldSerialNumber, device.FieldUdid, device.FieldPlatform, device.FieldModel, device.FieldOsVersion, device.FieldAssetTag, device.FieldModelIdentifier, device.FieldBuildVersion, device.FieldWifiMACAddress, device.FieldEthernetMACAddress, device.FieldUserID:
 			values[i] = new(sql.NullString)
-		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldInventoryAt, device.FieldFirstEnrolledAt, device.FieldLastEnrolledAt, device.FieldCheckoutAt, device.FieldBlockedAt, device.FieldMissingSince, device.FieldCertificateNotAfter, device.FieldLastSeenAt, device.FieldLastSeenOn:
+		case device.FieldCreatedAt, device.FieldUpdatedAt, device.FieldInventoryAt, device.FieldFirstEnrolledAt, device.FieldLastEnrolledAt, device.FieldCheckoutAt, device.FieldBlockedAt, device.FieldMissingSince, device.FieldReenrollmentRequiredAt, device.FieldCertificateNotAfter, device.FieldLastSeenAt, device.FieldLastSeenOn:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -359,6 +361,13 @@ func (_m *Device) assignValues(columns []string, values []any) error {
 				_m.MissingSince = new(time.Time)
 				*_m.MissingSince = value.Time
 			}
+		case device.FieldReenrollmentRequiredAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field reenrollment_required_at", values[i])
+			} else if value.Valid {
+				_m.ReenrollmentRequiredAt = new(time.Time)
+				*_m.ReenrollmentRequiredAt = value.Time
+			}
 		case device.FieldCertificateNotAfter:
 			if value, ok := values[i].(*sql.NullTime); !ok {
 				return fmt.Errorf("unexpected type %T for field certificate_not_after", values[i])
@@ -543,6 +552,11 @@ func (_m *Device) String() string {
 	builder.WriteString(", ")
 	if v := _m.MissingSince; v != nil {
 		builder.WriteString("missing_since=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.ReenrollmentRequiredAt; v != nil {
+		builder.WriteString("reenrollment_required_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteString(", ")

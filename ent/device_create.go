@@ -416,6 +416,20 @@ func (_c *DeviceCreate) SetNillableMissingSince(v *time.Time) *DeviceCreate {
 	return _c
 }
 
+// SetReenrollmentRequiredAt sets the "reenrollment_required_at" field.
+func (_c *DeviceCreate) SetReenrollmentRequiredAt(v time.Time) *DeviceCreate {
+	_c.mutation.SetReenrollmentRequiredAt(v)
+	return _c
+}
+
+// SetNillableReenrollmentRequiredAt sets the "reenrollment_required_at" field if the given value is not nil.
+func (_c *DeviceCreate) SetNillableReenrollmentRequiredAt(v *time.Time) *DeviceCreate {
+	if v != nil {
+		_c.SetReenrollmentRequiredAt(*v)
+	}
+	return _c
+}
+
 // SetCertificateNotAfter sets the "certificate_not_after" field.
 func (_c *DeviceCreate) SetCertificateNotAfter(v time.Time) *DeviceCreate {
 	_c.mutation.SetCertificateNotAfter(v)
@@ -849,6 +863,10 @@ func (_c *DeviceCreate) createSpec() (*Device, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.MissingSince(); ok {
 		_spec.SetField(device.FieldMissingSince, field.TypeTime, value)
 		_node.MissingSince = &value
+	}
+	if value, ok := _c.mutation.ReenrollmentRequiredAt(); ok {
+		_spec.SetField(device.FieldReenrollmentRequiredAt, field.TypeTime, value)
+		_node.ReenrollmentRequiredAt = &value
 	}
 	if value, ok := _c.mutation.CertificateNotAfter(); ok {
 		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)

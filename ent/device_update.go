@@ -522,6 +522,26 @@ func (_u *DeviceUpdate) ClearMissingSince() *DeviceUpdate {
 	return _u
 }
 
+// SetReenrollmentRequiredAt sets the "reenrollment_required_at" field.
+func (_u *DeviceUpdate) SetReenrollmentRequiredAt(v time.Time) *DeviceUpdate {
+	_u.mutation.SetReenrollmentRequiredAt(v)
+	return _u
+}
+
+// SetNillableReenrollmentRequiredAt sets the "reenrollment_required_at" field if the given value is not nil.
+func (_u *DeviceUpdate) SetNillableReenrollmentRequiredAt(v *time.Time) *DeviceUpdate {
+	if v != nil {
+		_u.SetReenrollmentRequiredAt(*v)
+	}
+	return _u
+}
+
+// ClearReenrollmentRequiredAt clears the value of the "reenrollment_required_at" field.
+func (_u *DeviceUpdate) ClearReenrollmentRequiredAt() *DeviceUpdate {
+	_u.mutation.ClearReenrollmentRequiredAt()
+	return _u
+}
+
 // SetCertificateNotAfter sets the "certificate_not_after" field.
 func (_u *DeviceUpdate) SetCertificateNotAfter(v time.Time) *DeviceUpdate {
 	_u.mutation.SetCertificateNotAfter(v)
@@ -878,6 +898,12 @@ func (_u *DeviceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.MissingSinceCleared() {
 		_spec.ClearField(device.FieldMissingSince, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ReenrollmentRequiredAt(); ok {
+		_spec.SetField(device.FieldReenrollmentRequiredAt, field.TypeTime, value)
+	}
+	if _u.mutation.ReenrollmentRequiredAtCleared() {
+		_spec.ClearField(device.FieldReenrollmentRequiredAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.CertificateNotAfter(); ok {
 		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)
@@ -1440,6 +1466,26 @@ func (_u *DeviceUpdateOne) ClearMissingSince() *DeviceUpdateOne {
 	return _u
 }
 
+// SetReenrollmentRequiredAt sets the "reenrollment_required_at" field.
+func (_u *DeviceUpdateOne) SetReenrollmentRequiredAt(v time.Time) *DeviceUpdateOne {
+	_u.mutation.SetReenrollmentRequiredAt(v)
+	return _u
+}
+
+// SetNillableReenrollmentRequiredAt sets the "reenrollment_required_at" field if the given value is not nil.
+func (_u *DeviceUpdateOne) SetNillableReenrollmentRequiredAt(v *time.Time) *DeviceUpdateOne {
+	if v != nil {
+		_u.SetReenrollmentRequiredAt(*v)
+	}
+	return _u
+}
+
+// ClearReenrollmentRequiredAt clears the value of the "reenrollment_required_at" field.
+func (_u *DeviceUpdateOne) ClearReenrollmentRequiredAt() *DeviceUpdateOne {
+	_u.mutation.ClearReenrollmentRequiredAt()
+	return _u
+}
+
 // SetCertificateNotAfter sets the "certificate_not_after" field.
 func (_u *DeviceUpdateOne) SetCertificateNotAfter(v time.Time) *DeviceUpdateOne {
 	_u.mutation.SetCertificateNotAfter(v)
@@ -1826,6 +1872,12 @@ func (_u *DeviceUpdateOne) sqlSave(ctx context.Context) (_node *Device, err erro
 	}
 	if _u.mutation.MissingSinceCleared() {
 		_spec.ClearField(device.FieldMissingSince, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ReenrollmentRequiredAt(); ok {
+		_spec.SetField(device.FieldReenrollmentRequiredAt, field.TypeTime, value)
+	}
+	if _u.mutation.ReenrollmentRequiredAtCleared() {
+		_spec.ClearField(device.FieldReenrollmentRequiredAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.CertificateNotAfter(); ok {
 		_spec.SetField(device.FieldCertificateNotAfter, field.TypeTime, value)

@@ -836,6 +836,11 @@ func (_q *AppleMdmQuery) collectField(ctx context.Context, oneNode bool, opCtx *
 				selectedFields = append(selectedFields, applemdm.FieldEnrollmentLimit)
 				fieldSeen[applemdm.FieldEnrollmentLimit] = struct{}{}
 			}
+		case "limitReachedAt":
+			if _, ok := fieldSeen[applemdm.FieldLimitReachedAt]; !ok {
+				selectedFields = append(selectedFields, applemdm.FieldLimitReachedAt)
+				fieldSeen[applemdm.FieldLimitReachedAt] = struct{}{}
+			}
 		case "topic":
 			if _, ok := fieldSeen[applemdm.FieldTopic]; !ok {
 				selectedFields = append(selectedFields, applemdm.FieldTopic)
@@ -856,7 +861,7 @@ func (_q *AppleMdmQuery) collectField(ctx context.Context, oneNode bool, opCtx *
 				selectedFields = append(selectedFields, applemdm.FieldCertificateSerialNumber)
 				fieldSeen[applemdm.FieldCertificateSerialNumber] = struct{}{}
 			}
-		case "creatorAppleID":
+		case "creatorAppleId":
 			if _, ok := fieldSeen[applemdm.FieldCreatorAppleID]; !ok {
 				selectedFields = append(selectedFields, applemdm.FieldCreatorAppleID)
 				fieldSeen[applemdm.FieldCreatorAppleID] = struct{}{}
@@ -1010,12 +1015,12 @@ func (_q *DeviceQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 				selectedFields = append(selectedFields, device.FieldBuildVersion)
 				fieldSeen[device.FieldBuildVersion] = struct{}{}
 			}
-		case "wifiMACAddress":
+		case "wifiMacAddress":
 			if _, ok := fieldSeen[device.FieldWifiMACAddress]; !ok {
 				selectedFields = append(selectedFields, device.FieldWifiMACAddress)
 				fieldSeen[device.FieldWifiMACAddress] = struct{}{}
 			}
-		case "ethernetMACAddress":
+		case "ethernetMacAddress":
 			if _, ok := fieldSeen[device.FieldEthernetMACAddress]; !ok {
 				selectedFields = append(selectedFields, device.FieldEthernetMACAddress)
 				fieldSeen[device.FieldEthernetMACAddress] = struct{}{}
@@ -1099,6 +1104,11 @@ func (_q *DeviceQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 			if _, ok := fieldSeen[device.FieldMissingSince]; !ok {
 				selectedFields = append(selectedFields, device.FieldMissingSince)
 				fieldSeen[device.FieldMissingSince] = struct{}{}
+			}
+		case "reenrollmentRequiredAt":
+			if _, ok := fieldSeen[device.FieldReenrollmentRequiredAt]; !ok {
+				selectedFields = append(selectedFields, device.FieldReenrollmentRequiredAt)
+				fieldSeen[device.FieldReenrollmentRequiredAt] = struct{}{}
 			}
 		case "certificateNotAfter":
 			if _, ok := fieldSeen[device.FieldCertificateNotAfter]; !ok {
@@ -1638,7 +1648,7 @@ func (_q *DeviceCommandQuery) collectField(ctx context.Context, oneNode bool, op
 				selectedFields = append(selectedFields, devicecommand.FieldUpdatedAt)
 				fieldSeen[devicecommand.FieldUpdatedAt] = struct{}{}
 			}
-		case "commandUUID":
+		case "commandUuid":
 			if _, ok := fieldSeen[devicecommand.FieldCommandUUID]; !ok {
 				selectedFields = append(selectedFields, devicecommand.FieldCommandUUID)
 				fieldSeen[devicecommand.FieldCommandUUID] = struct{}{}
@@ -3061,7 +3071,7 @@ func (_q *SystemLogEventQuery) collectField(ctx context.Context, oneNode bool, o
 				selectedFields = append(selectedFields, systemlogevent.FieldActorType)
 				fieldSeen[systemlogevent.FieldActorType] = struct{}{}
 			}
-		case "actorID":
+		case "actorId":
 			if _, ok := fieldSeen[systemlogevent.FieldActorID]; !ok {
 				selectedFields = append(selectedFields, systemlogevent.FieldActorID)
 				fieldSeen[systemlogevent.FieldActorID] = struct{}{}
@@ -3071,7 +3081,7 @@ func (_q *SystemLogEventQuery) collectField(ctx context.Context, oneNode bool, o
 				selectedFields = append(selectedFields, systemlogevent.FieldActorDisplayName)
 				fieldSeen[systemlogevent.FieldActorDisplayName] = struct{}{}
 			}
-		case "apiKeyID":
+		case "apiKeyId":
 			if _, ok := fieldSeen[systemlogevent.FieldAPIKeyID]; !ok {
 				selectedFields = append(selectedFields, systemlogevent.FieldAPIKeyID)
 				fieldSeen[systemlogevent.FieldAPIKeyID] = struct{}{}
@@ -3091,7 +3101,7 @@ func (_q *SystemLogEventQuery) collectField(ctx context.Context, oneNode bool, o
 				selectedFields = append(selectedFields, systemlogevent.FieldUserAgent)
 				fieldSeen[systemlogevent.FieldUserAgent] = struct{}{}
 			}
-		case "requestID":
+		case "requestId":
 			if _, ok := fieldSeen[systemlogevent.FieldRequestID]; !ok {
 				selectedFields = append(selectedFields, systemlogevent.FieldRequestID)
 				fieldSeen[systemlogevent.FieldRequestID] = struct{}{}
@@ -3247,7 +3257,7 @@ func (_q *TicketQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 				selectedFields = append(selectedFields, ticket.FieldStatus)
 				fieldSeen[ticket.FieldStatus] = struct{}{}
 			}
-		case "externalID":
+		case "externalId":
 			if _, ok := fieldSeen[ticket.FieldExternalID]; !ok {
 				selectedFields = append(selectedFields, ticket.FieldExternalID)
 				fieldSeen[ticket.FieldExternalID] = struct{}{}
@@ -3257,7 +3267,7 @@ func (_q *TicketQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 				selectedFields = append(selectedFields, ticket.FieldExternalNumber)
 				fieldSeen[ticket.FieldExternalNumber] = struct{}{}
 			}
-		case "externalURL":
+		case "externalUrl":
 			if _, ok := fieldSeen[ticket.FieldExternalURL]; !ok {
 				selectedFields = append(selectedFields, ticket.FieldExternalURL)
 				fieldSeen[ticket.FieldExternalURL] = struct{}{}
@@ -3292,7 +3302,7 @@ func (_q *TicketQuery) collectField(ctx context.Context, oneNode bool, opCtx *gr
 				selectedFields = append(selectedFields, ticket.FieldClosedByTechnician)
 				fieldSeen[ticket.FieldClosedByTechnician] = struct{}{}
 			}
-		case "externalCompanyID":
+		case "externalCompanyId":
 			if _, ok := fieldSeen[ticket.FieldExternalCompanyID]; !ok {
 				selectedFields = append(selectedFields, ticket.FieldExternalCompanyID)
 				fieldSeen[ticket.FieldExternalCompanyID] = struct{}{}
@@ -3803,7 +3813,7 @@ func (_q *TicketingBillingMappingQuery) collectField(ctx context.Context, oneNod
 				selectedFields = append(selectedFields, ticketingbillingmapping.FieldUpdatedAt)
 				fieldSeen[ticketingbillingmapping.FieldUpdatedAt] = struct{}{}
 			}
-		case "externalAgreementID":
+		case "externalAgreementId":
 			if _, ok := fieldSeen[ticketingbillingmapping.FieldExternalAgreementID]; !ok {
 				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalAgreementID)
 				fieldSeen[ticketingbillingmapping.FieldExternalAgreementID] = struct{}{}
@@ -3813,7 +3823,7 @@ func (_q *TicketingBillingMappingQuery) collectField(ctx context.Context, oneNod
 				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalAgreementName)
 				fieldSeen[ticketingbillingmapping.FieldExternalAgreementName] = struct{}{}
 			}
-		case "externalLineID":
+		case "externalLineId":
 			if _, ok := fieldSeen[ticketingbillingmapping.FieldExternalLineID]; !ok {
 				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalLineID)
 				fieldSeen[ticketingbillingmapping.FieldExternalLineID] = struct{}{}
@@ -3833,7 +3843,7 @@ func (_q *TicketingBillingMappingQuery) collectField(ctx context.Context, oneNod
 				selectedFields = append(selectedFields, ticketingbillingmapping.FieldEnabled)
 				fieldSeen[ticketingbillingmapping.FieldEnabled] = struct{}{}
 			}
-		case "externalCompanyID":
+		case "externalCompanyId":
 			if _, ok := fieldSeen[ticketingbillingmapping.FieldExternalCompanyID]; !ok {
 				selectedFields = append(selectedFields, ticketingbillingmapping.FieldExternalCompanyID)
 				fieldSeen[ticketingbillingmapping.FieldExternalCompanyID] = struct{}{}
@@ -3952,7 +3962,7 @@ func (_q *TicketingCompanyMappingQuery) collectField(ctx context.Context, oneNod
 				selectedFields = append(selectedFields, ticketingcompanymapping.FieldUpdatedAt)
 				fieldSeen[ticketingcompanymapping.FieldUpdatedAt] = struct{}{}
 			}
-		case "externalCompanyID":
+		case "externalCompanyId":
 			if _, ok := fieldSeen[ticketingcompanymapping.FieldExternalCompanyID]; !ok {
 				selectedFields = append(selectedFields, ticketingcompanymapping.FieldExternalCompanyID)
 				fieldSeen[ticketingcompanymapping.FieldExternalCompanyID] = struct{}{}
@@ -4061,7 +4071,7 @@ func (_q *TicketingErrorQuery) collectField(ctx context.Context, oneNode bool, o
 				selectedFields = append(selectedFields, ticketingerror.FieldUpdatedAt)
 				fieldSeen[ticketingerror.FieldUpdatedAt] = struct{}{}
 			}
-		case "ticketID":
+		case "ticketId":
 			if _, ok := fieldSeen[ticketingerror.FieldTicketID]; !ok {
 				selectedFields = append(selectedFields, ticketingerror.FieldTicketID)
 				fieldSeen[ticketingerror.FieldTicketID] = struct{}{}
@@ -4180,7 +4190,7 @@ func (_q *TicketingIntegrationQuery) collectField(ctx context.Context, oneNode b
 				selectedFields = append(selectedFields, ticketingintegration.FieldAccount)
 				fieldSeen[ticketingintegration.FieldAccount] = struct{}{}
 			}
-		case "baseURL":
+		case "baseUrl":
 			if _, ok := fieldSeen[ticketingintegration.FieldBaseURL]; !ok {
 				selectedFields = append(selectedFields, ticketingintegration.FieldBaseURL)
 				fieldSeen[ticketingintegration.FieldBaseURL] = struct{}{}
@@ -4200,7 +4210,7 @@ func (_q *TicketingIntegrationQuery) collectField(ctx context.Context, oneNode b
 				selectedFields = append(selectedFields, ticketingintegration.FieldCompanyTypeIds)
 				fieldSeen[ticketingintegration.FieldCompanyTypeIds] = struct{}{}
 			}
-		case "catchAllCompanyID":
+		case "catchAllCompanyId":
 			if _, ok := fieldSeen[ticketingintegration.FieldCatchAllCompanyID]; !ok {
 				selectedFields = append(selectedFields, ticketingintegration.FieldCatchAllCompanyID)
 				fieldSeen[ticketingintegration.FieldCatchAllCompanyID] = struct{}{}
@@ -4220,7 +4230,7 @@ func (_q *TicketingIntegrationQuery) collectField(ctx context.Context, oneNode b
 				selectedFields = append(selectedFields, ticketingintegration.FieldStormMinutes)
 				fieldSeen[ticketingintegration.FieldStormMinutes] = struct{}{}
 			}
-		case "webhookExternalID":
+		case "webhookExternalId":
 			if _, ok := fieldSeen[ticketingintegration.FieldWebhookExternalID]; !ok {
 				selectedFields = append(selectedFields, ticketingintegration.FieldWebhookExternalID)
 				fieldSeen[ticketingintegration.FieldWebhookExternalID] = struct{}{}

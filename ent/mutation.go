@@ -6358,6 +6358,7 @@ type AppleMdmMutation struct {
 	addhistory_days              *int
 	enrollment_limit             *int
 	addenrollment_limit          *int
+	limit_reached_at             *time.Time
 	topic                        *string
 	certificate_not_before       *time.Time
 	certificate_not_after        *time.Time
@@ -6974,6 +6975,55 @@ func (m *AppleMdmMutation) ResetEnrollmentLimit() {
 	m.enrollment_limit = nil
 	m.addenrollment_limit = nil
 	delete(m.clearedFields, applemdm.FieldEnrollmentLimit)
+}
+
+// SetLimitReachedAt sets the "limit_reached_at" field.
+func (m *AppleMdmMutation) SetLimitReachedAt(t time.Time) {
+	m.limit_reached_at = &t
+}
+
+// LimitReachedAt returns the value of the "limit_reached_at" field in the mutation.
+func (m *AppleMdmMutation) LimitReachedAt() (r time.Time, exists bool) {
+	v := m.limit_reached_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLimitReachedAt returns the old "limit_reached_at" field's value of the AppleMdm entity.
+// If the AppleMdm object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AppleMdmMutation) OldLimitReachedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLimitReachedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLimitReachedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLimitReachedAt: %w", err)
+	}
+	return oldValue.LimitReachedAt, nil
+}
+
+// ClearLimitReachedAt clears the value of the "limit_reached_at" field.
+func (m *AppleMdmMutation) ClearLimitReachedAt() {
+	m.limit_reached_at = nil
+	m.clearedFields[applemdm.FieldLimitReachedAt] = struct{}{}
+}
+
+// LimitReachedAtCleared returns if the "limit_reached_at" field was cleared in this mutation.
+func (m *AppleMdmMutation) LimitReachedAtCleared() bool {
+	_, ok := m.clearedFields[applemdm.FieldLimitReachedAt]
+	return ok
+}
+
+// ResetLimitReachedAt resets all changes to the "limit_reached_at" field.
+func (m *AppleMdmMutation) ResetLimitReachedAt() {
+	m.limit_reached_at = nil
+	delete(m.clearedFields, applemdm.FieldLimitReachedAt)
 }
 
 // SetTopic sets the "topic" field.
@@ -7766,7 +7816,7 @@ func (m *AppleMdmMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AppleMdmMutation) Fields() []string {
-	fields := make([]string, 0, 26)
+	fields := make([]string, 0, 27)
 	if m.organization != nil {
 		fields = append(fields, applemdm.FieldOrganizationID)
 	}
@@ -7799,6 +7849,9 @@ func (m *AppleMdmMutation) Fields() []string {
 	}
 	if m.enrollment_limit != nil {
 		fields = append(fields, applemdm.FieldEnrollmentLimit)
+	}
+	if m.limit_reached_at != nil {
+		fields = append(fields, applemdm.FieldLimitReachedAt)
 	}
 	if m.topic != nil {
 		fields = append(fields, applemdm.FieldTopic)
@@ -7875,6 +7928,8 @@ func (m *AppleMdmMutation) Field(name string) (ent.Value, bool) {
 		return m.HistoryDays()
 	case applemdm.FieldEnrollmentLimit:
 		return m.EnrollmentLimit()
+	case applemdm.FieldLimitReachedAt:
+		return m.LimitReachedAt()
 	case applemdm.FieldTopic:
 		return m.Topic()
 	case applemdm.FieldCertificateNotBefore:
@@ -7936,6 +7991,8 @@ func (m *AppleMdmMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldHistoryDays(ctx)
 	case applemdm.FieldEnrollmentLimit:
 		return m.OldEnrollmentLimit(ctx)
+	case applemdm.FieldLimitReachedAt:
+		return m.OldLimitReachedAt(ctx)
 	case applemdm.FieldTopic:
 		return m.OldTopic(ctx)
 	case applemdm.FieldCertificateNotBefore:
@@ -8051,6 +8108,13 @@ func (m *AppleMdmMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetEnrollmentLimit(v)
+		return nil
+	case applemdm.FieldLimitReachedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLimitReachedAt(v)
 		return nil
 	case applemdm.FieldTopic:
 		v, ok := value.(string)
@@ -8253,6 +8317,9 @@ func (m *AppleMdmMutation) ClearedFields() []string {
 	if m.FieldCleared(applemdm.FieldEnrollmentLimit) {
 		fields = append(fields, applemdm.FieldEnrollmentLimit)
 	}
+	if m.FieldCleared(applemdm.FieldLimitReachedAt) {
+		fields = append(fields, applemdm.FieldLimitReachedAt)
+	}
 	if m.FieldCleared(applemdm.FieldTopic) {
 		fields = append(fields, applemdm.FieldTopic)
 	}
@@ -8308,6 +8375,9 @@ func (m *AppleMdmMutation) ClearField(name string) error {
 	switch name {
 	case applemdm.FieldEnrollmentLimit:
 		m.ClearEnrollmentLimit()
+		return nil
+	case applemdm.FieldLimitReachedAt:
+		m.ClearLimitReachedAt()
 		return nil
 	case applemdm.FieldTopic:
 		m.ClearTopic()
@@ -8388,6 +8458,9 @@ func (m *AppleMdmMutation) ResetField(name string) error {
 		return nil
 	case applemdm.FieldEnrollmentLimit:
 		m.ResetEnrollmentLimit()
+		return nil
+	case applemdm.FieldLimitReachedAt:
+		m.ResetLimitReachedAt()
 		return nil
 	case applemdm.FieldTopic:
 		m.ResetTopic()
@@ -9132,6 +9205,7 @@ type DeviceMutation struct {
 	checkout_at              *time.Time
 	blocked_at               *time.Time
 	missing_since            *time.Time
+	reenrollment_required_at *time.Time
 	certificate_not_after    *time.Time
 	last_seen_at             *time.Time
 	last_seen_on             *time.Time
@@ -10599,6 +10673,55 @@ func (m *DeviceMutation) ResetMissingSince() {
 	delete(m.clearedFields, device.FieldMissingSince)
 }
 
+// SetReenrollmentRequiredAt sets the "reenrollment_required_at" field.
+func (m *DeviceMutation) SetReenrollmentRequiredAt(t time.Time) {
+	m.reenrollment_required_at = &t
+}
+
+// ReenrollmentRequiredAt returns the value of the "reenrollment_required_at" field in the mutation.
+func (m *DeviceMutation) ReenrollmentRequiredAt() (r time.Time, exists bool) {
+	v := m.reenrollment_required_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReenrollmentRequiredAt returns the old "reenrollment_required_at" field's value of the Device entity.
+// If the Device object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceMutation) OldReenrollmentRequiredAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReenrollmentRequiredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReenrollmentRequiredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReenrollmentRequiredAt: %w", err)
+	}
+	return oldValue.ReenrollmentRequiredAt, nil
+}
+
+// ClearReenrollmentRequiredAt clears the value of the "reenrollment_required_at" field.
+func (m *DeviceMutation) ClearReenrollmentRequiredAt() {
+	m.reenrollment_required_at = nil
+	m.clearedFields[device.FieldReenrollmentRequiredAt] = struct{}{}
+}
+
+// ReenrollmentRequiredAtCleared returns if the "reenrollment_required_at" field was cleared in this mutation.
+func (m *DeviceMutation) ReenrollmentRequiredAtCleared() bool {
+	_, ok := m.clearedFields[device.FieldReenrollmentRequiredAt]
+	return ok
+}
+
+// ResetReenrollmentRequiredAt resets all changes to the "reenrollment_required_at" field.
+func (m *DeviceMutation) ResetReenrollmentRequiredAt() {
+	m.reenrollment_required_at = nil
+	delete(m.clearedFields, device.FieldReenrollmentRequiredAt)
+}
+
 // SetCertificateNotAfter sets the "certificate_not_after" field.
 func (m *DeviceMutation) SetCertificateNotAfter(t time.Time) {
 	m.certificate_not_after = &t
@@ -10883,7 +11006,7 @@ func (m *DeviceMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceMutation) Fields() []string {
-	fields := make([]string, 0, 35)
+	fields := make([]string, 0, 36)
 	if m.organization != nil {
 		fields = append(fields, device.FieldOrganizationID)
 	}
@@ -10977,6 +11100,9 @@ func (m *DeviceMutation) Fields() []string {
 	if m.missing_since != nil {
 		fields = append(fields, device.FieldMissingSince)
 	}
+	if m.reenrollment_required_at != nil {
+		fields = append(fields, device.FieldReenrollmentRequiredAt)
+	}
 	if m.certificate_not_after != nil {
 		fields = append(fields, device.FieldCertificateNotAfter)
 	}
@@ -11059,6 +11185,8 @@ func (m *DeviceMutation) Field(name string) (ent.Value, bool) {
 		return m.BlockedAt()
 	case device.FieldMissingSince:
 		return m.MissingSince()
+	case device.FieldReenrollmentRequiredAt:
+		return m.ReenrollmentRequiredAt()
 	case device.FieldCertificateNotAfter:
 		return m.CertificateNotAfter()
 	case device.FieldLastSeenAt:
@@ -11138,6 +11266,8 @@ func (m *DeviceMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldBlockedAt(ctx)
 	case device.FieldMissingSince:
 		return m.OldMissingSince(ctx)
+	case device.FieldReenrollmentRequiredAt:
+		return m.OldReenrollmentRequiredAt(ctx)
 	case device.FieldCertificateNotAfter:
 		return m.OldCertificateNotAfter(ctx)
 	case device.FieldLastSeenAt:
@@ -11372,6 +11502,13 @@ func (m *DeviceMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetMissingSince(v)
 		return nil
+	case device.FieldReenrollmentRequiredAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReenrollmentRequiredAt(v)
+		return nil
 	case device.FieldCertificateNotAfter:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -11484,6 +11621,9 @@ func (m *DeviceMutation) ClearedFields() []string {
 	if m.FieldCleared(device.FieldMissingSince) {
 		fields = append(fields, device.FieldMissingSince)
 	}
+	if m.FieldCleared(device.FieldReenrollmentRequiredAt) {
+		fields = append(fields, device.FieldReenrollmentRequiredAt)
+	}
 	if m.FieldCleared(device.FieldCertificateNotAfter) {
 		fields = append(fields, device.FieldCertificateNotAfter)
 	}
@@ -11563,6 +11703,9 @@ func (m *DeviceMutation) ClearField(name string) error {
 		return nil
 	case device.FieldMissingSince:
 		m.ClearMissingSince()
+		return nil
+	case device.FieldReenrollmentRequiredAt:
+		m.ClearReenrollmentRequiredAt()
 		return nil
 	case device.FieldCertificateNotAfter:
 		m.ClearCertificateNotAfter()
@@ -11676,6 +11819,9 @@ func (m *DeviceMutation) ResetField(name string) error {
 		return nil
 	case device.FieldMissingSince:
 		m.ResetMissingSince()
+		return nil
+	case device.FieldReenrollmentRequiredAt:
+		m.ResetReenrollmentRequiredAt()
 		return nil
 	case device.FieldCertificateNotAfter:
 		m.ResetCertificateNotAfter()

@@ -125,7 +125,9 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "user_id"),
 		index.Fields(guard.OrganizationColumn, "udid"),
 		index.Fields(guard.ProviderColumn, "enrolled", "name", "id"),
-		index.Fields(guard.OrganizationColumn, "enrolled", "last_seen_at"),
+		// Not with last_seen_at, which is written all the time: every index of the
+		// row would be, too.
+		index.Fields(guard.OrganizationColumn, "enrolled"),
 		index.Fields(guard.ProviderColumn, "udid"),
 		index.Fields(guard.ProviderColumn, "name", "id"),
 		index.Fields(guard.ProviderColumn, "serial_number", "id"),

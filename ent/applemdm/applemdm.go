@@ -40,6 +40,8 @@ const (
 	FieldHistoryDays = "history_days"
 	// FieldEnrollmentLimit holds the string denoting the enrollment_limit field in the database.
 	FieldEnrollmentLimit = "enrollment_limit"
+	// FieldLimitReachedAt holds the string denoting the limit_reached_at field in the database.
+	FieldLimitReachedAt = "limit_reached_at"
 	// FieldTopic holds the string denoting the topic field in the database.
 	FieldTopic = "topic"
 	// FieldCertificateNotBefore holds the string denoting the certificate_not_before field in the database.
@@ -97,6 +99,7 @@ var Columns = []string{
 	FieldMissingAfterDays,
 	FieldHistoryDays,
 	FieldEnrollmentLimit,
+	FieldLimitReachedAt,
 	FieldTopic,
 	FieldCertificateNotBefore,
 	FieldCertificateNotAfter,
@@ -265,6 +268,11 @@ func ByHistoryDays(opts ...sql.OrderTermOption) OrderOption {
 // ByEnrollmentLimit orders the results by the enrollment_limit field.
 func ByEnrollmentLimit(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldEnrollmentLimit, opts...).ToFunc()
+}
+
+// ByLimitReachedAt orders the results by the limit_reached_at field.
+func ByLimitReachedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLimitReachedAt, opts...).ToFunc()
 }
 
 // ByTopic orders the results by the topic field.

@@ -121,6 +121,11 @@ func EnrollmentLimit(v int) predicate.AppleMdm {
 	return predicate.AppleMdm(sql.FieldEQ(FieldEnrollmentLimit, v))
 }
 
+// LimitReachedAt applies equality check predicate on the "limit_reached_at" field. It's identical to LimitReachedAtEQ.
+func LimitReachedAt(v time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldEQ(FieldLimitReachedAt, v))
+}
+
 // Topic applies equality check predicate on the "topic" field. It's identical to TopicEQ.
 func Topic(v string) predicate.AppleMdm {
 	return predicate.AppleMdm(sql.FieldEQ(FieldTopic, v))
@@ -654,6 +659,56 @@ func EnrollmentLimitIsNil() predicate.AppleMdm {
 // EnrollmentLimitNotNil applies the NotNil predicate on the "enrollment_limit" field.
 func EnrollmentLimitNotNil() predicate.AppleMdm {
 	return predicate.AppleMdm(sql.FieldNotNull(FieldEnrollmentLimit))
+}
+
+// LimitReachedAtEQ applies the EQ predicate on the "limit_reached_at" field.
+func LimitReachedAtEQ(v time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldEQ(FieldLimitReachedAt, v))
+}
+
+// LimitReachedAtNEQ applies the NEQ predicate on the "limit_reached_at" field.
+func LimitReachedAtNEQ(v time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldNEQ(FieldLimitReachedAt, v))
+}
+
+// LimitReachedAtIn applies the In predicate on the "limit_reached_at" field.
+func LimitReachedAtIn(vs ...time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldIn(FieldLimitReachedAt, vs...))
+}
+
+// LimitReachedAtNotIn applies the NotIn predicate on the "limit_reached_at" field.
+func LimitReachedAtNotIn(vs ...time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldNotIn(FieldLimitReachedAt, vs...))
+}
+
+// LimitReachedAtGT applies the GT predicate on the "limit_reached_at" field.
+func LimitReachedAtGT(v time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldGT(FieldLimitReachedAt, v))
+}
+
+// LimitReachedAtGTE applies the GTE predicate on the "limit_reached_at" field.
+func LimitReachedAtGTE(v time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldGTE(FieldLimitReachedAt, v))
+}
+
+// LimitReachedAtLT applies the LT predicate on the "limit_reached_at" field.
+func LimitReachedAtLT(v time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldLT(FieldLimitReachedAt, v))
+}
+
+// LimitReachedAtLTE applies the LTE predicate on the "limit_reached_at" field.
+func LimitReachedAtLTE(v time.Time) predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldLTE(FieldLimitReachedAt, v))
+}
+
+// LimitReachedAtIsNil applies the IsNil predicate on the "limit_reached_at" field.
+func LimitReachedAtIsNil() predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldIsNull(FieldLimitReachedAt))
+}
+
+// LimitReachedAtNotNil applies the NotNil predicate on the "limit_reached_at" field.
+func LimitReachedAtNotNil() predicate.AppleMdm {
+	return predicate.AppleMdm(sql.FieldNotNull(FieldLimitReachedAt))
 }
 
 // TopicEQ applies the EQ predicate on the "topic" field.

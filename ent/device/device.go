@@ -80,6 +80,8 @@ const (
 	FieldBlockedAt = "blocked_at"
 	// FieldMissingSince holds the string denoting the missing_since field in the database.
 	FieldMissingSince = "missing_since"
+	// FieldReenrollmentRequiredAt holds the string denoting the reenrollment_required_at field in the database.
+	FieldReenrollmentRequiredAt = "reenrollment_required_at"
 	// FieldCertificateNotAfter holds the string denoting the certificate_not_after field in the database.
 	FieldCertificateNotAfter = "certificate_not_after"
 	// FieldLastSeenAt holds the string denoting the last_seen_at field in the database.
@@ -144,6 +146,7 @@ var Columns = []string{
 	FieldCheckoutAt,
 	FieldBlockedAt,
 	FieldMissingSince,
+	FieldReenrollmentRequiredAt,
 	FieldCertificateNotAfter,
 	FieldLastSeenAt,
 	FieldLastSeenOn,
@@ -407,6 +410,11 @@ func ByBlockedAt(opts ...sql.OrderTermOption) OrderOption {
 // ByMissingSince orders the results by the missing_since field.
 func ByMissingSince(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldMissingSince, opts...).ToFunc()
+}
+
+// ByReenrollmentRequiredAt orders the results by the reenrollment_required_at field.
+func ByReenrollmentRequiredAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldReenrollmentRequiredAt, opts...).ToFunc()
 }
 
 // ByCertificateNotAfter orders the results by the certificate_not_after field.

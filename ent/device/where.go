@@ -216,6 +216,11 @@ func MissingSince(v time.Time) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldMissingSince, v))
 }
 
+// ReenrollmentRequiredAt applies equality check predicate on the "reenrollment_required_at" field. It's identical to ReenrollmentRequiredAtEQ.
+func ReenrollmentRequiredAt(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldReenrollmentRequiredAt, v))
+}
+
 // CertificateNotAfter applies equality check predicate on the "certificate_not_after" field. It's identical to CertificateNotAfterEQ.
 func CertificateNotAfter(v time.Time) predicate.Device {
 	return predicate.Device(sql.FieldEQ(FieldCertificateNotAfter, v))
@@ -1634,6 +1639,56 @@ func MissingSinceIsNil() predicate.Device {
 // MissingSinceNotNil applies the NotNil predicate on the "missing_since" field.
 func MissingSinceNotNil() predicate.Device {
 	return predicate.Device(sql.FieldNotNull(FieldMissingSince))
+}
+
+// ReenrollmentRequiredAtEQ applies the EQ predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldEQ(FieldReenrollmentRequiredAt, v))
+}
+
+// ReenrollmentRequiredAtNEQ applies the NEQ predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtNEQ(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNEQ(FieldReenrollmentRequiredAt, v))
+}
+
+// ReenrollmentRequiredAtIn applies the In predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldIn(FieldReenrollmentRequiredAt, vs...))
+}
+
+// ReenrollmentRequiredAtNotIn applies the NotIn predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtNotIn(vs ...time.Time) predicate.Device {
+	return predicate.Device(sql.FieldNotIn(FieldReenrollmentRequiredAt, vs...))
+}
+
+// ReenrollmentRequiredAtGT applies the GT predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtGT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGT(FieldReenrollmentRequiredAt, v))
+}
+
+// ReenrollmentRequiredAtGTE applies the GTE predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtGTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldGTE(FieldReenrollmentRequiredAt, v))
+}
+
+// ReenrollmentRequiredAtLT applies the LT predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtLT(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLT(FieldReenrollmentRequiredAt, v))
+}
+
+// ReenrollmentRequiredAtLTE applies the LTE predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtLTE(v time.Time) predicate.Device {
+	return predicate.Device(sql.FieldLTE(FieldReenrollmentRequiredAt, v))
+}
+
+// ReenrollmentRequiredAtIsNil applies the IsNil predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtIsNil() predicate.Device {
+	return predicate.Device(sql.FieldIsNull(FieldReenrollmentRequiredAt))
+}
+
+// ReenrollmentRequiredAtNotNil applies the NotNil predicate on the "reenrollment_required_at" field.
+func ReenrollmentRequiredAtNotNil() predicate.Device {
+	return predicate.Device(sql.FieldNotNull(FieldReenrollmentRequiredAt))
 }
 
 // CertificateNotAfterEQ applies the EQ predicate on the "certificate_not_after" field.

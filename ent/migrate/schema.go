@@ -385,6 +385,7 @@ var (
 		{Name: "missing_after_days", Type: field.TypeInt, Default: 14},
 		{Name: "history_days", Type: field.TypeInt, Default: 90},
 		{Name: "enrollment_limit", Type: field.TypeInt, Nullable: true},
+		{Name: "limit_reached_at", Type: field.TypeTime, Nullable: true},
 		{Name: "topic", Type: field.TypeString, Nullable: true, Size: 255},
 		{Name: "certificate_not_before", Type: field.TypeTime, Nullable: true},
 		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
@@ -410,7 +411,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "apple_mdms_organizations_organization",
-				Columns:    []*schema.Column{AppleMdmsColumns[26]},
+				Columns:    []*schema.Column{AppleMdmsColumns[27]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -419,7 +420,7 @@ var (
 			{
 				Name:    "applemdm_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{AppleMdmsColumns[26], AppleMdmsColumns[0]},
+				Columns: []*schema.Column{AppleMdmsColumns[27], AppleMdmsColumns[0]},
 			},
 			{
 				Name:    "applemdm_provider_id_id",
@@ -429,17 +430,17 @@ var (
 			{
 				Name:    "applemdm_organization_id",
 				Unique:  true,
-				Columns: []*schema.Column{AppleMdmsColumns[26]},
+				Columns: []*schema.Column{AppleMdmsColumns[27]},
 			},
 			{
 				Name:    "applemdm_provider_id_certificate_not_after_id",
 				Unique:  false,
-				Columns: []*schema.Column{AppleMdmsColumns[1], AppleMdmsColumns[13], AppleMdmsColumns[0]},
+				Columns: []*schema.Column{AppleMdmsColumns[1], AppleMdmsColumns[14], AppleMdmsColumns[0]},
 			},
 			{
 				Name:    "applemdm_certificate_not_after",
 				Unique:  false,
-				Columns: []*schema.Column{AppleMdmsColumns[13]},
+				Columns: []*schema.Column{AppleMdmsColumns[14]},
 			},
 		},
 	}
@@ -498,6 +499,7 @@ var (
 		{Name: "checkout_at", Type: field.TypeTime, Nullable: true},
 		{Name: "blocked_at", Type: field.TypeTime, Nullable: true},
 		{Name: "missing_since", Type: field.TypeTime, Nullable: true},
+		{Name: "reenrollment_required_at", Type: field.TypeTime, Nullable: true},
 		{Name: "certificate_not_after", Type: field.TypeTime, Nullable: true},
 		{Name: "last_seen_at", Type: field.TypeTime, Nullable: true},
 		{Name: "last_seen_on", Type: field.TypeTime, Nullable: true},
@@ -512,13 +514,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "devices_organizations_organization",
-				Columns:    []*schema.Column{DevicesColumns[34]},
+				Columns:    []*schema.Column{DevicesColumns[35]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "devices_users_user",
-				Columns:    []*schema.Column{DevicesColumns[35]},
+				Columns:    []*schema.Column{DevicesColumns[36]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -527,7 +529,7 @@ var (
 			{
 				Name:    "device_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_id",
@@ -537,27 +539,27 @@ var (
 			{
 				Name:    "device_organization_id_serial_number",
 				Unique:  true,
-				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[5]},
+				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[5]},
 			},
 			{
 				Name:    "device_organization_id_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_platform_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
+				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_organization_id_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[35]},
+				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[36]},
 			},
 			{
 				Name:    "device_organization_id_udid",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[6]},
+				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[6]},
 			},
 			{
 				Name:    "device_provider_id_enrolled_name_id",
@@ -565,9 +567,9 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[15], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
-				Name:    "device_organization_id_enrolled_last_seen_at",
+				Name:    "device_organization_id_enrolled",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[34], DevicesColumns[15], DevicesColumns[32]},
+				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[15]},
 			},
 			{
 				Name:    "device_provider_id_udid",
@@ -605,6 +607,11 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[30]},
 			},
 			{
+				Name:    "device_provider_id_reenrollment_required_at",
+				Unique:  false,
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[31]},
+			},
+			{
 				Name:    "device_provider_id_os_version",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[9]},
@@ -627,12 +634,12 @@ var (
 			{
 				Name:    "device_provider_id_last_seen_on",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[33]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[34]},
 			},
 			{
 				Name:    "device_provider_id_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[35]},
+				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[36]},
 			},
 			{
 				Name:    "device_provider_id_wifi_mac_address",

@@ -595,19 +595,19 @@ func init() {
 	// applemdm.EnrollmentLimitValidator is a validator for the "enrollment_limit" field. It is called by the builders before save.
 	applemdm.EnrollmentLimitValidator = applemdmDescEnrollmentLimit.Validators[0].(func(int) error)
 	// applemdmDescTopic is the schema descriptor for topic field.
-	applemdmDescTopic := applemdmFields[7].Descriptor()
+	applemdmDescTopic := applemdmFields[8].Descriptor()
 	// applemdm.TopicValidator is a validator for the "topic" field. It is called by the builders before save.
 	applemdm.TopicValidator = applemdmDescTopic.Validators[0].(func(string) error)
 	// applemdmDescCertificateSerialNumber is the schema descriptor for certificate_serial_number field.
-	applemdmDescCertificateSerialNumber := applemdmFields[10].Descriptor()
+	applemdmDescCertificateSerialNumber := applemdmFields[11].Descriptor()
 	// applemdm.CertificateSerialNumberValidator is a validator for the "certificate_serial_number" field. It is called by the builders before save.
 	applemdm.CertificateSerialNumberValidator = applemdmDescCertificateSerialNumber.Validators[0].(func(string) error)
 	// applemdmDescCreatorAppleID is the schema descriptor for creator_apple_id field.
-	applemdmDescCreatorAppleID := applemdmFields[11].Descriptor()
+	applemdmDescCreatorAppleID := applemdmFields[12].Descriptor()
 	// applemdm.CreatorAppleIDValidator is a validator for the "creator_apple_id" field. It is called by the builders before save.
 	applemdm.CreatorAppleIDValidator = applemdmDescCreatorAppleID.Validators[0].(func(string) error)
 	// applemdmDescExpiryWarnedDays is the schema descriptor for expiry_warned_days field.
-	applemdmDescExpiryWarnedDays := applemdmFields[13].Descriptor()
+	applemdmDescExpiryWarnedDays := applemdmFields[14].Descriptor()
 	// applemdm.DefaultExpiryWarnedDays holds the default value on creation for the expiry_warned_days field.
 	applemdm.DefaultExpiryWarnedDays = applemdmDescExpiryWarnedDays.Default.(int)
 	// applemdmDescID is the schema descriptor for id field.

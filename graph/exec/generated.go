@@ -241,6 +241,7 @@ type ComplexityRoot struct {
 		HistoryDays               func(childComplexity int) int
 		ID                        func(childComplexity int) int
 		InventoryIntervalHours    func(childComplexity int) int
+		LimitReachedAt            func(childComplexity int) int
 		MissingAfterDays          func(childComplexity int) int
 		Name                      func(childComplexity int) int
 		Organization              func(childComplexity int) int
@@ -358,6 +359,11 @@ type ComplexityRoot struct {
 		Link       func(childComplexity int) int
 	}
 
+	CreateEnrollmentProfilePayload struct {
+		Enrollment   func(childComplexity int) int
+		Mobileconfig func(childComplexity int) int
+	}
+
 	CreateMaintenanceWindowPayload struct {
 		MaintenanceWindow func(childComplexity int) int
 	}
@@ -454,6 +460,7 @@ type ComplexityRoot struct {
 		PasscodePresent        func(childComplexity int) int
 		Platform               func(childComplexity int) int
 		Profiles               func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
+		ReenrollmentRequiredAt func(childComplexity int) int
 		Secrets                func(childComplexity int, after *entgql.Cursor[string], first *int, before *entgql.Cursor[string], last *int) int
 		SerialNumber           func(childComplexity int) int
 		Supervised             func(childComplexity int) int
@@ -821,6 +828,7 @@ type ComplexityRoot struct {
 		CreateAppleMdm                        func(childComplexity int, input model.CreateAppleMdmInput) int
 		CreateDevice                          func(childComplexity int, input model.CreateDeviceInput) int
 		CreateEnrollment                      func(childComplexity int, input model.CreateEnrollmentInput) int
+		CreateEnrollmentProfile               func(childComplexity int, input model.CreateEnrollmentProfileInput) int
 		CreateMaintenanceWindow               func(childComplexity int, input model.CreateMaintenanceWindowInput) int
 		CreateOrganization                    func(childComplexity int, input model.CreateOrganizationInput) int
 		CreateRole                            func(childComplexity int, input model.CreateRoleInput) int
@@ -1195,6 +1203,7 @@ type ComplexityRoot struct {
 
 	SystemLogTarget struct {
 		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
 		Op   func(childComplexity int) int
 		Type func(childComplexity int) int
 	}
@@ -1761,6 +1770,7 @@ type MutationResolver interface {
 	UpdateEnrollment(ctx context.Context, input model.UpdateEnrollmentInput) (*model.UpdateEnrollmentPayload, error)
 	RotateEnrollment(ctx context.Context, input model.RotateEnrollmentInput) (*model.RotateEnrollmentPayload, error)
 	RevokeEnrollment(ctx context.Context, input model.RevokeEnrollmentInput) (*model.RevokeEnrollmentPayload, error)
+	CreateEnrollmentProfile(ctx context.Context, input model.CreateEnrollmentProfileInput) (*model.CreateEnrollmentProfilePayload, error)
 	RevealEnrollmentLink(ctx context.Context, input model.RevealEnrollmentLinkInput) (*model.RevealEnrollmentLinkPayload, error)
 	SetTicketingBillingMappings(ctx context.Context, input model.SetTicketingBillingMappingsInput) (*model.SetTicketingBillingMappingsPayload, error)
 	WriteTicketingUsage(ctx context.Context, input model.WriteTicketingUsageInput) (*model.WriteTicketingUsagePayload, error)
@@ -2599,7 +2609,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.CreatedAt(childComplexity), true
-	case "AppleMdm.creatorAppleID":
+	case "AppleMdm.creatorAppleId":
 		if e.ComplexityRoot.AppleMdm.CreatorAppleID == nil {
 			break
 		}
@@ -2641,6 +2651,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppleMdm.InventoryIntervalHours(childComplexity), true
+	case "AppleMdm.limitReachedAt":
+		if e.ComplexityRoot.AppleMdm.LimitReachedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppleMdm.LimitReachedAt(childComplexity), true
 	case "AppleMdm.missingAfterDays":
 		if e.ComplexityRoot.AppleMdm.MissingAfterDays == nil {
 			break
@@ -2958,6 +2974,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateEnrollmentPayload.Link(childComplexity), true
 
+	case "CreateEnrollmentProfilePayload.enrollment":
+		if e.ComplexityRoot.CreateEnrollmentProfilePayload.Enrollment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateEnrollmentProfilePayload.Enrollment(childComplexity), true
+	case "CreateEnrollmentProfilePayload.mobileconfig":
+		if e.ComplexityRoot.CreateEnrollmentProfilePayload.Mobileconfig == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateEnrollmentProfilePayload.Mobileconfig(childComplexity), true
+
 	case "CreateMaintenanceWindowPayload.maintenanceWindow":
 		if e.ComplexityRoot.CreateMaintenanceWindowPayload.MaintenanceWindow == nil {
 			break
@@ -3213,7 +3242,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Enrolled(childComplexity), true
-	case "Device.ethernetMACAddress":
+	case "Device.ethernetMacAddress":
 		if e.ComplexityRoot.Device.EthernetMACAddress == nil {
 			break
 		}
@@ -3325,6 +3354,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.Profiles(childComplexity, args["after"].(*entgql.Cursor[string]), args["first"].(*int), args["before"].(*entgql.Cursor[string]), args["last"].(*int)), true
+	case "Device.reenrollmentRequiredAt":
+		if e.ComplexityRoot.Device.ReenrollmentRequiredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.ReenrollmentRequiredAt(childComplexity), true
 	case "Device.secrets":
 		if e.ComplexityRoot.Device.Secrets == nil {
 			break
@@ -3378,7 +3413,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Device.UserEnrollment(childComplexity), true
-	case "Device.wifiMACAddress":
+	case "Device.wifiMacAddress":
 		if e.ComplexityRoot.Device.WifiMACAddress == nil {
 			break
 		}
@@ -3700,7 +3735,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeviceCommand.Channel(childComplexity), true
-	case "DeviceCommand.commandUUID":
+	case "DeviceCommand.commandUuid":
 		if e.ComplexityRoot.DeviceCommand.CommandUUID == nil {
 			break
 		}
@@ -4884,6 +4919,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateEnrollment(childComplexity, args["input"].(model.CreateEnrollmentInput)), true
+	case "Mutation.createEnrollmentProfile":
+		if e.ComplexityRoot.Mutation.CreateEnrollmentProfile == nil {
+			break
+		}
+
+		args, err := field_Mutation_createEnrollmentProfile_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateEnrollmentProfile(childComplexity, args["input"].(model.CreateEnrollmentProfileInput)), true
 	case "Mutation.createMaintenanceWindow":
 		if e.ComplexityRoot.Mutation.CreateMaintenanceWindow == nil {
 			break
@@ -6769,7 +6815,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SyncroTicketSettings.Username(childComplexity), true
 
-	case "SystemLogEvent.apiKeyID":
+	case "SystemLogEvent.apiKeyId":
 		if e.ComplexityRoot.SystemLogEvent.APIKeyID == nil {
 			break
 		}
@@ -6781,7 +6827,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogEvent.ActorDisplayName(childComplexity), true
-	case "SystemLogEvent.actorID":
+	case "SystemLogEvent.actorId":
 		if e.ComplexityRoot.SystemLogEvent.ActorID == nil {
 			break
 		}
@@ -6841,7 +6887,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogEvent.Published(childComplexity), true
-	case "SystemLogEvent.requestID":
+	case "SystemLogEvent.requestId":
 		if e.ComplexityRoot.SystemLogEvent.RequestID == nil {
 			break
 		}
@@ -6910,6 +6956,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SystemLogTarget.ID(childComplexity), true
+	case "SystemLogTarget.name":
+		if e.ComplexityRoot.SystemLogTarget.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SystemLogTarget.Name(childComplexity), true
 	case "SystemLogTarget.op":
 		if e.ComplexityRoot.SystemLogTarget.Op == nil {
 			break
@@ -6987,13 +7039,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalAssignee(childComplexity), true
-	case "Ticket.externalCompanyID":
+	case "Ticket.externalCompanyId":
 		if e.ComplexityRoot.Ticket.ExternalCompanyID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalCompanyID(childComplexity), true
-	case "Ticket.externalID":
+	case "Ticket.externalId":
 		if e.ComplexityRoot.Ticket.ExternalID == nil {
 			break
 		}
@@ -7011,7 +7063,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Ticket.ExternalStatus(childComplexity), true
-	case "Ticket.externalURL":
+	case "Ticket.externalUrl":
 		if e.ComplexityRoot.Ticket.ExternalURL == nil {
 			break
 		}
@@ -7692,7 +7744,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.Enabled(childComplexity), true
-	case "TicketingBillingMapping.externalAgreementID":
+	case "TicketingBillingMapping.externalAgreementId":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementID == nil {
 			break
 		}
@@ -7704,13 +7756,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.ExternalAgreementName(childComplexity), true
-	case "TicketingBillingMapping.externalCompanyID":
+	case "TicketingBillingMapping.externalCompanyId":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingBillingMapping.ExternalCompanyID(childComplexity), true
-	case "TicketingBillingMapping.externalLineID":
+	case "TicketingBillingMapping.externalLineId":
 		if e.ComplexityRoot.TicketingBillingMapping.ExternalLineID == nil {
 			break
 		}
@@ -7835,7 +7887,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingCompanyMapping.CreatedAt(childComplexity), true
-	case "TicketingCompanyMapping.externalCompanyID":
+	case "TicketingCompanyMapping.externalCompanyId":
 		if e.ComplexityRoot.TicketingCompanyMapping.ExternalCompanyID == nil {
 			break
 		}
@@ -8009,7 +8061,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingError.Organization(childComplexity), true
-	case "TicketingError.ticketID":
+	case "TicketingError.ticketId":
 		if e.ComplexityRoot.TicketingError.TicketID == nil {
 			break
 		}
@@ -8066,13 +8118,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.AutomaticTicketing(childComplexity), true
-	case "TicketingIntegration.baseURL":
+	case "TicketingIntegration.baseUrl":
 		if e.ComplexityRoot.TicketingIntegration.BaseURL == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.BaseURL(childComplexity), true
-	case "TicketingIntegration.catchAllCompanyID":
+	case "TicketingIntegration.catchAllCompanyId":
 		if e.ComplexityRoot.TicketingIntegration.CatchAllCompanyID == nil {
 			break
 		}
@@ -8174,7 +8226,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TicketingIntegration.WebhookActive(childComplexity), true
-	case "TicketingIntegration.webhookExternalID":
+	case "TicketingIntegration.webhookExternalId":
 		if e.ComplexityRoot.TicketingIntegration.WebhookExternalID == nil {
 			break
 		}
@@ -8746,6 +8798,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputCreateAppleMdmInput,
 		unmarshalInputCreateDeviceInput,
 		unmarshalInputCreateEnrollmentInput,
+		unmarshalInputCreateEnrollmentProfileInput,
 		unmarshalInputCreateMaintenanceWindowInput,
 		unmarshalInputCreateOrganizationInput,
 		unmarshalInputCreateRoleInput,
@@ -10285,6 +10338,10 @@ input UpdateAppleMdmInput {
   """
   name: String
   """
+  The Apple ID that the push certificate was made with, which alone can renew it; at most 255 characters.
+  """
+  creatorAppleId: String
+  """
   Whether people may enrol their own devices.
   """
   allowMobileUserEnrollment: Boolean
@@ -10483,6 +10540,28 @@ type RevokeEnrollmentPayload {
   enrollment: Enrollment!
 }
 """
+What createEnrollmentProfile takes.
+"""
+input CreateEnrollmentProfileInput {
+  """
+  The id of an enrolment of kind OTA.
+  """
+  id: ID!
+}
+"""
+What createEnrollmentProfile answers.
+"""
+type CreateEnrollmentProfilePayload {
+  """
+  The enrollment, as it is now.
+  """
+  enrollment: Enrollment!
+  """
+  The signed profile: base64 of a .mobileconfig file.
+  """
+  mobileconfig: String!
+}
+"""
 What revealEnrollmentLink takes.
 """
 input RevealEnrollmentLinkInput {
@@ -10651,6 +10730,15 @@ extend type Mutation {
     input: RevokeEnrollmentInput!
   ): RevokeEnrollmentPayload! @requires(permission: "mdm.change_enrollment")
   """
+  Writes an enrolment's profile for one device, to be brought to it within the hour by other means than the link (JC-015).
+  """
+  createEnrollmentProfile(
+    """
+    What to do, and with what.
+    """
+    input: CreateEnrollmentProfileInput!
+  ): CreateEnrollmentProfilePayload! @requires(permission: "mdm.change_enrollment", transaction: false)
+  """
   Shows an enrolment's link again; every time is logged.
   """
   revealEnrollmentLink(
@@ -10716,6 +10804,10 @@ type SystemLogTarget {
   CREATE, UPDATE or DELETE.
   """
   op: String!
+  """
+  What people know it by, such as a serial number, where that was noted; else empty.
+  """
+  name: String!
 }
 extend type Query {
   """
@@ -12677,6 +12769,10 @@ type AppleMdm implements Node {
   """
   enrollmentLimit: Int
   """
+  Since when as many devices are enrolled as may be; null while there is room.
+  """
+  limitReachedAt: Time
+  """
   The push topic, from the certificate; empty while there is none, and no device can be managed.
   """
   topic: String
@@ -12695,7 +12791,7 @@ type AppleMdm implements Node {
   """
   The Apple ID that the certificate was made with; renewals need the same one.
   """
-  creatorAppleID: String
+  creatorAppleId: String
   """
   Whether devices can be notified.
   """
@@ -12816,11 +12912,11 @@ type Device implements Node {
   """
   The hardware address of its Wi-Fi, in lower case with colons.
   """
-  wifiMACAddress: String @goField(name: "WifiMACAddress", forceResolver: false)
+  wifiMacAddress: String
   """
   The hardware address of its Ethernet, in lower case with colons.
   """
-  ethernetMACAddress: String @goField(name: "EthernetMACAddress", forceResolver: false)
+  ethernetMacAddress: String
   """
   Whether the device is under management.
   """
@@ -12885,6 +12981,10 @@ type Device implements Node {
   Since when it counts as missing; null while it does not.
   """
   missingSince: Time
+  """
+  Since when it has to be enrolled again to be reached, because it listens to a push topic that was replaced; null if it need not be.
+  """
+  reenrollmentRequiredAt: Time
   """
   When its identity certificate expires.
   """
@@ -13196,7 +13296,7 @@ type DeviceCommand implements Node {
   """
   Apple's CommandUUID, by which the device reports.
   """
-  commandUUID: String!
+  commandUuid: String!
   """
   Apple's name of the command, such as DeviceLock.
   """
@@ -14350,7 +14450,7 @@ type SystemLogEvent implements Node {
   """
   The administrator's id.
   """
-  actorID: String
+  actorId: String
   """
   The administrator's e-mail address, or the service's name.
   """
@@ -14358,7 +14458,7 @@ type SystemLogEvent implements Node {
   """
   The API key that was used, if one was.
   """
-  apiKeyID: String
+  apiKeyId: String
   """
   What was touched.
   """
@@ -14374,7 +14474,7 @@ type SystemLogEvent implements Node {
   """
   The request's id, which leads to the server's logs and traces.
   """
-  requestID: String
+  requestId: String
   """
   The organization that it belongs to; none for the provider as a whole.
   """
@@ -14501,7 +14601,7 @@ type Ticket implements Node {
   """
   The ticket's id at the vendor.
   """
-  externalID: String
+  externalId: String
   """
   The ticket's number at the vendor, as technicians know it.
   """
@@ -14509,7 +14609,7 @@ type Ticket implements Node {
   """
   Where a technician opens it.
   """
-  externalURL: String
+  externalUrl: String
   """
   Its status at the vendor, as last read.
   """
@@ -14537,7 +14637,7 @@ type Ticket implements Node {
   """
   The company at the vendor that it was created for.
   """
-  externalCompanyID: String
+  externalCompanyId: String
   """
   When it is due.
   """
@@ -14928,7 +15028,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's id of the agreement: Autotask's contract, ConnectWise's agreement, Syncro's recurring invoice.
   """
-  externalAgreementID: String!
+  externalAgreementId: String!
   """
   The agreement's name at the vendor.
   """
@@ -14936,7 +15036,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's id of the line whose quantity is set: Autotask's contract service, ConnectWise's addition, Syncro's line item.
   """
-  externalLineID: String!
+  externalLineId: String!
   """
   The line's name at the vendor.
   """
@@ -14952,7 +15052,7 @@ type TicketingBillingMapping implements Node {
   """
   The vendor's company whose agreement it is. Nothing is written while the organization is mapped to another.
   """
-  externalCompanyID: String!
+  externalCompanyId: String!
   """
   The quantity that the vendor was last known to have taken; null before the first.
   """
@@ -15023,7 +15123,7 @@ type TicketingCompanyMapping implements Node {
   """
   The company's id at the vendor.
   """
-  externalCompanyID: String!
+  externalCompanyId: String!
   """
   The company's name at the vendor.
   """
@@ -15086,7 +15186,7 @@ type TicketingError implements Node {
   """
   The ticket that it was about; null if about none.
   """
-  ticketID: String
+  ticketId: String
   """
   What was asked of the vendor: create, note, close, verify, usage.
   """
@@ -15206,7 +15306,7 @@ type TicketingIntegration implements Node {
   """
   The vendor's address for this account; empty for the address that follows from the account.
   """
-  baseURL: String
+  baseUrl: String
   """
   Whether tickets are delivered; paused while the vendor refuses the credentials.
   """
@@ -15222,7 +15322,7 @@ type TicketingIntegration implements Node {
   """
   The vendor's company that tickets of unmapped organizations go to; empty to hold them until they are mapped.
   """
-  catchAllCompanyID: String
+  catchAllCompanyId: String
   """
   That company's name.
   """
@@ -15238,7 +15338,7 @@ type TicketingIntegration implements Node {
   """
   The webhook's id at the vendor; empty while there is none.
   """
-  webhookExternalID: String
+  webhookExternalId: String
   """
   Up to when the vendor's changes have been read.
   """
@@ -15732,6 +15832,10 @@ input DeviceFilter {
   Whether they are missing.
   """
   isMissing: Boolean @goTag(key: "filter", value: "missing_since,notnull")
+  """
+  Whether they have to be enrolled again, because the push topic that they listen to was replaced.
+  """
+  isReenrollmentRequired: Boolean @goTag(key: "filter", value: "reenrollment_required_at,notnull")
   """
   With this version of the operating system.
   """
@@ -18899,6 +19003,8 @@ func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_AppleMdm_historyDays(ctx, ec, field)
 	case "enrollmentLimit":
 		return fieldContext_AppleMdm_enrollmentLimit(ctx, ec, field)
+	case "limitReachedAt":
+		return fieldContext_AppleMdm_limitReachedAt(ctx, ec, field)
 	case "topic":
 		return fieldContext_AppleMdm_topic(ctx, ec, field)
 	case "certificateNotBefore":
@@ -18907,8 +19013,8 @@ func childFields_AppleMdm(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_AppleMdm_certificateNotAfter(ctx, ec, field)
 	case "certificateSerialNumber":
 		return fieldContext_AppleMdm_certificateSerialNumber(ctx, ec, field)
-	case "creatorAppleID":
-		return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
+	case "creatorAppleId":
+		return fieldContext_AppleMdm_creatorAppleId(ctx, ec, field)
 	case "pushStatus":
 		return fieldContext_AppleMdm_pushStatus(ctx, ec, field)
 	case "organization":
@@ -19139,6 +19245,16 @@ func childFields_CreateEnrollmentPayload(ctx context.Context, ec *executionConte
 	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentPayload", field.Name)
 }
 
+func childFields_CreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return fieldContext_CreateEnrollmentProfilePayload_enrollment(ctx, ec, field)
+	case "mobileconfig":
+		return fieldContext_CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateEnrollmentProfilePayload", field.Name)
+}
+
 func childFields_CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "maintenanceWindow":
@@ -19287,10 +19403,10 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_modelIdentifier(ctx, ec, field)
 	case "buildVersion":
 		return fieldContext_Device_buildVersion(ctx, ec, field)
-	case "wifiMACAddress":
-		return fieldContext_Device_wifiMACAddress(ctx, ec, field)
-	case "ethernetMACAddress":
-		return fieldContext_Device_ethernetMACAddress(ctx, ec, field)
+	case "wifiMacAddress":
+		return fieldContext_Device_wifiMacAddress(ctx, ec, field)
+	case "ethernetMacAddress":
+		return fieldContext_Device_ethernetMacAddress(ctx, ec, field)
 	case "enrolled":
 		return fieldContext_Device_enrolled(ctx, ec, field)
 	case "supervised":
@@ -19323,6 +19439,8 @@ func childFields_Device(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Device_blockedAt(ctx, ec, field)
 	case "missingSince":
 		return fieldContext_Device_missingSince(ctx, ec, field)
+	case "reenrollmentRequiredAt":
+		return fieldContext_Device_reenrollmentRequiredAt(ctx, ec, field)
 	case "certificateNotAfter":
 		return fieldContext_Device_certificateNotAfter(ctx, ec, field)
 	case "lastSeenAt":
@@ -19513,8 +19631,8 @@ func childFields_DeviceCommand(ctx context.Context, ec *executionContext, field 
 		return fieldContext_DeviceCommand_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_DeviceCommand_updatedAt(ctx, ec, field)
-	case "commandUUID":
-		return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
+	case "commandUuid":
+		return fieldContext_DeviceCommand_commandUuid(ctx, ec, field)
 	case "requestType":
 		return fieldContext_DeviceCommand_requestType(ctx, ec, field)
 	case "status":
@@ -20463,20 +20581,20 @@ func childFields_SystemLogEvent(ctx context.Context, ec *executionContext, field
 		return fieldContext_SystemLogEvent_outcomeReason(ctx, ec, field)
 	case "actorType":
 		return fieldContext_SystemLogEvent_actorType(ctx, ec, field)
-	case "actorID":
-		return fieldContext_SystemLogEvent_actorID(ctx, ec, field)
+	case "actorId":
+		return fieldContext_SystemLogEvent_actorId(ctx, ec, field)
 	case "actorDisplayName":
 		return fieldContext_SystemLogEvent_actorDisplayName(ctx, ec, field)
-	case "apiKeyID":
-		return fieldContext_SystemLogEvent_apiKeyID(ctx, ec, field)
+	case "apiKeyId":
+		return fieldContext_SystemLogEvent_apiKeyId(ctx, ec, field)
 	case "targets":
 		return fieldContext_SystemLogEvent_targets(ctx, ec, field)
 	case "clientAddress":
 		return fieldContext_SystemLogEvent_clientAddress(ctx, ec, field)
 	case "userAgent":
 		return fieldContext_SystemLogEvent_userAgent(ctx, ec, field)
-	case "requestID":
-		return fieldContext_SystemLogEvent_requestID(ctx, ec, field)
+	case "requestId":
+		return fieldContext_SystemLogEvent_requestId(ctx, ec, field)
 	case "organization":
 		return fieldContext_SystemLogEvent_organization(ctx, ec, field)
 	}
@@ -20513,6 +20631,8 @@ func childFields_SystemLogTarget(ctx context.Context, ec *executionContext, fiel
 		return fieldContext_SystemLogTarget_id(ctx, ec, field)
 	case "op":
 		return fieldContext_SystemLogTarget_op(ctx, ec, field)
+	case "name":
+		return fieldContext_SystemLogTarget_name(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SystemLogTarget", field.Name)
 }
@@ -20531,12 +20651,12 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_marker(ctx, ec, field)
 	case "status":
 		return fieldContext_Ticket_status(ctx, ec, field)
-	case "externalID":
-		return fieldContext_Ticket_externalID(ctx, ec, field)
+	case "externalId":
+		return fieldContext_Ticket_externalId(ctx, ec, field)
 	case "externalNumber":
 		return fieldContext_Ticket_externalNumber(ctx, ec, field)
-	case "externalURL":
-		return fieldContext_Ticket_externalURL(ctx, ec, field)
+	case "externalUrl":
+		return fieldContext_Ticket_externalUrl(ctx, ec, field)
 	case "externalStatus":
 		return fieldContext_Ticket_externalStatus(ctx, ec, field)
 	case "externalAssignee":
@@ -20549,8 +20669,8 @@ func childFields_Ticket(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Ticket_closedAt(ctx, ec, field)
 	case "closedByTechnician":
 		return fieldContext_Ticket_closedByTechnician(ctx, ec, field)
-	case "externalCompanyID":
-		return fieldContext_Ticket_externalCompanyID(ctx, ec, field)
+	case "externalCompanyId":
+		return fieldContext_Ticket_externalCompanyId(ctx, ec, field)
 	case "dueAt":
 		return fieldContext_Ticket_dueAt(ctx, ec, field)
 	case "lastError":
@@ -20881,20 +21001,20 @@ func childFields_TicketingBillingMapping(ctx context.Context, ec *executionConte
 		return fieldContext_TicketingBillingMapping_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingBillingMapping_updatedAt(ctx, ec, field)
-	case "externalAgreementID":
-		return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
+	case "externalAgreementId":
+		return fieldContext_TicketingBillingMapping_externalAgreementId(ctx, ec, field)
 	case "externalAgreementName":
 		return fieldContext_TicketingBillingMapping_externalAgreementName(ctx, ec, field)
-	case "externalLineID":
-		return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
+	case "externalLineId":
+		return fieldContext_TicketingBillingMapping_externalLineId(ctx, ec, field)
 	case "externalLineName":
 		return fieldContext_TicketingBillingMapping_externalLineName(ctx, ec, field)
 	case "nonBillableUsers":
 		return fieldContext_TicketingBillingMapping_nonBillableUsers(ctx, ec, field)
 	case "enabled":
 		return fieldContext_TicketingBillingMapping_enabled(ctx, ec, field)
-	case "externalCompanyID":
-		return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
+	case "externalCompanyId":
+		return fieldContext_TicketingBillingMapping_externalCompanyId(ctx, ec, field)
 	case "writtenQuantity":
 		return fieldContext_TicketingBillingMapping_writtenQuantity(ctx, ec, field)
 	case "writtenMonth":
@@ -20959,8 +21079,8 @@ func childFields_TicketingCompanyMapping(ctx context.Context, ec *executionConte
 		return fieldContext_TicketingCompanyMapping_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingCompanyMapping_updatedAt(ctx, ec, field)
-	case "externalCompanyID":
-		return fieldContext_TicketingCompanyMapping_externalCompanyID(ctx, ec, field)
+	case "externalCompanyId":
+		return fieldContext_TicketingCompanyMapping_externalCompanyId(ctx, ec, field)
 	case "externalCompanyName":
 		return fieldContext_TicketingCompanyMapping_externalCompanyName(ctx, ec, field)
 	case "organization":
@@ -21033,8 +21153,8 @@ func childFields_TicketingError(ctx context.Context, ec *executionContext, field
 		return fieldContext_TicketingError_createdAt(ctx, ec, field)
 	case "updatedAt":
 		return fieldContext_TicketingError_updatedAt(ctx, ec, field)
-	case "ticketID":
-		return fieldContext_TicketingError_ticketID(ctx, ec, field)
+	case "ticketId":
+		return fieldContext_TicketingError_ticketId(ctx, ec, field)
 	case "operation":
 		return fieldContext_TicketingError_operation(ctx, ec, field)
 	case "errorType":
@@ -21091,24 +21211,24 @@ func childFields_TicketingIntegration(ctx context.Context, ec *executionContext,
 		return fieldContext_TicketingIntegration_name(ctx, ec, field)
 	case "account":
 		return fieldContext_TicketingIntegration_account(ctx, ec, field)
-	case "baseURL":
-		return fieldContext_TicketingIntegration_baseURL(ctx, ec, field)
+	case "baseUrl":
+		return fieldContext_TicketingIntegration_baseUrl(ctx, ec, field)
 	case "status":
 		return fieldContext_TicketingIntegration_status(ctx, ec, field)
 	case "automaticTicketing":
 		return fieldContext_TicketingIntegration_automaticTicketing(ctx, ec, field)
 	case "companyTypeIds":
 		return fieldContext_TicketingIntegration_companyTypeIds(ctx, ec, field)
-	case "catchAllCompanyID":
-		return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
+	case "catchAllCompanyId":
+		return fieldContext_TicketingIntegration_catchAllCompanyId(ctx, ec, field)
 	case "catchAllCompanyName":
 		return fieldContext_TicketingIntegration_catchAllCompanyName(ctx, ec, field)
 	case "stormThreshold":
 		return fieldContext_TicketingIntegration_stormThreshold(ctx, ec, field)
 	case "stormMinutes":
 		return fieldContext_TicketingIntegration_stormMinutes(ctx, ec, field)
-	case "webhookExternalID":
-		return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
+	case "webhookExternalId":
+		return fieldContext_TicketingIntegration_webhookExternalId(ctx, ec, field)
 	case "polledUntil":
 		return fieldContext_TicketingIntegration_polledUntil(ctx, ec, field)
 	case "verifiedAt":
@@ -22423,6 +22543,20 @@ func field_Mutation_createDevice_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.CreateDeviceInput, error) {
 			return unmarshalNCreateDeviceInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateDeviceInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_createEnrollmentProfile_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CreateEnrollmentProfileInput, error) {
+			return unmarshalNCreateEnrollmentProfileInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfileInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -28442,6 +28576,29 @@ func fieldContext_AppleMdm_enrollmentLimit(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func _AppleMdm_limitReachedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AppleMdm_limitReachedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LimitReachedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AppleMdm_limitReachedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
 func _AppleMdm_topic(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -28534,13 +28691,13 @@ func fieldContext_AppleMdm_certificateSerialNumber(_ context.Context, ec *execut
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _AppleMdm_creatorAppleID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
+func _AppleMdm_creatorAppleId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.AppleMdm) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_AppleMdm_creatorAppleID(ctx, ec, field)
+			return fieldContext_AppleMdm_creatorAppleId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CreatorAppleID, nil
@@ -28553,7 +28710,7 @@ func _AppleMdm_creatorAppleID(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_AppleMdm_creatorAppleID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_AppleMdm_creatorAppleId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AppleMdm", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -29958,6 +30115,61 @@ func fieldContext_CreateEnrollmentPayload_link(_ context.Context, ec *executionC
 	return graphql.NewScalarFieldContext("CreateEnrollmentPayload", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _CreateEnrollmentProfilePayload_enrollment(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentProfilePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateEnrollmentProfilePayload_enrollment(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Enrollment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Enrollment) graphql.Marshaler {
+			return marshalNEnrollment2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚐEnrollment(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateEnrollmentProfilePayload_enrollment(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateEnrollmentProfilePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Enrollment(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _CreateEnrollmentProfilePayload_mobileconfig(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateEnrollmentProfilePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mobileconfig, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CreateEnrollmentProfilePayload_mobileconfig(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateEnrollmentProfilePayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _CreateMaintenanceWindowPayload_maintenanceWindow(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *model.CreateMaintenanceWindowPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30716,13 +30928,13 @@ func fieldContext_Device_buildVersion(_ context.Context, ec *executionContext, f
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _Device_wifiMACAddress(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+func _Device_wifiMacAddress(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Device_wifiMACAddress(ctx, ec, field)
+			return fieldContext_Device_wifiMacAddress(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.WifiMACAddress, nil
@@ -30735,17 +30947,17 @@ func _Device_wifiMACAddress(ctx context.Context, ec *executionContext, field gra
 		false,
 	)
 }
-func fieldContext_Device_wifiMACAddress(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Device_wifiMacAddress(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _Device_ethernetMACAddress(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+func _Device_ethernetMacAddress(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Device_ethernetMACAddress(ctx, ec, field)
+			return fieldContext_Device_ethernetMacAddress(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.EthernetMACAddress, nil
@@ -30758,7 +30970,7 @@ func _Device_ethernetMACAddress(ctx context.Context, ec *executionContext, field
 		false,
 	)
 }
-func fieldContext_Device_ethernetMACAddress(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Device_ethernetMacAddress(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -31127,6 +31339,29 @@ func _Device_missingSince(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_Device_missingSince(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func _Device_reenrollmentRequiredAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Device) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Device_reenrollmentRequiredAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReenrollmentRequiredAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalOTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Device_reenrollmentRequiredAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Device", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
@@ -33314,13 +33549,13 @@ func fieldContext_DeviceCommand_updatedAt(_ context.Context, ec *executionContex
 	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _DeviceCommand_commandUUID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
+func _DeviceCommand_commandUuid(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.DeviceCommand) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_DeviceCommand_commandUUID(ctx, ec, field)
+			return fieldContext_DeviceCommand_commandUuid(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CommandUUID, nil
@@ -33333,7 +33568,7 @@ func _DeviceCommand_commandUUID(ctx context.Context, ec *executionContext, field
 		true,
 	)
 }
-func fieldContext_DeviceCommand_commandUUID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_DeviceCommand_commandUuid(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceCommand", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -39882,6 +40117,73 @@ func fieldContext_Mutation_revokeEnrollment(ctx context.Context, ec *executionCo
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_revokeEnrollment_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createEnrollmentProfile(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateEnrollmentProfile(ctx, fc.Args["input"].(model.CreateEnrollmentProfileInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNString2string(ctx, ec, "mdm.change_enrollment")
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, err
+				}
+				transaction, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+			return marshalNCreateEnrollmentProfilePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfilePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CreateEnrollmentProfilePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createEnrollmentProfile_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -49796,13 +50098,13 @@ func fieldContext_SystemLogEvent_actorType(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_actorID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_actorId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_actorID(ctx, ec, field)
+			return fieldContext_SystemLogEvent_actorId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ActorID, nil
@@ -49815,7 +50117,7 @@ func _SystemLogEvent_actorID(ctx context.Context, ec *executionContext, field gr
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_actorID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_actorId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49842,13 +50144,13 @@ func fieldContext_SystemLogEvent_actorDisplayName(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_apiKeyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_apiKeyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_apiKeyID(ctx, ec, field)
+			return fieldContext_SystemLogEvent_apiKeyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.APIKeyID, nil
@@ -49861,7 +50163,7 @@ func _SystemLogEvent_apiKeyID(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_apiKeyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_apiKeyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -49943,13 +50245,13 @@ func fieldContext_SystemLogEvent_userAgent(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _SystemLogEvent_requestID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
+func _SystemLogEvent_requestId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.SystemLogEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_SystemLogEvent_requestID(ctx, ec, field)
+			return fieldContext_SystemLogEvent_requestId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.RequestID, nil
@@ -49962,7 +50264,7 @@ func _SystemLogEvent_requestID(ctx context.Context, ec *executionContext, field 
 		false,
 	)
 }
-func fieldContext_SystemLogEvent_requestID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_SystemLogEvent_requestId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SystemLogEvent", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -50232,6 +50534,29 @@ func fieldContext_SystemLogTarget_op(_ context.Context, ec *executionContext, fi
 	return graphql.NewScalarFieldContext("SystemLogTarget", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func _SystemLogTarget_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *schema.LogTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SystemLogTarget_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SystemLogTarget_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SystemLogTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _Ticket_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -50370,13 +50695,13 @@ func fieldContext_Ticket_status(_ context.Context, ec *executionContext, field g
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type TicketStatus does not have child fields"))
 }
 
-func _Ticket_externalID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalID(ctx, ec, field)
+			return fieldContext_Ticket_externalId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalID, nil
@@ -50389,7 +50714,7 @@ func _Ticket_externalID(ctx context.Context, ec *executionContext, field graphql
 		false,
 	)
 }
-func fieldContext_Ticket_externalID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -50416,13 +50741,13 @@ func fieldContext_Ticket_externalNumber(_ context.Context, ec *executionContext,
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _Ticket_externalURL(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalUrl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalURL(ctx, ec, field)
+			return fieldContext_Ticket_externalUrl(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalURL, nil
@@ -50435,7 +50760,7 @@ func _Ticket_externalURL(ctx context.Context, ec *executionContext, field graphq
 		false,
 	)
 }
-func fieldContext_Ticket_externalURL(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalUrl(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -50577,13 +50902,13 @@ func fieldContext_Ticket_closedByTechnician(_ context.Context, ec *executionCont
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func _Ticket_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
+func _Ticket_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.Ticket) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Ticket_externalCompanyID(ctx, ec, field)
+			return fieldContext_Ticket_externalCompanyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -50596,7 +50921,7 @@ func _Ticket_externalCompanyID(ctx context.Context, ec *executionContext, field 
 		false,
 	)
 }
-func fieldContext_Ticket_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Ticket_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Ticket", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -53717,13 +54042,13 @@ func fieldContext_TicketingBillingMapping_updatedAt(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalAgreementID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalAgreementId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalAgreementID(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalAgreementId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalAgreementID, nil
@@ -53736,7 +54061,7 @@ func _TicketingBillingMapping_externalAgreementID(ctx context.Context, ec *execu
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalAgreementID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalAgreementId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -53763,13 +54088,13 @@ func fieldContext_TicketingBillingMapping_externalAgreementName(_ context.Contex
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalLineID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalLineId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalLineID(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalLineId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalLineID, nil
@@ -53782,7 +54107,7 @@ func _TicketingBillingMapping_externalLineID(ctx context.Context, ec *executionC
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalLineID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalLineId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -53855,13 +54180,13 @@ func fieldContext_TicketingBillingMapping_enabled(_ context.Context, ec *executi
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func _TicketingBillingMapping_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
+func _TicketingBillingMapping_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingBillingMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingBillingMapping_externalCompanyID(ctx, ec, field)
+			return fieldContext_TicketingBillingMapping_externalCompanyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -53874,7 +54199,7 @@ func _TicketingBillingMapping_externalCompanyID(ctx context.Context, ec *executi
 		true,
 	)
 }
-func fieldContext_TicketingBillingMapping_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingBillingMapping_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingBillingMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54360,13 +54685,13 @@ func fieldContext_TicketingCompanyMapping_updatedAt(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingCompanyMapping", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingCompanyMapping_externalCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingCompanyMapping) (ret graphql.Marshaler) {
+func _TicketingCompanyMapping_externalCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingCompanyMapping) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingCompanyMapping_externalCompanyID(ctx, ec, field)
+			return fieldContext_TicketingCompanyMapping_externalCompanyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExternalCompanyID, nil
@@ -54379,7 +54704,7 @@ func _TicketingCompanyMapping_externalCompanyID(ctx context.Context, ec *executi
 		true,
 	)
 }
-func fieldContext_TicketingCompanyMapping_externalCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingCompanyMapping_externalCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingCompanyMapping", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -54906,13 +55231,13 @@ func fieldContext_TicketingError_updatedAt(_ context.Context, ec *executionConte
 	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func _TicketingError_ticketID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
+func _TicketingError_ticketId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingError_ticketID(ctx, ec, field)
+			return fieldContext_TicketingError_ticketId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.TicketID, nil
@@ -54925,7 +55250,7 @@ func _TicketingError_ticketID(ctx context.Context, ec *executionContext, field g
 		false,
 	)
 }
-func fieldContext_TicketingError_ticketID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingError_ticketId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingError", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -55457,13 +55782,13 @@ func fieldContext_TicketingIntegration_account(_ context.Context, ec *executionC
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _TicketingIntegration_baseURL(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_baseUrl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_baseURL(ctx, ec, field)
+			return fieldContext_TicketingIntegration_baseUrl(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.BaseURL, nil
@@ -55476,7 +55801,7 @@ func _TicketingIntegration_baseURL(ctx context.Context, ec *executionContext, fi
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_baseURL(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_baseUrl(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -55549,13 +55874,13 @@ func fieldContext_TicketingIntegration_companyTypeIds(_ context.Context, ec *exe
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func _TicketingIntegration_catchAllCompanyID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_catchAllCompanyId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_catchAllCompanyID(ctx, ec, field)
+			return fieldContext_TicketingIntegration_catchAllCompanyId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.CatchAllCompanyID, nil
@@ -55568,7 +55893,7 @@ func _TicketingIntegration_catchAllCompanyID(ctx context.Context, ec *executionC
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_catchAllCompanyID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_catchAllCompanyId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -55641,13 +55966,13 @@ func fieldContext_TicketingIntegration_stormMinutes(_ context.Context, ec *execu
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func _TicketingIntegration_webhookExternalID(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
+func _TicketingIntegration_webhookExternalId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ent.TicketingIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_TicketingIntegration_webhookExternalID(ctx, ec, field)
+			return fieldContext_TicketingIntegration_webhookExternalId(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.WebhookExternalID, nil
@@ -55660,7 +55985,7 @@ func _TicketingIntegration_webhookExternalID(ctx context.Context, ec *executionC
 		false,
 	)
 }
-func fieldContext_TicketingIntegration_webhookExternalID(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_TicketingIntegration_webhookExternalId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TicketingIntegration", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -60717,6 +61042,36 @@ func unmarshalInputCreateEnrollmentInput(ctx context.Context, ec *executionConte
 	return it, nil
 }
 
+func unmarshalInputCreateEnrollmentProfileInput(ctx context.Context, ec *executionContext, obj any) (model.CreateEnrollmentProfileInput, error) {
+	var it model.CreateEnrollmentProfileInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, obj any) (model.CreateMaintenanceWindowInput, error) {
 	var it model.CreateMaintenanceWindowInput
 	if obj == nil {
@@ -61308,7 +61663,7 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "serialNumberHasPrefix", "macAddress", "platform", "userId", "userEmail", "userEmailHasPrefix", "userLogin", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "osVersion", "osVersionHasPrefix", "model", "modelHasPrefix", "assetTag", "createdAfter", "createdBefore", "lastSeenAfter", "lastSeenBefore"}
+	fieldsInOrder := [...]string{"nameHasPrefix", "serialNumber", "serialNumberHasPrefix", "macAddress", "platform", "userId", "userEmail", "userEmailHasPrefix", "userLogin", "udid", "enrolled", "supervised", "depEnrollment", "isBlocked", "isMissing", "isReenrollmentRequired", "osVersion", "osVersionHasPrefix", "model", "modelHasPrefix", "assetTag", "createdAfter", "createdBefore", "lastSeenAfter", "lastSeenBefore"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -61420,6 +61775,13 @@ func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj a
 				return it, err
 			}
 			it.IsMissing = data
+		case "isReenrollmentRequired":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isReenrollmentRequired"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsReenrollmentRequired = data
 		case "osVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("osVersion"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
@@ -63877,7 +64239,7 @@ func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
+	fieldsInOrder := [...]string{"id", "name", "creatorAppleId", "allowMobileUserEnrollment", "signMessage", "inventoryIntervalHours", "missingAfterDays", "historyDays", "enrollmentLimit"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -63898,6 +64260,13 @@ func unmarshalInputUpdateAppleMdmInput(ctx context.Context, ec *executionContext
 				return it, err
 			}
 			it.Name = data
+		case "creatorAppleId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("creatorAppleId"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatorAppleID = data
 		case "allowMobileUserEnrollment":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allowMobileUserEnrollment"))
 			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
@@ -66821,6 +67190,11 @@ func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "limitReachedAt":
+			out.Values[i] = _AppleMdm_limitReachedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "topic":
 			out.Values[i] = _AppleMdm_topic(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -66841,8 +67215,8 @@ func _AppleMdm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "creatorAppleID":
-			out.Values[i] = _AppleMdm_creatorAppleID(ctx, ec, field, obj)
+		case "creatorAppleId":
+			out.Values[i] = _AppleMdm_creatorAppleId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -67993,6 +68367,49 @@ func _CreateEnrollmentPayload(ctx context.Context, ec *executionContext, sel ast
 	return out
 }
 
+var createEnrollmentProfilePayloadImplementors = []string{"CreateEnrollmentProfilePayload"}
+
+func _CreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createEnrollmentProfilePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateEnrollmentProfilePayload")
+		case "enrollment":
+			out.Values[i] = _CreateEnrollmentProfilePayload_enrollment(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mobileconfig":
+			out.Values[i] = _CreateEnrollmentProfilePayload_mobileconfig(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var createMaintenanceWindowPayloadImplementors = []string{"CreateMaintenanceWindowPayload"}
 
 func _CreateMaintenanceWindowPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *model.CreateMaintenanceWindowPayload) graphql.Marshaler {
@@ -68622,13 +69039,13 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "wifiMACAddress":
-			out.Values[i] = _Device_wifiMACAddress(ctx, ec, field, obj)
+		case "wifiMacAddress":
+			out.Values[i] = _Device_wifiMacAddress(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "ethernetMACAddress":
-			out.Values[i] = _Device_ethernetMACAddress(ctx, ec, field, obj)
+		case "ethernetMacAddress":
+			out.Values[i] = _Device_ethernetMacAddress(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -68709,6 +69126,11 @@ func _Device(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 		case "missingSince":
 			out.Values[i] = _Device_missingSince(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reenrollmentRequiredAt":
+			out.Values[i] = _Device_reenrollmentRequiredAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -69928,8 +70350,8 @@ func _DeviceCommand(ctx context.Context, ec *executionContext, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "commandUUID":
-			out.Values[i] = _DeviceCommand_commandUUID(ctx, ec, field, obj)
+		case "commandUuid":
+			out.Values[i] = _DeviceCommand_commandUuid(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -72680,6 +73102,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "revokeEnrollment":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_revokeEnrollment(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createEnrollmentProfile":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createEnrollmentProfile(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -76309,8 +76738,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "actorID":
-			out.Values[i] = _SystemLogEvent_actorID(ctx, ec, field, obj)
+		case "actorId":
+			out.Values[i] = _SystemLogEvent_actorId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -76319,8 +76748,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "apiKeyID":
-			out.Values[i] = _SystemLogEvent_apiKeyID(ctx, ec, field, obj)
+		case "apiKeyId":
+			out.Values[i] = _SystemLogEvent_apiKeyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -76339,8 +76768,8 @@ func _SystemLogEvent(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "requestID":
-			out.Values[i] = _SystemLogEvent_requestID(ctx, ec, field, obj)
+		case "requestId":
+			out.Values[i] = _SystemLogEvent_requestId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -76521,6 +76950,11 @@ func _SystemLogTarget(ctx context.Context, ec *executionContext, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "name":
+			out.Values[i] = _SystemLogTarget_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -76584,8 +77018,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalID":
-			out.Values[i] = _Ticket_externalID(ctx, ec, field, obj)
+		case "externalId":
+			out.Values[i] = _Ticket_externalId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -76594,8 +77028,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalURL":
-			out.Values[i] = _Ticket_externalURL(ctx, ec, field, obj)
+		case "externalUrl":
+			out.Values[i] = _Ticket_externalUrl(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -76629,8 +77063,8 @@ func _Ticket(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyID":
-			out.Values[i] = _Ticket_externalCompanyID(ctx, ec, field, obj)
+		case "externalCompanyId":
+			out.Values[i] = _Ticket_externalCompanyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -78395,8 +78829,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalAgreementID":
-			out.Values[i] = _TicketingBillingMapping_externalAgreementID(ctx, ec, field, obj)
+		case "externalAgreementId":
+			out.Values[i] = _TicketingBillingMapping_externalAgreementId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -78405,8 +78839,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalLineID":
-			out.Values[i] = _TicketingBillingMapping_externalLineID(ctx, ec, field, obj)
+		case "externalLineId":
+			out.Values[i] = _TicketingBillingMapping_externalLineId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -78425,8 +78859,8 @@ func _TicketingBillingMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyID":
-			out.Values[i] = _TicketingBillingMapping_externalCompanyID(ctx, ec, field, obj)
+		case "externalCompanyId":
+			out.Values[i] = _TicketingBillingMapping_externalCompanyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -78746,8 +79180,8 @@ func _TicketingCompanyMapping(ctx context.Context, ec *executionContext, sel ast
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "externalCompanyID":
-			out.Values[i] = _TicketingCompanyMapping_externalCompanyID(ctx, ec, field, obj)
+		case "externalCompanyId":
+			out.Values[i] = _TicketingCompanyMapping_externalCompanyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -79105,8 +79539,8 @@ func _TicketingError(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "ticketID":
-			out.Values[i] = _TicketingError_ticketID(ctx, ec, field, obj)
+		case "ticketId":
+			out.Values[i] = _TicketingError_ticketId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -79370,8 +79804,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "baseURL":
-			out.Values[i] = _TicketingIntegration_baseURL(ctx, ec, field, obj)
+		case "baseUrl":
+			out.Values[i] = _TicketingIntegration_baseUrl(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -79390,8 +79824,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "catchAllCompanyID":
-			out.Values[i] = _TicketingIntegration_catchAllCompanyID(ctx, ec, field, obj)
+		case "catchAllCompanyId":
+			out.Values[i] = _TicketingIntegration_catchAllCompanyId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -79410,8 +79844,8 @@ func _TicketingIntegration(ctx context.Context, ec *executionContext, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "webhookExternalID":
-			out.Values[i] = _TicketingIntegration_webhookExternalID(ctx, ec, field, obj)
+		case "webhookExternalId":
+			out.Values[i] = _TicketingIntegration_webhookExternalId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -82105,6 +82539,21 @@ func marshalNCreateEnrollmentPayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋg
 		return graphql.Null
 	}
 	return _CreateEnrollmentPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNCreateEnrollmentProfileInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfileInput(ctx context.Context, ec *executionContext, v any) (model.CreateEnrollmentProfileInput, error) {
+	res, err := unmarshalInputCreateEnrollmentProfileInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNCreateEnrollmentProfilePayload2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateEnrollmentProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *model.CreateEnrollmentProfilePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _CreateEnrollmentProfilePayload(ctx, ec, sel, v)
 }
 
 func unmarshalNCreateMaintenanceWindowInput2githubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐCreateMaintenanceWindowInput(ctx context.Context, ec *executionContext, v any) (model.CreateMaintenanceWindowInput, error) {

@@ -509,6 +509,20 @@ type CreateEnrollmentPayload struct {
 	Link string `json:"link"`
 }
 
+// What createEnrollmentProfile takes.
+type CreateEnrollmentProfileInput struct {
+	// The id of an enrolment of kind OTA.
+	ID string `json:"id"`
+}
+
+// What createEnrollmentProfile answers.
+type CreateEnrollmentProfilePayload struct {
+	// The enrollment, as it is now.
+	Enrollment *ent.Enrollment `json:"enrollment"`
+	// The signed profile: base64 of a .mobileconfig file.
+	Mobileconfig string `json:"mobileconfig"`
+}
+
 // What createMaintenanceWindow takes.
 type CreateMaintenanceWindowInput struct {
 	// What is done in it; 1 to 255 bytes.
@@ -773,6 +787,8 @@ type DeviceFilter struct {
 	IsBlocked *bool `json:"isBlocked,omitempty" filter:"blocked_at,notnull"`
 	// Whether they are missing.
 	IsMissing *bool `json:"isMissing,omitempty" filter:"missing_since,notnull"`
+	// Whether they have to be enrolled again, because the push topic that they listen to was replaced.
+	IsReenrollmentRequired *bool `json:"isReenrollmentRequired,omitempty" filter:"reenrollment_required_at,notnull"`
 	// With this version of the operating system.
 	OsVersion *string `json:"osVersion,omitempty"`
 	// Whose version of the operating system begins like this, such as 26.
@@ -1803,6 +1819,8 @@ type UpdateAppleMdmInput struct {
 	ID string `json:"id"`
 	// What the organization calls it; 1 to 255 characters.
 	Name *string `json:"name,omitempty"`
+	// The Apple ID that the push certificate was made with, which alone can renew it; at most 255 characters.
+	CreatorAppleID *string `json:"creatorAppleId,omitempty"`
 	// Whether people may enrol their own devices.
 	AllowMobileUserEnrollment *bool `json:"allowMobileUserEnrollment,omitempty"`
 	// Whether devices sign every message. It holds for devices that enrol or renew their identity from now on.

@@ -49,7 +49,7 @@ func TestAppleExamplesAreSeen(t *testing.T) {
 		}
 		var got any
 		m.must(t, m.a.key, "", `query($id: ID!) { device(id: $id) {
-			name model modelIdentifier osVersion buildVersion platform supervised wifiMACAddress
+			name model modelIdentifier osVersion buildVersion platform supervised wifiMacAddress
 			activationLockEnabled passcodePresent diskEncryptionEnabled
 			apps { edges { node { name identifier version shortVersion bundleSize managed } } }
 			profiles { edges { node { name identifier uuid profileOrganization managed removalDisallowed encrypted } } }
@@ -62,7 +62,7 @@ func TestAppleExamplesAreSeen(t *testing.T) {
 		}
 		require.Equal(t, map[string]any{"device": map[string]any{
 			"name": "iPhone", "model": "iPhone", "modelIdentifier": "iPhone11,8", "osVersion": "13.0", "buildVersion": "17A576",
-			"platform": "IOS", "supervised": true, "wifiMACAddress": "58:fe:f5:80:29:f3",
+			"platform": "IOS", "supervised": true, "wifiMacAddress": "58:fe:f5:80:29:f3",
 			"activationLockEnabled": false, "passcodePresent": false, "diskEncryptionEnabled": false,
 			"apps": list(map[string]any{
 				"name": "MyEnterpriseApp", "identifier": "com.acme.myenterpriseapp", "version": "1.0", "shortVersion": "1.0",

@@ -6,7 +6,20 @@
 //	make bench ARGS="-quick"
 //	make bench ARGS="-check"
 //	make bench ARGS="-delivery"
+//	make bench ARGS="-mdm"
+//	make bench ARGS="-mdm -fleet 500"
 //	make bench ARGS="-organizations 20000 -devices 2000000 -alerts 200000"
+//
+// With -mdm it measures what managed Apple devices cost, beside NanoMDM v0.9.0
+// (tools/bench/nanomdm, a module of its own), which is given what it can be
+// tuned with. Both servers meet the same devices, whose messages are signed
+// beforehand, on the same connections and the same PostgreSQL, in short turns.
+// A command cycle is two requests, and so is an enrolment. NanoMDM is not asked
+// to push, and our server has no push certificate, so neither calls out. Then
+// come our own idle rate with history and with many organizations, a push to a
+// whole fleet at a stand-in for Apple, and the statements of every kind of
+// message. -quick shows that it all works; -explain prints the statements, and
+// -profile writes a profile of an idle connect.
 //
 // PostgreSQL is the server that BAILIWICK_TEST_POSTGRES names, for a superuser;
 // the generated data stays there as a template. If none is named, a throw-away
@@ -20,6 +33,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -35,6 +49,8 @@ type options struct {
 	quick       bool
 	check       bool
 	delivery    bool
+	mdm         bool
+	fleet       []int
 	explain     bool
 	profile     string
 	json        string
@@ -75,6 +91,8 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.quick, "quick", false, "small data and short runs: shows that everything works, and no more")
 	flags.BoolVar(&o.check, "check", false, "check what is promised of statements, plans, the walls' cost and scale, instead of the table")
 	flags.BoolVar(&o.delivery, "delivery", false, "measure how fast alerts become tickets, instead of the table")
+	flags.BoolVar(&o.mdm, "mdm", false, "measure what managed Apple devices cost, beside NanoMDM, instead of the table")
+	fleet := flags.String("fleet", "500,2000", "with -mdm: numbers of devices, ascending")
 	flags.BoolVar(&o.explain, "explain", false, "with -check: print every statement and its plan, not only those at fault, and leave the rest out")
 	flags.StringVar(&o.profile, "profile", "", "instead of the table, write CPU profiles of our server to this directory")
 	flags.StringVar(&o.json, "json", "", "also write the figures to this file")
@@ -87,7 +105,15 @@ func parse(args []string) (options, error) {
 			return o, err
 		}
 	}
+	for text := range strings.SplitSeq(*fleet, ",") {
+		devices, err := strconv.Atoi(text)
+		if err != nil || devices < 16 || len(o.fleet) > 0 && devices <= o.fleet[len(o.fleet)-1] {
+			return o, errors.New("-fleet wants ascending numbers of devices, of 16 and more")
+		}
+		o.fleet = append(o.fleet, devices)
+	}
 	if o.quick {
+		o.fleet = []int{40}
 		o.size = data.Size{Organizations: 40, Devices: 4000, Alerts: 400}
 		o.pace = pace{warmUp: 300 * time.Millisecond, duration: time.Second, rounds: 1}
 	}
@@ -105,6 +131,9 @@ func run(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, pg.stop()) }()
 	if o.delivery {
 		return deliver(ctx, o, pg)
+	}
+	if o.mdm {
+		return manageDevices(ctx, o, pg)
 	}
 	dir, err := os.MkdirTemp("", "bailiwick-bench-")
 	if err != nil {

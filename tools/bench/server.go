@@ -30,12 +30,27 @@ func build(ctx context.Context, dir string, connections int) (programs, error) {
 	if err != nil {
 		return programs{}, err
 	}
+	return programs{dir: dir, ours: ours, limit: limit, connections: connections, masterKey: newMasterKey()}, nil
+}
+
+func newMasterKey() string {
 	var master [32]byte
 	rand.Read(master[:])
-	return programs{
-		dir: dir, ours: ours, limit: limit, connections: connections,
-		masterKey: base64.StdEncoding.EncodeToString(master[:]),
-	}, nil
+	return base64.StdEncoding.EncodeToString(master[:])
+}
+
+// serve starts our server on a database.
+func (p programs) serve(ctx context.Context, url string) (*process.Child, error) {
+	child, err := process.Start(ctx, p.dir, p.ours, "/readyz", []string{
+		"BAILIWICK_DATABASE_URL=" + url,
+		"BAILIWICK_MASTER_KEY=" + p.masterKey,
+		"BAILIWICK_DATABASE_MAX_CONNECTIONS=" + strconv.Itoa(p.connections),
+		"BAILIWICK_LOG_LEVEL=warn",
+	}, func(addr string) []string { return []string{"serve", "--addr", addr} })
+	if err != nil {
+		return nil, fmt.Errorf("our server: %w", err)
+	}
+	return child, nil
 }
 
 // site is a database with both servers on it, and open connections to each.
@@ -54,16 +69,10 @@ func (p programs) site(ctx context.Context, oursURL, limitURL, key string, size 
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	conns := strconv.Itoa(p.connections)
-	s.ours, err = process.Start(ctx, p.dir, p.ours, "/readyz", []string{
-		"BAILIWICK_DATABASE_URL=" + oursURL,
-		"BAILIWICK_MASTER_KEY=" + p.masterKey,
-		"BAILIWICK_DATABASE_MAX_CONNECTIONS=" + conns,
-		"BAILIWICK_LOG_LEVEL=warn",
-	}, func(addr string) []string { return []string{"serve", "--addr", addr} })
-	if err != nil {
-		return nil, fmt.Errorf("our server: %w", err)
+	if s.ours, err = p.serve(ctx, oursURL); err != nil {
+		return nil, err
 	}
+	conns := strconv.Itoa(p.connections)
 	s.limit, err = process.Start(ctx, p.dir, p.limit, "/healthz", []string{"BAILIWICK_BENCH_DATABASE=" + limitURL},
 		func(addr string) []string {
 			return []string{"-addr", addr, "-provider", sample.Provider, "-connections", conns}

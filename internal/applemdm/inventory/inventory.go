@@ -62,6 +62,17 @@ func New(c Config) (*Store, error) {
 
 func (s *Store) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }
 
+// Tells reports whether the answer to commands of this type is kept, so that
+// there is something for [Store.Apply] to do.
+func Tells(requestType string) bool {
+	switch requestType {
+	case "DeviceInformation", "SecurityInfo", "InstalledApplicationList", "ProfileList", "CertificateList",
+		"AvailableOSUpdates", "OSUpdateStatus", "ScheduleOSUpdate", "ActivationLockBypassCode", "ClearActivationLockBypassCode":
+		return true
+	}
+	return false
+}
+
 // Apply keeps what a device has answered to a command that it acknowledged.
 // Commands whose answer tells nothing are none of its business. Errors of
 // package result say that the answer is not usable; nothing is changed then.

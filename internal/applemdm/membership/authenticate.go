@@ -97,7 +97,7 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 			return err
 		}
 	}
-	return identity.Update().SetDeviceID(d.ID).Exec(ctx)
+	return s.client.DeviceIdentity.Update().Where(deviceidentity.ID(identity.ID)).SetDeviceID(d.ID).Exec(ctx)
 }
 
 // again takes the Authenticate of a device with a certificate that is its own:

@@ -20,41 +20,58 @@ const seenEvery = time.Minute
 // certificate is one that the organization trusts. Errors are those of
 // [Service.Recognize].
 //
-// An idle device costs one statement. Anything else is one transaction: the
-// result is stored, and the next command given out, together or not at all.
+// An idle device costs one statement, and each thing that is written one more.
+// What is written is one transaction: the result is stored, and the next
+// command given out, together or not at all.
 func (s *Service) Connect(ctx context.Context, fingerprint string, r *message.Report, body []byte) ([]byte, error) {
-	key := KeyOf(r.Enrollment)
-	if r.Status == message.Idle {
-		found, err := s.recognize(ctx, key, fingerprint, &offer{at: s.now(), polled: true})
-		if err != nil {
-			return nil, err
-		}
-		if found.next == "" && s.quiet(found.DeviceChannel) {
-			return nil, nil
-		}
-		var answer []byte
-		err = s.DB.InTx(ctx, func(ctx context.Context) error {
-			answer, err = s.proceed(ctx, found)
-			return err
-		})
-		return answer, err
+	found, err := s.recognize(ctx, KeyOf(r.Enrollment), fingerprint, &look{
+		offer: offer{at: s.now(), polled: r.Status == message.Idle}, reported: r.CommandUUID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := managed(found.DeviceChannel); err != nil {
+		return nil, err
+	}
+	if found.reported != "" && !brief(r.Status, found.reported) {
+		return s.take(ctx, found, r, body)
 	}
 	var answer []byte
-	err := s.DB.InTx(ctx, func(ctx context.Context) error {
-		found, err := s.recognize(ctx, key, fingerprint, nil)
-		if err != nil {
-			return err
+	work := func(ctx context.Context) (err error) {
+		if found.reported != "" {
+			if err := s.end(ctx, found.DeviceChannel, r); err != nil {
+				return err
+			}
 		}
+		answer, err = s.proceed(ctx, found)
+		return err
+	}
+	if s.quiet(found.DeviceChannel) && (found.reported == "" || found.next == nil) {
+		err = work(ctx) // at most one statement, which is a transaction by itself
+	} else {
+		err = s.DB.InTx(ctx, work)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// take stores a report that tells more than that a command is over, and gives
+// the next command out, which the report may have led to.
+func (s *Service) take(ctx context.Context, found *session, r *message.Report, body []byte) (answer []byte, err error) {
+	err = s.DB.InTx(ctx, func(ctx context.Context) error {
 		if err := s.store(ctx, found.DeviceChannel, r, body); err != nil {
 			return err
 		}
-		next, err := s.client.DeviceCommand.Query().Where(devicecommand.ChannelID(found.ID)).
-			Modify(offer{at: s.now()}.where).IDs(ctx)
+		rows, err := s.client.DeviceCommand.Query().Where(devicecommand.ChannelID(found.ID)).
+			Modify(offer{at: s.now()}.where).All(ctx)
 		if err != nil {
 			return err
 		}
-		if len(next) > 0 {
-			found.next = next[0]
+		found.next = nil
+		if len(rows) > 0 {
+			found.next = rows[0]
 		}
 		answer, err = s.proceed(ctx, found)
 		return err
@@ -79,27 +96,39 @@ func (s *Service) quiet(c *ent.DeviceChannel) bool {
 	return c.Status == devicechannel.StatusEnrolled && c.LastSeenAt != nil && s.now().Sub(*c.LastSeenAt) < seenEvery
 }
 
-// proceed writes that a channel was seen, and gives its next command out.
-func (s *Service) proceed(ctx context.Context, found *session) ([]byte, error) {
-	switch found.Status {
+// managed is nil for a channel that is given commands.
+func managed(c *ent.DeviceChannel) error {
+	switch c.Status {
 	case devicechannel.StatusEnrolled:
+		return nil
+	case devicechannel.StatusRemoved:
+		return fmt.Errorf("%w: it was released", ErrUnenroll)
+	default:
+		return fmt.Errorf("%w: it has not finished its enrollment", ErrStranger)
+	}
+}
+
+// proceed writes that a channel was seen, and gives its next command out,
+// unless that has been withdrawn meanwhile. In the midst of a session the next
+// report will say that it was seen.
+func (s *Service) proceed(ctx context.Context, found *session) ([]byte, error) {
+	if found.reported == "" || found.next == nil {
 		if err := s.seen(ctx, found.DeviceChannel); err != nil {
 			return nil, err
 		}
-	case devicechannel.StatusRemoved:
-		return nil, fmt.Errorf("%w: it was released", ErrUnenroll)
-	default:
-		return nil, fmt.Errorf("%w: it has not finished its enrollment", ErrStranger)
 	}
-	if found.next == "" {
+	if found.next == nil {
 		return nil, nil
 	}
-	row, err := s.client.DeviceCommand.UpdateOneID(found.next).
+	given, err := s.client.DeviceCommand.Update().Where(devicecommand.ID(found.next.ID), Waiting).
 		SetStatus(devicecommand.StatusSent).SetSentAt(s.now()).AddAttempts(1).Save(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("give out a command: %w", err)
 	}
-	return s.open(ctx, row)
+	if given == 0 {
+		return nil, nil
+	}
+	return s.open(ctx, found.next)
 }
 
 // seen writes at most once a minute that a channel has spoken. A device that

@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/schema"
@@ -82,7 +83,14 @@ func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c comma
 
 // open reads back what build has stored, as the property list for the device,
 // and keeps the PIN in it.
+// A row without arguments is read again: they are sealed.
 func (s *Service) open(ctx context.Context, row *ent.DeviceCommand) ([]byte, error) {
+	if len(row.Arguments) == 0 && len(row.SealedArguments) == 0 {
+		var err error
+		if row, err = s.client.DeviceCommand.Query().Where(devicecommand.ID(row.ID)).Only(ctx); err != nil {
+			return nil, err
+		}
+	}
 	arguments := []byte(row.Arguments)
 	if len(row.SealedArguments) > 0 {
 		var err error

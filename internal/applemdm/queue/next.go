@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	stdsql "database/sql"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"entgo.io/ent/dialect/sql"
@@ -43,17 +45,33 @@ func (o offer) where(s *sql.Selector) {
 	s.OrderBy(sql.Desc(s.C(devicecommand.FieldPriority)), s.C(devicecommand.FieldID)).Limit(1)
 }
 
-// session is a channel that has been recognized, and what it is given next.
+// look says what is to be found beside a channel.
+type look struct {
+	offer
+	reported string // the CommandUUID of a report; empty for none
+}
+
+// session is a channel that has been recognized, and what a look found.
 type session struct {
 	*ent.DeviceChannel
-	next string // the command's id; empty for none, or if it was not asked for
+	next     *ent.DeviceCommand // what it is given next, as far as readBrief reads it; nil for none
+	reported string             // the request type of the command that was reported on; empty for none of the channel's
 }
 
 // The columns that recognize adds to a channel's.
 const (
-	columnNext    = "next_command"
-	columnRevoked = "identity_revoked"
+	columnNext     = "next_command"
+	columnReported = "reported_command"
+	columnRevoked  = "identity_revoked"
 )
+
+// looked are the columns of a channel that a session needs.
+func looked() []string {
+	return []string{
+		devicechannel.FieldID, devicechannel.FieldOrganizationID, devicechannel.FieldProviderID, devicechannel.FieldDeviceID,
+		devicechannel.FieldKind, devicechannel.FieldStatus, devicechannel.FieldFingerprint, devicechannel.FieldLastSeenAt,
+	}
+}
 
 // Recognize finds the channel that a message belongs to: its key and its
 // certificate must agree. Another certificate than the channel's is accepted,
@@ -69,10 +87,14 @@ func (s *Service) Recognize(ctx context.Context, key, fingerprint string) (*ent.
 	return found.DeviceChannel, nil
 }
 
-// recognize is Recognize, and with an offer finds the next command in the same
-// statement.
-func (s *Service) recognize(ctx context.Context, key, fingerprint string, o *offer) (*session, error) {
-	channel, err := s.client.DeviceChannel.Query().Where(devicechannel.Key(key)).Modify(func(q *sql.Selector) {
+// recognize is Recognize, and with a look finds the next command and the one
+// reported on in the same statement.
+func (s *Service) recognize(ctx context.Context, key, fingerprint string, l *look) (*session, error) {
+	query := s.client.DeviceChannel.Query().Where(devicechannel.Key(key))
+	if l != nil {
+		query.Select(looked()...)
+	}
+	channel, err := query.Modify(func(q *sql.Selector) {
 		build := sql.Dialect(q.Dialect())
 		identity := build.Table(deviceidentity.Table)
 		q.AppendSelectExprAs(orEmpty(build.Select(identity.C(deviceidentity.FieldID)).From(identity).Where(sql.And(
@@ -80,14 +102,23 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint string, o *off
 			sql.EQ(identity.C(deviceidentity.FieldFingerprint), fingerprint),
 			sql.NotNull(identity.C(deviceidentity.FieldRevokedAt)),
 		))), columnRevoked)
-		if o == nil {
+		if l == nil {
 			return
 		}
 		commands := build.Table(devicecommand.Table)
-		next := build.Select(commands.C(devicecommand.FieldID)).From(commands).
+		next := build.Select().AppendSelectExpr(inBrief(commands)).From(commands).
 			Where(sql.ColumnsEQ(commands.C(devicecommand.FieldChannelID), q.C(devicechannel.FieldID)))
-		o.where(next)
+		l.where(next)
 		q.AppendSelectExprAs(orEmpty(next), columnNext)
+		if l.reported == "" {
+			return
+		}
+		commands = build.Table(devicecommand.Table)
+		q.AppendSelectExprAs(orEmpty(build.Select(commands.C(devicecommand.FieldRequestType)).From(commands).Where(sql.And(
+			sql.ColumnsEQ(commands.C(guard.OrganizationColumn), q.C(guard.OrganizationColumn)),
+			sql.ColumnsEQ(commands.C(devicecommand.FieldChannelID), q.C(devicechannel.FieldID)),
+			sql.EQ(commands.C(devicecommand.FieldCommandUUID), l.reported),
+		))), columnReported)
 	}).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, fmt.Errorf("%w: no channel of this key", ErrStranger)
@@ -96,8 +127,15 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint string, o *off
 		return nil, err
 	}
 	found := &session{DeviceChannel: channel}
-	if o != nil {
-		if found.next, err = added(channel, columnNext); err != nil {
+	if l != nil {
+		next, err := added(channel, columnNext)
+		if err != nil {
+			return nil, err
+		}
+		found.next = readBrief(channel, next)
+	}
+	if l != nil && l.reported != "" {
+		if found.reported, err = added(channel, columnReported); err != nil {
 			return nil, err
 		}
 	}
@@ -117,6 +155,31 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint string, o *off
 		return nil, fmt.Errorf("%w: it has checked out", ErrStranger)
 	}
 	return found, nil
+}
+
+// inBrief is what giving a command out takes, as one text: its id, CommandUUID,
+// request type and arguments, none of which but the last holds a space.
+func inBrief(commands *sql.SelectTable) sql.Querier {
+	return sql.ExprFunc(func(b *sql.Builder) {
+		for _, column := range []string{devicecommand.FieldID, devicecommand.FieldCommandUUID, devicecommand.FieldRequestType} {
+			b.Ident(commands.C(column)).WriteString(" || ' ' || ")
+		}
+		b.WriteString("COALESCE(CAST(").Ident(commands.C(devicecommand.FieldArguments)).WriteString(" AS TEXT), '')")
+	})
+}
+
+// readBrief reads what inBrief wrote. Sealed arguments are not in it.
+func readBrief(channel *ent.DeviceChannel, text string) *ent.DeviceCommand {
+	if text == "" {
+		return nil
+	}
+	c := &ent.DeviceCommand{OrganizationID: channel.OrganizationID, ProviderID: channel.ProviderID, ChannelID: channel.ID, DeviceID: channel.DeviceID}
+	var arguments string
+	c.ID, text, _ = strings.Cut(text, " ")
+	c.CommandUUID, text, _ = strings.Cut(text, " ")
+	c.RequestType, arguments, _ = strings.Cut(text, " ")
+	c.Arguments = json.RawMessage(arguments)
+	return c
 }
 
 // orEmpty is a text that a subquery finds, or the empty text: drivers do not

@@ -57,17 +57,19 @@ type Push struct{ job.Tenant }
 func (Push) Kind() string { return "applemdm.push" }
 
 // Want has channels notified, once the transaction has committed. Wants that
-// come before the notification is sent are one. It is no part of what a caller
-// did, and so leaves no trail in the system log.
+// come before the notification is sent are one; one that comes while it is being
+// sent outlasts it. It is no part of what a caller did, and so leaves no trail in
+// the system log.
 func (s *Service) Want(ctx context.Context, channels ...*ent.DeviceChannel) error {
 	ids, tenants := make([]string, 0, len(channels)), map[job.Tenant]bool{}
 	for _, c := range channels {
 		ids = append(ids, c.ID)
-		tenants[job.Tenant{Provider: c.ProviderID, Organization: c.OrganizationID}] = true
+		if c.PushWantedAt == nil { // else there is a job, or the sweep makes one
+			tenants[job.Tenant{Provider: c.ProviderID, Organization: c.OrganizationID}] = true
+		}
 	}
-	n, err := s.client.DeviceChannel.Update().
-		Where(devicechannel.IDIn(ids...), devicechannel.PushWantedAtIsNil()).SetPushWantedAt(s.now()).Save(guard.WithoutTrail(ctx))
-	if err != nil || n == 0 {
+	err := s.client.DeviceChannel.Update().Where(devicechannel.IDIn(ids...)).SetPushWantedAt(s.now()).Exec(guard.WithoutTrail(ctx))
+	if err != nil {
 		return err
 	}
 	for tenant := range tenants {
@@ -119,15 +121,20 @@ func (s *Service) Notify(ctx context.Context, organization string) error {
 		if err != nil || len(wanted) == 0 {
 			return err
 		}
-		if refused, err := s.notify(ctx, mdm, wanted, started); err != nil || refused {
+		refused, late, err := s.notify(ctx, mdm, wanted, started)
+		if err != nil || refused {
 			return err
 		}
 		after = wanted[len(wanted)-1].ID
+		if late {
+			after = "" // from the first one again
+		}
 	}
 }
 
-// notify sends a batch and stores what became of it.
-func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.DeviceChannel, started time.Time) (refused bool, err error) {
+// notify sends a batch and stores what became of it: whether the certificate was
+// refused, and whether there are channels that were wanted anew meanwhile.
+func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.DeviceChannel, started time.Time) (refused, late bool, err error) {
 	var notifications []Notification
 	var reachable []*ent.DeviceChannel
 	var sent, unreachable []string
@@ -144,15 +151,15 @@ func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.D
 	outcomes := []Outcome{}
 	if len(notifications) > 0 {
 		if outcomes, err = s.Pusher.Push(ctx, mdm.OrganizationID, notifications); err != nil {
-			return false, err
+			return false, false, err
 		}
 	}
 	if len(outcomes) != len(notifications) {
-		return false, fmt.Errorf("push: %d outcomes for %d notifications", len(outcomes), len(notifications))
+		return false, false, fmt.Errorf("push: %d outcomes for %d notifications", len(outcomes), len(notifications))
 	}
 	later := 0
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		sent, later, refused = nil, 0, false
+		sent, later, refused, late = nil, 0, false, false
 		for i, outcome := range outcomes {
 			switch c := reachable[i]; outcome {
 			case Accepted:
@@ -173,11 +180,12 @@ func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.D
 		// What has been wanted since the look is still wanted.
 		settled := []predicate.DeviceChannel{devicechannel.PushWantedAtLTE(started)}
 		if len(sent) > 0 {
-			err := s.client.DeviceChannel.Update().Where(append(settled, devicechannel.IDIn(sent...))...).
-				SetPushedAt(s.now()).ClearPushWantedAt().Exec(ctx)
+			n, err := s.client.DeviceChannel.Update().Where(append(settled, devicechannel.IDIn(sent...))...).
+				SetPushedAt(s.now()).ClearPushWantedAt().Save(ctx)
 			if err != nil {
 				return err
 			}
+			late = n < len(sent)
 		}
 		if len(unreachable) > 0 {
 			err := s.client.DeviceChannel.Update().Where(append(settled, devicechannel.IDIn(unreachable...))...).ClearPushWantedAt().Exec(ctx)
@@ -193,7 +201,7 @@ func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.D
 	if err == nil && later > 0 && !refused {
 		err = fmt.Errorf("push: %d of %d notifications are to be tried later", later, len(notifications))
 	}
-	return refused, err
+	return refused, late, err
 }
 
 // dead marks a channel's token, unless it has sent another meanwhile.

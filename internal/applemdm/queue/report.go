@@ -8,12 +8,32 @@ import (
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
 	"github.com/bailiwick/bailiwick/internal/applemdm/result"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/schema"
 )
+
+// brief reports whether a report tells no more than that a command is over, or
+// put off.
+func brief(status message.Status, requestType string) bool {
+	return status == message.NotNow || status == message.Acknowledged && !inventory.Tells(requestType)
+}
+
+// end keeps a brief report, unless the command is unknown, never given out, or
+// over.
+func (s *Service) end(ctx context.Context, channel *ent.DeviceChannel, r *message.Report) error {
+	update := s.client.DeviceCommand.Update().Where(
+		devicecommand.CommandUUID(r.CommandUUID), devicecommand.ChannelID(channel.ID), devicecommand.AttemptsGT(0),
+		devicecommand.StatusIn(devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow, devicecommand.StatusExpired),
+	)
+	if r.Status == message.NotNow {
+		return update.SetStatus(devicecommand.StatusNotNow).Exec(ctx)
+	}
+	return update.SetStatus(devicecommand.StatusAcknowledged).SetResultAt(s.now()).ClearErrorChain().Exec(ctx)
+}
 
 // store keeps what a device reports of a command of its own. A report of a
 // command that is unknown, never given out, or over changes nothing.

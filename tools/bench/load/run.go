@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -76,11 +77,7 @@ func (p *Pool) For(ctx context.Context, took time.Duration, requests [][]byte) (
 				if asked.After(end) {
 					return
 				}
-				status, body, err := c.Do(requests[at%len(requests)], timeout)
-				if err == nil {
-					err = wrong(status, body)
-				}
-				if err != nil {
+				if _, err := c.Ask(requests[at%len(requests)]); err != nil {
 					cancel(err)
 					return
 				}
@@ -99,13 +96,51 @@ func (p *Pool) For(ctx context.Context, took time.Duration, requests [][]byte) (
 	return run, nil
 }
 
+// Each does a number of things, shared out among the connections; each is one
+// request or several, and counts as one. An error ends the run.
+func (p *Pool) Each(ctx context.Context, n int, do func(c *Conn, i int) error) (Run, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	times := make([][]time.Duration, len(p.conns))
+	var next atomic.Int64
+	began := time.Now()
+	var wg sync.WaitGroup
+	for at, c := range p.conns {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				asked := time.Now()
+				if err := do(c, i); err != nil {
+					cancel(err)
+					return
+				}
+				times[at] = append(times[at], time.Since(asked))
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return Run{}, err
+	}
+	run := Run{Requests: n, Took: time.Since(began), Sorted: slices.Concat(times...)}
+	slices.Sort(run.Sorted)
+	return run, nil
+}
+
 // Once asks a single request and returns the answer.
 func (p *Pool) Once(request []byte) ([]byte, error) {
-	status, body, err := p.conns[0].Do(request, timeout)
+	body, err := p.conns[0].Ask(request)
+	return bytes.Clone(body), err
+}
+
+// Ask sends a request as it is and returns the answer's body, which is valid
+// until the next call. An answer that is not 200, or that holds errors, is an
+// error.
+func (c *Conn) Ask(request []byte) ([]byte, error) {
+	status, body, err := c.Do(request, timeout)
 	if err != nil {
 		return nil, err
 	}
-	return bytes.Clone(body), wrong(status, body)
+	return body, wrong(status, body)
 }
 
 func wrong(status int, body []byte) error {

@@ -29,8 +29,14 @@ type Child struct {
 // Build compiles a command of this module into a directory and returns the
 // executable's path.
 func Build(ctx context.Context, dir, name, pkg string) (string, error) {
+	return BuildIn(ctx, ".", dir, name, pkg)
+}
+
+// BuildIn is [Build] for a command of the module in another directory.
+func BuildIn(ctx context.Context, module, dir, name, pkg string) (string, error) {
 	path := filepath.Join(dir, name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, pkg)
+	cmd.Dir = module
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w: %s", pkg, err, out)
 	}

@@ -98,9 +98,9 @@ CREATE INDEX "user_provider_id_id" ON "users" ("provider_id", "id");
 -- create index "user_provider_id_login_id" to table: "users"
 CREATE INDEX "user_provider_id_login_id" ON "users" ("provider_id", "login", "id");
 -- create "devices" table
-CREATE TABLE "devices" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "udid" character varying NULL COLLATE "C", "platform" character varying NOT NULL, "model" character varying NULL COLLATE "C", "os_version" character varying NULL COLLATE "C", "asset_tag" character varying NULL COLLATE "C", "model_identifier" character varying NULL COLLATE "C", "build_version" character varying NULL COLLATE "C", "enrolled" boolean NOT NULL DEFAULT false, "supervised" boolean NOT NULL DEFAULT false, "user_enrollment" boolean NOT NULL DEFAULT false, "dep_enrollment" boolean NOT NULL DEFAULT false, "user_approved_enrollment" boolean NOT NULL DEFAULT false, "apple_silicon" boolean NULL, "activation_lock_enabled" boolean NULL, "passcode_present" boolean NULL, "disk_encryption_enabled" boolean NULL, "bootstrap_token_escrowed" boolean NOT NULL DEFAULT false, "inventory_at" timestamptz NULL, "first_enrolled_at" timestamptz NULL, "last_enrolled_at" timestamptz NULL, "checkout_at" timestamptz NULL, "blocked_at" timestamptz NULL, "missing_since" timestamptz NULL, "certificate_not_after" timestamptz NULL, "last_seen_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "devices_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "devices_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
--- create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
-CREATE INDEX "device_organization_id_enrolled_last_seen_at" ON "devices" ("organization_id", "enrolled", "last_seen_at");
+CREATE TABLE "devices" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "udid" character varying NULL COLLATE "C", "platform" character varying NOT NULL, "model" character varying NULL COLLATE "C", "os_version" character varying NULL COLLATE "C", "asset_tag" character varying NULL COLLATE "C", "model_identifier" character varying NULL COLLATE "C", "build_version" character varying NULL COLLATE "C", "wifi_mac_address" character varying NULL COLLATE "C", "ethernet_mac_address" character varying NULL COLLATE "C", "enrolled" boolean NOT NULL DEFAULT false, "supervised" boolean NOT NULL DEFAULT false, "user_enrollment" boolean NOT NULL DEFAULT false, "dep_enrollment" boolean NOT NULL DEFAULT false, "user_approved_enrollment" boolean NOT NULL DEFAULT false, "apple_silicon" boolean NULL, "activation_lock_enabled" boolean NULL, "passcode_present" boolean NULL, "disk_encryption_enabled" boolean NULL, "bootstrap_token_escrowed" boolean NOT NULL DEFAULT false, "inventory_at" timestamptz NULL, "first_enrolled_at" timestamptz NULL, "last_enrolled_at" timestamptz NULL, "checkout_at" timestamptz NULL, "blocked_at" timestamptz NULL, "missing_since" timestamptz NULL, "reenrollment_required_at" timestamptz NULL, "certificate_not_after" timestamptz NULL, "last_seen_at" timestamptz NULL, "last_seen_on" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "devices_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "devices_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "device_organization_id_enrolled" to table: "devices"
+CREATE INDEX "device_organization_id_enrolled" ON "devices" ("organization_id", "enrolled");
 -- create index "device_organization_id_id" to table: "devices"
 CREATE UNIQUE INDEX "device_organization_id_id" ON "devices" ("organization_id", "id");
 -- create index "device_organization_id_name_id" to table: "devices"
@@ -123,8 +123,12 @@ CREATE INDEX "device_provider_id_created_at" ON "devices" ("provider_id", "creat
 CREATE INDEX "device_provider_id_dep_enrollment" ON "devices" ("provider_id", "dep_enrollment");
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX "device_provider_id_enrolled_name_id" ON "devices" ("provider_id", "enrolled", "name", "id");
+-- create index "device_provider_id_ethernet_mac_address" to table: "devices"
+CREATE INDEX "device_provider_id_ethernet_mac_address" ON "devices" ("provider_id", "ethernet_mac_address");
 -- create index "device_provider_id_id" to table: "devices"
 CREATE INDEX "device_provider_id_id" ON "devices" ("provider_id", "id");
+-- create index "device_provider_id_last_seen_on" to table: "devices"
+CREATE INDEX "device_provider_id_last_seen_on" ON "devices" ("provider_id", "last_seen_on");
 -- create index "device_provider_id_missing_since" to table: "devices"
 CREATE INDEX "device_provider_id_missing_since" ON "devices" ("provider_id", "missing_since");
 -- create index "device_provider_id_model" to table: "devices"
@@ -133,12 +137,18 @@ CREATE INDEX "device_provider_id_model" ON "devices" ("provider_id", "model");
 CREATE INDEX "device_provider_id_name_id" ON "devices" ("provider_id", "name", "id");
 -- create index "device_provider_id_os_version" to table: "devices"
 CREATE INDEX "device_provider_id_os_version" ON "devices" ("provider_id", "os_version");
--- create index "device_provider_id_serial_number" to table: "devices"
-CREATE INDEX "device_provider_id_serial_number" ON "devices" ("provider_id", "serial_number");
+-- create index "device_provider_id_reenrollment_required_at" to table: "devices"
+CREATE INDEX "device_provider_id_reenrollment_required_at" ON "devices" ("provider_id", "reenrollment_required_at");
+-- create index "device_provider_id_serial_number_id" to table: "devices"
+CREATE INDEX "device_provider_id_serial_number_id" ON "devices" ("provider_id", "serial_number", "id");
 -- create index "device_provider_id_supervised" to table: "devices"
 CREATE INDEX "device_provider_id_supervised" ON "devices" ("provider_id", "supervised");
 -- create index "device_provider_id_udid" to table: "devices"
 CREATE INDEX "device_provider_id_udid" ON "devices" ("provider_id", "udid");
+-- create index "device_provider_id_user_id" to table: "devices"
+CREATE INDEX "device_provider_id_user_id" ON "devices" ("provider_id", "user_id");
+-- create index "device_provider_id_wifi_mac_address" to table: "devices"
+CREATE INDEX "device_provider_id_wifi_mac_address" ON "devices" ("provider_id", "wifi_mac_address");
 -- create index "devices_user_id" to table: "devices"
 CREATE INDEX "devices_user_id" ON "devices" ("user_id");
 -- create "alerts" table
@@ -190,7 +200,7 @@ CREATE INDEX "apikey_provider_id_administrator_id" ON "api_keys" ("provider_id",
 -- create index "apikey_provider_id_id" to table: "api_keys"
 CREATE UNIQUE INDEX "apikey_provider_id_id" ON "api_keys" ("provider_id", "id");
 -- create "apple_mdms" table
-CREATE TABLE "apple_mdms" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "allow_mobile_user_enrollment" boolean NOT NULL DEFAULT false, "sign_message" boolean NOT NULL DEFAULT true, "inventory_interval_hours" bigint NOT NULL DEFAULT 24, "missing_after_days" bigint NOT NULL DEFAULT 14, "history_days" bigint NOT NULL DEFAULT 90, "enrollment_limit" bigint NULL, "topic" character varying NULL COLLATE "C", "certificate_not_before" timestamptz NULL, "certificate_not_after" timestamptz NULL, "certificate_serial_number" character varying NULL COLLATE "C", "creator_apple_id" character varying NULL COLLATE "C", "push_status" character varying NOT NULL DEFAULT 'MISSING', "expiry_warned_days" bigint NOT NULL DEFAULT 0, "push_certificate" bytea NULL, "push_key" bytea NULL, "staged_key" bytea NULL, "staged_csr" bytea NULL, "ca_certificate" bytea NULL, "ca_key" bytea NULL, "signing_certificate" bytea NULL, "signing_key" bytea NULL, "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "apple_mdms_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "apple_mdms" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "allow_mobile_user_enrollment" boolean NOT NULL DEFAULT false, "sign_message" boolean NOT NULL DEFAULT true, "inventory_interval_hours" bigint NOT NULL DEFAULT 24, "missing_after_days" bigint NOT NULL DEFAULT 14, "history_days" bigint NOT NULL DEFAULT 90, "enrollment_limit" bigint NULL, "limit_reached_at" timestamptz NULL, "topic" character varying NULL COLLATE "C", "certificate_not_before" timestamptz NULL, "certificate_not_after" timestamptz NULL, "certificate_serial_number" character varying NULL COLLATE "C", "creator_apple_id" character varying NULL COLLATE "C", "push_status" character varying NOT NULL DEFAULT 'MISSING', "expiry_warned_days" bigint NOT NULL DEFAULT 0, "push_certificate" bytea NULL, "push_key" bytea NULL, "staged_key" bytea NULL, "staged_csr" bytea NULL, "ca_certificate" bytea NULL, "ca_key" bytea NULL, "signing_certificate" bytea NULL, "signing_key" bytea NULL, "organization_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "apple_mdms_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "applemdm_certificate_not_after" to table: "apple_mdms"
 CREATE INDEX "applemdm_certificate_not_after" ON "apple_mdms" ("certificate_not_after");
 -- create index "applemdm_organization_id" to table: "apple_mdms"
@@ -240,9 +250,11 @@ CREATE UNIQUE INDEX "devicechannel_organization_id_key" ON "device_channels" ("o
 -- create index "devicechannel_provider_id_id" to table: "device_channels"
 CREATE INDEX "devicechannel_provider_id_id" ON "device_channels" ("provider_id", "id");
 -- create "device_commands" table
-CREATE TABLE "device_commands" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "command_uuid" character varying NOT NULL COLLATE "C", "request_type" character varying NOT NULL COLLATE "C", "arguments" jsonb NULL, "sealed_arguments" bytea NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "priority" bigint NOT NULL DEFAULT 0, "not_before" timestamptz NULL, "expires_at" timestamptz NULL, "sent_at" timestamptz NULL, "result_at" timestamptz NULL, "attempts" bigint NOT NULL DEFAULT 0, "error_chain" jsonb NULL, "inventory" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", "channel_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_commands_device_channels_channel" FOREIGN KEY ("organization_id", "channel_id") REFERENCES "device_channels" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "device_commands" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "command_uuid" character varying NOT NULL COLLATE "C", "request_type" character varying NOT NULL COLLATE "C", "arguments" jsonb NULL, "sealed_arguments" bytea NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "priority" bigint NOT NULL DEFAULT 0, "not_before" timestamptz NULL, "expires_at" timestamptz NULL, "sent_at" timestamptz NULL, "result_at" timestamptz NULL, "attempts" bigint NOT NULL DEFAULT 0, "error_chain" jsonb NULL, "inventory" boolean NOT NULL DEFAULT false, "job_id" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", "channel_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_commands_device_channels_channel" FOREIGN KEY ("organization_id", "channel_id") REFERENCES "device_channels" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "device_command_ending" to table: "device_commands"
 CREATE INDEX "device_command_ending" ON "device_commands" ("expires_at") WHERE ((expires_at IS NOT NULL) AND (((status)::text = 'PENDING'::text) OR ((status)::text = 'SENT'::text) OR ((status)::text = 'NOT_NOW'::text)));
+-- create index "device_command_told_together" to table: "device_commands"
+CREATE INDEX "device_command_told_together" ON "device_commands" ("job_id", "id") WHERE (job_id IS NOT NULL);
 -- create index "device_command_waiting" to table: "device_commands"
 CREATE INDEX "device_command_waiting" ON "device_commands" ("channel_id", "priority", "id") WHERE (((status)::text = 'PENDING'::text) OR ((status)::text = 'SENT'::text) OR ((status)::text = 'NOT_NOW'::text));
 -- create index "device_commands_channel_id" to table: "device_commands"
@@ -857,6 +869,8 @@ DROP INDEX "devicecommand_device_id_id";
 DROP INDEX "device_commands_channel_id";
 -- reverse: create index "device_command_waiting" to table: "device_commands"
 DROP INDEX "device_command_waiting";
+-- reverse: create index "device_command_told_together" to table: "device_commands"
+DROP INDEX "device_command_told_together";
 -- reverse: create index "device_command_ending" to table: "device_commands"
 DROP INDEX "device_command_ending";
 -- reverse: create "device_commands" table
@@ -961,12 +975,18 @@ DROP INDEX "alert_device_id_last_occurred_at_id";
 DROP TABLE "alerts";
 -- reverse: create index "devices_user_id" to table: "devices"
 DROP INDEX "devices_user_id";
+-- reverse: create index "device_provider_id_wifi_mac_address" to table: "devices"
+DROP INDEX "device_provider_id_wifi_mac_address";
+-- reverse: create index "device_provider_id_user_id" to table: "devices"
+DROP INDEX "device_provider_id_user_id";
 -- reverse: create index "device_provider_id_udid" to table: "devices"
 DROP INDEX "device_provider_id_udid";
 -- reverse: create index "device_provider_id_supervised" to table: "devices"
 DROP INDEX "device_provider_id_supervised";
--- reverse: create index "device_provider_id_serial_number" to table: "devices"
-DROP INDEX "device_provider_id_serial_number";
+-- reverse: create index "device_provider_id_serial_number_id" to table: "devices"
+DROP INDEX "device_provider_id_serial_number_id";
+-- reverse: create index "device_provider_id_reenrollment_required_at" to table: "devices"
+DROP INDEX "device_provider_id_reenrollment_required_at";
 -- reverse: create index "device_provider_id_os_version" to table: "devices"
 DROP INDEX "device_provider_id_os_version";
 -- reverse: create index "device_provider_id_name_id" to table: "devices"
@@ -975,8 +995,12 @@ DROP INDEX "device_provider_id_name_id";
 DROP INDEX "device_provider_id_model";
 -- reverse: create index "device_provider_id_missing_since" to table: "devices"
 DROP INDEX "device_provider_id_missing_since";
+-- reverse: create index "device_provider_id_last_seen_on" to table: "devices"
+DROP INDEX "device_provider_id_last_seen_on";
 -- reverse: create index "device_provider_id_id" to table: "devices"
 DROP INDEX "device_provider_id_id";
+-- reverse: create index "device_provider_id_ethernet_mac_address" to table: "devices"
+DROP INDEX "device_provider_id_ethernet_mac_address";
 -- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
 DROP INDEX "device_provider_id_enrolled_name_id";
 -- reverse: create index "device_provider_id_dep_enrollment" to table: "devices"
@@ -999,8 +1023,8 @@ DROP INDEX "device_organization_id_platform_name_id";
 DROP INDEX "device_organization_id_name_id";
 -- reverse: create index "device_organization_id_id" to table: "devices"
 DROP INDEX "device_organization_id_id";
--- reverse: create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
-DROP INDEX "device_organization_id_enrolled_last_seen_at";
+-- reverse: create index "device_organization_id_enrolled" to table: "devices"
+DROP INDEX "device_organization_id_enrolled";
 -- reverse: create "devices" table
 DROP TABLE "devices";
 -- reverse: create index "user_provider_id_login_id" to table: "users"

@@ -78,7 +78,7 @@ CREATE INDEX `apikey_provider_id_administrator_id` ON `api_keys` (`provider_id`,
 -- create index "api_keys_administrator_id" to table: "api_keys"
 CREATE INDEX `api_keys_administrator_id` ON `api_keys` (`administrator_id`);
 -- create "apple_mdms" table
-CREATE TABLE `apple_mdms` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `allow_mobile_user_enrollment` bool NOT NULL DEFAULT (false), `sign_message` bool NOT NULL DEFAULT (true), `inventory_interval_hours` integer NOT NULL DEFAULT (24), `missing_after_days` integer NOT NULL DEFAULT (14), `history_days` integer NOT NULL DEFAULT (90), `enrollment_limit` integer NULL, `topic` text NULL, `certificate_not_before` datetime NULL, `certificate_not_after` datetime NULL, `certificate_serial_number` text NULL, `creator_apple_id` text NULL, `push_status` text NOT NULL DEFAULT ('MISSING'), `expiry_warned_days` integer NOT NULL DEFAULT (0), `push_certificate` blob NULL, `push_key` blob NULL, `staged_key` blob NULL, `staged_csr` blob NULL, `ca_certificate` blob NULL, `ca_key` blob NULL, `signing_certificate` blob NULL, `signing_key` blob NULL, `organization_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `apple_mdms_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `apple_mdms` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `allow_mobile_user_enrollment` bool NOT NULL DEFAULT (false), `sign_message` bool NOT NULL DEFAULT (true), `inventory_interval_hours` integer NOT NULL DEFAULT (24), `missing_after_days` integer NOT NULL DEFAULT (14), `history_days` integer NOT NULL DEFAULT (90), `enrollment_limit` integer NULL, `limit_reached_at` datetime NULL, `topic` text NULL, `certificate_not_before` datetime NULL, `certificate_not_after` datetime NULL, `certificate_serial_number` text NULL, `creator_apple_id` text NULL, `push_status` text NOT NULL DEFAULT ('MISSING'), `expiry_warned_days` integer NOT NULL DEFAULT (0), `push_certificate` blob NULL, `push_key` blob NULL, `staged_key` blob NULL, `staged_csr` blob NULL, `ca_certificate` blob NULL, `ca_key` blob NULL, `signing_certificate` blob NULL, `signing_key` blob NULL, `organization_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `apple_mdms_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "applemdm_organization_id_id" to table: "apple_mdms"
 CREATE UNIQUE INDEX `applemdm_organization_id_id` ON `apple_mdms` (`organization_id`, `id`);
 -- create index "applemdm_provider_id_id" to table: "apple_mdms"
@@ -94,7 +94,7 @@ CREATE TABLE `data_keys` (`id` text NOT NULL, `created_at` datetime NOT NULL, `u
 -- create index "datakey_tenant" to table: "data_keys"
 CREATE UNIQUE INDEX `datakey_tenant` ON `data_keys` (`tenant`);
 -- create "devices" table
-CREATE TABLE `devices` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `serial_number` text NOT NULL, `udid` text NULL, `platform` text NOT NULL, `model` text NULL, `os_version` text NULL, `asset_tag` text NULL, `model_identifier` text NULL, `build_version` text NULL, `enrolled` bool NOT NULL DEFAULT (false), `supervised` bool NOT NULL DEFAULT (false), `user_enrollment` bool NOT NULL DEFAULT (false), `dep_enrollment` bool NOT NULL DEFAULT (false), `user_approved_enrollment` bool NOT NULL DEFAULT (false), `apple_silicon` bool NULL, `activation_lock_enabled` bool NULL, `passcode_present` bool NULL, `disk_encryption_enabled` bool NULL, `bootstrap_token_escrowed` bool NOT NULL DEFAULT (false), `inventory_at` datetime NULL, `first_enrolled_at` datetime NULL, `last_enrolled_at` datetime NULL, `checkout_at` datetime NULL, `blocked_at` datetime NULL, `missing_since` datetime NULL, `certificate_not_after` datetime NULL, `last_seen_at` datetime NULL, `organization_id` text NOT NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `devices_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `devices_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
+CREATE TABLE `devices` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `serial_number` text NOT NULL, `udid` text NULL, `platform` text NOT NULL, `model` text NULL, `os_version` text NULL, `asset_tag` text NULL, `model_identifier` text NULL, `build_version` text NULL, `wifi_mac_address` text NULL, `ethernet_mac_address` text NULL, `enrolled` bool NOT NULL DEFAULT (false), `supervised` bool NOT NULL DEFAULT (false), `user_enrollment` bool NOT NULL DEFAULT (false), `dep_enrollment` bool NOT NULL DEFAULT (false), `user_approved_enrollment` bool NOT NULL DEFAULT (false), `apple_silicon` bool NULL, `activation_lock_enabled` bool NULL, `passcode_present` bool NULL, `disk_encryption_enabled` bool NULL, `bootstrap_token_escrowed` bool NOT NULL DEFAULT (false), `inventory_at` datetime NULL, `first_enrolled_at` datetime NULL, `last_enrolled_at` datetime NULL, `checkout_at` datetime NULL, `blocked_at` datetime NULL, `missing_since` datetime NULL, `reenrollment_required_at` datetime NULL, `certificate_not_after` datetime NULL, `last_seen_at` datetime NULL, `last_seen_on` datetime NULL, `organization_id` text NOT NULL, `user_id` text NULL, PRIMARY KEY (`id`), CONSTRAINT `devices_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `devices_users_user` FOREIGN KEY (`organization_id`, `user_id`) REFERENCES `users` (`organization_id`, `id`) ON DELETE NO ACTION);
 -- create index "device_organization_id_id" to table: "devices"
 CREATE UNIQUE INDEX `device_organization_id_id` ON `devices` (`organization_id`, `id`);
 -- create index "device_provider_id_id" to table: "devices"
@@ -111,14 +111,14 @@ CREATE INDEX `device_organization_id_user_id` ON `devices` (`organization_id`, `
 CREATE INDEX `device_organization_id_udid` ON `devices` (`organization_id`, `udid`);
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX `device_provider_id_enrolled_name_id` ON `devices` (`provider_id`, `enrolled`, `name`, `id`);
--- create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
-CREATE INDEX `device_organization_id_enrolled_last_seen_at` ON `devices` (`organization_id`, `enrolled`, `last_seen_at`);
+-- create index "device_organization_id_enrolled" to table: "devices"
+CREATE INDEX `device_organization_id_enrolled` ON `devices` (`organization_id`, `enrolled`);
 -- create index "device_provider_id_udid" to table: "devices"
 CREATE INDEX `device_provider_id_udid` ON `devices` (`provider_id`, `udid`);
 -- create index "device_provider_id_name_id" to table: "devices"
 CREATE INDEX `device_provider_id_name_id` ON `devices` (`provider_id`, `name`, `id`);
--- create index "device_provider_id_serial_number" to table: "devices"
-CREATE INDEX `device_provider_id_serial_number` ON `devices` (`provider_id`, `serial_number`);
+-- create index "device_provider_id_serial_number_id" to table: "devices"
+CREATE INDEX `device_provider_id_serial_number_id` ON `devices` (`provider_id`, `serial_number`, `id`);
 -- create index "device_provider_id_supervised" to table: "devices"
 CREATE INDEX `device_provider_id_supervised` ON `devices` (`provider_id`, `supervised`);
 -- create index "device_provider_id_dep_enrollment" to table: "devices"
@@ -127,6 +127,8 @@ CREATE INDEX `device_provider_id_dep_enrollment` ON `devices` (`provider_id`, `d
 CREATE INDEX `device_provider_id_blocked_at` ON `devices` (`provider_id`, `blocked_at`);
 -- create index "device_provider_id_missing_since" to table: "devices"
 CREATE INDEX `device_provider_id_missing_since` ON `devices` (`provider_id`, `missing_since`);
+-- create index "device_provider_id_reenrollment_required_at" to table: "devices"
+CREATE INDEX `device_provider_id_reenrollment_required_at` ON `devices` (`provider_id`, `reenrollment_required_at`);
 -- create index "device_provider_id_os_version" to table: "devices"
 CREATE INDEX `device_provider_id_os_version` ON `devices` (`provider_id`, `os_version`);
 -- create index "device_provider_id_model" to table: "devices"
@@ -135,6 +137,14 @@ CREATE INDEX `device_provider_id_model` ON `devices` (`provider_id`, `model`);
 CREATE INDEX `device_provider_id_asset_tag` ON `devices` (`provider_id`, `asset_tag`);
 -- create index "device_provider_id_created_at" to table: "devices"
 CREATE INDEX `device_provider_id_created_at` ON `devices` (`provider_id`, `created_at`);
+-- create index "device_provider_id_last_seen_on" to table: "devices"
+CREATE INDEX `device_provider_id_last_seen_on` ON `devices` (`provider_id`, `last_seen_on`);
+-- create index "device_provider_id_user_id" to table: "devices"
+CREATE INDEX `device_provider_id_user_id` ON `devices` (`provider_id`, `user_id`);
+-- create index "device_provider_id_wifi_mac_address" to table: "devices"
+CREATE INDEX `device_provider_id_wifi_mac_address` ON `devices` (`provider_id`, `wifi_mac_address`);
+-- create index "device_provider_id_ethernet_mac_address" to table: "devices"
+CREATE INDEX `device_provider_id_ethernet_mac_address` ON `devices` (`provider_id`, `ethernet_mac_address`);
 -- create index "devices_user_id" to table: "devices"
 CREATE INDEX `devices_user_id` ON `devices` (`user_id`);
 -- create "device_apps" table
@@ -176,7 +186,7 @@ CREATE INDEX `device_channel_to_be_notified` ON `device_channels` (`push_wanted_
 -- create index "device_channel_to_be_inventoried" to table: "device_channels"
 CREATE INDEX `device_channel_to_be_inventoried` ON `device_channels` (`next_inventory_at`) WHERE next_inventory_at IS NOT NULL;
 -- create "device_commands" table
-CREATE TABLE `device_commands` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `command_uuid` text NOT NULL, `request_type` text NOT NULL, `arguments` json NULL, `sealed_arguments` blob NULL, `status` text NOT NULL DEFAULT ('PENDING'), `priority` integer NOT NULL DEFAULT (0), `not_before` datetime NULL, `expires_at` datetime NULL, `sent_at` datetime NULL, `result_at` datetime NULL, `attempts` integer NOT NULL DEFAULT (0), `error_chain` json NULL, `inventory` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, `channel_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_commands_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_device_channels_channel` FOREIGN KEY (`organization_id`, `channel_id`) REFERENCES `device_channels` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `device_commands` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `command_uuid` text NOT NULL, `request_type` text NOT NULL, `arguments` json NULL, `sealed_arguments` blob NULL, `status` text NOT NULL DEFAULT ('PENDING'), `priority` integer NOT NULL DEFAULT (0), `not_before` datetime NULL, `expires_at` datetime NULL, `sent_at` datetime NULL, `result_at` datetime NULL, `attempts` integer NOT NULL DEFAULT (0), `error_chain` json NULL, `inventory` bool NOT NULL DEFAULT (false), `job_id` text NULL, `organization_id` text NOT NULL, `device_id` text NOT NULL, `channel_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_commands_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_device_channels_channel` FOREIGN KEY (`organization_id`, `channel_id`) REFERENCES `device_channels` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "devicecommand_organization_id_id" to table: "device_commands"
 CREATE UNIQUE INDEX `devicecommand_organization_id_id` ON `device_commands` (`organization_id`, `id`);
 -- create index "devicecommand_provider_id_id" to table: "device_commands"
@@ -195,6 +205,8 @@ CREATE INDEX `devicecommand_organization_id_device_id` ON `device_commands` (`or
 CREATE INDEX `device_command_waiting` ON `device_commands` (`channel_id`, `priority`, `id`) WHERE status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW';
 -- create index "devicecommand_result_at" to table: "device_commands"
 CREATE INDEX `devicecommand_result_at` ON `device_commands` (`result_at`);
+-- create index "device_command_told_together" to table: "device_commands"
+CREATE INDEX `device_command_told_together` ON `device_commands` (`job_id`, `id`) WHERE job_id IS NOT NULL;
 -- create index "device_command_ending" to table: "device_commands"
 CREATE INDEX `device_command_ending` ON `device_commands` (`expires_at`) WHERE expires_at IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW');
 -- create index "device_commands_channel_id" to table: "device_commands"
@@ -905,6 +917,8 @@ DROP TABLE `device_identities`;
 DROP INDEX `device_commands_channel_id`;
 -- reverse: create index "device_command_ending" to table: "device_commands"
 DROP INDEX `device_command_ending`;
+-- reverse: create index "device_command_told_together" to table: "device_commands"
+DROP INDEX `device_command_told_together`;
 -- reverse: create index "devicecommand_result_at" to table: "device_commands"
 DROP INDEX `devicecommand_result_at`;
 -- reverse: create index "device_command_waiting" to table: "device_commands"
@@ -965,6 +979,14 @@ DROP INDEX `deviceapp_organization_id_id`;
 DROP TABLE `device_apps`;
 -- reverse: create index "devices_user_id" to table: "devices"
 DROP INDEX `devices_user_id`;
+-- reverse: create index "device_provider_id_ethernet_mac_address" to table: "devices"
+DROP INDEX `device_provider_id_ethernet_mac_address`;
+-- reverse: create index "device_provider_id_wifi_mac_address" to table: "devices"
+DROP INDEX `device_provider_id_wifi_mac_address`;
+-- reverse: create index "device_provider_id_user_id" to table: "devices"
+DROP INDEX `device_provider_id_user_id`;
+-- reverse: create index "device_provider_id_last_seen_on" to table: "devices"
+DROP INDEX `device_provider_id_last_seen_on`;
 -- reverse: create index "device_provider_id_created_at" to table: "devices"
 DROP INDEX `device_provider_id_created_at`;
 -- reverse: create index "device_provider_id_asset_tag" to table: "devices"
@@ -973,6 +995,8 @@ DROP INDEX `device_provider_id_asset_tag`;
 DROP INDEX `device_provider_id_model`;
 -- reverse: create index "device_provider_id_os_version" to table: "devices"
 DROP INDEX `device_provider_id_os_version`;
+-- reverse: create index "device_provider_id_reenrollment_required_at" to table: "devices"
+DROP INDEX `device_provider_id_reenrollment_required_at`;
 -- reverse: create index "device_provider_id_missing_since" to table: "devices"
 DROP INDEX `device_provider_id_missing_since`;
 -- reverse: create index "device_provider_id_blocked_at" to table: "devices"
@@ -981,14 +1005,14 @@ DROP INDEX `device_provider_id_blocked_at`;
 DROP INDEX `device_provider_id_dep_enrollment`;
 -- reverse: create index "device_provider_id_supervised" to table: "devices"
 DROP INDEX `device_provider_id_supervised`;
--- reverse: create index "device_provider_id_serial_number" to table: "devices"
-DROP INDEX `device_provider_id_serial_number`;
+-- reverse: create index "device_provider_id_serial_number_id" to table: "devices"
+DROP INDEX `device_provider_id_serial_number_id`;
 -- reverse: create index "device_provider_id_name_id" to table: "devices"
 DROP INDEX `device_provider_id_name_id`;
 -- reverse: create index "device_provider_id_udid" to table: "devices"
 DROP INDEX `device_provider_id_udid`;
--- reverse: create index "device_organization_id_enrolled_last_seen_at" to table: "devices"
-DROP INDEX `device_organization_id_enrolled_last_seen_at`;
+-- reverse: create index "device_organization_id_enrolled" to table: "devices"
+DROP INDEX `device_organization_id_enrolled`;
 -- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
 DROP INDEX `device_provider_id_enrolled_name_id`;
 -- reverse: create index "device_organization_id_udid" to table: "devices"

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/bailiwick/bailiwick/tools/bench/load"
+	"github.com/bailiwick/bailiwick/tools/bench/mdm"
+	"github.com/bailiwick/bailiwick/tools/bench/process"
+)
+
+const (
+	mdmLeastRatio = 2.0
+	mdmMostCost   = 1.0
+)
+
+// manageDevices measures what managed devices cost, beside NanoMDM.
+func manageDevices(ctx context.Context, o options, pg *postgres) (err error) {
+	dir, err := os.MkdirTemp("", "bailiwick-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	fmt.Fprintln(os.Stderr, "building")
+	ours, err := process.Build(ctx, dir, "bailiwick", "./cmd/bailiwick")
+	if err != nil {
+		return err
+	}
+	nanoPath, err := process.BuildIn(ctx, nanoModule, dir, "nanomdm", ".")
+	if err != nil {
+		return err
+	}
+	p := programs{dir: dir, ours: ours, connections: o.connections, masterKey: newMasterKey()}
+	size := mdmSizeOf(o)
+	v := &verdict{}
+	fleet, err := mdm.NewFleet(size.most())
+	if err != nil {
+		return err
+	}
+	if o.profile != "" {
+		return mdmProfile(ctx, o, pg, p, fleet, size)
+	}
+	if o.explain {
+		return mdmStatements(ctx, o, pg, p, fleet, v, os.Stdout)
+	}
+	rows, err := compete(ctx, pg, p, nanoPath, fleet, size)
+	if err != nil {
+		return err
+	}
+	mdmTable(os.Stdout, v, rows)
+	grown, err := mdmGrowth(ctx, pg, p, fleet, size)
+	if err != nil {
+		return err
+	}
+	mdmGrowthTable(v, grown)
+	if err := mdmPush(ctx, size, v); err != nil {
+		return err
+	}
+	if err := mdmStatements(ctx, o, pg, p, fleet, v, os.Stdout); err != nil {
+		return err
+	}
+	if v.broken > 0 {
+		return fmt.Errorf("%d promises broken", v.broken)
+	}
+	return nil
+}
+
+// compete measures our server beside NanoMDM, on a fleet that grows.
+func compete(ctx context.Context, pg *postgres, p programs, nanoPath string, fleet *mdm.Fleet, size mdmSize) (rows []*mdmRow, err error) {
+	d, err := newDuel(ctx, pg, p, nanoPath, fleet, size)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	from := 0
+	for _, devices := range size.devices {
+		if err := d.enrol(ctx, from, devices); err != nil {
+			return nil, err
+		}
+		for _, measure := range []func(context.Context, int) error{d.idle, d.command} {
+			if err := measure(ctx, devices); err != nil {
+				return nil, err
+			}
+		}
+		from = devices
+	}
+	fmt.Fprintf(os.Stderr, "our jobs welcomed a device in %.2f ms of the server's CPU and %.2f of PostgreSQL's\n",
+		d.arrivals.each(d.arrivals.Server), d.arrivals.each(d.arrivals.Postgres))
+	return d.rows, nil
+}
+
+// mdmTable prints what was compared, and whether it keeps the promises.
+func mdmTable(w io.Writer, v *verdict, rows []*mdmRow) {
+	fmt.Fprintln(w, "| work | devices | server | a second | CPU-ms server | CPU-ms PostgreSQL | rate to NanoMDM, at least 2 | CPU to NanoMDM, below 1 | |")
+	fmt.Fprintln(w, "|---|--:|---|--:|--:|--:|--:|--:|---|")
+	for _, row := range rows {
+		mark := v.mark(row.Ratio >= mdmLeastRatio && row.Cost < mdmMostCost)
+		for i, s := range row.Sides {
+			judged := " | | "
+			if i == 0 {
+				judged = fmt.Sprintf("%.2f × | %.2f × | %s", row.Ratio, row.Cost, mark)
+			}
+			fmt.Fprintf(w, "| %s | %d | %s | %.0f | %.3f | %.3f | %s |\n", row.Title, row.Devices, row.Names[i],
+				s.perSecond(), s.each(s.Server), s.each(s.Postgres), judged)
+		}
+	}
+}
+
+// mdmProfile runs our server in this process and writes a CPU profile of what
+// an Idle takes. It also holds the load itself, under (*Conn).Do.
+func mdmProfile(ctx context.Context, o options, pg *postgres, p programs, fleet *mdm.Fleet, size mdmSize) (err error) {
+	m, err := p.manage(ctx, pg, fleet, size.organizations, size.historied, asIs, directly)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	_, addr, stop, err := inProcess(ctx, p, ground{url: m.url}, o.connections)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	pool, err := load.Open(ctx, addr, o.connections)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	idle, err := m.idle(size.historied)
+	if err != nil {
+		return err
+	}
+	if _, err := pool.For(ctx, o.pace.warmUp, idle); err != nil {
+		return err
+	}
+	path := filepath.Join(o.profile, "idle.pprof")
+	fmt.Fprintln(os.Stderr, "go tool pprof -top -cum", path)
+	return profiled(path, func() error {
+		_, err := pool.For(ctx, o.pace.duration, idle)
+		return err
+	})
+}
