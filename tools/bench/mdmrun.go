@@ -83,7 +83,7 @@ func compete(ctx context.Context, pg *postgres, p programs, nanoPath string, fle
 		if err := d.enrol(ctx, from, devices); err != nil {
 			return nil, err
 		}
-		for _, measure := range []func(context.Context, int) error{d.idle, d.command} {
+		for _, measure := range []func(context.Context, int) error{d.idle, d.command, d.bulk} {
 			if err := measure(ctx, devices); err != nil {
 				return nil, err
 			}
