@@ -24,6 +24,10 @@ import (
 	"github.com/bailiwick/bailiwick/internal/telemetry"
 )
 
+// pushEvery is too short for anyone to notice, and spares most of the jobs while
+// one command after the other is queued.
+const pushEvery = 200 * time.Millisecond
+
 // openDevices wires what managed devices are told, what they answer, and how
 // they are woken.
 func (a *App) openDevices(context.Context) (err error) {
@@ -49,7 +53,7 @@ func (a *App) openDevices(context.Context) (err error) {
 	})
 	a.Commands, err = queue.New(queue.Config{
 		DB: a.DB, Vault: a.Vault, Jobs: a.Queue, Pusher: pusher{a.AppleMDM, sender}, Alarms: bell, Inventory: a.Inventory,
-		Logger: c.Logger, Clock: c.Clock,
+		Logger: c.Logger, Clock: c.Clock, PushEvery: pushEvery,
 	})
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@
 // come our own idle rate with history and with many organizations, a push to a
 // whole fleet at a stand-in for Apple, and the statements of every kind of
 // message. -quick shows that it all works; -explain prints the statements, and
-// -profile writes a profile of an idle connect.
+// -profile writes a profile of an idle connect and one of queueing a command.
 //
 // PostgreSQL is the server that BAILIWICK_TEST_POSTGRES names, for a superuser;
 // the generated data stays there as a template. If none is named, a throw-away

@@ -332,8 +332,7 @@ func (d *duel) command(ctx context.Context, devices int) error {
 	enqueue, cycle := d.row("enqueue", devices), d.row("command cycle", devices)
 	restart := make([][]byte, devices)
 	for i := range restart {
-		body := fmt.Appendf(nil, `{"query":"mutation($id: ID!) { restartDevice(input: {deviceId: $id}) { command { id } } }","variables":{"id":%q}}`, d.ids[i])
-		restart[i] = load.Post(d.ours.child.Addr(), "/graphql", http.Header{"X-Api-Key": {d.ours.key}}, body)
+		restart[i] = d.ours.mutation(restartOne, d.ids[i])
 	}
 	for t := warmUp; t < d.size.turns; t++ {
 		if err := d.tidy(ctx); err != nil {
@@ -391,7 +390,7 @@ func (d *duel) command(ctx context.Context, devices int) error {
 // learn finds our devices' ids.
 func (d *duel) learn(ctx context.Context) error {
 	known := map[string]string{}
-	err := d.pairs(ctx, `SELECT udid, id FROM devices`, known)
+	err := pairs(ctx, d.ours.url, `SELECT udid, id FROM devices`, known)
 	d.ids = nil
 	for _, device := range d.ours.fleet.Devices {
 		d.ids = append(d.ids, known[device.UDID])
@@ -399,8 +398,9 @@ func (d *duel) learn(ctx context.Context) error {
 	return err
 }
 
-func (d *duel) pairs(ctx context.Context, statement string, into map[string]string) error {
-	return ask(ctx, d.ours.url, func(db *sql.DB) (err error) {
+// pairs reads two columns of a database.
+func pairs(ctx context.Context, url, statement string, into map[string]string) error {
+	return ask(ctx, url, func(db *sql.DB) (err error) {
 		rows, err := db.QueryContext(ctx, statement)
 		if err != nil {
 			return err
@@ -437,7 +437,7 @@ func (d *duel) orders(devices int) (orders, acknowledged [][]byte, err error) {
 // waiting. That the devices are to be notified is forgotten, as if they were.
 func (d *duel) reports(ctx context.Context, devices int) ([][]byte, error) {
 	waiting := map[string]string{}
-	err := d.pairs(ctx, `SELECT c.key, d.command_uuid FROM device_commands d JOIN device_channels c ON c.id = d.channel_id
+	err := pairs(ctx, d.ours.url, `SELECT c.key, d.command_uuid FROM device_commands d JOIN device_channels c ON c.id = d.channel_id
 WHERE d.status = 'PENDING'`, waiting)
 	if err != nil {
 		return nil, err

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -81,7 +83,7 @@ func compete(ctx context.Context, pg *postgres, p programs, nanoPath string, fle
 		if err := d.enrol(ctx, from, devices); err != nil {
 			return nil, err
 		}
-		for _, measure := range []func(context.Context, int) error{d.idle, d.command} {
+		for _, measure := range []func(context.Context, int) error{d.idle, d.command, d.bulk} {
 			if err := measure(ctx, devices); err != nil {
 				return nil, err
 			}
@@ -110,8 +112,9 @@ func mdmTable(w io.Writer, v *verdict, rows []*mdmRow) {
 	}
 }
 
-// mdmProfile runs our server in this process and writes a CPU profile of what
-// an Idle takes. It also holds the load itself, under (*Conn).Do.
+// mdmProfile runs our server in this process and writes CPU profiles of what an
+// Idle and what queueing a command take. They also hold the load itself, under
+// (*Conn).Do.
 func mdmProfile(ctx context.Context, o options, pg *postgres, p programs, fleet *mdm.Fleet, size mdmSize) (err error) {
 	m, err := p.manage(ctx, pg, fleet, size.organizations, size.historied, asIs, directly)
 	if err != nil {
@@ -132,13 +135,60 @@ func mdmProfile(ctx context.Context, o options, pg *postgres, p programs, fleet 
 	if err != nil {
 		return err
 	}
-	if _, err := pool.For(ctx, o.pace.warmUp, idle); err != nil {
+	enqueue, err := m.restarts(ctx)
+	if err != nil {
 		return err
 	}
-	path := filepath.Join(o.profile, "idle.pprof")
-	fmt.Fprintln(os.Stderr, "go tool pprof -top -cum", path)
-	return profiled(path, func() error {
-		_, err := pool.For(ctx, o.pace.duration, idle)
-		return err
-	})
+	for _, work := range []struct {
+		name     string
+		requests [][]byte
+	}{{"idle", idle}, {"enqueue", enqueue}} {
+		if _, err := pool.For(ctx, o.pace.warmUp, work.requests); err != nil {
+			return err
+		}
+		path := filepath.Join(o.profile, work.name+".pprof")
+		before, err := pg.cpu()
+		if err != nil {
+			return err
+		}
+		var run load.Run
+		if err := profiled(path, func() (err error) {
+			run, err = pool.For(ctx, o.pace.duration, work.requests)
+			return err
+		}); err != nil {
+			return err
+		}
+		after, err := pg.cpu()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "%s: %.0f a second, %.3f CPU-ms of PostgreSQL each; go tool pprof -top -cum %s\n", work.name,
+			run.PerSecond(), milliseconds(after-before)/float64(max(1, run.Requests)), path)
+	}
+	return nil
+}
+
+// The mutations that are measured. Each has one variable.
+const (
+	restartOne  = `mutation($id: ID!) { restartDevice(input: {deviceId: $id}) { command { id } } }`
+	restartMany = `mutation($id: [ID!]!) { bulkCommandDevices(input: {deviceIds: $id, command: {restart: {}}}) { job { id } refusals { deviceId } } }`
+)
+
+// restarts lays out a restart of each device that is enrolled.
+func (m *managed) restarts(ctx context.Context) (requests [][]byte, err error) {
+	known := map[string]string{}
+	err = pairs(ctx, m.url, `SELECT udid, id FROM devices`, known)
+	for _, id := range known {
+		requests = append(requests, m.mutation(restartOne, id))
+	}
+	return requests, err
+}
+
+// mutation lays out a mutation with what its variable id is to be.
+func (m *managed) mutation(document string, id any) []byte {
+	body, err := json.Marshal(map[string]any{"query": document, "variables": map[string]any{"id": id}})
+	if err != nil {
+		return nil // texts alone
+	}
+	return load.Post(m.child.Addr(), "/graphql", http.Header{"X-Api-Key": {m.key}}, body)
 }

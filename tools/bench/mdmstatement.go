@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 
-	"github.com/bailiwick/bailiwick/tools/bench/load"
 	"github.com/bailiwick/bailiwick/tools/bench/mdm"
 	"github.com/bailiwick/bailiwick/tools/bench/wire"
 )
@@ -61,8 +59,7 @@ func sayings() []saying {
 	authenticate := func(s *sayer) ([]byte, error) { return s.say(s.own().Authenticate()) }
 	token := func(s *sayer) ([]byte, error) { return s.say(s.own().TokenUpdate()) }
 	restart := func(s *sayer) ([]byte, error) {
-		body := fmt.Appendf(nil, `{"query":"mutation($id: ID!) { restartDevice(input: {deviceId: $id}) { command { id } } }","variables":{"id":%q}}`, s.id)
-		return load.Post(s.child.Addr(), "/graphql", http.Header{"X-Api-Key": {s.key}}, body), nil
+		return s.mutation(restartOne, s.id), nil
 	}
 	return []saying{
 		{"Idle", true, nothing + seen, idle},

@@ -73,9 +73,7 @@ func (s *Service) Want(ctx context.Context, channels ...*ent.DeviceChannel) erro
 		return err
 	}
 	for tenant := range tenants {
-		if err := s.enqueuePush(ctx, tenant); err != nil {
-			return err
-		}
+		s.hasten(ctx, tenant)
 	}
 	return nil
 }

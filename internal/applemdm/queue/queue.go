@@ -3,9 +3,9 @@
 // A command is kept until its device has reported on it by its CommandUUID.
 // Reports may come twice, late, or be played back: only the first one that ends
 // a command counts. What a command says is sealed where it holds a secret, and
-// opened when it is given out. A device is woken by a job, which the
-// transaction that wants it leaves behind; the rows are the truth, and a sweep
-// finds what a lost job has left.
+// opened when it is given out. A device is woken by a job, which is left once
+// the transaction that wants it has committed; the rows are the truth, and a
+// sweep finds what a lost job has left.
 package queue
 
 import (
@@ -48,7 +48,7 @@ type Enqueuer interface {
 	Track(ctx context.Context, kind string, total int) (*ent.Job, error)
 }
 
-// Config is what a [Service] needs; all of it is required.
+// Config is what a [Service] needs; all of it is required but PushEvery.
 type Config struct {
 	DB        *database.DB
 	Vault     *secret.Vault
@@ -58,6 +58,11 @@ type Config struct {
 	Inventory *inventory.Store
 	Logger    *slog.Logger
 	Clock     func() time.Time
+
+	// PushEvery is how often a process has an organization's devices notified at
+	// most. What is wanted first is not held back, and what follows is by so much.
+	// Zero is as often as they are wanted.
+	PushEvery time.Duration
 }
 
 // Validate reports the first thing that is missing.
@@ -73,6 +78,9 @@ func (c Config) Validate() error {
 			return fmt.Errorf("queue: %s is required", required.name)
 		}
 	}
+	if c.PushEvery < 0 {
+		return errors.New("queue: a negative duration")
+	}
 	return nil
 }
 
@@ -81,6 +89,7 @@ func (c Config) Validate() error {
 type Service struct {
 	Config
 	client *ent.Client
+	pauses pauses
 }
 
 // New returns the queue, or what is wrong with its configuration.
@@ -88,7 +97,7 @@ func New(c Config) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Service{Config: c, client: c.DB.Client()}, nil
+	return &Service{Config: c, client: c.DB.Client(), pauses: pauses{every: c.PushEvery, paused: map[job.Tenant]bool{}}}, nil
 }
 
 func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }

@@ -2,13 +2,10 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
 	"github.com/bailiwick/bailiwick/ent"
-	"github.com/bailiwick/bailiwick/ent/device"
-	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
@@ -19,8 +16,9 @@ import (
 // Instruction is what devices are told: a command of one kind for each.
 type Instruction struct {
 	Options
-	// Make is the command for a device, given its own channel. It is validated
-	// afterwards. A *fault.Error concerns that device alone.
+	// Make is the command for a device, given its own channel: of the device what
+	// [TargetOf] reads, of the channel what says whose it is, and its unlock token.
+	// It is validated afterwards. A *fault.Error concerns that device alone.
 	Make func(ctx context.Context, d *ent.Device, own *ent.DeviceChannel) (command.Command, error)
 	// Replaces withdraws commands of the kind that devices do not have yet: of two
 	// locks that reach a Mac at once, only one would set its PIN.
@@ -70,67 +68,6 @@ func (s *Service) TellOne(ctx context.Context, deviceID string, what Instruction
 		return nil, "", err
 	}
 	return queued, pin, nil
-}
-
-// consider finds out which devices can be told, in as many statements for many
-// as for one: the answer has an entry for each id, in order.
-func (s *Service) consider(ctx context.Context, deviceIDs []string, what Instruction) ([]*Told, error) {
-	devices, err := s.client.Device.Query().Where(device.IDIn(deviceIDs...)).All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	channels, err := s.client.DeviceChannel.Query().Where(
-		devicechannel.DeviceIDIn(deviceIDs...), devicechannel.KindEQ(devicechannel.KindDevice), devicechannel.StatusEQ(devicechannel.StatusEnrolled),
-	).All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	kept := map[string]bool{}
-	if what.Needs != "" {
-		if kept, err = s.Inventory.HaveSecret(ctx, deviceIDs, what.Needs); err != nil {
-			return nil, err
-		}
-	}
-	told, byID := make([]*Told, len(deviceIDs)), make(map[string]*Told, len(deviceIDs))
-	for i, id := range deviceIDs {
-		told[i] = &Told{DeviceID: id}
-		byID[id] = told[i]
-	}
-	for _, d := range devices {
-		byID[d.ID].device = d
-	}
-	for _, c := range channels {
-		byID[c.DeviceID].channel = c
-	}
-	for _, t := range told {
-		err := t.consider(ctx, what, kept[t.DeviceID])
-		if refusal, ok := errors.AsType[*fault.Error](err); ok && refusal.Code != fault.Internal {
-			t.Refusal = refusal
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	return told, nil
-}
-
-func (t *Told) consider(ctx context.Context, what Instruction, kept bool) (err error) {
-	switch {
-	case t.device == nil:
-		return fault.Missing(t.DeviceID)
-	case t.channel == nil:
-		return errNotEnrolled()
-	}
-	if t.command, err = what.Make(ctx, t.device, t.channel); err != nil {
-		return err
-	}
-	if err := command.Validate(t.command, TargetOf(t.device)); err != nil {
-		return err
-	}
-	if what.Needs != "" && !kept {
-		return fault.New(fault.PreconditionFailed, "%s", what.Lacking)
-	}
-	t.PIN = command.PIN(t.command)
-	return nil
 }
 
 // tell queues the commands that were considered, and has the devices notified. A
