@@ -18,3 +18,9 @@ func (s *Service) Vendor(ctx context.Context, integrationID string) (*ent.Ticket
 	vendor, err := s.vendor(ctx, i)
 	return i, vendor, err
 }
+
+// Failed lists what a vendor refused or failed at, among the ticketing errors of
+// an organization (JCX-03). The context's scope must reach the integration.
+func (s *Service) Failed(ctx context.Context, i *ent.TicketingIntegration, organization, operation string, cause error) {
+	s.mistake(ctx, mistake{integration: i, organization: organization, operation: operation, cause: cause})
+}

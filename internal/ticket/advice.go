@@ -40,6 +40,10 @@ func advice(kind psa.Kind, class psa.Class, operation string) string {
 			psa.ConnectWise: "The board must be active, and the member must be allowed to use it.",
 			psa.Syncro:      "Problem types and statuses are under Admin > Tickets - Preferences.",
 		}[kind]
+	case "usage":
+		return "The ticketing system does not accept the number of users. Read its words; see whether the agreement and its line still run " +
+			"(ticketingAgreements), and whether the credentials may change them; choose another line with setTicketingBillingMappings, " +
+			"or write it again with writeTicketingUsage."
 	}
 	return "The ticketing system does not accept it. Read its words; once what they say is changed, try again."
 }

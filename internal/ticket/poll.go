@@ -87,10 +87,11 @@ func (s *Service) Poll(ctx context.Context, p Polling) error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkWebhook(ctx, i, vendor); err != nil {
-		return s.unread(ctx, i, ours, err)
+	if err = s.checkWebhook(ctx, i, vendor); err == nil {
+		err = s.follow(ctx, i, vendor, began)
 	}
-	if err := s.follow(ctx, i, vendor, began); err != nil {
+	if err != nil {
+		s.mistake(ctx, mistake{integration: i, operation: "poll", cause: err})
 		return s.unread(ctx, i, ours, err)
 	}
 	return nil

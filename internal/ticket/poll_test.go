@@ -148,6 +148,10 @@ func TestThrottled(t *testing.T) {
 	err := f.run(ticket.Polling{Tenant: job.Tenant{Provider: f.tenants[0].provider}, Integration: f.integrations[0]})
 	require.ErrorContains(t, err, "7s")
 	require.Nil(t, f.integration(0).PolledUntil)
+	listed := f.client.TicketingError.Query().OnlyX(f.tenants[0].all)
+	require.Equal(t, "poll", listed.Operation)
+	require.Nil(t, listed.OrganizationID)
+	require.Zero(t, f.client.TicketingError.Query().CountX(f.tenants[1].all))
 	f.poll()
 	f.requireClosedThere(0, a)
 }

@@ -70,8 +70,8 @@ func ignoreMissing(err error) error {
 }
 
 // unread is what follows from a failure to read at the vendor: when to try
-// again, as an error of the job, or nil for later or never. T is a ticket of
-// the integration; nil if there is none.
+// again, as an error of the job, or nil for later or never. T is a ticket of the
+// integration.
 func (s *Service) unread(ctx context.Context, i *ent.TicketingIntegration, t *ent.Ticket, cause error) error {
 	e, ok := errors.AsType[*psa.Error](cause)
 	if !ok {
@@ -81,15 +81,9 @@ func (s *Service) unread(ctx context.Context, i *ent.TicketingIntegration, t *en
 	case psa.Throttled:
 		return job.Snooze(cmp.Or(e.RetryAfter, s.config.ThrottlePause))
 	case psa.Auth:
-		if t == nil {
-			return cause
-		}
 		return s.db.InTx(ctx, func(ctx context.Context) error { return s.pause(ctx, i, t.OrganizationID, cause) })
 	case psa.Permanent:
 		s.logger.WarnContext(ctx, "the ticketing system does not let us read", "integration", i.ID, "error", cause)
-		if t == nil {
-			return nil
-		}
 		// It would be the first to be tried again, before all others.
 		return s.client.Ticket.Update().Where(ticket.ID(t.ID)).SetMirroredAt(s.now()).Exec(ctx)
 	}

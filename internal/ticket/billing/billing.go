@@ -46,6 +46,9 @@ type Accounts interface {
 	// Verify tries an integration's credentials, and pauses it if they are
 	// refused.
 	Verify(ctx context.Context, integrationID string) (i *ent.TicketingIntegration, accepted bool, err error)
+	// Failed lists for people what the vendor refused or failed at when an
+	// operation was asked of it for an organization.
+	Failed(ctx context.Context, i *ent.TicketingIntegration, organization, operation string, cause error)
 }
 
 // Jobs keeps jobs, and shows them to users.

@@ -83,6 +83,7 @@ type world struct {
 	service *billing.Service
 	tenants [2]*tenant
 	around  func(psa.Vendor) psa.Vendor // what workers see of a vendor
+	listed  []failure                   // for people
 }
 
 // Accounts of the world.
@@ -109,6 +110,14 @@ func (w *world) Verify(ctx context.Context, id string) (*ent.TicketingIntegratio
 	}
 	i, err := w.client.TicketingIntegration.UpdateOneID(id).SetStatus(status).Save(ctx)
 	return i, verdict == nil, err
+}
+
+// failure is what was listed for people.
+type failure struct{ integration, organization, operation string }
+
+// Failed implements billing.Accounts.
+func (w *world) Failed(_ context.Context, i *ent.TicketingIntegration, organization, operation string, _ error) {
+	w.listed = append(w.listed, failure{i.ID, organization, operation})
 }
 
 func (w *world) of(integration string) *tenant {

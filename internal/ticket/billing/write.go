@@ -178,6 +178,7 @@ func (r *round) done(ctx context.Context, records []*ent.TicketingUsageRecord, q
 func (r *round) failed(ctx context.Context, m *ent.TicketingBillingMapping, records []*ent.TicketingUsageRecord, cause error) error {
 	class := psa.ClassOf(cause)
 	r.logger.InfoContext(ctx, "billing failed", "organization", m.OrganizationID, "integration", m.IntegrationID, "class", class, "error", cause)
+	r.accounts.Failed(ctx, r.integration, m.OrganizationID, "usage", cause)
 	if err := r.release(ctx, m, class); err != nil {
 		return err
 	}

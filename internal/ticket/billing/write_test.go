@@ -287,7 +287,9 @@ func TestARefusalIsShown(t *testing.T) {
 			require.NotEmpty(t, r.LastError)
 			require.Nil(t, r.NextAttemptAt)
 			require.Equal(t, ticketingusagerecord.StatusWritten, w.record(one, 1, "2026-11-10").Status, "others go on")
+			require.Contains(t, w.listed, failure{one.integration, one.organizations[0], "usage"})
 		}
+		require.Len(t, w.listed, 2)
 	})
 }
 
