@@ -45,23 +45,26 @@ func (s *Service) Authenticate(ctx context.Context, a Arriving, m *message.Authe
 	return err
 }
 
-// meet takes a device that is known in nothing the short way, and any other, also
+// meet takes a device of which nothing is known the short way, and any other, also
 // one that becomes known meanwhile, the one that looks at all that is known of it.
 func (s *Service) meet(ctx context.Context, a Arriving, m *message.Authenticate) error {
 	if m.ChannelUserID() != "" {
 		return fmt.Errorf("%w: a user does not authenticate like a device", queue.ErrStranger)
 	}
-	identity, err := s.unknown(ctx, a.Fingerprint, m)
-	if err != nil {
-		return err
-	}
-	if identity != nil {
-		err := s.DB.InTx(ctx, func(ctx context.Context) error { return s.newcomer(ctx, a, identity, m) })
-		if !errors.Is(err, errOvertaken) && !ent.IsConstraintError(err) {
+	err := s.DB.InTx(ctx, func(ctx context.Context) error {
+		identity, err := s.unknown(ctx, a.Fingerprint, m)
+		if err != nil {
 			return err
 		}
+		if identity != nil {
+			return s.newcomer(ctx, a, identity, m)
+		}
+		return s.authenticate(ctx, a, m)
+	})
+	if errors.Is(err, errOvertaken) || ent.IsConstraintError(err) {
+		return s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, a, m) })
 	}
-	return s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, a, m) })
+	return err
 }
 
 func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {

@@ -24,46 +24,38 @@ import (
 // completes its enrolment. What the message leaves out stays as it was. Errors
 // are those of [queue.Service.Recognize].
 func (s *Service) TokenUpdate(ctx context.Context, fingerprint string, m *message.TokenUpdate) error {
-	channel, err := s.Queue.Recognize(ctx, m.DeviceID(), fingerprint)
-	if err != nil {
-		return err
-	}
-	if channel.Status == devicechannel.StatusRemoved {
-		return fmt.Errorf("%w: it was released", queue.ErrUnenroll)
-	}
-	if err := on(channel.Topic, m.Topic); err != nil {
-		return err
-	}
-	if m.ChannelUserID() != "" {
-		return s.DB.InTx(ctx, func(ctx context.Context) error { return s.userToken(ctx, channel, m) })
-	}
-	var sealed []byte
-	if len(m.UnlockToken) > 0 {
-		if sealed, err = s.seal(ctx, channel, devicechannel.FieldUnlockToken, m.UnlockToken); err != nil {
+	var came *ent.DeviceChannel
+	err := s.DB.InTx(ctx, func(ctx context.Context) error {
+		came = nil // a repeated transaction begins anew
+		channel, err := s.Queue.Recognize(ctx, m.DeviceID(), fingerprint)
+		if err != nil {
 			return err
 		}
-	}
-	first := channel.Status == devicechannel.StatusAuthenticated
-	waits := m.AwaitingConfiguration != nil && *m.AwaitingConfiguration
-	if !first && !waits {
-		return s.ownToken(ctx, channel, m, sealed)
-	}
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := s.ownToken(ctx, channel, m, sealed); err != nil {
+		if channel.Status == devicechannel.StatusRemoved {
+			return fmt.Errorf("%w: it was released", queue.ErrUnenroll)
+		}
+		if err := on(channel.Topic, m.Topic); err != nil {
 			return err
 		}
-		if first {
+		if m.ChannelUserID() != "" {
+			return s.userToken(ctx, channel, m)
+		}
+		if err := s.ownToken(ctx, channel, m); err != nil {
+			return err
+		}
+		if channel.Status == devicechannel.StatusAuthenticated {
 			if err := s.enrolled(ctx, channel, fingerprint); err != nil {
 				return err
 			}
+			came = channel
 		}
-		if waits {
+		if m.AwaitingConfiguration != nil && *m.AwaitingConfiguration {
 			return s.release(ctx, channel.DeviceID)
 		}
 		return nil
 	})
-	if err == nil && first {
-		s.arrived(ctx, channel)
+	if err == nil && came != nil {
+		s.arrived(ctx, came)
 	}
 	return err
 }
@@ -74,13 +66,17 @@ var errOvertaken = errors.New("membership: the channel has changed meanwhile")
 
 // ownToken keeps a device's own token, unless the channel is no longer as it was
 // recognized: it may have been released meanwhile, and its secrets destroyed.
-func (s *Service) ownToken(ctx context.Context, channel *ent.DeviceChannel, m *message.TokenUpdate, unlockToken []byte) error {
+func (s *Service) ownToken(ctx context.Context, channel *ent.DeviceChannel, m *message.TokenUpdate) error {
 	now := s.now()
 	update := reachable(s.client.DeviceChannel.Update(), m).
 		Where(devicechannel.ID(channel.ID), devicechannel.StatusEQ(channel.Status)).
 		SetStatus(devicechannel.StatusEnrolled).SetLastSeenAt(now).SetNillableAwaitingConfiguration(m.AwaitingConfiguration)
-	if len(unlockToken) > 0 {
-		update.SetUnlockToken(unlockToken)
+	if len(m.UnlockToken) > 0 {
+		sealed, err := s.seal(ctx, channel, devicechannel.FieldUnlockToken, m.UnlockToken)
+		if err != nil {
+			return err
+		}
+		update.SetUnlockToken(sealed)
 	}
 	if channel.Status == devicechannel.StatusAuthenticated {
 		update.SetArrivedAt(now)
