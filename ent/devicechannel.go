@@ -56,6 +56,8 @@ type DeviceChannel struct {
 	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
 	// When its inventory is asked for next.
 	NextInventoryAt *time.Time `json:"next_inventory_at,omitempty"`
+	// When its device completed an enrolment that is still to be seen to; null if none is.
+	ArrivedAt *time.Time `json:"arrived_at,omitempty"`
 	// Whether it waits in Setup Assistant to be released.
 	AwaitingConfiguration bool `json:"awaiting_configuration,omitempty"`
 	// The sealed token that clears its passcode.
@@ -114,7 +116,7 @@ func (*DeviceChannel) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullBool)
 		case devicechannel.FieldID, devicechannel.FieldOrganizationID, devicechannel.FieldProviderID, devicechannel.FieldDeviceID, devicechannel.FieldKey, devicechannel.FieldKind, devicechannel.FieldStatus, devicechannel.FieldUserName, devicechannel.FieldFingerprint, devicechannel.FieldTopic, devicechannel.FieldPushMagic:
 			values[i] = new(sql.NullString)
-		case devicechannel.FieldCreatedAt, devicechannel.FieldUpdatedAt, devicechannel.FieldPushWantedAt, devicechannel.FieldPushedAt, devicechannel.FieldLastSeenAt, devicechannel.FieldNextInventoryAt:
+		case devicechannel.FieldCreatedAt, devicechannel.FieldUpdatedAt, devicechannel.FieldPushWantedAt, devicechannel.FieldPushedAt, devicechannel.FieldLastSeenAt, devicechannel.FieldNextInventoryAt, devicechannel.FieldArrivedAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -249,6 +251,13 @@ func (_m *DeviceChannel) assignValues(columns []string, values []any) error {
 				_m.NextInventoryAt = new(time.Time)
 				*_m.NextInventoryAt = value.Time
 			}
+		case devicechannel.FieldArrivedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field arrived_at", values[i])
+			} else if value.Valid {
+				_m.ArrivedAt = new(time.Time)
+				*_m.ArrivedAt = value.Time
+			}
 		case devicechannel.FieldAwaitingConfiguration:
 			if value, ok := values[i].(*sql.NullBool); !ok {
 				return fmt.Errorf("unexpected type %T for field awaiting_configuration", values[i])
@@ -372,6 +381,11 @@ func (_m *DeviceChannel) String() string {
 	builder.WriteString(", ")
 	if v := _m.NextInventoryAt; v != nil {
 		builder.WriteString("next_inventory_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.ArrivedAt; v != nil {
+		builder.WriteString("arrived_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteString(", ")

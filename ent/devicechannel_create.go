@@ -234,6 +234,20 @@ func (_c *DeviceChannelCreate) SetNillableNextInventoryAt(v *time.Time) *DeviceC
 	return _c
 }
 
+// SetArrivedAt sets the "arrived_at" field.
+func (_c *DeviceChannelCreate) SetArrivedAt(v time.Time) *DeviceChannelCreate {
+	_c.mutation.SetArrivedAt(v)
+	return _c
+}
+
+// SetNillableArrivedAt sets the "arrived_at" field if the given value is not nil.
+func (_c *DeviceChannelCreate) SetNillableArrivedAt(v *time.Time) *DeviceChannelCreate {
+	if v != nil {
+		_c.SetArrivedAt(*v)
+	}
+	return _c
+}
+
 // SetAwaitingConfiguration sets the "awaiting_configuration" field.
 func (_c *DeviceChannelCreate) SetAwaitingConfiguration(v bool) *DeviceChannelCreate {
 	_c.mutation.SetAwaitingConfiguration(v)
@@ -552,6 +566,10 @@ func (_c *DeviceChannelCreate) createSpec() (*DeviceChannel, *sqlgraph.CreateSpe
 	if value, ok := _c.mutation.NextInventoryAt(); ok {
 		_spec.SetField(devicechannel.FieldNextInventoryAt, field.TypeTime, value)
 		_node.NextInventoryAt = &value
+	}
+	if value, ok := _c.mutation.ArrivedAt(); ok {
+		_spec.SetField(devicechannel.FieldArrivedAt, field.TypeTime, value)
+		_node.ArrivedAt = &value
 	}
 	if value, ok := _c.mutation.AwaitingConfiguration(); ok {
 		_spec.SetField(devicechannel.FieldAwaitingConfiguration, field.TypeBool, value)

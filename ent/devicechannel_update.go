@@ -235,6 +235,26 @@ func (_u *DeviceChannelUpdate) ClearNextInventoryAt() *DeviceChannelUpdate {
 	return _u
 }
 
+// SetArrivedAt sets the "arrived_at" field.
+func (_u *DeviceChannelUpdate) SetArrivedAt(v time.Time) *DeviceChannelUpdate {
+	_u.mutation.SetArrivedAt(v)
+	return _u
+}
+
+// SetNillableArrivedAt sets the "arrived_at" field if the given value is not nil.
+func (_u *DeviceChannelUpdate) SetNillableArrivedAt(v *time.Time) *DeviceChannelUpdate {
+	if v != nil {
+		_u.SetArrivedAt(*v)
+	}
+	return _u
+}
+
+// ClearArrivedAt clears the value of the "arrived_at" field.
+func (_u *DeviceChannelUpdate) ClearArrivedAt() *DeviceChannelUpdate {
+	_u.mutation.ClearArrivedAt()
+	return _u
+}
+
 // SetAwaitingConfiguration sets the "awaiting_configuration" field.
 func (_u *DeviceChannelUpdate) SetAwaitingConfiguration(v bool) *DeviceChannelUpdate {
 	_u.mutation.SetAwaitingConfiguration(v)
@@ -436,6 +456,12 @@ func (_u *DeviceChannelUpdate) sqlSave(ctx context.Context) (_node int, err erro
 	}
 	if _u.mutation.NextInventoryAtCleared() {
 		_spec.ClearField(devicechannel.FieldNextInventoryAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ArrivedAt(); ok {
+		_spec.SetField(devicechannel.FieldArrivedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ArrivedAtCleared() {
+		_spec.ClearField(devicechannel.FieldArrivedAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.AwaitingConfiguration(); ok {
 		_spec.SetField(devicechannel.FieldAwaitingConfiguration, field.TypeBool, value)
@@ -680,6 +706,26 @@ func (_u *DeviceChannelUpdateOne) ClearNextInventoryAt() *DeviceChannelUpdateOne
 	return _u
 }
 
+// SetArrivedAt sets the "arrived_at" field.
+func (_u *DeviceChannelUpdateOne) SetArrivedAt(v time.Time) *DeviceChannelUpdateOne {
+	_u.mutation.SetArrivedAt(v)
+	return _u
+}
+
+// SetNillableArrivedAt sets the "arrived_at" field if the given value is not nil.
+func (_u *DeviceChannelUpdateOne) SetNillableArrivedAt(v *time.Time) *DeviceChannelUpdateOne {
+	if v != nil {
+		_u.SetArrivedAt(*v)
+	}
+	return _u
+}
+
+// ClearArrivedAt clears the value of the "arrived_at" field.
+func (_u *DeviceChannelUpdateOne) ClearArrivedAt() *DeviceChannelUpdateOne {
+	_u.mutation.ClearArrivedAt()
+	return _u
+}
+
 // SetAwaitingConfiguration sets the "awaiting_configuration" field.
 func (_u *DeviceChannelUpdateOne) SetAwaitingConfiguration(v bool) *DeviceChannelUpdateOne {
 	_u.mutation.SetAwaitingConfiguration(v)
@@ -911,6 +957,12 @@ func (_u *DeviceChannelUpdateOne) sqlSave(ctx context.Context) (_node *DeviceCha
 	}
 	if _u.mutation.NextInventoryAtCleared() {
 		_spec.ClearField(devicechannel.FieldNextInventoryAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ArrivedAt(); ok {
+		_spec.SetField(devicechannel.FieldArrivedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ArrivedAtCleared() {
+		_spec.ClearField(devicechannel.FieldArrivedAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.AwaitingConfiguration(); ok {
 		_spec.SetField(devicechannel.FieldAwaitingConfiguration, field.TypeBool, value)

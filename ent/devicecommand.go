@@ -59,6 +59,8 @@ type DeviceCommand struct {
 	Attempts int `json:"attempts,omitempty"`
 	// What went wrong, as the device says.
 	ErrorChain []schema.CommandError `json:"error_chain,omitempty"`
+	// Whether it has failed, and the alert is still to be raised.
+	AlertDue bool `json:"alert_due,omitempty"`
 	// Whether it only asks for inventory, and is left out of lists unless asked for.
 	Inventory bool `json:"inventory,omitempty"`
 	// The job that follows it, where many devices were told the same; null for a command of its own.
@@ -124,7 +126,7 @@ func (*DeviceCommand) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case devicecommand.FieldArguments, devicecommand.FieldSealedArguments, devicecommand.FieldErrorChain:
 			values[i] = new([]byte)
-		case devicecommand.FieldInventory:
+		case devicecommand.FieldAlertDue, devicecommand.FieldInventory:
 			values[i] = new(sql.NullBool)
 		case devicecommand.FieldPriority, devicecommand.FieldAttempts:
 			values[i] = new(sql.NullInt64)
@@ -269,6 +271,12 @@ func (_m *DeviceCommand) assignValues(columns []string, values []any) error {
 					return fmt.Errorf("unmarshal field error_chain: %w", err)
 				}
 			}
+		case devicecommand.FieldAlertDue:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field alert_due", values[i])
+			} else if value.Valid {
+				_m.AlertDue = value.Bool
+			}
 		case devicecommand.FieldInventory:
 			if value, ok := values[i].(*sql.NullBool); !ok {
 				return fmt.Errorf("unexpected type %T for field inventory", values[i])
@@ -393,6 +401,9 @@ func (_m *DeviceCommand) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("error_chain=")
 	builder.WriteString(fmt.Sprintf("%v", _m.ErrorChain))
+	builder.WriteString(", ")
+	builder.WriteString("alert_due=")
+	builder.WriteString(fmt.Sprintf("%v", _m.AlertDue))
 	builder.WriteString(", ")
 	builder.WriteString("inventory=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Inventory))

@@ -205,6 +205,20 @@ func (_c *DeviceCommandCreate) SetErrorChain(v []schema.CommandError) *DeviceCom
 	return _c
 }
 
+// SetAlertDue sets the "alert_due" field.
+func (_c *DeviceCommandCreate) SetAlertDue(v bool) *DeviceCommandCreate {
+	_c.mutation.SetAlertDue(v)
+	return _c
+}
+
+// SetNillableAlertDue sets the "alert_due" field if the given value is not nil.
+func (_c *DeviceCommandCreate) SetNillableAlertDue(v *bool) *DeviceCommandCreate {
+	if v != nil {
+		_c.SetAlertDue(*v)
+	}
+	return _c
+}
+
 // SetInventory sets the "inventory" field.
 func (_c *DeviceCommandCreate) SetInventory(v bool) *DeviceCommandCreate {
 	_c.mutation.SetInventory(v)
@@ -325,6 +339,10 @@ func (_c *DeviceCommandCreate) defaults() error {
 		v := devicecommand.DefaultAttempts
 		_c.mutation.SetAttempts(v)
 	}
+	if _, ok := _c.mutation.AlertDue(); !ok {
+		v := devicecommand.DefaultAlertDue
+		_c.mutation.SetAlertDue(v)
+	}
 	if _, ok := _c.mutation.Inventory(); !ok {
 		v := devicecommand.DefaultInventory
 		_c.mutation.SetInventory(v)
@@ -413,6 +431,9 @@ func (_c *DeviceCommandCreate) check() error {
 		if err := devicecommand.AttemptsValidator(v); err != nil {
 			return &ValidationError{Name: "attempts", err: fmt.Errorf(`ent: validator failed for field "DeviceCommand.attempts": %w`, err)}
 		}
+	}
+	if _, ok := _c.mutation.AlertDue(); !ok {
+		return &ValidationError{Name: "alert_due", err: errors.New(`ent: missing required field "DeviceCommand.alert_due"`)}
 	}
 	if _, ok := _c.mutation.Inventory(); !ok {
 		return &ValidationError{Name: "inventory", err: errors.New(`ent: missing required field "DeviceCommand.inventory"`)}
@@ -530,6 +551,10 @@ func (_c *DeviceCommandCreate) createSpec() (*DeviceCommand, *sqlgraph.CreateSpe
 	if value, ok := _c.mutation.ErrorChain(); ok {
 		_spec.SetField(devicecommand.FieldErrorChain, field.TypeJSON, value)
 		_node.ErrorChain = value
+	}
+	if value, ok := _c.mutation.AlertDue(); ok {
+		_spec.SetField(devicecommand.FieldAlertDue, field.TypeBool, value)
+		_node.AlertDue = value
 	}
 	if value, ok := _c.mutation.Inventory(); ok {
 		_spec.SetField(devicecommand.FieldInventory, field.TypeBool, value)

@@ -222,6 +222,20 @@ func (_u *DeviceCommandUpdate) ClearErrorChain() *DeviceCommandUpdate {
 	return _u
 }
 
+// SetAlertDue sets the "alert_due" field.
+func (_u *DeviceCommandUpdate) SetAlertDue(v bool) *DeviceCommandUpdate {
+	_u.mutation.SetAlertDue(v)
+	return _u
+}
+
+// SetNillableAlertDue sets the "alert_due" field if the given value is not nil.
+func (_u *DeviceCommandUpdate) SetNillableAlertDue(v *bool) *DeviceCommandUpdate {
+	if v != nil {
+		_u.SetAlertDue(*v)
+	}
+	return _u
+}
+
 // Mutation returns the DeviceCommandMutation object of the builder.
 func (_u *DeviceCommandUpdate) Mutation() *DeviceCommandMutation {
 	return _u.mutation
@@ -380,6 +394,9 @@ func (_u *DeviceCommandUpdate) sqlSave(ctx context.Context) (_node int, err erro
 	}
 	if _u.mutation.ErrorChainCleared() {
 		_spec.ClearField(devicecommand.FieldErrorChain, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.AlertDue(); ok {
+		_spec.SetField(devicecommand.FieldAlertDue, field.TypeBool, value)
 	}
 	if _u.mutation.JobIDCleared() {
 		_spec.ClearField(devicecommand.FieldJobID, field.TypeString)
@@ -596,6 +613,20 @@ func (_u *DeviceCommandUpdateOne) ClearErrorChain() *DeviceCommandUpdateOne {
 	return _u
 }
 
+// SetAlertDue sets the "alert_due" field.
+func (_u *DeviceCommandUpdateOne) SetAlertDue(v bool) *DeviceCommandUpdateOne {
+	_u.mutation.SetAlertDue(v)
+	return _u
+}
+
+// SetNillableAlertDue sets the "alert_due" field if the given value is not nil.
+func (_u *DeviceCommandUpdateOne) SetNillableAlertDue(v *bool) *DeviceCommandUpdateOne {
+	if v != nil {
+		_u.SetAlertDue(*v)
+	}
+	return _u
+}
+
 // Mutation returns the DeviceCommandMutation object of the builder.
 func (_u *DeviceCommandUpdateOne) Mutation() *DeviceCommandMutation {
 	return _u.mutation
@@ -784,6 +815,9 @@ func (_u *DeviceCommandUpdateOne) sqlSave(ctx context.Context) (_node *DeviceCom
 	}
 	if _u.mutation.ErrorChainCleared() {
 		_spec.ClearField(devicecommand.FieldErrorChain, field.TypeJSON)
+	}
+	if value, ok := _u.mutation.AlertDue(); ok {
+		_spec.SetField(devicecommand.FieldAlertDue, field.TypeBool, value)
 	}
 	if _u.mutation.JobIDCleared() {
 		_spec.ClearField(devicecommand.FieldJobID, field.TypeString)

@@ -13927,6 +13927,7 @@ type DeviceChannelMutation struct {
 	pushed_at              *time.Time
 	last_seen_at           *time.Time
 	next_inventory_at      *time.Time
+	arrived_at             *time.Time
 	awaiting_configuration *bool
 	unlock_token           *[]byte
 	bootstrap_token        *[]byte
@@ -14809,6 +14810,55 @@ func (m *DeviceChannelMutation) ResetNextInventoryAt() {
 	delete(m.clearedFields, devicechannel.FieldNextInventoryAt)
 }
 
+// SetArrivedAt sets the "arrived_at" field.
+func (m *DeviceChannelMutation) SetArrivedAt(t time.Time) {
+	m.arrived_at = &t
+}
+
+// ArrivedAt returns the value of the "arrived_at" field in the mutation.
+func (m *DeviceChannelMutation) ArrivedAt() (r time.Time, exists bool) {
+	v := m.arrived_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArrivedAt returns the old "arrived_at" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldArrivedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArrivedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArrivedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArrivedAt: %w", err)
+	}
+	return oldValue.ArrivedAt, nil
+}
+
+// ClearArrivedAt clears the value of the "arrived_at" field.
+func (m *DeviceChannelMutation) ClearArrivedAt() {
+	m.arrived_at = nil
+	m.clearedFields[devicechannel.FieldArrivedAt] = struct{}{}
+}
+
+// ArrivedAtCleared returns if the "arrived_at" field was cleared in this mutation.
+func (m *DeviceChannelMutation) ArrivedAtCleared() bool {
+	_, ok := m.clearedFields[devicechannel.FieldArrivedAt]
+	return ok
+}
+
+// ResetArrivedAt resets all changes to the "arrived_at" field.
+func (m *DeviceChannelMutation) ResetArrivedAt() {
+	m.arrived_at = nil
+	delete(m.clearedFields, devicechannel.FieldArrivedAt)
+}
+
 // SetAwaitingConfiguration sets the "awaiting_configuration" field.
 func (m *DeviceChannelMutation) SetAwaitingConfiguration(b bool) {
 	m.awaiting_configuration = &b
@@ -15031,7 +15081,7 @@ func (m *DeviceChannelMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceChannelMutation) Fields() []string {
-	fields := make([]string, 0, 21)
+	fields := make([]string, 0, 22)
 	if m.organization != nil {
 		fields = append(fields, devicechannel.FieldOrganizationID)
 	}
@@ -15086,6 +15136,9 @@ func (m *DeviceChannelMutation) Fields() []string {
 	if m.next_inventory_at != nil {
 		fields = append(fields, devicechannel.FieldNextInventoryAt)
 	}
+	if m.arrived_at != nil {
+		fields = append(fields, devicechannel.FieldArrivedAt)
+	}
 	if m.awaiting_configuration != nil {
 		fields = append(fields, devicechannel.FieldAwaitingConfiguration)
 	}
@@ -15139,6 +15192,8 @@ func (m *DeviceChannelMutation) Field(name string) (ent.Value, bool) {
 		return m.LastSeenAt()
 	case devicechannel.FieldNextInventoryAt:
 		return m.NextInventoryAt()
+	case devicechannel.FieldArrivedAt:
+		return m.ArrivedAt()
 	case devicechannel.FieldAwaitingConfiguration:
 		return m.AwaitingConfiguration()
 	case devicechannel.FieldUnlockToken:
@@ -15190,6 +15245,8 @@ func (m *DeviceChannelMutation) OldField(ctx context.Context, name string) (ent.
 		return m.OldLastSeenAt(ctx)
 	case devicechannel.FieldNextInventoryAt:
 		return m.OldNextInventoryAt(ctx)
+	case devicechannel.FieldArrivedAt:
+		return m.OldArrivedAt(ctx)
 	case devicechannel.FieldAwaitingConfiguration:
 		return m.OldAwaitingConfiguration(ctx)
 	case devicechannel.FieldUnlockToken:
@@ -15331,6 +15388,13 @@ func (m *DeviceChannelMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetNextInventoryAt(v)
 		return nil
+	case devicechannel.FieldArrivedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArrivedAt(v)
+		return nil
 	case devicechannel.FieldAwaitingConfiguration:
 		v, ok := value.(bool)
 		if !ok {
@@ -15409,6 +15473,9 @@ func (m *DeviceChannelMutation) ClearedFields() []string {
 	if m.FieldCleared(devicechannel.FieldNextInventoryAt) {
 		fields = append(fields, devicechannel.FieldNextInventoryAt)
 	}
+	if m.FieldCleared(devicechannel.FieldArrivedAt) {
+		fields = append(fields, devicechannel.FieldArrivedAt)
+	}
 	if m.FieldCleared(devicechannel.FieldUnlockToken) {
 		fields = append(fields, devicechannel.FieldUnlockToken)
 	}
@@ -15455,6 +15522,9 @@ func (m *DeviceChannelMutation) ClearField(name string) error {
 		return nil
 	case devicechannel.FieldNextInventoryAt:
 		m.ClearNextInventoryAt()
+		return nil
+	case devicechannel.FieldArrivedAt:
+		m.ClearArrivedAt()
 		return nil
 	case devicechannel.FieldUnlockToken:
 		m.ClearUnlockToken()
@@ -15523,6 +15593,9 @@ func (m *DeviceChannelMutation) ResetField(name string) error {
 		return nil
 	case devicechannel.FieldNextInventoryAt:
 		m.ResetNextInventoryAt()
+		return nil
+	case devicechannel.FieldArrivedAt:
+		m.ResetArrivedAt()
 		return nil
 	case devicechannel.FieldAwaitingConfiguration:
 		m.ResetAwaitingConfiguration()
@@ -15654,6 +15727,7 @@ type DeviceCommandMutation struct {
 	addattempts         *int
 	error_chain         *[]schema.CommandError
 	appenderror_chain   []schema.CommandError
+	alert_due           *bool
 	inventory           *bool
 	job_id              *string
 	clearedFields       map[string]struct{}
@@ -16583,6 +16657,42 @@ func (m *DeviceCommandMutation) ResetErrorChain() {
 	delete(m.clearedFields, devicecommand.FieldErrorChain)
 }
 
+// SetAlertDue sets the "alert_due" field.
+func (m *DeviceCommandMutation) SetAlertDue(b bool) {
+	m.alert_due = &b
+}
+
+// AlertDue returns the value of the "alert_due" field in the mutation.
+func (m *DeviceCommandMutation) AlertDue() (r bool, exists bool) {
+	v := m.alert_due
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAlertDue returns the old "alert_due" field's value of the DeviceCommand entity.
+// If the DeviceCommand object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceCommandMutation) OldAlertDue(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAlertDue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAlertDue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAlertDue: %w", err)
+	}
+	return oldValue.AlertDue, nil
+}
+
+// ResetAlertDue resets all changes to the "alert_due" field.
+func (m *DeviceCommandMutation) ResetAlertDue() {
+	m.alert_due = nil
+}
+
 // SetInventory sets the "inventory" field.
 func (m *DeviceCommandMutation) SetInventory(b bool) {
 	m.inventory = &b
@@ -16783,7 +16893,7 @@ func (m *DeviceCommandMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceCommandMutation) Fields() []string {
-	fields := make([]string, 0, 20)
+	fields := make([]string, 0, 21)
 	if m.organization != nil {
 		fields = append(fields, devicecommand.FieldOrganizationID)
 	}
@@ -16838,6 +16948,9 @@ func (m *DeviceCommandMutation) Fields() []string {
 	if m.error_chain != nil {
 		fields = append(fields, devicecommand.FieldErrorChain)
 	}
+	if m.alert_due != nil {
+		fields = append(fields, devicecommand.FieldAlertDue)
+	}
 	if m.inventory != nil {
 		fields = append(fields, devicecommand.FieldInventory)
 	}
@@ -16888,6 +17001,8 @@ func (m *DeviceCommandMutation) Field(name string) (ent.Value, bool) {
 		return m.Attempts()
 	case devicecommand.FieldErrorChain:
 		return m.ErrorChain()
+	case devicecommand.FieldAlertDue:
+		return m.AlertDue()
 	case devicecommand.FieldInventory:
 		return m.Inventory()
 	case devicecommand.FieldJobID:
@@ -16937,6 +17052,8 @@ func (m *DeviceCommandMutation) OldField(ctx context.Context, name string) (ent.
 		return m.OldAttempts(ctx)
 	case devicecommand.FieldErrorChain:
 		return m.OldErrorChain(ctx)
+	case devicecommand.FieldAlertDue:
+		return m.OldAlertDue(ctx)
 	case devicecommand.FieldInventory:
 		return m.OldInventory(ctx)
 	case devicecommand.FieldJobID:
@@ -17075,6 +17192,13 @@ func (m *DeviceCommandMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetErrorChain(v)
+		return nil
+	case devicecommand.FieldAlertDue:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAlertDue(v)
 		return nil
 	case devicecommand.FieldInventory:
 		v, ok := value.(bool)
@@ -17270,6 +17394,9 @@ func (m *DeviceCommandMutation) ResetField(name string) error {
 		return nil
 	case devicecommand.FieldErrorChain:
 		m.ResetErrorChain()
+		return nil
+	case devicecommand.FieldAlertDue:
+		m.ResetAlertDue()
 		return nil
 	case devicecommand.FieldInventory:
 		m.ResetInventory()

@@ -122,8 +122,8 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "serial_number").Unique(),
 		index.Fields(guard.OrganizationColumn, "name", "id"),
 		index.Fields(guard.OrganizationColumn, "platform", "name", "id"),
-		index.Fields(guard.OrganizationColumn, "user_id"),
-		index.Fields(guard.OrganizationColumn, "udid"),
+		// Ids are unique everywhere, and UDIDs nearly so: no index of theirs for each reach.
+		index.Fields("user_id", "id"),
 		index.Fields(guard.ProviderColumn, "enrolled", "name", "id"),
 		// Not with last_seen_at, which is written all the time: every index of the
 		// row would be, too.
@@ -133,15 +133,17 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.ProviderColumn, "serial_number", "id"),
 		index.Fields(guard.ProviderColumn, "supervised"),
 		index.Fields(guard.ProviderColumn, "dep_enrollment"),
-		index.Fields(guard.ProviderColumn, "blocked_at"),
-		index.Fields(guard.ProviderColumn, "missing_since"),
-		index.Fields(guard.ProviderColumn, "reenrollment_required_at"),
+		index.Fields(guard.ProviderColumn, "blocked_at").
+			StorageKey("device_blocked").Annotations(entsql.IndexWhere("blocked_at IS NOT NULL")),
+		index.Fields(guard.ProviderColumn, "missing_since").
+			StorageKey("device_missing").Annotations(entsql.IndexWhere("missing_since IS NOT NULL")),
+		index.Fields(guard.ProviderColumn, "reenrollment_required_at").
+			StorageKey("device_to_reenrol").Annotations(entsql.IndexWhere("reenrollment_required_at IS NOT NULL")),
 		index.Fields(guard.ProviderColumn, "os_version"),
 		index.Fields(guard.ProviderColumn, "model"),
 		index.Fields(guard.ProviderColumn, "asset_tag"),
 		index.Fields(guard.ProviderColumn, "created_at"),
 		index.Fields(guard.ProviderColumn, "last_seen_on"),
-		index.Fields(guard.ProviderColumn, "user_id"),
 		index.Fields(guard.ProviderColumn, "wifi_mac_address"),
 		index.Fields(guard.ProviderColumn, "ethernet_mac_address"),
 	}

@@ -66,6 +66,9 @@ func (DeviceChannel) Fields() []ent.Field {
 		field.Time("next_inventory_at").Optional().Nillable().
 			Annotations(Hidden()).
 			Comment("When its inventory is asked for next."),
+		field.Time("arrived_at").Optional().Nillable().
+			Annotations(Hidden()).
+			Comment("When its device completed an enrolment that is still to be seen to; null if none is."),
 		field.Bool("awaiting_configuration").Default(false).
 			Comment("Whether it waits in Setup Assistant to be released."),
 		field.Bytes("unlock_token").Optional().Sensitive().
@@ -91,9 +94,10 @@ func (DeviceChannel) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.OrganizationColumn, "key").Unique(),
 		index.Fields("device_id", "id"),
-		index.Fields(guard.OrganizationColumn, "device_id"),
 		index.Fields("push_wanted_at").
 			StorageKey("device_channel_to_be_notified").Annotations(entsql.IndexWhere("push_wanted_at IS NOT NULL")),
+		index.Fields(guard.OrganizationColumn, "arrived_at").
+			StorageKey("device_channel_arrived").Annotations(entsql.IndexWhere("arrived_at IS NOT NULL")),
 		index.Fields("next_inventory_at").
 			StorageKey("device_channel_to_be_inventoried").Annotations(entsql.IndexWhere("next_inventory_at IS NOT NULL")),
 	}

@@ -79,6 +79,9 @@ func (DeviceCommand) Fields() []ent.Field {
 		field.JSON("error_chain", []CommandError{}).Optional().
 			Annotations(Hidden()).
 			Comment("What went wrong, as the device says."),
+		field.Bool("alert_due").Default(false).
+			Annotations(Hidden()).
+			Comment("Whether it has failed, and the alert is still to be raised."),
 		field.Bool("inventory").Default(false).Immutable().
 			Comment("Whether it only asks for inventory, and is left out of lists unless asked for."),
 		field.String("job_id").Optional().Nillable().MaxLen(90).Immutable().
@@ -106,10 +109,12 @@ func (DeviceCommand) Indexes() []ent.Index {
 		index.Fields("device_id", "id"),
 		index.Fields(guard.ProviderColumn, "status", "id"),
 		index.Fields(guard.ProviderColumn, "request_type", "id"),
-		index.Fields(guard.OrganizationColumn, "device_id"),
 		index.Fields("channel_id", "priority", "id").
 			StorageKey("device_command_waiting").Annotations(entsql.IndexWhere("status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW'")),
-		index.Fields("result_at"),
+		index.Fields("result_at").
+			StorageKey("device_command_ended").Annotations(entsql.IndexWhere("result_at IS NOT NULL")),
+		index.Fields(guard.OrganizationColumn, "id").
+			StorageKey("device_command_failed").Annotations(entsql.IndexWhere("alert_due")),
 		index.Fields("job_id", "id").
 			StorageKey("device_command_told_together").Annotations(entsql.IndexWhere("job_id IS NOT NULL")),
 		index.Fields("expires_at").

@@ -66,7 +66,6 @@ func (DeviceIdentity) Edges() []ent.Edge {
 func (DeviceIdentity) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.OrganizationColumn, "fingerprint").Unique(),
-		index.Fields(guard.OrganizationColumn, "device_id"),
 		index.Fields("device_id", "id"),
 		index.Fields(guard.OrganizationColumn, "enrollment_id"),
 		index.Fields(guard.OrganizationColumn, "user_id"),

@@ -54,6 +54,8 @@ const (
 	FieldLastSeenAt = "last_seen_at"
 	// FieldNextInventoryAt holds the string denoting the next_inventory_at field in the database.
 	FieldNextInventoryAt = "next_inventory_at"
+	// FieldArrivedAt holds the string denoting the arrived_at field in the database.
+	FieldArrivedAt = "arrived_at"
 	// FieldAwaitingConfiguration holds the string denoting the awaiting_configuration field in the database.
 	FieldAwaitingConfiguration = "awaiting_configuration"
 	// FieldUnlockToken holds the string denoting the unlock_token field in the database.
@@ -103,6 +105,7 @@ var Columns = []string{
 	FieldPushedAt,
 	FieldLastSeenAt,
 	FieldNextInventoryAt,
+	FieldArrivedAt,
 	FieldAwaitingConfiguration,
 	FieldUnlockToken,
 	FieldBootstrapToken,
@@ -303,6 +306,11 @@ func ByLastSeenAt(opts ...sql.OrderTermOption) OrderOption {
 // ByNextInventoryAt orders the results by the next_inventory_at field.
 func ByNextInventoryAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldNextInventoryAt, opts...).ToFunc()
+}
+
+// ByArrivedAt orders the results by the arrived_at field.
+func ByArrivedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldArrivedAt, opts...).ToFunc()
 }
 
 // ByAwaitingConfiguration orders the results by the awaiting_configuration field.

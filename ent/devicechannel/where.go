@@ -146,6 +146,11 @@ func NextInventoryAt(v time.Time) predicate.DeviceChannel {
 	return predicate.DeviceChannel(sql.FieldEQ(FieldNextInventoryAt, v))
 }
 
+// ArrivedAt applies equality check predicate on the "arrived_at" field. It's identical to ArrivedAtEQ.
+func ArrivedAt(v time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldEQ(FieldArrivedAt, v))
+}
+
 // AwaitingConfiguration applies equality check predicate on the "awaiting_configuration" field. It's identical to AwaitingConfigurationEQ.
 func AwaitingConfiguration(v bool) predicate.DeviceChannel {
 	return predicate.DeviceChannel(sql.FieldEQ(FieldAwaitingConfiguration, v))
@@ -1099,6 +1104,56 @@ func NextInventoryAtIsNil() predicate.DeviceChannel {
 // NextInventoryAtNotNil applies the NotNil predicate on the "next_inventory_at" field.
 func NextInventoryAtNotNil() predicate.DeviceChannel {
 	return predicate.DeviceChannel(sql.FieldNotNull(FieldNextInventoryAt))
+}
+
+// ArrivedAtEQ applies the EQ predicate on the "arrived_at" field.
+func ArrivedAtEQ(v time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldEQ(FieldArrivedAt, v))
+}
+
+// ArrivedAtNEQ applies the NEQ predicate on the "arrived_at" field.
+func ArrivedAtNEQ(v time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldNEQ(FieldArrivedAt, v))
+}
+
+// ArrivedAtIn applies the In predicate on the "arrived_at" field.
+func ArrivedAtIn(vs ...time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldIn(FieldArrivedAt, vs...))
+}
+
+// ArrivedAtNotIn applies the NotIn predicate on the "arrived_at" field.
+func ArrivedAtNotIn(vs ...time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldNotIn(FieldArrivedAt, vs...))
+}
+
+// ArrivedAtGT applies the GT predicate on the "arrived_at" field.
+func ArrivedAtGT(v time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldGT(FieldArrivedAt, v))
+}
+
+// ArrivedAtGTE applies the GTE predicate on the "arrived_at" field.
+func ArrivedAtGTE(v time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldGTE(FieldArrivedAt, v))
+}
+
+// ArrivedAtLT applies the LT predicate on the "arrived_at" field.
+func ArrivedAtLT(v time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldLT(FieldArrivedAt, v))
+}
+
+// ArrivedAtLTE applies the LTE predicate on the "arrived_at" field.
+func ArrivedAtLTE(v time.Time) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldLTE(FieldArrivedAt, v))
+}
+
+// ArrivedAtIsNil applies the IsNil predicate on the "arrived_at" field.
+func ArrivedAtIsNil() predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldIsNull(FieldArrivedAt))
+}
+
+// ArrivedAtNotNil applies the NotNil predicate on the "arrived_at" field.
+func ArrivedAtNotNil() predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldNotNull(FieldArrivedAt))
 }
 
 // AwaitingConfigurationEQ applies the EQ predicate on the "awaiting_configuration" field.

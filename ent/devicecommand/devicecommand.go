@@ -54,6 +54,8 @@ const (
 	FieldAttempts = "attempts"
 	// FieldErrorChain holds the string denoting the error_chain field in the database.
 	FieldErrorChain = "error_chain"
+	// FieldAlertDue holds the string denoting the alert_due field in the database.
+	FieldAlertDue = "alert_due"
 	// FieldInventory holds the string denoting the inventory field in the database.
 	FieldInventory = "inventory"
 	// FieldJobID holds the string denoting the job_id field in the database.
@@ -110,6 +112,7 @@ var Columns = []string{
 	FieldResultAt,
 	FieldAttempts,
 	FieldErrorChain,
+	FieldAlertDue,
 	FieldInventory,
 	FieldJobID,
 }
@@ -156,6 +159,8 @@ var (
 	DefaultAttempts int
 	// AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
 	AttemptsValidator func(int) error
+	// DefaultAlertDue holds the default value on creation for the "alert_due" field.
+	DefaultAlertDue bool
 	// DefaultInventory holds the default value on creation for the "inventory" field.
 	DefaultInventory bool
 	// JobIDValidator is a validator for the "job_id" field. It is called by the builders before save.
@@ -279,6 +284,11 @@ func ByResultAt(opts ...sql.OrderTermOption) OrderOption {
 // ByAttempts orders the results by the attempts field.
 func ByAttempts(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldAttempts, opts...).ToFunc()
+}
+
+// ByAlertDue orders the results by the alert_due field.
+func ByAlertDue(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAlertDue, opts...).ToFunc()
 }
 
 // ByInventory orders the results by the inventory field.

@@ -141,6 +141,11 @@ func Attempts(v int) predicate.DeviceCommand {
 	return predicate.DeviceCommand(sql.FieldEQ(FieldAttempts, v))
 }
 
+// AlertDue applies equality check predicate on the "alert_due" field. It's identical to AlertDueEQ.
+func AlertDue(v bool) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldEQ(FieldAlertDue, v))
+}
+
 // Inventory applies equality check predicate on the "inventory" field. It's identical to InventoryEQ.
 func Inventory(v bool) predicate.DeviceCommand {
 	return predicate.DeviceCommand(sql.FieldEQ(FieldInventory, v))
@@ -989,6 +994,16 @@ func ErrorChainIsNil() predicate.DeviceCommand {
 // ErrorChainNotNil applies the NotNil predicate on the "error_chain" field.
 func ErrorChainNotNil() predicate.DeviceCommand {
 	return predicate.DeviceCommand(sql.FieldNotNull(FieldErrorChain))
+}
+
+// AlertDueEQ applies the EQ predicate on the "alert_due" field.
+func AlertDueEQ(v bool) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldEQ(FieldAlertDue, v))
+}
+
+// AlertDueNEQ applies the NEQ predicate on the "alert_due" field.
+func AlertDueNEQ(v bool) predicate.DeviceCommand {
+	return predicate.DeviceCommand(sql.FieldNEQ(FieldAlertDue, v))
 }
 
 // InventoryEQ applies the EQ predicate on the "inventory" field.

@@ -552,14 +552,9 @@ var (
 				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[7], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
-				Name:    "device_organization_id_user_id",
+				Name:    "device_user_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[36]},
-			},
-			{
-				Name:    "device_organization_id_udid",
-				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[6]},
+				Columns: []*schema.Column{DevicesColumns[36], DevicesColumns[0]},
 			},
 			{
 				Name:    "device_provider_id_enrolled_name_id",
@@ -597,19 +592,28 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[18]},
 			},
 			{
-				Name:    "device_provider_id_blocked_at",
+				Name:    "device_blocked",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[29]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "blocked_at IS NOT NULL",
+				},
 			},
 			{
-				Name:    "device_provider_id_missing_since",
+				Name:    "device_missing",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[30]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "missing_since IS NOT NULL",
+				},
 			},
 			{
-				Name:    "device_provider_id_reenrollment_required_at",
+				Name:    "device_to_reenrol",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[31]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "reenrollment_required_at IS NOT NULL",
+				},
 			},
 			{
 				Name:    "device_provider_id_os_version",
@@ -635,11 +639,6 @@ var (
 				Name:    "device_provider_id_last_seen_on",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[34]},
-			},
-			{
-				Name:    "device_provider_id_user_id",
-				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[36]},
 			},
 			{
 				Name:    "device_provider_id_wifi_mac_address",
@@ -789,6 +788,7 @@ var (
 		{Name: "pushed_at", Type: field.TypeTime, Nullable: true},
 		{Name: "last_seen_at", Type: field.TypeTime, Nullable: true},
 		{Name: "next_inventory_at", Type: field.TypeTime, Nullable: true},
+		{Name: "arrived_at", Type: field.TypeTime, Nullable: true},
 		{Name: "awaiting_configuration", Type: field.TypeBool, Default: false},
 		{Name: "unlock_token", Type: field.TypeBytes, Nullable: true},
 		{Name: "bootstrap_token", Type: field.TypeBytes, Nullable: true},
@@ -803,13 +803,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "device_channels_organizations_organization",
-				Columns:    []*schema.Column{DeviceChannelsColumns[20]},
+				Columns:    []*schema.Column{DeviceChannelsColumns[21]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "device_channels_devices_device",
-				Columns:    []*schema.Column{DeviceChannelsColumns[21]},
+				Columns:    []*schema.Column{DeviceChannelsColumns[22]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -818,7 +818,7 @@ var (
 			{
 				Name:    "devicechannel_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceChannelsColumns[20], DeviceChannelsColumns[0]},
+				Columns: []*schema.Column{DeviceChannelsColumns[21], DeviceChannelsColumns[0]},
 			},
 			{
 				Name:    "devicechannel_provider_id_id",
@@ -828,17 +828,12 @@ var (
 			{
 				Name:    "devicechannel_organization_id_key",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceChannelsColumns[20], DeviceChannelsColumns[4]},
+				Columns: []*schema.Column{DeviceChannelsColumns[21], DeviceChannelsColumns[4]},
 			},
 			{
 				Name:    "devicechannel_device_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceChannelsColumns[21], DeviceChannelsColumns[0]},
-			},
-			{
-				Name:    "devicechannel_organization_id_device_id",
-				Unique:  false,
-				Columns: []*schema.Column{DeviceChannelsColumns[20], DeviceChannelsColumns[21]},
+				Columns: []*schema.Column{DeviceChannelsColumns[22], DeviceChannelsColumns[0]},
 			},
 			{
 				Name:    "device_channel_to_be_notified",
@@ -846,6 +841,14 @@ var (
 				Columns: []*schema.Column{DeviceChannelsColumns[13]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "push_wanted_at IS NOT NULL",
+				},
+			},
+			{
+				Name:    "device_channel_arrived",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceChannelsColumns[21], DeviceChannelsColumns[17]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "arrived_at IS NOT NULL",
 				},
 			},
 			{
@@ -876,6 +879,7 @@ var (
 		{Name: "result_at", Type: field.TypeTime, Nullable: true},
 		{Name: "attempts", Type: field.TypeInt, Default: 0},
 		{Name: "error_chain", Type: field.TypeJSON, Nullable: true},
+		{Name: "alert_due", Type: field.TypeBool, Default: false},
 		{Name: "inventory", Type: field.TypeBool, Default: false},
 		{Name: "job_id", Type: field.TypeString, Nullable: true, Size: 90},
 		{Name: "organization_id", Type: field.TypeString, Size: 90},
@@ -890,19 +894,19 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "device_commands_organizations_organization",
-				Columns:    []*schema.Column{DeviceCommandsColumns[18]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[19]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "device_commands_devices_device",
-				Columns:    []*schema.Column{DeviceCommandsColumns[19]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[20]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "device_commands_device_channels_channel",
-				Columns:    []*schema.Column{DeviceCommandsColumns[20]},
+				Columns:    []*schema.Column{DeviceCommandsColumns[21]},
 				RefColumns: []*schema.Column{DeviceChannelsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -911,7 +915,7 @@ var (
 			{
 				Name:    "devicecommand_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[0]},
 			},
 			{
 				Name:    "devicecommand_provider_id_id",
@@ -921,12 +925,12 @@ var (
 			{
 				Name:    "devicecommand_organization_id_command_uuid",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[4]},
+				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[4]},
 			},
 			{
 				Name:    "devicecommand_device_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[20], DeviceCommandsColumns[0]},
 			},
 			{
 				Name:    "devicecommand_provider_id_status_id",
@@ -939,27 +943,33 @@ var (
 				Columns: []*schema.Column{DeviceCommandsColumns[1], DeviceCommandsColumns[5], DeviceCommandsColumns[0]},
 			},
 			{
-				Name:    "devicecommand_organization_id_device_id",
-				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[19]},
-			},
-			{
 				Name:    "device_command_waiting",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[20], DeviceCommandsColumns[9], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[21], DeviceCommandsColumns[9], DeviceCommandsColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW'",
 				},
 			},
 			{
-				Name:    "devicecommand_result_at",
+				Name:    "device_command_ended",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceCommandsColumns[13]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "result_at IS NOT NULL",
+				},
+			},
+			{
+				Name:    "device_command_failed",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[19], DeviceCommandsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "alert_due",
+				},
 			},
 			{
 				Name:    "device_command_told_together",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceCommandsColumns[17], DeviceCommandsColumns[0]},
+				Columns: []*schema.Column{DeviceCommandsColumns[18], DeviceCommandsColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "job_id IS NOT NULL",
 				},
@@ -1037,11 +1047,6 @@ var (
 				Name:    "deviceidentity_organization_id_fingerprint",
 				Unique:  true,
 				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[4]},
-			},
-			{
-				Name:    "deviceidentity_organization_id_device_id",
-				Unique:  false,
-				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[12]},
 			},
 			{
 				Name:    "deviceidentity_device_id_id",

@@ -1066,7 +1066,7 @@ func init() {
 	// devicechannel.DefaultPushDead holds the default value on creation for the push_dead field.
 	devicechannel.DefaultPushDead = devicechannelDescPushDead.Default.(bool)
 	// devicechannelDescAwaitingConfiguration is the schema descriptor for awaiting_configuration field.
-	devicechannelDescAwaitingConfiguration := devicechannelFields[14].Descriptor()
+	devicechannelDescAwaitingConfiguration := devicechannelFields[15].Descriptor()
 	// devicechannel.DefaultAwaitingConfiguration holds the default value on creation for the awaiting_configuration field.
 	devicechannel.DefaultAwaitingConfiguration = devicechannelDescAwaitingConfiguration.Default.(bool)
 	// devicechannelDescID is the schema descriptor for id field.
@@ -1174,12 +1174,16 @@ func init() {
 	devicecommand.DefaultAttempts = devicecommandDescAttempts.Default.(int)
 	// devicecommand.AttemptsValidator is a validator for the "attempts" field. It is called by the builders before save.
 	devicecommand.AttemptsValidator = devicecommandDescAttempts.Validators[0].(func(int) error)
+	// devicecommandDescAlertDue is the schema descriptor for alert_due field.
+	devicecommandDescAlertDue := devicecommandFields[14].Descriptor()
+	// devicecommand.DefaultAlertDue holds the default value on creation for the alert_due field.
+	devicecommand.DefaultAlertDue = devicecommandDescAlertDue.Default.(bool)
 	// devicecommandDescInventory is the schema descriptor for inventory field.
-	devicecommandDescInventory := devicecommandFields[14].Descriptor()
+	devicecommandDescInventory := devicecommandFields[15].Descriptor()
 	// devicecommand.DefaultInventory holds the default value on creation for the inventory field.
 	devicecommand.DefaultInventory = devicecommandDescInventory.Default.(bool)
 	// devicecommandDescJobID is the schema descriptor for job_id field.
-	devicecommandDescJobID := devicecommandFields[15].Descriptor()
+	devicecommandDescJobID := devicecommandFields[16].Descriptor()
 	// devicecommand.JobIDValidator is a validator for the "job_id" field. It is called by the builders before save.
 	devicecommand.JobIDValidator = devicecommandDescJobID.Validators[0].(func(string) error)
 	// devicecommandDescID is the schema descriptor for id field.

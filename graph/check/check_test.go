@@ -186,10 +186,12 @@ func TestFiltersFixture(t *testing.T) {
 		{Columns: []*entschema.Column{organization, name, model}},
 		{Columns: []*entschema.Column{organization}, Annotation: &entsql.IndexAnnotation{Where: "ended_at IS NULL"}},
 		{Columns: []*entschema.Column{serial}, Annotation: &entsql.IndexAnnotation{Where: "name IS NULL"}},
+		{Columns: []*entschema.Column{organization, serial}, Annotation: &entsql.IndexAnnotation{Where: "serial_number IS NOT NULL"}},
 	}
 	people := entschema.NewTable("people").AddColumn(name).AddColumn(column("mail"))
 	people.Indexes = []*entschema.Index{{Columns: []*entschema.Column{name}}}
 	expect(t, check.Filters(check.FiltersOf(reflect.TypeFor[root]()), []*entschema.Table{devices, people}), []string{
+		"deviceFilter.Closed: no index of devices serves ended_at",
 		"deviceFilter.Colour: devices has no column colour",
 		"deviceFilter.Model: no index of devices serves model",
 		"deviceFilter.OwnerMail: no index of people serves mail",
@@ -205,6 +207,8 @@ type deviceFilter struct {
 	Name          *string
 	NameHasPrefix *string
 	Open          *bool `filter:"ended_at,null"`
+	Closed        *bool `filter:"ended_at,notnull"`
+	HasSerial     *bool `filter:"serial_number,notnull"`
 	Model         *string
 	SerialNumber  *string
 	Colour        *string

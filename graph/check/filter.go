@@ -99,6 +99,9 @@ func served(t *schema.Table, column, op string) bool {
 		if op == "null" && strings.HasPrefix(only, column+" ") {
 			return true
 		}
+		if op == "notnull" && only == column+" IS NOT NULL" && leads(i, column) {
+			return true
+		}
 		return only == "" && leads(i, column)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
+	"github.com/lib/pq"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/role"
@@ -132,8 +133,8 @@ func (w *world) start() *replica {
 	r := &replica{healthy: func() bool { return true }}
 	var notify event.Notifier
 	if w.db.Dialect() == dialect.Postgres {
-		notify = func(ctx context.Context, channel, payload string) error {
-			return w.db.Driver().Exec(ctx, "SELECT pg_notify($1, $2)", []any{channel, payload}, nil)
+		notify = func(ctx context.Context, channel string, payloads ...string) error {
+			return w.db.Driver().Exec(ctx, "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", []any{channel, pq.Array(payloads)}, nil)
 		}
 	}
 	r.bus, err = event.NewBus(database.AfterCommit, notify)

@@ -22,8 +22,8 @@ import (
 // what it writes exists exactly when the change does. It hears of alerts whose
 // type is ticketed, and calls nobody.
 type Ticketer interface {
-	// Opened begins an incident.
-	Opened(ctx context.Context, a *ent.Alert) error
+	// Opened begins incidents of one type in one organization.
+	Opened(ctx context.Context, alerts ...*ent.Alert) error
 	// Worsened reports that the severity rose.
 	Worsened(ctx context.Context, a *ent.Alert) error
 	// Ended reports that the alert was resolved, by whom or what, for people.
@@ -79,10 +79,12 @@ func New(c Config) (*Service, error) {
 func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
 // announce tells every subscriber, once the transaction has committed.
-func (s *Service) announce(ctx context.Context, a *ent.Alert) error {
-	return s.bus.Publish(ctx, event.Event{
-		Topic: event.AlertChanged, Provider: a.ProviderID, Organization: a.OrganizationID, ID: a.ID,
-	})
+func (s *Service) announce(ctx context.Context, alerts ...*ent.Alert) error {
+	events := make([]event.Event, len(alerts))
+	for i, a := range alerts {
+		events[i] = event.Event{Topic: event.AlertChanged, Provider: a.ProviderID, Organization: a.OrganizationID, ID: a.ID}
+	}
+	return s.bus.Publish(ctx, events...)
 }
 
 // ticketed reports whether alerts of a type may become tickets. One that is in

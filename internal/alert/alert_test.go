@@ -2,6 +2,7 @@ package alert_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -38,8 +39,14 @@ func (o *told) add(what string, a *ent.Alert) error {
 	return o.refuse
 }
 
-func (o *told) Opened(_ context.Context, a *ent.Alert) error   { return o.add("opened", a) }
 func (o *told) Worsened(_ context.Context, a *ent.Alert) error { return o.add("worsened", a) }
+func (o *told) Opened(_ context.Context, alerts ...*ent.Alert) (err error) {
+	for _, a := range alerts {
+		err = errors.Join(err, o.add("opened", a))
+	}
+	return err
+}
+
 func (o *told) Ended(_ context.Context, a *ent.Alert, by string) error {
 	return o.add("ended by "+by, a)
 }

@@ -72,6 +72,11 @@ func (s *Service) begin(ctx context.Context, r Report) (*ent.Alert, error) {
 	if last != nil {
 		incident = last.Incident + 1
 	}
+	return s.incident(r, incident).Save(ctx)
+}
+
+// incident is the alert that begins with a report.
+func (s *Service) incident(r Report, incident int) *ent.AlertCreate {
 	create := s.client.Alert.Create().
 		SetOrganizationID(r.Organization).SetType(r.Type).SetDedupeKey(r.DedupeKey).SetIncident(incident).
 		SetSeverity(r.Severity).SetStatus(alert.StatusOpen).
@@ -84,7 +89,7 @@ func (s *Service) begin(ctx context.Context, r Report) (*ent.Alert, error) {
 	if r.UserID != "" {
 		create.SetUserID(r.UserID)
 	}
-	return create.Save(ctx)
+	return create
 }
 
 // again counts another occurrence of an open alert.
@@ -120,16 +125,27 @@ func weight(severity alert.Severity) int {
 
 // record keeps the report itself.
 func (s *Service) record(ctx context.Context, a *ent.Alert, r Report) error {
-	scope, err := tenancy.From(ctx)
+	by, err := reporter(ctx)
 	if err != nil {
 		return err
 	}
-	by := scope.Principal().Name
-	if by == "" {
-		by = "bailiwick"
-	}
+	return s.occurrence(a, r, by).Exec(ctx)
+}
+
+func (s *Service) occurrence(a *ent.Alert, r Report, by string) *ent.AlertOccurrenceCreate {
 	return s.client.AlertOccurrence.Create().
 		SetOrganizationID(a.OrganizationID).SetAlertID(a.ID).SetOccurredAt(r.OccurredAt).
-		SetDetails(r.Description).SetRaisedBy(by).
-		Exec(ctx)
+		SetDetails(r.Description).SetRaisedBy(by)
+}
+
+// reporter is by whom the context's reports are made, for people.
+func reporter(ctx context.Context) (string, error) {
+	scope, err := tenancy.From(ctx)
+	if err != nil {
+		return "", err
+	}
+	if by := scope.Principal().Name; by != "" {
+		return by, nil
+	}
+	return "bailiwick", nil
 }

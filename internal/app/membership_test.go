@@ -140,7 +140,7 @@ func TestARenewalIsNoEnrolment(t *testing.T) {
 			require.True(t, before.Device.LastEnrolledAt.Equal(after.Device.LastEnrolledAt), way)
 			require.True(t, after.Device.CertificateNotAfter.After(soon), way)
 		}
-		require.Len(t, f.alerts(t, f.a, "DEVICE_ENROLLED"), 3)
+		require.Eventually(t, func() bool { return len(f.alerts(t, f.a, "DEVICE_ENROLLED")) == 3 }, 20*time.Second, 20*time.Millisecond)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
+	"github.com/lib/pq"
 
 	"github.com/bailiwick/bailiwick/internal/access"
 	"github.com/bailiwick/bailiwick/internal/access/credential"
@@ -107,14 +108,14 @@ func (a *App) openEvents(context.Context) (err error) {
 	return err
 }
 
-// notify announces an event with the context's transaction, if there is one.
-func (a *App) notify(ctx context.Context, channel, payload string) error {
-	const announce = "SELECT pg_notify($1, $2)"
+// notify announces events with the context's transaction, if there is one.
+func (a *App) notify(ctx context.Context, channel string, payloads ...string) error {
+	const announce = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
 	if tx, ok := database.TxFrom(ctx); ok {
-		_, err := tx.ExecContext(ctx, announce, channel, payload)
+		_, err := tx.ExecContext(ctx, announce, channel, pq.Array(payloads))
 		return err
 	}
-	_, err := a.DB.System().ExecContext(tenancy.System(ctx, "announce an event to the other replicas"), announce, channel, payload)
+	_, err := a.DB.System().ExecContext(tenancy.System(ctx, "announce an event to the other replicas"), announce, channel, pq.Array(payloads))
 	return err
 }
 

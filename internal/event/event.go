@@ -68,9 +68,9 @@ type envelope struct {
 	Event
 }
 
-// Notifier sends a payload on a PostgreSQL channel, within the transaction in
-// the context if there is one: SELECT pg_notify($1, $2).
-type Notifier func(ctx context.Context, channel, payload string) error
+// Notifier sends payloads on a PostgreSQL channel, within the transaction in
+// the context if there is one, in one statement: SELECT pg_notify($1, $2).
+type Notifier func(ctx context.Context, channel string, payloads ...string) error
 
 // AfterCommit runs a function when the transaction in the context has
 // committed, never if it rolls back, and at once if there is none.
@@ -111,27 +111,44 @@ func NewBus(afterCommit AfterCommit, notify Notifier) (*Bus, error) {
 	}, nil
 }
 
-// Publish announces an event, effective with the transaction in the context.
-func (b *Bus) Publish(ctx context.Context, e Event) error {
-	if e.Topic == "" || e.Resync {
-		return errors.New("event: publish needs a topic and no resync mark")
+// Publish announces events, effective with the transaction in the context: all
+// of them or none.
+func (b *Bus) Publish(ctx context.Context, events ...Event) error {
+	messages, payloads := make([]envelope, 0, len(events)), make([]string, 0, len(events))
+	for _, e := range events {
+		message, payload, err := encode(e)
+		if err != nil {
+			return err
+		}
+		messages, payloads = append(messages, message), append(payloads, payload)
 	}
-	message := envelope{MessageID: uuid.NewString(), Event: e}
-	encoded, err := json.Marshal(message)
-	if err != nil {
-		return fmt.Errorf("event: encode: %w", err)
-	}
-	// Checked without PostgreSQL too: what works on one engine works on both.
-	if len(encoded) > MaxSize {
-		return fmt.Errorf("%w: %s has %d bytes", ErrTooLarge, e.Topic, len(encoded))
-	}
-	if b.notify != nil {
-		if err := b.notify(ctx, Channel, string(encoded)); err != nil {
+	if b.notify != nil && len(payloads) > 0 {
+		if err := b.notify(ctx, Channel, payloads...); err != nil {
 			return fmt.Errorf("event: notify: %w", err)
 		}
 	}
-	b.afterCommit(ctx, func() { b.deliverOnce(message) })
+	b.afterCommit(ctx, func() {
+		for _, message := range messages {
+			b.deliverOnce(message)
+		}
+	})
 	return nil
+}
+
+func encode(e Event) (message envelope, payload string, err error) {
+	if e.Topic == "" || e.Resync {
+		return envelope{}, "", errors.New("event: publish needs a topic and no resync mark")
+	}
+	message = envelope{MessageID: uuid.NewString(), Event: e}
+	encoded, err := json.Marshal(message)
+	if err != nil {
+		return envelope{}, "", fmt.Errorf("event: encode: %w", err)
+	}
+	// Checked without PostgreSQL too: what works on one engine works on both.
+	if len(encoded) > MaxSize {
+		return envelope{}, "", fmt.Errorf("%w: %s has %d bytes", ErrTooLarge, e.Topic, len(encoded))
+	}
+	return message, string(encoded), nil
 }
 
 // Handle calls a function for every event of a topic until stop is called.

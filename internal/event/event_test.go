@@ -150,9 +150,11 @@ func TestEventWaitsForTheCommit(t *testing.T) {
 func TestPublishRefuses(t *testing.T) {
 	sent := 0
 	fail := errors.New("transaction is aborted")
-	bus, err := event.NewBus(immediately, func(_ context.Context, channel, payload string) error {
+	bus, err := event.NewBus(immediately, func(_ context.Context, channel string, payloads ...string) error {
 		require.Equal(t, event.Channel, channel)
-		require.LessOrEqual(t, len(payload), event.MaxSize)
+		for _, payload := range payloads {
+			require.LessOrEqual(t, len(payload), event.MaxSize)
+		}
 		sent++
 		return fail
 	})

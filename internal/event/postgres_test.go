@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/lib/pq" // the driver "postgres"
+	"github.com/lib/pq" // the driver "postgres"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bailiwick/bailiwick/internal/event"
@@ -77,12 +77,13 @@ func newReplica(t *testing.T, url string, number int) *replica {
 			}
 			run()
 		},
-		func(ctx context.Context, channel, payload string) error {
+		func(ctx context.Context, channel string, payloads ...string) error {
+			const announce = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
 			if tx, ok := ctx.Value(transactionKey{}).(*transaction); ok {
-				_, err := tx.ExecContext(ctx, "SELECT pg_notify($1, $2)", channel, payload)
+				_, err := tx.ExecContext(ctx, announce, channel, pq.Array(payloads))
 				return err
 			}
-			_, err := r.db.ExecContext(ctx, "SELECT pg_notify($1, $2)", channel, payload)
+			_, err := r.db.ExecContext(ctx, announce, channel, pq.Array(payloads))
 			return err
 		})
 	require.NoError(t, err)

@@ -42,13 +42,25 @@ func NewOutbox(db *database.DB, jobs Enqueuer, clock func() time.Time) (*Outbox,
 
 func (o *Outbox) now() time.Time { return o.clock().UTC().Truncate(time.Microsecond) }
 
-// Opened takes an alert to a ticket in every integration that is configured
-// for its type. The organization's row is locked.
-func (o *Outbox) Opened(ctx context.Context, a *ent.Alert) error {
-	wants, err := o.wants(ctx, a.OrganizationID, a.Type)
+// Opened takes alerts of one type in one organization to tickets in every
+// integration that is configured for it. The organization's row is locked.
+func (o *Outbox) Opened(ctx context.Context, alerts ...*ent.Alert) error {
+	if len(alerts) == 0 {
+		return nil
+	}
+	wants, err := o.wants(ctx, alerts[0].OrganizationID, alerts[0].Type)
 	if err != nil {
 		return err
 	}
+	for _, a := range alerts {
+		if err := o.opened(ctx, a, wants); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *Outbox) opened(ctx context.Context, a *ent.Alert, wants []want) error {
 	for _, w := range wants {
 		if !w.automatic() {
 			continue

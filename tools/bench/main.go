@@ -92,7 +92,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.check, "check", false, "check what is promised of statements, plans, the walls' cost and scale, instead of the table")
 	flags.BoolVar(&o.delivery, "delivery", false, "measure how fast alerts become tickets, instead of the table")
 	flags.BoolVar(&o.mdm, "mdm", false, "measure what managed Apple devices cost, beside NanoMDM, instead of the table")
-	fleet := flags.String("fleet", "500,2000", "with -mdm: numbers of devices, ascending")
+	fleet := flags.String("fleet", "", "with -mdm: numbers of devices, ascending; 500,2000 if empty, and 40 with -quick")
 	flags.BoolVar(&o.explain, "explain", false, "with -check: print every statement and its plan, not only those at fault, and leave the rest out")
 	flags.StringVar(&o.profile, "profile", "", "instead of the table, write CPU profiles of our server to this directory")
 	flags.StringVar(&o.json, "json", "", "also write the figures to this file")
@@ -105,6 +105,12 @@ func parse(args []string) (options, error) {
 			return o, err
 		}
 	}
+	if *fleet == "" {
+		*fleet = "500,2000"
+		if o.quick {
+			*fleet = "40"
+		}
+	}
 	for text := range strings.SplitSeq(*fleet, ",") {
 		devices, err := strconv.Atoi(text)
 		if err != nil || devices < 16 || len(o.fleet) > 0 && devices <= o.fleet[len(o.fleet)-1] {
@@ -113,7 +119,6 @@ func parse(args []string) (options, error) {
 		o.fleet = append(o.fleet, devices)
 	}
 	if o.quick {
-		o.fleet = []int{40}
 		o.size = data.Size{Organizations: 40, Devices: 4000, Alerts: 400}
 		o.pace = pace{warmUp: 300 * time.Millisecond, duration: time.Second, rounds: 1}
 	}

@@ -234,9 +234,11 @@ func (d *duel) settle(ctx context.Context, devices int) (run load.Run, err error
 	return run, err
 }
 
-// settled is whether no job of device management is left to be done.
+// settled is whether no job of device management is left to be done, and no device
+// that has enrolled to be seen to.
 const settled = `SELECT NOT EXISTS (SELECT FROM river_job
-WHERE kind LIKE 'applemdm.%' AND state IN ('available', 'running', 'retryable'))`
+WHERE kind LIKE 'applemdm.%' AND state IN ('available', 'running', 'retryable', 'scheduled'))
+AND NOT EXISTS (SELECT FROM device_channels WHERE arrived_at IS NOT NULL)`
 
 // until waits for a statement to answer true.
 func until(ctx context.Context, db *sql.DB, statement string) error {

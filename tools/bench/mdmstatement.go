@@ -54,6 +54,11 @@ func reporting(status string) func(s *sayer) ([]byte, error) {
 	return func(s *sayer) ([]byte, error) { return s.say(s.own().Report(status, s.command)) }
 }
 
+// newcomer has another device speak, which is not enrolled: the first two are.
+func newcomer(lay func(s *sayer) ([]byte, error)) func(s *sayer) ([]byte, error) {
+	return func(s *sayer) ([]byte, error) { return lay(&sayer{managed: s.managed, device: 2}) }
+}
+
 func sayings() []saying {
 	idle := func(s *sayer) ([]byte, error) { return s.say(s.own().Idle()) }
 	authenticate := func(s *sayer) ([]byte, error) { return s.say(s.own().Authenticate()) }
@@ -72,12 +77,9 @@ func sayings() []saying {
 		{"NotNow", true, nothing + seen + given, reporting("NotNow")},
 		{"Error", true, nothing + seen + given, reporting("Error")},
 		{"CommandFormatError", true, nothing + seen + given, reporting("CommandFormatError")},
-		{"Authenticate, of a new device", false, nothing, func(s *sayer) ([]byte, error) {
-			newcomer := sayer{managed: s.managed, device: 2} // the first two are enrolled
-			return newcomer.say(newcomer.own().Authenticate())
-		}},
+		{"Authenticate, of a new device", false, nothing, newcomer(authenticate)},
+		{"TokenUpdate, the first", false, nothing, newcomer(token)},
 		{"Authenticate, again", false, nothing, authenticate},
-		{"TokenUpdate, the first", false, nothing, token},
 		{"TokenUpdate, a later one", false, nothing, token},
 		{"SetBootstrapToken", false, nothing, func(s *sayer) ([]byte, error) { return s.say(s.own().SetBootstrapToken()) }},
 		{"GetBootstrapToken", false, nothing, func(s *sayer) ([]byte, error) { return s.say(s.own().Checkin("GetBootstrapToken", "")) }},

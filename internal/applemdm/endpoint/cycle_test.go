@@ -169,6 +169,9 @@ func TestReportsCountOnce(t *testing.T) {
 		row := w.client.DeviceCommand.GetX(w.one.ctx, queued.ID)
 		require.Equal(t, devicecommand.StatusError, row.Status)
 		require.Equal(t, 12021, row.ErrorChain[0].Code)
+		require.True(t, row.AlertDue)
+		require.Equal(t, "DEVICE_ENROLLED DEVICE_ENROLLED", w.alertsOf(w.one), "people are told a little later")
+		require.NoError(t, w.queue.TellFailed(t.Context()))
 		require.Equal(t, "DEVICE_ENROLLED DEVICE_ENROLLED COMMAND_FAILED", w.alertsOf(w.one))
 		// Twice, late, and the other way round.
 		w.clock.pass(time.Hour)
@@ -179,7 +182,10 @@ func TestReportsCountOnce(t *testing.T) {
 		require.Equal(t, row.Status, after.Status)
 		require.True(t, row.ResultAt.Equal(*after.ResultAt))
 		require.Nil(t, m.answer(&order{CommandUUID: "unknown"}, "Acknowledged", nil))
+		require.NoError(t, w.queue.TellFailed(t.Context()))
 		require.Equal(t, 1, w.client.Alert.Query().CountX(w.one.ctx)-2)
+		require.Equal(t, 1, w.client.AlertOccurrence.Query().CountX(w.one.ctx)-2, "and once")
+		require.Equal(t, 1, w.client.Alert.Query().CountX(w.foreign.ctx))
 	})
 }
 

@@ -101,7 +101,7 @@ func (a *apns) Push(_ context.Context, organization string, notifications []queu
 // desk is where no alert becomes a ticket.
 type desk struct{}
 
-func (desk) Opened(context.Context, *ent.Alert) error        { return nil }
+func (desk) Opened(context.Context, ...*ent.Alert) error     { return nil }
 func (desk) Worsened(context.Context, *ent.Alert) error      { return nil }
 func (desk) Ended(context.Context, *ent.Alert, string) error { return nil }
 
@@ -249,6 +249,10 @@ func (w *world) organization(provider, name string) *tenant {
 // work has the waiting jobs worked, and those that they leave.
 func (w *world) work() {
 	w.t.Helper()
+	for _, t := range w.tenants { // one job stands for all that arrive in a second
+		tenant := job.Tenant{Provider: t.provider, Organization: t.organization}
+		require.NoError(w.t, w.members.Arrive(job.TenantContext(w.t.Context(), tenant, "a test"), t.organization))
+	}
 	for {
 		taken := w.jobs.take()
 		if len(taken) == 0 {
@@ -264,7 +268,7 @@ func (w *world) work() {
 			case queue.Tend:
 				err = w.queue.Tend(job.TenantContext(w.t.Context(), a.Tenant, "a test"), a.Organization)
 			case membership.Arrival:
-				err = w.members.Arrive(job.TenantContext(w.t.Context(), a.Tenant, "a test"), a.Device)
+				err = w.members.Arrive(job.TenantContext(w.t.Context(), a.Tenant, "a test"), a.Organization)
 			case membership.Renewal:
 				err = w.members.Renew(job.TenantContext(w.t.Context(), a.Tenant, "a test"))
 			default:

@@ -116,12 +116,14 @@ func apply[R any](
 	return s.Announce(ctx, c.ProviderID, c.OrganizationID, c.DeviceID)
 }
 
-// Announce tells subscribers, once the transaction has committed, that a
-// device has changed.
-func (s *Store) Announce(ctx context.Context, provider, organization, deviceID string) error {
-	return s.Bus.Publish(ctx, event.Event{
-		Topic: event.DeviceChanged, Provider: provider, Organization: organization, ID: deviceID,
-	})
+// Announce tells subscribers, once the transaction has committed, that devices
+// of an organization have changed.
+func (s *Store) Announce(ctx context.Context, provider, organization string, deviceIDs ...string) error {
+	events := make([]event.Event, len(deviceIDs))
+	for i, id := range deviceIDs {
+		events[i] = event.Event{Topic: event.DeviceChanged, Provider: provider, Organization: organization, ID: id}
+	}
+	return s.Bus.Publish(ctx, events...)
 }
 
 // Changed announces a device that was changed by other means, unless that

@@ -13,7 +13,6 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/database"
-	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
 // ErrNoSeat is an enrolment for which there is no room.
@@ -38,7 +37,7 @@ type Arriving struct {
 // renew its identity authenticates too, has enrolled no second time, and does
 // not leave its bootstrap token again.
 func (s *Service) Authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {
-	err := s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, a, m) })
+	err := s.meet(ctx, a, m)
 	if errors.Is(err, ErrNoSeat) {
 		// The transaction is undone; why is told in one of its own.
 		return errors.Join(err, s.Seats.ReviewSeats(ctx, a.Organization))
@@ -46,10 +45,29 @@ func (s *Service) Authenticate(ctx context.Context, a Arriving, m *message.Authe
 	return err
 }
 
-func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {
+// meet takes a device of which nothing is known the short way, and any other, also
+// one that becomes known meanwhile, the one that looks at all that is known of it.
+func (s *Service) meet(ctx context.Context, a Arriving, m *message.Authenticate) error {
 	if m.ChannelUserID() != "" {
 		return fmt.Errorf("%w: a user does not authenticate like a device", queue.ErrStranger)
 	}
+	err := s.DB.InTx(ctx, func(ctx context.Context) error {
+		identity, err := s.unknown(ctx, a.Fingerprint, m)
+		if err != nil {
+			return err
+		}
+		if identity != nil {
+			return s.newcomer(ctx, a, identity, m)
+		}
+		return s.authenticate(ctx, a, m)
+	})
+	if errors.Is(err, errOvertaken) || ent.IsConstraintError(err) {
+		return s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, a, m) })
+	}
+	return err
+}
+
+func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authenticate) error {
 	identity, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(a.Fingerprint)).Modify(database.ForUpdate).Only(ctx)
 	if ent.IsNotFound(err) {
 		return fmt.Errorf("%w: a certificate that was never issued", queue.ErrStranger)
@@ -73,10 +91,7 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 	case identity.RevokedAt != nil:
 		return fmt.Errorf("%w: its identity is revoked", queue.ErrStranger)
 	}
-	if err := a.Seat(ctx, d.ID); err != nil {
-		if fault.CodeOf(err) == fault.Forbidden {
-			return fmt.Errorf("%w: %w", ErrNoSeat, err)
-		}
+	if err := a.seat(ctx, d.ID); err != nil {
 		return err
 	}
 	if channel != nil {
@@ -136,10 +151,7 @@ func (s *Service) adopt(ctx context.Context, organization string, m *message.Aut
 	if !ent.IsNotFound(err) {
 		return nil, nil, err
 	}
-	serial := m.SerialNumber
-	if serial == "" { // user enrollment hides it
-		serial = m.DeviceID()
-	}
+	serial := serialOf(m)
 	d, err := s.client.Device.Query().Where(device.SerialNumber(serial)).Only(ctx)
 	if ent.IsNotFound(err) && m.UDID != "" {
 		d, err = s.client.Device.Query().Where(device.Udid(m.UDID)).First(ctx)
@@ -155,16 +167,28 @@ func (s *Service) adopt(ctx context.Context, organization string, m *message.Aut
 	case !ent.IsNotFound(err):
 		return nil, nil, err
 	}
+	d, err = s.introduce(organization, m).Save(ctx)
+	return d, nil, err
+}
+
+// introduce makes a device of what it says of itself, which its caller saves.
+func (s *Service) introduce(organization string, m *message.Authenticate) *ent.DeviceCreate {
 	name := m.DeviceName
 	if name == "" {
-		name = serial
+		name = serialOf(m)
 	}
-	create := s.client.Device.Create().SetOrganizationID(organization).SetSerialNumber(serial).
+	return s.client.Device.Create().SetOrganizationID(organization).SetSerialNumber(serialOf(m)).
 		SetName(name).SetUdid(m.UDID).SetModel(m.ModelName).SetModelIdentifier(cut(m.ProductName, 64)).
 		SetOsVersion(m.OSVersion).SetBuildVersion(m.BuildVersion).SetUserEnrollment(m.UserEnrollment()).
 		SetPlatform(platform(m))
-	d, err = create.Save(ctx)
-	return d, nil, err
+}
+
+// serialOf is the serial number by which a device is kept.
+func serialOf(m *message.Authenticate) string {
+	if m.SerialNumber == "" { // user enrollment hides it
+		return m.DeviceID()
+	}
+	return m.SerialNumber
 }
 
 // anew is describe for a device that begins an enrolment.

@@ -34,6 +34,9 @@ type Alarms interface {
 	// Alarm says that a condition holds in an organization, about a device if
 	// one is named.
 	Alarm(ctx context.Context, organization, device, alertType, dedupeKey, title, description string) error
+	// RaiseEach says that a condition holds about each of many devices of an
+	// organization, whose id is its key.
+	RaiseEach(ctx context.Context, organization, alertType, title string, deviceIDs []string) error
 	// Clear ends a condition, and answers how many alerts that were.
 	Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error)
 }
@@ -59,8 +62,8 @@ type Seats interface {
 
 // Log is the system log.
 type Log interface {
-	// Record adds an event, in the context's transaction if there is one.
-	Record(ctx context.Context, e audit.Entry) error
+	// RecordAll adds events, in the context's transaction if there is one.
+	RecordAll(ctx context.Context, entries []audit.Entry) error
 }
 
 // Enqueuer keeps jobs.
@@ -107,6 +110,7 @@ func (c Config) Validate() error {
 type Service struct {
 	Config
 	client *ent.Client
+	bells  bells
 }
 
 // New returns a service, or what is wrong with its configuration.
@@ -114,7 +118,7 @@ func New(c Config) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Service{Config: c, client: c.DB.Client()}, nil
+	return &Service{Config: c, client: c.DB.Client(), bells: bells{rung: map[string]time.Time{}}}, nil
 }
 
 func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }

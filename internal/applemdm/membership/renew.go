@@ -31,16 +31,16 @@ func (Renewal) Kind() string { return "applemdm.renew" }
 
 // Register has the queue do what arrivals ask for, and renew identities.
 func (s *Service) Register(q *job.Queue) error {
-	arrive := func(ctx context.Context, t job.Task[Arrival]) error {
-		return s.Arrive(job.TenantContext(ctx, t.Args.Tenant, "device management"), t.Args.Device)
-	}
-	if err := job.Register(q, arrive, job.Options{}); err != nil {
+	if err := job.Register(q, s.arrive, job.Options{Timeout: 5 * time.Minute}); err != nil {
 		return err
 	}
 	renew := func(ctx context.Context, t job.Task[Renewal]) error {
 		return s.Renew(job.TenantContext(ctx, t.Args.Tenant, "device management"))
 	}
 	if err := job.Register(q, renew, job.Options{Timeout: 10 * time.Minute, MaxAttempts: 3}); err != nil {
+		return err
+	}
+	if err := q.Every("applemdm.arrival-sweep", time.Minute, 6*time.Second, s.FindArrivals); err != nil {
 		return err
 	}
 	return q.Every("applemdm.renew", 6*time.Hour, time.Hour, s.FindRenewals)

@@ -2,8 +2,11 @@ package membership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
@@ -13,7 +16,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
-	"github.com/bailiwick/bailiwick/internal/job"
+	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/secret"
 )
 
@@ -21,7 +24,9 @@ import (
 // completes its enrolment. What the message leaves out stays as it was. Errors
 // are those of [queue.Service.Recognize].
 func (s *Service) TokenUpdate(ctx context.Context, fingerprint string, m *message.TokenUpdate) error {
-	return s.DB.InTx(ctx, func(ctx context.Context) error {
+	var came *ent.DeviceChannel
+	err := s.DB.InTx(ctx, func(ctx context.Context) error {
+		came = nil // a repeated transaction begins anew
 		channel, err := s.Queue.Recognize(ctx, m.DeviceID(), fingerprint)
 		if err != nil {
 			return err
@@ -35,30 +40,52 @@ func (s *Service) TokenUpdate(ctx context.Context, fingerprint string, m *messag
 		if m.ChannelUserID() != "" {
 			return s.userToken(ctx, channel, m)
 		}
-		update := s.client.DeviceChannel.Update().Where(devicechannel.ID(channel.ID))
-		if len(m.UnlockToken) > 0 {
-			sealed, err := s.seal(ctx, channel, devicechannel.FieldUnlockToken, m.UnlockToken)
-			if err != nil {
-				return err
-			}
-			update.SetUnlockToken(sealed)
-		}
-		first := channel.Status == devicechannel.StatusAuthenticated
-		err = reachable(update, m).SetStatus(devicechannel.StatusEnrolled).SetLastSeenAt(s.now()).
-			SetNillableAwaitingConfiguration(m.AwaitingConfiguration).Exec(ctx)
-		if err != nil {
+		if err := s.ownToken(ctx, channel, m); err != nil {
 			return err
 		}
-		if first {
+		if channel.Status == devicechannel.StatusAuthenticated {
 			if err := s.enrolled(ctx, channel, fingerprint); err != nil {
 				return err
 			}
+			came = channel
 		}
 		if m.AwaitingConfiguration != nil && *m.AwaitingConfiguration {
 			return s.release(ctx, channel.DeviceID)
 		}
 		return nil
 	})
+	if err == nil && came != nil {
+		s.arrived(ctx, came)
+	}
+	return err
+}
+
+// errOvertaken is a message about a channel that something else has changed since
+// it was recognized. The device sends it again.
+var errOvertaken = errors.New("membership: the channel has changed meanwhile")
+
+// ownToken keeps a device's own token, unless the channel is no longer as it was
+// recognized: it may have been released meanwhile, and its secrets destroyed.
+func (s *Service) ownToken(ctx context.Context, channel *ent.DeviceChannel, m *message.TokenUpdate) error {
+	now := s.now()
+	update := reachable(s.client.DeviceChannel.Update(), m).
+		Where(devicechannel.ID(channel.ID), devicechannel.StatusEQ(channel.Status)).
+		SetStatus(devicechannel.StatusEnrolled).SetLastSeenAt(now).SetNillableAwaitingConfiguration(m.AwaitingConfiguration)
+	if len(m.UnlockToken) > 0 {
+		sealed, err := s.seal(ctx, channel, devicechannel.FieldUnlockToken, m.UnlockToken)
+		if err != nil {
+			return err
+		}
+		update.SetUnlockToken(sealed)
+	}
+	if channel.Status == devicechannel.StatusAuthenticated {
+		update.SetArrivedAt(now)
+	}
+	kept, err := update.Save(ctx)
+	if err == nil && kept == 0 {
+		err = errOvertaken
+	}
+	return err
 }
 
 // reachable puts what a notification needs into a channel.
@@ -68,28 +95,25 @@ func reachable(u *ent.DeviceChannelUpdate, m *message.TokenUpdate) *ent.DeviceCh
 
 // enrolled completes a device's enrolment.
 func (s *Service) enrolled(ctx context.Context, channel *ent.DeviceChannel, fingerprint string) error {
-	d, err := s.client.Device.Query().Where(device.ID(channel.DeviceID)).Only(ctx)
-	if err != nil {
-		return err
-	}
-	identity, err := s.client.DeviceIdentity.Query().Where(deviceidentity.Fingerprint(fingerprint)).Only(ctx)
-	if err != nil {
-		return err
-	}
 	now := s.now()
-	update := s.client.Device.Update().Where(device.ID(d.ID)).SetEnrolled(true).SetLastEnrolledAt(now).SetLastSeenAt(now).SetLastSeenOn(now.Truncate(24 * time.Hour)).ClearCheckoutAt().ClearMissingSince().
-		SetCertificateNotAfter(identity.NotAfter)
-	if d.FirstEnrolledAt == nil {
-		update.SetFirstEnrolledAt(now)
-	}
-	if err := update.Exec(ctx); err != nil {
-		return err
-	}
-	tenant := job.Tenant{Provider: d.ProviderID, Organization: d.OrganizationID}
-	if err := s.Jobs.Enqueue(ctx, Arrival{Tenant: tenant, Device: d.ID}, job.EnqueueOptions{}); err != nil {
-		return err
-	}
-	return s.announce(ctx, d)
+	return s.client.Device.Update().Where(device.ID(channel.DeviceID)).
+		SetEnrolled(true).SetLastEnrolledAt(now).SetLastSeenAt(now).SetLastSeenOn(now.Truncate(24 * time.Hour)).
+		ClearCheckoutAt().ClearMissingSince().
+		Modify(func(u *sql.UpdateBuilder) {
+			build := sql.Dialect(u.Dialect())
+			identity := build.Table(deviceidentity.Table)
+			u.Set(device.FieldFirstEnrolledAt, sql.ExprFunc(func(b *sql.Builder) {
+				b.WriteString("COALESCE(").Ident(device.FieldFirstEnrolledAt).Comma().Arg(now).WriteString(")")
+			}))
+			u.Set(device.FieldCertificateNotAfter, sql.ExprFunc(func(b *sql.Builder) {
+				b.Wrap(func(b *sql.Builder) {
+					b.Join(build.Select(identity.C(deviceidentity.FieldNotAfter)).From(identity).Where(sql.And(
+						sql.EQ(identity.C(guard.OrganizationColumn), channel.OrganizationID),
+						sql.EQ(identity.C(deviceidentity.FieldFingerprint), fingerprint),
+					)))
+				})
+			}))
+		}).Exec(ctx)
 }
 
 // release lets a device that waits in Setup Assistant go on. Only devices that

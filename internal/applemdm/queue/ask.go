@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/job"
 )
 
@@ -38,49 +39,93 @@ func (s *Service) RequestInventory(ctx context.Context, deviceID string) (*ent.D
 	if err != nil {
 		return nil, err
 	}
-	return d, s.AskFor(ctx, d, channel)
+	return d, s.AskEach(ctx, d.OrganizationID, []Asked{{d, channel}}, nil)
 }
 
-// AskFor queues the questions that a device can answer and has not been asked
-// yet, and sets the time of the next.
-func (s *Service) AskFor(ctx context.Context, d *ent.Device, channel *ent.DeviceChannel) error {
+// MaxAsked is how many devices can be asked at a time.
+const MaxAsked = 100
+
+// Asked is a device that is to be asked, and its own channel.
+type Asked struct {
+	Device  *ent.Device
+	Channel *ent.DeviceChannel
+}
+
+// AskEach queues the questions that devices of an organization, [MaxAsked] at most,
+// can answer and have not been asked yet, sets the time of the next, and has them
+// notified: in as many statements for many as for a few. What else the change, if
+// it is not nil, says of their channels becomes so.
+func (s *Service) AskEach(ctx context.Context, organization string, asked []Asked, change func(*ent.DeviceChannelUpdate)) error {
 	return s.DB.InTx(ctx, func(ctx context.Context) error {
-		asked, err := s.client.DeviceCommand.Query().
-			Where(devicecommand.ChannelID(channel.ID), devicecommand.Inventory(true)).Modify(Waiting).
-			Select(devicecommand.FieldRequestType).Strings(ctx)
+		rows, err := s.unasked(ctx, asked)
 		if err != nil {
 			return err
-		}
-		known := map[string]bool{}
-		for _, name := range asked {
-			known[name] = true
-		}
-		var rows []*ent.DeviceCommandCreate
-		for _, c := range questions(TargetOf(d)) {
-			if known[command.RequestType(c)] || command.Validate(c, TargetOf(d)) != nil {
-				continue
-			}
-			row, err := s.build(ctx, channel, c, Options{Priority: Routine}, true)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row)
 		}
 		if len(rows) > 0 {
 			if err := s.client.DeviceCommand.CreateBulk(rows...).Exec(ctx); err != nil {
 				return err
 			}
 		}
-		interval, err := s.interval(ctx, channel.OrganizationID)
+		interval, err := s.interval(ctx, organization)
 		if err != nil {
 			return err
 		}
-		next := s.now().Add(jitter(interval))
-		if err := s.client.DeviceChannel.Update().Where(devicechannel.ID(channel.ID)).SetNextInventoryAt(next).Exec(ctx); err != nil {
-			return err
+		now := s.now()
+		channels := make([]*ent.DeviceChannel, len(asked))
+		moments := make([][]string, min(len(asked), spread))
+		for i, a := range asked {
+			channels[i] = a.Channel
+			moments[i%spread] = append(moments[i%spread], a.Channel.ID)
 		}
-		return s.Want(ctx, channel)
+		for _, ids := range moments {
+			update := s.client.DeviceChannel.Update().Where(devicechannel.IDIn(ids...)).
+				SetNextInventoryAt(now.Add(jitter(interval))).SetPushWantedAt(now)
+			if change != nil {
+				change(update)
+			}
+			if err := update.Exec(guard.WithoutTrail(ctx)); err != nil {
+				return err
+			}
+		}
+		return s.wanted(ctx, channels)
 	})
+}
+
+// spread is over how many moments the next inventories of devices are spread that
+// are asked at once.
+const spread = 8
+
+// unasked builds the questions that the devices have not been asked yet.
+func (s *Service) unasked(ctx context.Context, asked []Asked) ([]*ent.DeviceCommandCreate, error) {
+	ids := make([]string, len(asked))
+	for i, a := range asked {
+		ids[i] = a.Channel.ID
+	}
+	waiting, err := s.client.DeviceCommand.Query().
+		Where(devicecommand.ChannelIDIn(ids...), devicecommand.Inventory(true)).Modify(Waiting).
+		Select(devicecommand.FieldChannelID, devicecommand.FieldRequestType).All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := map[[2]string]bool{}
+	for _, c := range waiting {
+		known[[2]string{c.ChannelID, c.RequestType}] = true
+	}
+	var rows []*ent.DeviceCommandCreate
+	for _, a := range asked {
+		target := TargetOf(a.Device)
+		for _, c := range questions(target) {
+			if known[[2]string{a.Channel.ID, command.RequestType(c)}] || command.Validate(c, target) != nil {
+				continue
+			}
+			row, err := s.build(ctx, a.Channel, c, Options{Priority: Routine}, true)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
 }
 
 func (s *Service) interval(ctx context.Context, organization string) (time.Duration, error) {
@@ -113,7 +158,7 @@ func (s *Service) AskDue(ctx context.Context) error {
 			} else {
 				var d *ent.Device
 				if d, err = s.client.Device.Query().Where(device.ID(channel.DeviceID)).Only(ctx); err == nil {
-					err = s.AskFor(ctx, d, channel)
+					err = s.AskEach(ctx, d.OrganizationID, []Asked{{d, channel}}, nil)
 				}
 			}
 			if err != nil {

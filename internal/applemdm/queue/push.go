@@ -61,16 +61,25 @@ func (Push) Kind() string { return "applemdm.push" }
 // sent outlasts it. It is no part of what a caller did, and so leaves no trail in
 // the system log.
 func (s *Service) Want(ctx context.Context, channels ...*ent.DeviceChannel) error {
-	ids, tenants := make([]string, 0, len(channels)), map[job.Tenant]bool{}
-	for _, c := range channels {
-		ids = append(ids, c.ID)
-		if c.PushWantedAt == nil { // else there is a job, or the sweep makes one
-			tenants[job.Tenant{Provider: c.ProviderID, Organization: c.OrganizationID}] = true
-		}
+	ids := make([]string, len(channels))
+	for i, c := range channels {
+		ids[i] = c.ID
 	}
 	err := s.client.DeviceChannel.Update().Where(devicechannel.IDIn(ids...)).SetPushWantedAt(s.now()).Exec(guard.WithoutTrail(ctx))
 	if err != nil {
 		return err
+	}
+	return s.wanted(ctx, channels)
+}
+
+// wanted leaves the jobs for channels that were marked as to be notified, given
+// as they were before.
+func (s *Service) wanted(ctx context.Context, channels []*ent.DeviceChannel) error {
+	tenants := map[job.Tenant]bool{}
+	for _, c := range channels {
+		if c.PushWantedAt == nil { // else there is a job, or the sweep makes one
+			tenants[job.Tenant{Provider: c.ProviderID, Organization: c.OrganizationID}] = true
+		}
 	}
 	for tenant := range tenants {
 		s.hasten(ctx, tenant)

@@ -3,8 +3,8 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
+
+	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
@@ -19,18 +19,36 @@ import (
 // brief reports whether a report tells no more than that a command is over, or
 // put off.
 func brief(status message.Status, requestType string) bool {
-	return status == message.NotNow || status == message.Acknowledged && !inventory.Tells(requestType)
+	switch status {
+	case message.NotNow, message.Failed, message.CommandFormatError:
+		return true
+	case message.Acknowledged:
+		return !inventory.Tells(requestType)
+	default:
+		return false
+	}
 }
 
 // end keeps a brief report, unless the command is unknown, never given out, or
-// over.
+// over. That it failed is told to people by [Service.TellFailed], unless it only
+// asked for inventory: the device does not wait for that.
 func (s *Service) end(ctx context.Context, channel *ent.DeviceChannel, r *message.Report) error {
 	update := s.client.DeviceCommand.Update().Where(
 		devicecommand.CommandUUID(r.CommandUUID), devicecommand.ChannelID(channel.ID), devicecommand.AttemptsGT(0),
 		devicecommand.StatusIn(devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow, devicecommand.StatusExpired),
 	)
-	if r.Status == message.NotNow {
+	switch r.Status {
+	case message.NotNow:
 		return update.SetStatus(devicecommand.StatusNotNow).Exec(ctx)
+	case message.Failed, message.CommandFormatError:
+		update.SetStatus(devicecommand.StatusError)
+		if r.Status == message.CommandFormatError {
+			update.SetStatus(devicecommand.StatusFormatError)
+		}
+		return update.SetResultAt(s.now()).SetErrorChain(chain(r.ErrorChain)).Modify(func(u *sql.UpdateBuilder) {
+			u.Set(devicecommand.FieldAlertDue, sql.Expr("NOT "+devicecommand.FieldInventory))
+		}).Exec(ctx)
+	default:
 	}
 	return update.SetStatus(devicecommand.StatusAcknowledged).SetResultAt(s.now()).ClearErrorChain().Exec(ctx)
 }
@@ -47,30 +65,15 @@ func (s *Service) store(ctx context.Context, channel *ent.DeviceChannel, r *mess
 	if err != nil || !open(row) {
 		return err
 	}
-	update := s.client.DeviceCommand.Update().Where(devicecommand.ID(row.ID))
-	switch r.Status {
-	case message.NotNow:
-		return update.SetStatus(devicecommand.StatusNotNow).Exec(ctx)
-	case message.Acknowledged:
-		if err := update.SetStatus(devicecommand.StatusAcknowledged).SetResultAt(s.now()).ClearErrorChain().Exec(ctx); err != nil {
-			return err
-		}
-		return s.apply(ctx, row, body)
-	case message.Failed:
-		update.SetStatus(devicecommand.StatusError)
-	case message.CommandFormatError:
-		update.SetStatus(devicecommand.StatusFormatError)
-	default:
+	if r.Status != message.Acknowledged { // a device that polls reports on nothing
 		return nil
 	}
-	if err := update.SetResultAt(s.now()).SetErrorChain(chain(r.ErrorChain)).Exec(ctx); err != nil {
+	err = s.client.DeviceCommand.Update().Where(devicecommand.ID(row.ID)).
+		SetStatus(devicecommand.StatusAcknowledged).SetResultAt(s.now()).ClearErrorChain().Exec(ctx)
+	if err != nil {
 		return err
 	}
-	if row.Inventory {
-		return nil
-	}
-	return s.Alarms.Alarm(ctx, row.OrganizationID, row.DeviceID, alertCommandFailed, row.DeviceID+":"+row.RequestType,
-		row.RequestType+" failed", explain(r))
+	return s.apply(ctx, row, body)
 }
 
 // open reports whether a command's first end is still to come. One whose time
@@ -107,20 +110,4 @@ func chain(items []message.ErrorChainItem) []schema.CommandError {
 		})
 	}
 	return errs
-}
-
-// explain tells people why a command failed.
-func explain(r *message.Report) string {
-	if r.Status == message.CommandFormatError {
-		return "The device does not understand the command."
-	}
-	var lines []string
-	for _, e := range r.ErrorChain {
-		what := e.USEnglishDescription
-		if what == "" {
-			what = e.LocalizedDescription
-		}
-		lines = append(lines, fmt.Sprintf("%s %d: %s", e.ErrorDomain, e.ErrorCode, what))
-	}
-	return plist.Clip(strings.Join(lines, "\n"), 2000)
 }

@@ -22,6 +22,10 @@ const tendBatch = 500
 // a command off may have forgotten it.
 const repushAfter = 4 * time.Hour
 
+// failedEvery is how long it takes at most until people are told of a command
+// that has failed.
+const failedEvery = 10 * time.Second
+
 // Tend is the job that looks after the devices of an organization: who is
 // missing, and what history is too old.
 type Tend struct{ job.Tenant }
@@ -62,6 +66,7 @@ func (s *Service) Register(q *job.Queue) error {
 		every time.Duration
 		run   func(context.Context) error
 	}{
+		{"applemdm.failed", failedEvery, s.TellFailed},
 		{"applemdm.push-sweep", time.Minute, s.Sweep},
 		{"applemdm.expire", 5 * time.Minute, s.Expire},
 		{"applemdm.ask-due", 5 * time.Minute, s.FindDue},

@@ -99,6 +99,10 @@ CREATE INDEX "user_provider_id_id" ON "users" ("provider_id", "id");
 CREATE INDEX "user_provider_id_login_id" ON "users" ("provider_id", "login", "id");
 -- create "devices" table
 CREATE TABLE "devices" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "udid" character varying NULL COLLATE "C", "platform" character varying NOT NULL, "model" character varying NULL COLLATE "C", "os_version" character varying NULL COLLATE "C", "asset_tag" character varying NULL COLLATE "C", "model_identifier" character varying NULL COLLATE "C", "build_version" character varying NULL COLLATE "C", "wifi_mac_address" character varying NULL COLLATE "C", "ethernet_mac_address" character varying NULL COLLATE "C", "enrolled" boolean NOT NULL DEFAULT false, "supervised" boolean NOT NULL DEFAULT false, "user_enrollment" boolean NOT NULL DEFAULT false, "dep_enrollment" boolean NOT NULL DEFAULT false, "user_approved_enrollment" boolean NOT NULL DEFAULT false, "apple_silicon" boolean NULL, "activation_lock_enabled" boolean NULL, "passcode_present" boolean NULL, "disk_encryption_enabled" boolean NULL, "bootstrap_token_escrowed" boolean NOT NULL DEFAULT false, "inventory_at" timestamptz NULL, "first_enrolled_at" timestamptz NULL, "last_enrolled_at" timestamptz NULL, "checkout_at" timestamptz NULL, "blocked_at" timestamptz NULL, "missing_since" timestamptz NULL, "reenrollment_required_at" timestamptz NULL, "certificate_not_after" timestamptz NULL, "last_seen_at" timestamptz NULL, "last_seen_on" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "devices_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "devices_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "device_blocked" to table: "devices"
+CREATE INDEX "device_blocked" ON "devices" ("provider_id", "blocked_at") WHERE (blocked_at IS NOT NULL);
+-- create index "device_missing" to table: "devices"
+CREATE INDEX "device_missing" ON "devices" ("provider_id", "missing_since") WHERE (missing_since IS NOT NULL);
 -- create index "device_organization_id_enrolled" to table: "devices"
 CREATE INDEX "device_organization_id_enrolled" ON "devices" ("organization_id", "enrolled");
 -- create index "device_organization_id_id" to table: "devices"
@@ -109,14 +113,8 @@ CREATE INDEX "device_organization_id_name_id" ON "devices" ("organization_id", "
 CREATE INDEX "device_organization_id_platform_name_id" ON "devices" ("organization_id", "platform", "name", "id");
 -- create index "device_organization_id_serial_number" to table: "devices"
 CREATE UNIQUE INDEX "device_organization_id_serial_number" ON "devices" ("organization_id", "serial_number");
--- create index "device_organization_id_udid" to table: "devices"
-CREATE INDEX "device_organization_id_udid" ON "devices" ("organization_id", "udid");
--- create index "device_organization_id_user_id" to table: "devices"
-CREATE INDEX "device_organization_id_user_id" ON "devices" ("organization_id", "user_id");
 -- create index "device_provider_id_asset_tag" to table: "devices"
 CREATE INDEX "device_provider_id_asset_tag" ON "devices" ("provider_id", "asset_tag");
--- create index "device_provider_id_blocked_at" to table: "devices"
-CREATE INDEX "device_provider_id_blocked_at" ON "devices" ("provider_id", "blocked_at");
 -- create index "device_provider_id_created_at" to table: "devices"
 CREATE INDEX "device_provider_id_created_at" ON "devices" ("provider_id", "created_at");
 -- create index "device_provider_id_dep_enrollment" to table: "devices"
@@ -129,28 +127,24 @@ CREATE INDEX "device_provider_id_ethernet_mac_address" ON "devices" ("provider_i
 CREATE INDEX "device_provider_id_id" ON "devices" ("provider_id", "id");
 -- create index "device_provider_id_last_seen_on" to table: "devices"
 CREATE INDEX "device_provider_id_last_seen_on" ON "devices" ("provider_id", "last_seen_on");
--- create index "device_provider_id_missing_since" to table: "devices"
-CREATE INDEX "device_provider_id_missing_since" ON "devices" ("provider_id", "missing_since");
 -- create index "device_provider_id_model" to table: "devices"
 CREATE INDEX "device_provider_id_model" ON "devices" ("provider_id", "model");
 -- create index "device_provider_id_name_id" to table: "devices"
 CREATE INDEX "device_provider_id_name_id" ON "devices" ("provider_id", "name", "id");
 -- create index "device_provider_id_os_version" to table: "devices"
 CREATE INDEX "device_provider_id_os_version" ON "devices" ("provider_id", "os_version");
--- create index "device_provider_id_reenrollment_required_at" to table: "devices"
-CREATE INDEX "device_provider_id_reenrollment_required_at" ON "devices" ("provider_id", "reenrollment_required_at");
 -- create index "device_provider_id_serial_number_id" to table: "devices"
 CREATE INDEX "device_provider_id_serial_number_id" ON "devices" ("provider_id", "serial_number", "id");
 -- create index "device_provider_id_supervised" to table: "devices"
 CREATE INDEX "device_provider_id_supervised" ON "devices" ("provider_id", "supervised");
 -- create index "device_provider_id_udid" to table: "devices"
 CREATE INDEX "device_provider_id_udid" ON "devices" ("provider_id", "udid");
--- create index "device_provider_id_user_id" to table: "devices"
-CREATE INDEX "device_provider_id_user_id" ON "devices" ("provider_id", "user_id");
 -- create index "device_provider_id_wifi_mac_address" to table: "devices"
 CREATE INDEX "device_provider_id_wifi_mac_address" ON "devices" ("provider_id", "wifi_mac_address");
--- create index "devices_user_id" to table: "devices"
-CREATE INDEX "devices_user_id" ON "devices" ("user_id");
+-- create index "device_to_reenrol" to table: "devices"
+CREATE INDEX "device_to_reenrol" ON "devices" ("provider_id", "reenrollment_required_at") WHERE (reenrollment_required_at IS NOT NULL);
+-- create index "device_user_id_id" to table: "devices"
+CREATE INDEX "device_user_id_id" ON "devices" ("user_id", "id");
 -- create "alerts" table
 CREATE TABLE "alerts" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "type" character varying NOT NULL COLLATE "C", "severity" character varying NOT NULL, "status" character varying NOT NULL DEFAULT 'OPEN', "title" character varying NOT NULL COLLATE "C", "description" character varying NULL COLLATE "C", "dedupe_key" character varying NOT NULL COLLATE "C", "incident" bigint NOT NULL DEFAULT 1, "source_type" character varying NULL COLLATE "C", "source_name" character varying NULL COLLATE "C", "reference" character varying NULL COLLATE "C", "remark" character varying NULL COLLATE "C", "occurrence_count" bigint NOT NULL DEFAULT 1, "first_occurred_at" timestamptz NOT NULL, "last_occurred_at" timestamptz NOT NULL, "acknowledged_at" timestamptz NULL, "resolved_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "alerts_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "alerts_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "alerts_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
 -- create index "alert_device_id_last_occurred_at_id" to table: "alerts"
@@ -234,15 +228,15 @@ CREATE UNIQUE INDEX "devicecertificate_organization_id_id" ON "device_certificat
 -- create index "devicecertificate_provider_id_id" to table: "device_certificates"
 CREATE INDEX "devicecertificate_provider_id_id" ON "device_certificates" ("provider_id", "id");
 -- create "device_channels" table
-CREATE TABLE "device_channels" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL DEFAULT 'DEVICE', "status" character varying NOT NULL DEFAULT 'AUTHENTICATED', "user_name" character varying NULL COLLATE "C", "fingerprint" character varying NULL COLLATE "C", "topic" character varying NULL COLLATE "C", "push_token" bytea NULL, "push_magic" character varying NULL COLLATE "C", "push_dead" boolean NOT NULL DEFAULT false, "push_wanted_at" timestamptz NULL, "pushed_at" timestamptz NULL, "last_seen_at" timestamptz NULL, "next_inventory_at" timestamptz NULL, "awaiting_configuration" boolean NOT NULL DEFAULT false, "unlock_token" bytea NULL, "bootstrap_token" bytea NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_channels_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_channels_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "device_channels" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "key" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL DEFAULT 'DEVICE', "status" character varying NOT NULL DEFAULT 'AUTHENTICATED', "user_name" character varying NULL COLLATE "C", "fingerprint" character varying NULL COLLATE "C", "topic" character varying NULL COLLATE "C", "push_token" bytea NULL, "push_magic" character varying NULL COLLATE "C", "push_dead" boolean NOT NULL DEFAULT false, "push_wanted_at" timestamptz NULL, "pushed_at" timestamptz NULL, "last_seen_at" timestamptz NULL, "next_inventory_at" timestamptz NULL, "arrived_at" timestamptz NULL, "awaiting_configuration" boolean NOT NULL DEFAULT false, "unlock_token" bytea NULL, "bootstrap_token" bytea NULL, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_channels_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_channels_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_channel_arrived" to table: "device_channels"
+CREATE INDEX "device_channel_arrived" ON "device_channels" ("organization_id", "arrived_at") WHERE (arrived_at IS NOT NULL);
 -- create index "device_channel_to_be_inventoried" to table: "device_channels"
 CREATE INDEX "device_channel_to_be_inventoried" ON "device_channels" ("next_inventory_at") WHERE (next_inventory_at IS NOT NULL);
 -- create index "device_channel_to_be_notified" to table: "device_channels"
 CREATE INDEX "device_channel_to_be_notified" ON "device_channels" ("push_wanted_at") WHERE (push_wanted_at IS NOT NULL);
 -- create index "devicechannel_device_id_id" to table: "device_channels"
 CREATE INDEX "devicechannel_device_id_id" ON "device_channels" ("device_id", "id");
--- create index "devicechannel_organization_id_device_id" to table: "device_channels"
-CREATE INDEX "devicechannel_organization_id_device_id" ON "device_channels" ("organization_id", "device_id");
 -- create index "devicechannel_organization_id_id" to table: "device_channels"
 CREATE UNIQUE INDEX "devicechannel_organization_id_id" ON "device_channels" ("organization_id", "id");
 -- create index "devicechannel_organization_id_key" to table: "device_channels"
@@ -250,9 +244,13 @@ CREATE UNIQUE INDEX "devicechannel_organization_id_key" ON "device_channels" ("o
 -- create index "devicechannel_provider_id_id" to table: "device_channels"
 CREATE INDEX "devicechannel_provider_id_id" ON "device_channels" ("provider_id", "id");
 -- create "device_commands" table
-CREATE TABLE "device_commands" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "command_uuid" character varying NOT NULL COLLATE "C", "request_type" character varying NOT NULL COLLATE "C", "arguments" jsonb NULL, "sealed_arguments" bytea NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "priority" bigint NOT NULL DEFAULT 0, "not_before" timestamptz NULL, "expires_at" timestamptz NULL, "sent_at" timestamptz NULL, "result_at" timestamptz NULL, "attempts" bigint NOT NULL DEFAULT 0, "error_chain" jsonb NULL, "inventory" boolean NOT NULL DEFAULT false, "job_id" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", "channel_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_commands_device_channels_channel" FOREIGN KEY ("organization_id", "channel_id") REFERENCES "device_channels" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+CREATE TABLE "device_commands" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "command_uuid" character varying NOT NULL COLLATE "C", "request_type" character varying NOT NULL COLLATE "C", "arguments" jsonb NULL, "sealed_arguments" bytea NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "priority" bigint NOT NULL DEFAULT 0, "not_before" timestamptz NULL, "expires_at" timestamptz NULL, "sent_at" timestamptz NULL, "result_at" timestamptz NULL, "attempts" bigint NOT NULL DEFAULT 0, "error_chain" jsonb NULL, "alert_due" boolean NOT NULL DEFAULT false, "inventory" boolean NOT NULL DEFAULT false, "job_id" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", "channel_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_commands_device_channels_channel" FOREIGN KEY ("organization_id", "channel_id") REFERENCES "device_channels" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_command_ended" to table: "device_commands"
+CREATE INDEX "device_command_ended" ON "device_commands" ("result_at") WHERE (result_at IS NOT NULL);
 -- create index "device_command_ending" to table: "device_commands"
 CREATE INDEX "device_command_ending" ON "device_commands" ("expires_at") WHERE ((expires_at IS NOT NULL) AND (((status)::text = 'PENDING'::text) OR ((status)::text = 'SENT'::text) OR ((status)::text = 'NOT_NOW'::text)));
+-- create index "device_command_failed" to table: "device_commands"
+CREATE INDEX "device_command_failed" ON "device_commands" ("organization_id", "id") WHERE alert_due;
 -- create index "device_command_told_together" to table: "device_commands"
 CREATE INDEX "device_command_told_together" ON "device_commands" ("job_id", "id") WHERE (job_id IS NOT NULL);
 -- create index "device_command_waiting" to table: "device_commands"
@@ -263,8 +261,6 @@ CREATE INDEX "device_commands_channel_id" ON "device_commands" ("channel_id");
 CREATE INDEX "devicecommand_device_id_id" ON "device_commands" ("device_id", "id");
 -- create index "devicecommand_organization_id_command_uuid" to table: "device_commands"
 CREATE UNIQUE INDEX "devicecommand_organization_id_command_uuid" ON "device_commands" ("organization_id", "command_uuid");
--- create index "devicecommand_organization_id_device_id" to table: "device_commands"
-CREATE INDEX "devicecommand_organization_id_device_id" ON "device_commands" ("organization_id", "device_id");
 -- create index "devicecommand_organization_id_id" to table: "device_commands"
 CREATE UNIQUE INDEX "devicecommand_organization_id_id" ON "device_commands" ("organization_id", "id");
 -- create index "devicecommand_provider_id_id" to table: "device_commands"
@@ -273,8 +269,6 @@ CREATE INDEX "devicecommand_provider_id_id" ON "device_commands" ("provider_id",
 CREATE INDEX "devicecommand_provider_id_request_type_id" ON "device_commands" ("provider_id", "request_type", "id");
 -- create index "devicecommand_provider_id_status_id" to table: "device_commands"
 CREATE INDEX "devicecommand_provider_id_status_id" ON "device_commands" ("provider_id", "status", "id");
--- create index "devicecommand_result_at" to table: "device_commands"
-CREATE INDEX "devicecommand_result_at" ON "device_commands" ("result_at");
 -- create "enrollments" table
 CREATE TABLE "enrollments" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "kind" character varying NOT NULL, "token_hash" character varying NOT NULL COLLATE "C", "token" bytea NOT NULL, "quota" bigint NULL, "used" bigint NOT NULL DEFAULT 0, "expires_at" timestamptz NULL, "revoked_at" timestamptz NULL, "rotated_at" timestamptz NULL, "revealed_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "apple_mdm_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "enrollments_apple_mdms_apple_mdm" FOREIGN KEY ("organization_id", "apple_mdm_id") REFERENCES "apple_mdms" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "enrollments_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
@@ -297,8 +291,6 @@ CREATE INDEX "device_identities_user_id" ON "device_identities" ("user_id");
 CREATE INDEX "deviceidentity_device_id_id" ON "device_identities" ("device_id", "id");
 -- create index "deviceidentity_not_after" to table: "device_identities"
 CREATE INDEX "deviceidentity_not_after" ON "device_identities" ("not_after");
--- create index "deviceidentity_organization_id_device_id" to table: "device_identities"
-CREATE INDEX "deviceidentity_organization_id_device_id" ON "device_identities" ("organization_id", "device_id");
 -- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_organization_id_enrollment_id" ON "device_identities" ("organization_id", "enrollment_id");
 -- create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
@@ -825,8 +817,6 @@ DROP INDEX "deviceidentity_organization_id_id";
 DROP INDEX "deviceidentity_organization_id_fingerprint";
 -- reverse: create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
 DROP INDEX "deviceidentity_organization_id_enrollment_id";
--- reverse: create index "deviceidentity_organization_id_device_id" to table: "device_identities"
-DROP INDEX "deviceidentity_organization_id_device_id";
 -- reverse: create index "deviceidentity_not_after" to table: "device_identities"
 DROP INDEX "deviceidentity_not_after";
 -- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
@@ -849,8 +839,6 @@ DROP INDEX "enrollment_organization_id_id";
 DROP INDEX "enrollment_organization_id_apple_mdm_id";
 -- reverse: create "enrollments" table
 DROP TABLE "enrollments";
--- reverse: create index "devicecommand_result_at" to table: "device_commands"
-DROP INDEX "devicecommand_result_at";
 -- reverse: create index "devicecommand_provider_id_status_id" to table: "device_commands"
 DROP INDEX "devicecommand_provider_id_status_id";
 -- reverse: create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
@@ -859,8 +847,6 @@ DROP INDEX "devicecommand_provider_id_request_type_id";
 DROP INDEX "devicecommand_provider_id_id";
 -- reverse: create index "devicecommand_organization_id_id" to table: "device_commands"
 DROP INDEX "devicecommand_organization_id_id";
--- reverse: create index "devicecommand_organization_id_device_id" to table: "device_commands"
-DROP INDEX "devicecommand_organization_id_device_id";
 -- reverse: create index "devicecommand_organization_id_command_uuid" to table: "device_commands"
 DROP INDEX "devicecommand_organization_id_command_uuid";
 -- reverse: create index "devicecommand_device_id_id" to table: "device_commands"
@@ -871,8 +857,12 @@ DROP INDEX "device_commands_channel_id";
 DROP INDEX "device_command_waiting";
 -- reverse: create index "device_command_told_together" to table: "device_commands"
 DROP INDEX "device_command_told_together";
+-- reverse: create index "device_command_failed" to table: "device_commands"
+DROP INDEX "device_command_failed";
 -- reverse: create index "device_command_ending" to table: "device_commands"
 DROP INDEX "device_command_ending";
+-- reverse: create index "device_command_ended" to table: "device_commands"
+DROP INDEX "device_command_ended";
 -- reverse: create "device_commands" table
 DROP TABLE "device_commands";
 -- reverse: create index "devicechannel_provider_id_id" to table: "device_channels"
@@ -881,14 +871,14 @@ DROP INDEX "devicechannel_provider_id_id";
 DROP INDEX "devicechannel_organization_id_key";
 -- reverse: create index "devicechannel_organization_id_id" to table: "device_channels"
 DROP INDEX "devicechannel_organization_id_id";
--- reverse: create index "devicechannel_organization_id_device_id" to table: "device_channels"
-DROP INDEX "devicechannel_organization_id_device_id";
 -- reverse: create index "devicechannel_device_id_id" to table: "device_channels"
 DROP INDEX "devicechannel_device_id_id";
 -- reverse: create index "device_channel_to_be_notified" to table: "device_channels"
 DROP INDEX "device_channel_to_be_notified";
 -- reverse: create index "device_channel_to_be_inventoried" to table: "device_channels"
 DROP INDEX "device_channel_to_be_inventoried";
+-- reverse: create index "device_channel_arrived" to table: "device_channels"
+DROP INDEX "device_channel_arrived";
 -- reverse: create "device_channels" table
 DROP TABLE "device_channels";
 -- reverse: create index "devicecertificate_provider_id_id" to table: "device_certificates"
@@ -973,28 +963,24 @@ DROP INDEX "alert_one_open_per_condition";
 DROP INDEX "alert_device_id_last_occurred_at_id";
 -- reverse: create "alerts" table
 DROP TABLE "alerts";
--- reverse: create index "devices_user_id" to table: "devices"
-DROP INDEX "devices_user_id";
+-- reverse: create index "device_user_id_id" to table: "devices"
+DROP INDEX "device_user_id_id";
+-- reverse: create index "device_to_reenrol" to table: "devices"
+DROP INDEX "device_to_reenrol";
 -- reverse: create index "device_provider_id_wifi_mac_address" to table: "devices"
 DROP INDEX "device_provider_id_wifi_mac_address";
--- reverse: create index "device_provider_id_user_id" to table: "devices"
-DROP INDEX "device_provider_id_user_id";
 -- reverse: create index "device_provider_id_udid" to table: "devices"
 DROP INDEX "device_provider_id_udid";
 -- reverse: create index "device_provider_id_supervised" to table: "devices"
 DROP INDEX "device_provider_id_supervised";
 -- reverse: create index "device_provider_id_serial_number_id" to table: "devices"
 DROP INDEX "device_provider_id_serial_number_id";
--- reverse: create index "device_provider_id_reenrollment_required_at" to table: "devices"
-DROP INDEX "device_provider_id_reenrollment_required_at";
 -- reverse: create index "device_provider_id_os_version" to table: "devices"
 DROP INDEX "device_provider_id_os_version";
 -- reverse: create index "device_provider_id_name_id" to table: "devices"
 DROP INDEX "device_provider_id_name_id";
 -- reverse: create index "device_provider_id_model" to table: "devices"
 DROP INDEX "device_provider_id_model";
--- reverse: create index "device_provider_id_missing_since" to table: "devices"
-DROP INDEX "device_provider_id_missing_since";
 -- reverse: create index "device_provider_id_last_seen_on" to table: "devices"
 DROP INDEX "device_provider_id_last_seen_on";
 -- reverse: create index "device_provider_id_id" to table: "devices"
@@ -1007,14 +993,8 @@ DROP INDEX "device_provider_id_enrolled_name_id";
 DROP INDEX "device_provider_id_dep_enrollment";
 -- reverse: create index "device_provider_id_created_at" to table: "devices"
 DROP INDEX "device_provider_id_created_at";
--- reverse: create index "device_provider_id_blocked_at" to table: "devices"
-DROP INDEX "device_provider_id_blocked_at";
 -- reverse: create index "device_provider_id_asset_tag" to table: "devices"
 DROP INDEX "device_provider_id_asset_tag";
--- reverse: create index "device_organization_id_user_id" to table: "devices"
-DROP INDEX "device_organization_id_user_id";
--- reverse: create index "device_organization_id_udid" to table: "devices"
-DROP INDEX "device_organization_id_udid";
 -- reverse: create index "device_organization_id_serial_number" to table: "devices"
 DROP INDEX "device_organization_id_serial_number";
 -- reverse: create index "device_organization_id_platform_name_id" to table: "devices"
@@ -1025,6 +1005,10 @@ DROP INDEX "device_organization_id_name_id";
 DROP INDEX "device_organization_id_id";
 -- reverse: create index "device_organization_id_enrolled" to table: "devices"
 DROP INDEX "device_organization_id_enrolled";
+-- reverse: create index "device_missing" to table: "devices"
+DROP INDEX "device_missing";
+-- reverse: create index "device_blocked" to table: "devices"
+DROP INDEX "device_blocked";
 -- reverse: create "devices" table
 DROP TABLE "devices";
 -- reverse: create index "user_provider_id_login_id" to table: "users"

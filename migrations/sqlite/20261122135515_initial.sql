@@ -105,10 +105,8 @@ CREATE UNIQUE INDEX `device_organization_id_serial_number` ON `devices` (`organi
 CREATE INDEX `device_organization_id_name_id` ON `devices` (`organization_id`, `name`, `id`);
 -- create index "device_organization_id_platform_name_id" to table: "devices"
 CREATE INDEX `device_organization_id_platform_name_id` ON `devices` (`organization_id`, `platform`, `name`, `id`);
--- create index "device_organization_id_user_id" to table: "devices"
-CREATE INDEX `device_organization_id_user_id` ON `devices` (`organization_id`, `user_id`);
--- create index "device_organization_id_udid" to table: "devices"
-CREATE INDEX `device_organization_id_udid` ON `devices` (`organization_id`, `udid`);
+-- create index "device_user_id_id" to table: "devices"
+CREATE INDEX `device_user_id_id` ON `devices` (`user_id`, `id`);
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX `device_provider_id_enrolled_name_id` ON `devices` (`provider_id`, `enrolled`, `name`, `id`);
 -- create index "device_organization_id_enrolled" to table: "devices"
@@ -123,12 +121,12 @@ CREATE INDEX `device_provider_id_serial_number_id` ON `devices` (`provider_id`, 
 CREATE INDEX `device_provider_id_supervised` ON `devices` (`provider_id`, `supervised`);
 -- create index "device_provider_id_dep_enrollment" to table: "devices"
 CREATE INDEX `device_provider_id_dep_enrollment` ON `devices` (`provider_id`, `dep_enrollment`);
--- create index "device_provider_id_blocked_at" to table: "devices"
-CREATE INDEX `device_provider_id_blocked_at` ON `devices` (`provider_id`, `blocked_at`);
--- create index "device_provider_id_missing_since" to table: "devices"
-CREATE INDEX `device_provider_id_missing_since` ON `devices` (`provider_id`, `missing_since`);
--- create index "device_provider_id_reenrollment_required_at" to table: "devices"
-CREATE INDEX `device_provider_id_reenrollment_required_at` ON `devices` (`provider_id`, `reenrollment_required_at`);
+-- create index "device_blocked" to table: "devices"
+CREATE INDEX `device_blocked` ON `devices` (`provider_id`, `blocked_at`) WHERE blocked_at IS NOT NULL;
+-- create index "device_missing" to table: "devices"
+CREATE INDEX `device_missing` ON `devices` (`provider_id`, `missing_since`) WHERE missing_since IS NOT NULL;
+-- create index "device_to_reenrol" to table: "devices"
+CREATE INDEX `device_to_reenrol` ON `devices` (`provider_id`, `reenrollment_required_at`) WHERE reenrollment_required_at IS NOT NULL;
 -- create index "device_provider_id_os_version" to table: "devices"
 CREATE INDEX `device_provider_id_os_version` ON `devices` (`provider_id`, `os_version`);
 -- create index "device_provider_id_model" to table: "devices"
@@ -139,14 +137,10 @@ CREATE INDEX `device_provider_id_asset_tag` ON `devices` (`provider_id`, `asset_
 CREATE INDEX `device_provider_id_created_at` ON `devices` (`provider_id`, `created_at`);
 -- create index "device_provider_id_last_seen_on" to table: "devices"
 CREATE INDEX `device_provider_id_last_seen_on` ON `devices` (`provider_id`, `last_seen_on`);
--- create index "device_provider_id_user_id" to table: "devices"
-CREATE INDEX `device_provider_id_user_id` ON `devices` (`provider_id`, `user_id`);
 -- create index "device_provider_id_wifi_mac_address" to table: "devices"
 CREATE INDEX `device_provider_id_wifi_mac_address` ON `devices` (`provider_id`, `wifi_mac_address`);
 -- create index "device_provider_id_ethernet_mac_address" to table: "devices"
 CREATE INDEX `device_provider_id_ethernet_mac_address` ON `devices` (`provider_id`, `ethernet_mac_address`);
--- create index "devices_user_id" to table: "devices"
-CREATE INDEX `devices_user_id` ON `devices` (`user_id`);
 -- create "device_apps" table
 CREATE TABLE `device_apps` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `identifier` text NULL, `version` text NULL, `short_version` text NULL, `bundle_size` real NULL, `managed` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_apps_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_apps_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "deviceapp_organization_id_id" to table: "device_apps"
@@ -170,7 +164,7 @@ CREATE INDEX `devicecertificate_device_id_id` ON `device_certificates` (`device_
 -- create index "devicecertificate_organization_id_device_id" to table: "device_certificates"
 CREATE INDEX `devicecertificate_organization_id_device_id` ON `device_certificates` (`organization_id`, `device_id`);
 -- create "device_channels" table
-CREATE TABLE `device_channels` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `kind` text NOT NULL DEFAULT ('DEVICE'), `status` text NOT NULL DEFAULT ('AUTHENTICATED'), `user_name` text NULL, `fingerprint` text NULL, `topic` text NULL, `push_token` blob NULL, `push_magic` text NULL, `push_dead` bool NOT NULL DEFAULT (false), `push_wanted_at` datetime NULL, `pushed_at` datetime NULL, `last_seen_at` datetime NULL, `next_inventory_at` datetime NULL, `awaiting_configuration` bool NOT NULL DEFAULT (false), `unlock_token` blob NULL, `bootstrap_token` blob NULL, `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_channels_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_channels_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `device_channels` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `key` text NOT NULL, `kind` text NOT NULL DEFAULT ('DEVICE'), `status` text NOT NULL DEFAULT ('AUTHENTICATED'), `user_name` text NULL, `fingerprint` text NULL, `topic` text NULL, `push_token` blob NULL, `push_magic` text NULL, `push_dead` bool NOT NULL DEFAULT (false), `push_wanted_at` datetime NULL, `pushed_at` datetime NULL, `last_seen_at` datetime NULL, `next_inventory_at` datetime NULL, `arrived_at` datetime NULL, `awaiting_configuration` bool NOT NULL DEFAULT (false), `unlock_token` blob NULL, `bootstrap_token` blob NULL, `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_channels_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_channels_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "devicechannel_organization_id_id" to table: "device_channels"
 CREATE UNIQUE INDEX `devicechannel_organization_id_id` ON `device_channels` (`organization_id`, `id`);
 -- create index "devicechannel_provider_id_id" to table: "device_channels"
@@ -179,14 +173,14 @@ CREATE INDEX `devicechannel_provider_id_id` ON `device_channels` (`provider_id`,
 CREATE UNIQUE INDEX `devicechannel_organization_id_key` ON `device_channels` (`organization_id`, `key`);
 -- create index "devicechannel_device_id_id" to table: "device_channels"
 CREATE INDEX `devicechannel_device_id_id` ON `device_channels` (`device_id`, `id`);
--- create index "devicechannel_organization_id_device_id" to table: "device_channels"
-CREATE INDEX `devicechannel_organization_id_device_id` ON `device_channels` (`organization_id`, `device_id`);
 -- create index "device_channel_to_be_notified" to table: "device_channels"
 CREATE INDEX `device_channel_to_be_notified` ON `device_channels` (`push_wanted_at`) WHERE push_wanted_at IS NOT NULL;
+-- create index "device_channel_arrived" to table: "device_channels"
+CREATE INDEX `device_channel_arrived` ON `device_channels` (`organization_id`, `arrived_at`) WHERE arrived_at IS NOT NULL;
 -- create index "device_channel_to_be_inventoried" to table: "device_channels"
 CREATE INDEX `device_channel_to_be_inventoried` ON `device_channels` (`next_inventory_at`) WHERE next_inventory_at IS NOT NULL;
 -- create "device_commands" table
-CREATE TABLE `device_commands` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `command_uuid` text NOT NULL, `request_type` text NOT NULL, `arguments` json NULL, `sealed_arguments` blob NULL, `status` text NOT NULL DEFAULT ('PENDING'), `priority` integer NOT NULL DEFAULT (0), `not_before` datetime NULL, `expires_at` datetime NULL, `sent_at` datetime NULL, `result_at` datetime NULL, `attempts` integer NOT NULL DEFAULT (0), `error_chain` json NULL, `inventory` bool NOT NULL DEFAULT (false), `job_id` text NULL, `organization_id` text NOT NULL, `device_id` text NOT NULL, `channel_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_commands_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_device_channels_channel` FOREIGN KEY (`organization_id`, `channel_id`) REFERENCES `device_channels` (`organization_id`, `id`) ON DELETE CASCADE);
+CREATE TABLE `device_commands` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `command_uuid` text NOT NULL, `request_type` text NOT NULL, `arguments` json NULL, `sealed_arguments` blob NULL, `status` text NOT NULL DEFAULT ('PENDING'), `priority` integer NOT NULL DEFAULT (0), `not_before` datetime NULL, `expires_at` datetime NULL, `sent_at` datetime NULL, `result_at` datetime NULL, `attempts` integer NOT NULL DEFAULT (0), `error_chain` json NULL, `alert_due` bool NOT NULL DEFAULT (false), `inventory` bool NOT NULL DEFAULT (false), `job_id` text NULL, `organization_id` text NOT NULL, `device_id` text NOT NULL, `channel_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_commands_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_commands_device_channels_channel` FOREIGN KEY (`organization_id`, `channel_id`) REFERENCES `device_channels` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "devicecommand_organization_id_id" to table: "device_commands"
 CREATE UNIQUE INDEX `devicecommand_organization_id_id` ON `device_commands` (`organization_id`, `id`);
 -- create index "devicecommand_provider_id_id" to table: "device_commands"
@@ -199,12 +193,12 @@ CREATE INDEX `devicecommand_device_id_id` ON `device_commands` (`device_id`, `id
 CREATE INDEX `devicecommand_provider_id_status_id` ON `device_commands` (`provider_id`, `status`, `id`);
 -- create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
 CREATE INDEX `devicecommand_provider_id_request_type_id` ON `device_commands` (`provider_id`, `request_type`, `id`);
--- create index "devicecommand_organization_id_device_id" to table: "device_commands"
-CREATE INDEX `devicecommand_organization_id_device_id` ON `device_commands` (`organization_id`, `device_id`);
 -- create index "device_command_waiting" to table: "device_commands"
 CREATE INDEX `device_command_waiting` ON `device_commands` (`channel_id`, `priority`, `id`) WHERE status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW';
--- create index "devicecommand_result_at" to table: "device_commands"
-CREATE INDEX `devicecommand_result_at` ON `device_commands` (`result_at`);
+-- create index "device_command_ended" to table: "device_commands"
+CREATE INDEX `device_command_ended` ON `device_commands` (`result_at`) WHERE result_at IS NOT NULL;
+-- create index "device_command_failed" to table: "device_commands"
+CREATE INDEX `device_command_failed` ON `device_commands` (`organization_id`, `id`) WHERE alert_due;
 -- create index "device_command_told_together" to table: "device_commands"
 CREATE INDEX `device_command_told_together` ON `device_commands` (`job_id`, `id`) WHERE job_id IS NOT NULL;
 -- create index "device_command_ending" to table: "device_commands"
@@ -219,8 +213,6 @@ CREATE UNIQUE INDEX `deviceidentity_organization_id_id` ON `device_identities` (
 CREATE INDEX `deviceidentity_provider_id_id` ON `device_identities` (`provider_id`, `id`);
 -- create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
 CREATE UNIQUE INDEX `deviceidentity_organization_id_fingerprint` ON `device_identities` (`organization_id`, `fingerprint`);
--- create index "deviceidentity_organization_id_device_id" to table: "device_identities"
-CREATE INDEX `deviceidentity_organization_id_device_id` ON `device_identities` (`organization_id`, `device_id`);
 -- create index "deviceidentity_device_id_id" to table: "device_identities"
 CREATE INDEX `deviceidentity_device_id_id` ON `device_identities` (`device_id`, `id`);
 -- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
@@ -903,8 +895,6 @@ DROP INDEX `deviceidentity_organization_id_user_id`;
 DROP INDEX `deviceidentity_organization_id_enrollment_id`;
 -- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
 DROP INDEX `deviceidentity_device_id_id`;
--- reverse: create index "deviceidentity_organization_id_device_id" to table: "device_identities"
-DROP INDEX `deviceidentity_organization_id_device_id`;
 -- reverse: create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
 DROP INDEX `deviceidentity_organization_id_fingerprint`;
 -- reverse: create index "deviceidentity_provider_id_id" to table: "device_identities"
@@ -919,12 +909,12 @@ DROP INDEX `device_commands_channel_id`;
 DROP INDEX `device_command_ending`;
 -- reverse: create index "device_command_told_together" to table: "device_commands"
 DROP INDEX `device_command_told_together`;
--- reverse: create index "devicecommand_result_at" to table: "device_commands"
-DROP INDEX `devicecommand_result_at`;
+-- reverse: create index "device_command_failed" to table: "device_commands"
+DROP INDEX `device_command_failed`;
+-- reverse: create index "device_command_ended" to table: "device_commands"
+DROP INDEX `device_command_ended`;
 -- reverse: create index "device_command_waiting" to table: "device_commands"
 DROP INDEX `device_command_waiting`;
--- reverse: create index "devicecommand_organization_id_device_id" to table: "device_commands"
-DROP INDEX `devicecommand_organization_id_device_id`;
 -- reverse: create index "devicecommand_provider_id_request_type_id" to table: "device_commands"
 DROP INDEX `devicecommand_provider_id_request_type_id`;
 -- reverse: create index "devicecommand_provider_id_status_id" to table: "device_commands"
@@ -941,10 +931,10 @@ DROP INDEX `devicecommand_organization_id_id`;
 DROP TABLE `device_commands`;
 -- reverse: create index "device_channel_to_be_inventoried" to table: "device_channels"
 DROP INDEX `device_channel_to_be_inventoried`;
+-- reverse: create index "device_channel_arrived" to table: "device_channels"
+DROP INDEX `device_channel_arrived`;
 -- reverse: create index "device_channel_to_be_notified" to table: "device_channels"
 DROP INDEX `device_channel_to_be_notified`;
--- reverse: create index "devicechannel_organization_id_device_id" to table: "device_channels"
-DROP INDEX `devicechannel_organization_id_device_id`;
 -- reverse: create index "devicechannel_device_id_id" to table: "device_channels"
 DROP INDEX `devicechannel_device_id_id`;
 -- reverse: create index "devicechannel_organization_id_key" to table: "device_channels"
@@ -977,14 +967,10 @@ DROP INDEX `deviceapp_provider_id_id`;
 DROP INDEX `deviceapp_organization_id_id`;
 -- reverse: create "device_apps" table
 DROP TABLE `device_apps`;
--- reverse: create index "devices_user_id" to table: "devices"
-DROP INDEX `devices_user_id`;
 -- reverse: create index "device_provider_id_ethernet_mac_address" to table: "devices"
 DROP INDEX `device_provider_id_ethernet_mac_address`;
 -- reverse: create index "device_provider_id_wifi_mac_address" to table: "devices"
 DROP INDEX `device_provider_id_wifi_mac_address`;
--- reverse: create index "device_provider_id_user_id" to table: "devices"
-DROP INDEX `device_provider_id_user_id`;
 -- reverse: create index "device_provider_id_last_seen_on" to table: "devices"
 DROP INDEX `device_provider_id_last_seen_on`;
 -- reverse: create index "device_provider_id_created_at" to table: "devices"
@@ -995,12 +981,12 @@ DROP INDEX `device_provider_id_asset_tag`;
 DROP INDEX `device_provider_id_model`;
 -- reverse: create index "device_provider_id_os_version" to table: "devices"
 DROP INDEX `device_provider_id_os_version`;
--- reverse: create index "device_provider_id_reenrollment_required_at" to table: "devices"
-DROP INDEX `device_provider_id_reenrollment_required_at`;
--- reverse: create index "device_provider_id_missing_since" to table: "devices"
-DROP INDEX `device_provider_id_missing_since`;
--- reverse: create index "device_provider_id_blocked_at" to table: "devices"
-DROP INDEX `device_provider_id_blocked_at`;
+-- reverse: create index "device_to_reenrol" to table: "devices"
+DROP INDEX `device_to_reenrol`;
+-- reverse: create index "device_missing" to table: "devices"
+DROP INDEX `device_missing`;
+-- reverse: create index "device_blocked" to table: "devices"
+DROP INDEX `device_blocked`;
 -- reverse: create index "device_provider_id_dep_enrollment" to table: "devices"
 DROP INDEX `device_provider_id_dep_enrollment`;
 -- reverse: create index "device_provider_id_supervised" to table: "devices"
@@ -1015,10 +1001,8 @@ DROP INDEX `device_provider_id_udid`;
 DROP INDEX `device_organization_id_enrolled`;
 -- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
 DROP INDEX `device_provider_id_enrolled_name_id`;
--- reverse: create index "device_organization_id_udid" to table: "devices"
-DROP INDEX `device_organization_id_udid`;
--- reverse: create index "device_organization_id_user_id" to table: "devices"
-DROP INDEX `device_organization_id_user_id`;
+-- reverse: create index "device_user_id_id" to table: "devices"
+DROP INDEX `device_user_id_id`;
 -- reverse: create index "device_organization_id_platform_name_id" to table: "devices"
 DROP INDEX `device_organization_id_platform_name_id`;
 -- reverse: create index "device_organization_id_name_id" to table: "devices"

@@ -1,0 +1,244 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/deviceidentity"
+	"github.com/bailiwick/bailiwick/ent/systemlogevent"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/audit"
+	"github.com/bailiwick/bailiwick/internal/database"
+	"github.com/bailiwick/bailiwick/internal/job"
+	"github.com/bailiwick/bailiwick/schema"
+	"github.com/bailiwick/bailiwick/tenancy"
+)
+
+// Arrival is the job that does what new enrolments in an organization ask for,
+// and that their devices need not wait for.
+//
+// Which devices these are, their channels say; the job is a hint. Devices that
+// come while others do leave none of their own: it looks a second time when
+// [lull] has passed, for those that came meanwhile.
+type Arrival struct{ job.Tenant }
+
+// Kind implements job.Args.
+func (Arrival) Kind() string { return "applemdm.arrival" }
+
+// lull is for how long one job stands for all devices that enrol in an
+// organization.
+const lull = time.Second
+
+// bells remembers when an organization's arrivals were last announced by this
+// process. It is safe for concurrent use.
+type bells struct {
+	mu   sync.Mutex
+	rung map[string]time.Time // by organization
+}
+
+// ring reports whether an arrival is to be announced, which it then counts as.
+func (b *bells) ring(organization string, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if last, ok := b.rung[organization]; ok && !now.Before(last) && now.Sub(last) < lull {
+		return false
+	}
+	for id, last := range b.rung {
+		if now.Sub(last) >= lull {
+			delete(b.rung, id)
+		}
+	}
+	b.rung[organization] = now
+	return true
+}
+
+// arrived has a device seen to whose enrolment has been committed. It is seen to
+// later if that fails, by what [Service.FindArrivals] finds.
+func (s *Service) arrived(ctx context.Context, channel *ent.DeviceChannel) {
+	if !s.bells.ring(channel.OrganizationID, s.now()) {
+		return
+	}
+	args := Arrival{job.Tenant{Provider: channel.ProviderID, Organization: channel.OrganizationID}}
+	if err := s.Jobs.Enqueue(ctx, args, job.EnqueueOptions{}); err != nil {
+		s.Logger.WarnContext(ctx, "announce an enrolment", "organization", channel.OrganizationID, "error", err)
+	}
+}
+
+// arrive works an [Arrival].
+func (s *Service) arrive(ctx context.Context, t job.Task[Arrival]) error {
+	began := s.now()
+	if err := s.Arrive(job.TenantContext(ctx, t.Args.Tenant, "device management"), t.Args.Organization); err != nil {
+		return err
+	}
+	if rest := t.EnqueuedAt.Add(lull).Sub(began); rest >= 0 {
+		return job.Snooze(min(rest, lull) + lull/10) // clocks differ a little
+	}
+	return nil
+}
+
+// FindArrivals finds the organizations with devices that were not seen to,
+// because the job was lost. The context needs no scope.
+func (s *Service) FindArrivals(ctx context.Context) error {
+	var tenants []struct {
+		Provider     string `json:"provider_id"`
+		Organization string `json:"organization_id"`
+	}
+	err := s.client.DeviceChannel.Query().Where(devicechannel.ArrivedAtLTE(s.now().Add(-2*lull))).
+		GroupBy(devicechannel.FieldProviderID, devicechannel.FieldOrganizationID).
+		Scan(tenancy.System(ctx, "find the devices of every provider that have enrolled and were not seen to"), &tenants)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		args := Arrival{job.Tenant{Provider: t.Provider, Organization: t.Organization}}
+		if err := s.Jobs.Enqueue(ctx, args, job.EnqueueOptions{UniqueKey: "arrival"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Arrive takes the devices that have enrolled in an organization out of the
+// provider's other ones, tells people, and asks for their first inventory. A
+// device that cannot be seen to does not keep others waiting.
+func (s *Service) Arrive(ctx context.Context, organization string) error {
+	var errs []error
+	for after := ""; ; {
+		page, err := s.client.DeviceChannel.Query().
+			Where(devicechannel.OrganizationID(organization), devicechannel.ArrivedAtNotNil(), devicechannel.IDGT(after)).
+			Order(devicechannel.ByID()).Limit(queue.MaxAsked).WithDevice().All(ctx)
+		if err != nil || len(page) == 0 {
+			return errors.Join(append(errs, err)...)
+		}
+		after = page[len(page)-1].ID
+		ready, err := s.leaveOthers(ctx, page)
+		errs = append(errs, err)
+		if err := s.welcome(ctx, organization, ready); err != nil {
+			errs = append(errs, fmt.Errorf("welcome devices: %w", err))
+		}
+	}
+}
+
+// welcome does for devices what their enrolment asks for, once.
+func (s *Service) welcome(ctx context.Context, organization string, channels []*ent.DeviceChannel) error {
+	if len(channels) == 0 {
+		return nil
+	}
+	devices, ids := map[string]*ent.Device{}, make([]string, len(channels))
+	for i, c := range channels {
+		ids[i], devices[c.ID] = c.ID, c.Edges.Device
+	}
+	return s.DB.InTx(ctx, func(ctx context.Context) error {
+		// Not those that have left since, or that another replica has seen to.
+		channels, err := s.client.DeviceChannel.Query().
+			Where(devicechannel.IDIn(ids...), devicechannel.ArrivedAtNotNil()).
+			Order(devicechannel.ByID()).Modify(database.ForUpdate).All(ctx)
+		if err != nil || len(channels) == 0 {
+			return err
+		}
+		asked, came := make([]queue.Asked, len(channels)), make([]string, len(channels))
+		for i, c := range channels {
+			asked[i], came[i] = queue.Asked{Device: devices[c.ID], Channel: c}, c.DeviceID
+		}
+		if err := s.Alarms.RaiseEach(ctx, organization, alertEnrolled, "A device was enrolled", came); err != nil {
+			return err
+		}
+		if err := s.note(ctx, organization, asked); err != nil {
+			return err
+		}
+		if err := s.Seats.ReviewSeats(ctx, organization); err != nil {
+			return err
+		}
+		err = s.Queue.AskEach(ctx, organization, asked, func(u *ent.DeviceChannelUpdate) { u.ClearArrivedAt() })
+		if err != nil {
+			return err
+		}
+		return s.Inventory.Announce(ctx, channels[0].ProviderID, organization, came...)
+	})
+}
+
+// note puts enrolments into the system log: which device came in by which way,
+// and with which identity.
+func (s *Service) note(ctx context.Context, organization string, came []queue.Asked) error {
+	scope, err := tenancy.From(ctx)
+	if err != nil {
+		return err
+	}
+	used := make([]string, len(came))
+	for i, c := range came {
+		used[i] = c.Channel.Fingerprint
+	}
+	rows, err := s.client.DeviceIdentity.Query().
+		Where(deviceidentity.OrganizationID(organization), deviceidentity.FingerprintIn(used...)).WithEnrollment().All(ctx)
+	if err != nil {
+		return err
+	}
+	identities := make(map[string]*ent.DeviceIdentity, len(rows))
+	for _, i := range rows {
+		identities[i.Fingerprint] = i
+	}
+	entries := make([]audit.Entry, len(came))
+	for i, c := range came {
+		targets := []schema.LogTarget{audit.Device(c.Device)}
+		if identity := identities[c.Channel.Fingerprint]; identity != nil {
+			targets = append(targets, schema.LogTarget{Type: "DeviceIdentity", ID: identity.ID, Op: "UPDATE", Name: identity.SerialNumber})
+			if e := identity.Edges.Enrollment; e != nil {
+				targets = append(targets, schema.LogTarget{Type: "Enrollment", ID: e.ID, Name: e.Name})
+			}
+		}
+		entries[i] = audit.Entry{
+			EventType: "enrollDevice", Outcome: systemlogevent.OutcomeSuccess, Actor: scope.Principal(),
+			OrganizationID: organization, Targets: targets,
+		}
+	}
+	return s.Log.RecordAll(ctx, entries)
+}
+
+// leaveOthers releases devices from every other organization of their provider,
+// without a trace of the secrets that they had there, and answers those of which
+// nothing is left. Only what names the same serial number and UDID is the same
+// device: neither alone is proof.
+func (s *Service) leaveOthers(ctx context.Context, channels []*ent.DeviceChannel) (ready []*ent.DeviceChannel, err error) {
+	var udids []string
+	for _, c := range channels {
+		if c.Edges.Device.Udid != "" {
+			udids = append(udids, c.Edges.Device.Udid)
+		}
+	}
+	who := tenancy.ServicePrincipal("device management")
+	others := map[[2]string][]*ent.Device{}
+	if len(udids) > 0 {
+		provider := channels[0].ProviderID
+		found, err := s.client.Device.Query().
+			Where(device.UdidIn(udids...), device.OrganizationIDNEQ(channels[0].OrganizationID)).
+			All(tenancy.With(ctx, tenancy.ForProvider(who, provider)))
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range found {
+			same := [2]string{d.Udid, d.SerialNumber}
+			others[same] = append(others[same], d)
+		}
+	}
+	var errs []error
+	for _, c := range channels {
+		d := c.Edges.Device
+		failed := len(errs)
+		for _, other := range others[[2]string{d.Udid, d.SerialNumber}] {
+			there := tenancy.With(ctx, tenancy.ForOrganizations(who, other.ProviderID, other.OrganizationID))
+			if err := s.DB.InTx(there, func(ctx context.Context) error { return s.leave(ctx, other) }); err != nil {
+				errs = append(errs, fmt.Errorf("leave another organization: %w", err))
+			}
+		}
+		if len(errs) == failed {
+			ready = append(ready, c)
+		}
+	}
+	return ready, errors.Join(errs...)
+}
