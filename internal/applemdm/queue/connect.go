@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"entgo.io/ent/dialect/sql"
+
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
@@ -24,9 +26,7 @@ const seenEvery = time.Minute
 // What is written is one transaction: the result is stored, and the next
 // command given out, together or not at all.
 func (s *Service) Connect(ctx context.Context, fingerprint string, r *message.Report, body []byte) ([]byte, error) {
-	found, err := s.recognize(ctx, KeyOf(r.Enrollment), fingerprint, &look{
-		offer: offer{at: s.now(), polled: r.Status == message.Idle}, reported: r.CommandUUID,
-	})
+	found, err := s.recognize(ctx, KeyOf(r.Enrollment), fingerprint, r.CommandUUID)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (s *Service) take(ctx context.Context, found *session, r *message.Report, b
 			return err
 		}
 		rows, err := s.client.DeviceCommand.Query().Where(devicecommand.ChannelID(found.ID)).
-			Modify(offer{at: s.now()}.where).All(ctx)
+			Modify(func(q *sql.Selector) { offer(q, s.now(), false) }).All(ctx)
 		if err != nil {
 			return err
 		}

@@ -80,7 +80,8 @@ func (c Config) Validate() error {
 // transaction. It is safe for concurrent use, by any number of replicas.
 type Service struct {
 	Config
-	client *ent.Client
+	client      *ent.Client
+	recognizing recognizing
 }
 
 // New returns the queue, or what is wrong with its configuration.
@@ -88,7 +89,11 @@ func New(c Config) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Service{Config: c, client: c.DB.Client()}, nil
+	statements, err := newRecognizing(c.DB.Dialect())
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	return &Service{Config: c, client: c.DB.Client(), recognizing: statements}, nil
 }
 
 func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,176 @@
+package queue
+
+import (
+	"context"
+	stdsql "database/sql"
+	"errors"
+	"fmt"
+
+	"entgo.io/ent/dialect/sql"
+
+	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/internal/guard"
+	"github.com/bailiwick/bailiwick/tenancy"
+)
+
+// session is a channel that has been recognized, and what a look found.
+type session struct {
+	*ent.DeviceChannel
+	next     *ent.DeviceCommand // what it is given next, as far as readBrief reads it; nil for none
+	reported string             // the request type of the command that was reported on; empty for none of the channel's
+}
+
+// blank stands in a statement for a value that each run of it gives.
+type blank string
+
+// The blanks of a statement that recognizes.
+const (
+	blankKey          blank = "key"
+	blankFingerprint  blank = "fingerprint"
+	blankNow          blank = "now"
+	blankReported     blank = "reported"
+	blankProvider     blank = "?provider"
+	blankOrganization blank = "?organization"
+)
+
+// statement is one that is built once, and filled in for each run: building it
+// costs more than running it.
+type statement struct {
+	text   string
+	blanks []any // a value, or a blank
+}
+
+// recognizing are the statements that find a channel with its next command:
+// for a device that polls, and for one that reports.
+type recognizing struct{ polling, reporting statement }
+
+func newRecognizing(dialect string) (r recognizing, err error) {
+	if r.polling, err = newStatement(channelAndNext(dialect, true)); err != nil {
+		return recognizing{}, err
+	}
+	r.reporting, err = newStatement(channelAndNext(dialect, false))
+	return r, err
+}
+
+// newStatement builds a statement on entities of an organization, and confines
+// it to that of a scope, as the guard confines what ent sends.
+func newStatement(q *sql.Selector) (statement, error) {
+	guard.Filter(guard.Organization, tenancy.ForOrganizations(tenancy.ServicePrincipal("device"), string(blankProvider), string(blankOrganization)))(q)
+	text, args := q.Query()
+	for i, arg := range args {
+		if arg == string(blankProvider) || arg == string(blankOrganization) {
+			args[i] = blank(arg.(string))
+		}
+	}
+	return statement{text, args}, q.Err()
+}
+
+// fill gives a statement's arguments for the scope in a context, which must be
+// that of one organization.
+func (s statement) fill(ctx context.Context, values map[blank]any) ([]any, error) {
+	scope, err := tenancy.From(ctx)
+	if err != nil {
+		return nil, err
+	}
+	organization, one := scope.Organization()
+	if !one {
+		return nil, errors.New("queue: a device is recognized in the scope of its organization")
+	}
+	args := make([]any, len(s.blanks))
+	for i, arg := range s.blanks {
+		switch b, _ := arg.(blank); b {
+		case "":
+			args[i] = arg
+		case blankProvider:
+			args[i] = scope.Provider()
+		case blankOrganization:
+			args[i] = organization
+		default:
+			args[i] = values[b]
+		}
+	}
+	return args, nil
+}
+
+// channelAndNext finds what a session needs of a channel, whether its identity
+// is revoked, its next command, and the request type of the one that is
+// reported on.
+func channelAndNext(dialect string, polled bool) *sql.Selector {
+	build := sql.Dialect(dialect)
+	q := build.Select().From(build.Table(devicechannel.Table))
+	q.Select(q.Columns(
+		devicechannel.FieldID, devicechannel.FieldOrganizationID, devicechannel.FieldProviderID, devicechannel.FieldDeviceID,
+		devicechannel.FieldKind, devicechannel.FieldStatus, devicechannel.FieldFingerprint, devicechannel.FieldLastSeenAt,
+	)...)
+	q.Where(sql.EQ(q.C(devicechannel.FieldKey), blankKey))
+	q.AppendSelectExpr(orEmpty(revoked(q, blankFingerprint)))
+	commands := build.Table(devicecommand.Table)
+	next := build.Select().AppendSelectExpr(inBrief(commands)).From(commands).
+		Where(sql.ColumnsEQ(commands.C(devicecommand.FieldChannelID), q.C(devicechannel.FieldID)))
+	offer(next, blankNow, polled)
+	q.AppendSelectExpr(orEmpty(next))
+	if polled {
+		return q
+	}
+	commands = build.Table(devicecommand.Table)
+	return q.AppendSelectExpr(orEmpty(build.Select(commands.C(devicecommand.FieldRequestType)).From(commands).Where(sql.And(
+		sql.ColumnsEQ(commands.C(guard.OrganizationColumn), q.C(guard.OrganizationColumn)),
+		sql.ColumnsEQ(commands.C(devicecommand.FieldChannelID), q.C(devicechannel.FieldID)),
+		sql.EQ(commands.C(devicecommand.FieldCommandUUID), blankReported),
+	))))
+}
+
+// recognize is [Service.Recognize] for a report, which finds the next command
+// and the one reported on in the same statement. A CommandUUID that is empty
+// stands for none: then the device has polled.
+func (s *Service) recognize(ctx context.Context, key, fingerprint, reported string) (*session, error) {
+	statement := s.recognizing.polling
+	if reported != "" {
+		statement = s.recognizing.reporting
+	}
+	args, err := statement.fill(ctx, map[blank]any{
+		blankKey: key, blankFingerprint: fingerprint, blankNow: s.now(), blankReported: reported,
+	})
+	if err != nil {
+		return nil, err
+	}
+	found := &session{DeviceChannel: &ent.DeviceChannel{}}
+	c := found.DeviceChannel
+	var held stdsql.NullString
+	var seen stdsql.NullTime
+	var revoked, next string
+	into := []any{&c.ID, &c.OrganizationID, &c.ProviderID, &c.DeviceID, &c.Kind, &c.Status, &held, &seen, &revoked, &next}
+	if reported != "" {
+		into = append(into, &found.reported)
+	}
+	switch ok, err := s.row(ctx, statement.text, args, into); {
+	case err != nil:
+		return nil, fmt.Errorf("recognize a device: %w", err)
+	case !ok:
+		return nil, errNoChannel
+	}
+	c.Fingerprint = held.String
+	if seen.Valid {
+		c.LastSeenAt = &seen.Time
+	}
+	found.next = readBrief(c, next)
+	if err := s.judge(ctx, c, fingerprint, revoked != ""); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// row reads the one row that a query has, or none.
+func (s *Service) row(ctx context.Context, query string, args, into []any) (found bool, err error) {
+	var rows sql.Rows
+	if err := s.DB.Driver().Query(ctx, query, args, &rows); err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if !rows.Next() {
+		return false, rows.Err()
+	}
+	return true, rows.Scan(into...)
+}
