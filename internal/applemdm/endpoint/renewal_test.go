@@ -25,6 +25,7 @@ func TestRenewalTakesNothingAway(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		_, _, err := w.queue.Lock(w.one.ctx, d.ID, command.DeviceLock{}, false)
 		require.NoError(t, err)
+		m.idle() // it has the lock, whose PIN is kept from then on
 		first := m.certificate
 		unlock := w.client.DeviceChannel.Query().OnlyX(w.one.ctx).UnlockToken
 		w.jobs.take()
