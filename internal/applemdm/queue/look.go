@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
@@ -25,12 +26,14 @@ type session struct {
 // blank stands in a statement for a value that each run of it gives.
 type blank string
 
-// The blanks of a statement that recognizes.
+// The blanks. Those of the tenant are filled from the scope.
 const (
 	blankKey          blank = "key"
 	blankFingerprint  blank = "fingerprint"
 	blankNow          blank = "now"
+	blankToday        blank = "today"
 	blankReported     blank = "reported"
+	blankChannel      blank = "channel"
 	blankProvider     blank = "?provider"
 	blankOrganization blank = "?organization"
 )
@@ -46,12 +49,27 @@ type statement struct {
 // for a device that polls, and for one that reports.
 type recognizing struct{ polling, reporting statement }
 
-func newRecognizing(dialect string) (r recognizing, err error) {
-	if r.polling, err = newStatement(channelAndNext(dialect, true)); err != nil {
+func newRecognizing(engine string) (r recognizing, err error) {
+	if r.polling, err = newStatement(channelAndNext(engine, true)); err != nil {
 		return recognizing{}, err
 	}
-	r.reporting, err = newStatement(channelAndNext(dialect, false))
+	r.reporting, err = newStatement(channelAndNext(engine, false))
 	return r, err
+}
+
+// newSighting is the statement that writes that a channel was seen, and its
+// device if it is that device's own; PostgreSQL writes both in one. It names the
+// tenant in both tables, as the guard would.
+func newSighting(engine string) statement {
+	if engine != dialect.Postgres {
+		return statement{}
+	}
+	return statement{`WITH spoken AS (
+  UPDATE device_channels SET last_seen_at = $1, updated_at = $1
+  WHERE id = $2 AND organization_id = $3 AND provider_id = $4 RETURNING device_id, kind
+) UPDATE devices SET last_seen_at = $1, last_seen_on = $5, updated_at = $1 FROM spoken
+  WHERE devices.id = spoken.device_id AND spoken.kind = 'DEVICE' AND devices.organization_id = $3 AND devices.provider_id = $4`,
+		[]any{blankNow, blankChannel, blankOrganization, blankProvider, blankToday}}
 }
 
 // newStatement builds a statement on entities of an organization, and confines
@@ -97,8 +115,8 @@ func (s statement) fill(ctx context.Context, values map[blank]any) ([]any, error
 // channelAndNext finds what a session needs of a channel, whether its identity
 // is revoked, its next command, and the request type of the one that is
 // reported on.
-func channelAndNext(dialect string, polled bool) *sql.Selector {
-	build := sql.Dialect(dialect)
+func channelAndNext(engine string, polled bool) *sql.Selector {
+	build := sql.Dialect(engine)
 	q := build.Select().From(build.Table(devicechannel.Table))
 	q.Select(q.Columns(
 		devicechannel.FieldID, devicechannel.FieldOrganizationID, devicechannel.FieldProviderID, devicechannel.FieldDeviceID,

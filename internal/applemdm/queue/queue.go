@@ -82,6 +82,7 @@ type Service struct {
 	Config
 	client      *ent.Client
 	recognizing recognizing
+	sighting    statement // empty on SQLite
 }
 
 // New returns the queue, or what is wrong with its configuration.
@@ -93,7 +94,7 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	return &Service{Config: c, client: c.DB.Client(), recognizing: statements}, nil
+	return &Service{Config: c, client: c.DB.Client(), recognizing: statements, sighting: newSighting(c.DB.Dialect())}, nil
 }
 
 func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }
