@@ -120,8 +120,7 @@ func (s *Service) proceed(ctx context.Context, found *session) ([]byte, error) {
 	if found.next == nil {
 		return nil, nil
 	}
-	given, err := s.client.DeviceCommand.Update().Where(devicecommand.ID(found.next.ID), Waiting).
-		SetStatus(devicecommand.StatusSent).SetSentAt(s.now()).AddAttempts(1).Save(ctx)
+	given, err := s.exec(ctx, s.giving, map[blank]any{blankCommand: found.next.ID, blankNow: s.now()})
 	if err != nil {
 		return nil, fmt.Errorf("give out a command: %w", err)
 	}
@@ -157,11 +156,8 @@ func (s *Service) seen(ctx context.Context, c *ent.DeviceChannel) error {
 		return nil
 	}
 	if s.sighting.text != "" {
-		args, err := s.sighting.fill(ctx, map[blank]any{blankNow: now, blankToday: now.Truncate(day), blankChannel: c.ID})
+		_, err := s.exec(ctx, s.sighting, map[blank]any{blankNow: now, blankToday: now.Truncate(day), blankChannel: c.ID})
 		if err != nil {
-			return err
-		}
-		if err := s.DB.Driver().Exec(ctx, s.sighting.text, args, nil); err != nil {
 			return fmt.Errorf("write that a device was seen: %w", err)
 		}
 	} else if err := s.seenByParts(ctx, c, now); err != nil {

@@ -34,6 +34,7 @@ const (
 	blankToday        blank = "today"
 	blankReported     blank = "reported"
 	blankChannel      blank = "channel"
+	blankCommand      blank = "command"
 	blankProvider     blank = "?provider"
 	blankOrganization blank = "?organization"
 )
@@ -45,16 +46,28 @@ type statement struct {
 	blanks []any // a value, or a blank
 }
 
-// recognizing are the statements that find a channel with its next command:
-// for a device that polls, and for one that reports.
-type recognizing struct{ polling, reporting statement }
+// statements are those of an ordinary session.
+type statements struct {
+	polling, reporting statement // find a channel with its next command, for a device that polls and one that reports
+	sighting           statement // writes that a channel was seen; empty on SQLite
+	giving             statement // gives a command out
+	ending, putOff     statement // keep that a command is over, or put off
+}
 
-func newRecognizing(engine string) (r recognizing, err error) {
-	if r.polling, err = newStatement(channelAndNext(engine, true)); err != nil {
-		return recognizing{}, err
+func newStatements(engine string) (s statements, err error) {
+	s.sighting = newSighting(engine)
+	for _, each := range []struct {
+		into  *statement
+		built querier
+	}{
+		{&s.polling, channelAndNext(engine, true)}, {&s.reporting, channelAndNext(engine, false)},
+		{&s.giving, givingOut(engine)}, {&s.ending, ending(engine, true)}, {&s.putOff, ending(engine, false)},
+	} {
+		if *each.into, err = newStatement(each.built); err != nil {
+			return statements{}, err
+		}
 	}
-	r.reporting, err = newStatement(channelAndNext(engine, false))
-	return r, err
+	return s, nil
 }
 
 // newSighting is the statement that writes that a channel was seen, and its
@@ -72,10 +85,53 @@ func newSighting(engine string) statement {
 		[]any{blankNow, blankChannel, blankOrganization, blankProvider, blankToday}}
 }
 
-// newStatement builds a statement on entities of an organization, and confines
-// it to that of a scope, as the guard confines what ent sends.
-func newStatement(q *sql.Selector) (statement, error) {
+// givingOut is the statement that a command is given out by, while it waits.
+func givingOut(engine string) *sql.UpdateBuilder {
+	build := sql.Dialect(engine)
+	q := build.Select().From(build.Table(devicecommand.Table))
+	q.Where(sql.EQ(q.C(devicecommand.FieldID), blankCommand))
+	Waiting(q)
+	return build.Update(devicecommand.Table).Set(devicecommand.FieldUpdatedAt, blankNow).
+		Set(devicecommand.FieldStatus, string(devicecommand.StatusSent)).Set(devicecommand.FieldSentAt, blankNow).
+		Add(devicecommand.FieldAttempts, 1).FromSelect(confined(q))
+}
+
+// ending is the statement that keeps a brief report by, unless the command is
+// unknown, never given out, or over. What is put off is not over.
+func ending(engine string, over bool) *sql.UpdateBuilder {
+	build := sql.Dialect(engine)
+	q := build.Select().From(build.Table(devicecommand.Table))
+	q.Where(sql.And(
+		sql.EQ(q.C(devicecommand.FieldCommandUUID), blankReported), sql.EQ(q.C(devicecommand.FieldChannelID), blankChannel),
+		sql.GT(q.C(devicecommand.FieldAttempts), 0),
+		sql.In(q.C(devicecommand.FieldStatus), string(devicecommand.StatusPending), string(devicecommand.StatusSent),
+			string(devicecommand.StatusNotNow), string(devicecommand.StatusExpired)),
+	))
+	update := build.Update(devicecommand.Table).Set(devicecommand.FieldUpdatedAt, blankNow)
+	if over {
+		update.Set(devicecommand.FieldStatus, string(devicecommand.StatusAcknowledged)).
+			Set(devicecommand.FieldResultAt, blankNow).SetNull(devicecommand.FieldErrorChain)
+	} else {
+		update.Set(devicecommand.FieldStatus, string(devicecommand.StatusNotNow))
+	}
+	return update.FromSelect(confined(q))
+}
+
+// confined keeps what is selected to the organization of the scope, as the
+// guard confines what ent sends.
+func confined(q *sql.Selector) *sql.Selector {
 	guard.Filter(guard.Organization, tenancy.ForOrganizations(tenancy.ServicePrincipal("device"), string(blankProvider), string(blankOrganization)))(q)
+	return q
+}
+
+// querier is what ent's builders have in common.
+type querier interface {
+	Query() (string, []any)
+	Err() error
+}
+
+// newStatement keeps what a builder has built.
+func newStatement(q querier) (statement, error) {
 	text, args := q.Query()
 	for i, arg := range args {
 		if arg == string(blankProvider) || arg == string(blankOrganization) {
@@ -129,6 +185,7 @@ func channelAndNext(engine string, polled bool) *sql.Selector {
 		Where(sql.ColumnsEQ(commands.C(devicecommand.FieldChannelID), q.C(devicechannel.FieldID)))
 	offer(next, blankNow, polled)
 	q.AppendSelectExpr(orEmpty(next))
+	confined(q)
 	if polled {
 		return q
 	}
@@ -144,9 +201,9 @@ func channelAndNext(engine string, polled bool) *sql.Selector {
 // and the one reported on in the same statement. A CommandUUID that is empty
 // stands for none: then the device has polled.
 func (s *Service) recognize(ctx context.Context, key, fingerprint, reported string) (*session, error) {
-	statement := s.recognizing.polling
+	statement := s.polling
 	if reported != "" {
-		statement = s.recognizing.reporting
+		statement = s.reporting
 	}
 	args, err := statement.fill(ctx, map[blank]any{
 		blankKey: key, blankFingerprint: fingerprint, blankNow: s.now(), blankReported: reported,
@@ -178,6 +235,19 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint, reported stri
 		return nil, err
 	}
 	return found, nil
+}
+
+// exec runs a statement that writes, and answers how many rows it has changed.
+func (s *Service) exec(ctx context.Context, statement statement, values map[blank]any) (int64, error) {
+	args, err := statement.fill(ctx, values)
+	if err != nil {
+		return 0, err
+	}
+	var result stdsql.Result
+	if err := s.DB.Driver().Exec(ctx, statement.text, args, &result); err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // row reads the one row that a query has, or none.

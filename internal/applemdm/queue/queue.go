@@ -80,9 +80,8 @@ func (c Config) Validate() error {
 // transaction. It is safe for concurrent use, by any number of replicas.
 type Service struct {
 	Config
-	client      *ent.Client
-	recognizing recognizing
-	sighting    statement // empty on SQLite
+	statements
+	client *ent.Client
 }
 
 // New returns the queue, or what is wrong with its configuration.
@@ -90,11 +89,11 @@ func New(c Config) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	statements, err := newRecognizing(c.DB.Dialect())
+	statements, err := newStatements(c.DB.Dialect())
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	return &Service{Config: c, client: c.DB.Client(), recognizing: statements, sighting: newSighting(c.DB.Dialect())}, nil
+	return &Service{Config: c, statements: statements, client: c.DB.Client()}, nil
 }
 
 func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }

@@ -25,14 +25,12 @@ func brief(status message.Status, requestType string) bool {
 // end keeps a brief report, unless the command is unknown, never given out, or
 // over.
 func (s *Service) end(ctx context.Context, channel *ent.DeviceChannel, r *message.Report) error {
-	update := s.client.DeviceCommand.Update().Where(
-		devicecommand.CommandUUID(r.CommandUUID), devicecommand.ChannelID(channel.ID), devicecommand.AttemptsGT(0),
-		devicecommand.StatusIn(devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow, devicecommand.StatusExpired),
-	)
+	statement := s.ending
 	if r.Status == message.NotNow {
-		return update.SetStatus(devicecommand.StatusNotNow).Exec(ctx)
+		statement = s.putOff
 	}
-	return update.SetStatus(devicecommand.StatusAcknowledged).SetResultAt(s.now()).ClearErrorChain().Exec(ctx)
+	_, err := s.exec(ctx, statement, map[blank]any{blankReported: r.CommandUUID, blankChannel: channel.ID, blankNow: s.now()})
+	return err
 }
 
 // store keeps what a device reports of a command of its own. A report of a
