@@ -134,8 +134,8 @@ type querier interface {
 func newStatement(q querier) (statement, error) {
 	text, args := q.Query()
 	for i, arg := range args {
-		if arg == string(blankProvider) || arg == string(blankOrganization) {
-			args[i] = blank(arg.(string))
+		if text, ok := arg.(string); ok && (blank(text) == blankProvider || blank(text) == blankOrganization) {
+			args[i] = blank(text)
 		}
 	}
 	return statement{text, args}, q.Err()

@@ -71,8 +71,8 @@ func readPlain(der []byte) (p *plain, ok bool) {
 	}
 	for _, c := range all {
 		if bytes.Equal(c.RawIssuer, issuer) && bytes.Equal(c.SerialNumber.Bytes(), serial) && c.SerialNumber.Sign() > 0 {
-			p.signer = c
-			return p, p.suits(c)
+			p.signer, ok = c, p.suits(c)
+			return p, ok
 		}
 	}
 	return nil, false
