@@ -261,7 +261,7 @@ func (c *tenantConn) adopt(ctx context.Context) error {
 		return err
 	}
 	c.stale = true
-	if _, err := c.jsonConn.ExecContext(ctx, want.statement(), nil); err != nil {
+	if _, err := c.plannedConn.ExecContext(ctx, adoption, want.values()); err != nil {
 		return err
 	}
 	c.reach, c.stale = want, false

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -72,10 +73,15 @@ func (r reach) valid() error {
 	return nil
 }
 
-// statement sets the session to the reach, in one simple query.
-func (r reach) statement() string {
-	return fmt.Sprintf("SELECT set_config('%s', %s, false), set_config('%s', %s, false), set_config('%s', %s, false)",
-		settingProvider, pq.QuoteLiteral(r.provider),
-		settingOrganization, pq.QuoteLiteral(r.organization),
-		settingOrganizations, pq.QuoteLiteral(r.organizations))
+// adoption sets the session to a reach. It is one text for every reach, so that
+// a connection prepares it: the scope changes with almost every request of a
+// server with many organizations.
+const adoption = "SELECT set_config('" + settingProvider + "', $1, false), set_config('" +
+	settingOrganization + "', $2, false), set_config('" + settingOrganizations + "', $3, false)"
+
+// values are what adoption is given.
+func (r reach) values() []driver.NamedValue {
+	return []driver.NamedValue{
+		{Ordinal: 1, Value: r.provider}, {Ordinal: 2, Value: r.organization}, {Ordinal: 3, Value: r.organizations},
+	}
 }

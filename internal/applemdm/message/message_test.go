@@ -254,6 +254,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(authenticate().body(f))
 	f.Add(tokenUpdate().body(f))
 	f.Add(keys{"UDID": udid, "Status": "Error", "CommandUUID": "x", "ErrorChain": []any{map[string]any{"ErrorCode": 1}}}.body(f))
+	f.Add(keys{"UDID": udid, "UserID": "u", "UserShortName": "s", "Status": "Acknowledged", "CommandUUID": "x", "RequestType": "y"}.body(f))
 	f.Add(keys{"MessageType": "GetToken", "UDID": udid, "TokenServiceType": "x", "TokenParameters": map[string]any{"SecurityToken": "s"}}.body(f))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		m, err := message.DecodeCheckin(body)
@@ -265,6 +266,12 @@ func FuzzDecode(f *testing.F) {
 		r, err := message.DecodeReport(body)
 		if err == nil {
 			require.NotEmpty(t, r.DeviceID())
+			var decoded message.Report
+			require.NoError(t, plist.Decode(body, &decoded))
+			require.Equal(t, decoded.DeviceID(), r.DeviceID())
+			require.Equal(t, decoded.ChannelUserID(), r.ChannelUserID())
+			require.Equal(t, decoded.Status, r.Status)
+			require.Equal(t, decoded.RequestType, r.RequestType)
 		} else {
 			requireTyped(t, err)
 		}

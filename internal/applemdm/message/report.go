@@ -36,8 +36,10 @@ type ErrorChainItem struct {
 // past the sixteenth are dropped.
 func DecodeReport(body []byte) (*Report, error) {
 	var r Report
-	if err := plist.Decode(body, &r); err != nil {
-		return nil, err
+	if !r.fill(body) {
+		if err := plist.Decode(body, &r); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.check(); err != nil {
 		return nil, err
@@ -61,4 +63,40 @@ func DecodeReport(body []byte) (*Report, error) {
 		clip(&item.ErrorDomain, &item.LocalizedDescription, &item.USEnglishDescription)
 	}
 	return &r, nil
+}
+
+// fill reads what most reports are: a few texts, and nothing that takes a
+// decoder. It reports false, and changes nothing, for any other.
+func (r *Report) fill(body []byte) bool {
+	texts, ok := plist.Flat(body)
+	if !ok {
+		return false
+	}
+	var read Report
+	for _, text := range texts {
+		switch text.Key {
+		case "UDID":
+			read.UDID = text.Value
+		case "EnrollmentID":
+			read.EnrollmentID = text.Value
+		case "UserID":
+			read.UserID = text.Value
+		case "EnrollmentUserID":
+			read.EnrollmentUserID = text.Value
+		case "UserShortName":
+			read.UserShortName = text.Value
+		case "UserLongName":
+			read.UserLongName = text.Value
+		case "Status":
+			read.Status = Status(text.Value)
+		case "CommandUUID":
+			read.CommandUUID = text.Value
+		case "RequestType":
+			read.RequestType = text.Value
+		case "ErrorChain": // a list: the decoder says what is wrong
+			return false
+		}
+	}
+	*r = read
+	return true
 }

@@ -145,13 +145,76 @@ func TestClip(t *testing.T) {
 }
 
 // No document ends the process, and what is decoded is again a document.
+// requireSame: what Flat reads, Decode reads in the same way. A key that is
+// there twice has the last value.
+func requireSame(t *testing.T, body []byte) bool {
+	t.Helper()
+	texts, ok := plist.Flat(body)
+	if !ok {
+		return false
+	}
+	flat, decoded := map[string]string{}, map[string]string{}
+	for _, text := range texts {
+		flat[text.Key] = text.Value
+	}
+	require.NoError(t, plist.Decode(body, &decoded))
+	require.Equal(t, decoded, flat)
+	return true
+}
+
+const flat = `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+	<key>Status</key>
+	<string>Idle</string>
+	<key>UDID</key>
+	<string> 0000-1 </string>
+</dict>
+</plist>
+`
+
+func TestFlat(t *testing.T) {
+	require.True(t, requireSame(t, []byte(flat)))
+	encoded, err := plist.Encode(map[string]string{"Status": "Idle", "CommandUUID": "1", "Empty": ""})
+	require.NoError(t, err)
+	require.True(t, requireSame(t, encoded))
+	texts, _ := plist.Flat([]byte(flat))
+	require.Equal(t, []plist.Text{{Key: "Status", Value: "Idle"}, {Key: "UDID", Value: " 0000-1 "}}, texts)
+	for name, body := range map[string]string{
+		"a number":       strings.Replace(flat, "<string>Idle</string>", "<integer>1</integer>", 1),
+		"a reference":    strings.Replace(flat, "Idle", "&#73;dle", 1),
+		"a comment":      strings.Replace(flat, "Idle", "<!-- -->Idle", 1),
+		"beyond ASCII":   strings.Replace(flat, "Idle", "Idlé", 1),
+		"a line end":     strings.Replace(flat, "Idle", "Idle\r\n", 1),
+		"no value":       strings.Replace(flat, "<string>Idle</string>", "", 1),
+		"more behind":    flat + "<",
+		"cut":            flat[:len(flat)-10],
+		"another prolog": strings.Replace(flat, "UTF-8", "UTF-16", 1),
+		"empty":          "",
+		"long":           strings.Replace(flat, "Idle", strings.Repeat("x", 4<<10), 1),
+	} {
+		_, ok := plist.Flat([]byte(body))
+		require.False(t, ok, name)
+	}
+	for at := range flat { // altered anywhere, it is left to the decoder or read alike
+		for change := 1; change < 256; change <<= 1 {
+			altered := []byte(flat)
+			altered[at] ^= byte(change)
+			requireSame(t, altered)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(document(`<dict><key>a</key><array><string>b</string><integer>1</integer><real>1.5</real><true/><data>AA==</data><date>2026-01-02T03:04:05Z</date></array></dict>`))
 	f.Add(document(strings.Repeat("<array>", 70)))
 	f.Add([]byte(`<!DOCTYPE plist [<!ENTITY a "b">]><plist><string>&a;</string></plist>`))
 	f.Add([]byte("bplist00"))
 	f.Add(document(`<!----><dict><!-- > --></dict><!-->`))
+	f.Add([]byte(flat))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		requireSame(t, body)
 		var typed struct {
 			UDID  string
 			Data  []byte

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"entgo.io/ent/dialect/sql"
+
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
@@ -24,9 +26,7 @@ const seenEvery = time.Minute
 // What is written is one transaction: the result is stored, and the next
 // command given out, together or not at all.
 func (s *Service) Connect(ctx context.Context, fingerprint string, r *message.Report, body []byte) ([]byte, error) {
-	found, err := s.recognize(ctx, KeyOf(r.Enrollment), fingerprint, &look{
-		offer: offer{at: s.now(), polled: r.Status == message.Idle}, reported: r.CommandUUID,
-	})
+	found, err := s.recognize(ctx, KeyOf(r.Enrollment), fingerprint, r.CommandUUID)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +46,8 @@ func (s *Service) Connect(ctx context.Context, fingerprint string, r *message.Re
 		answer, err = s.proceed(ctx, found)
 		return err
 	}
-	if s.quiet(found.DeviceChannel) && (found.reported == "" || found.next == nil) {
-		err = work(ctx) // at most one statement, which is a transaction by itself
+	if s.writes(found) <= 1 {
+		err = work(ctx) // a statement is a transaction by itself
 	} else {
 		err = s.DB.InTx(ctx, work)
 	}
@@ -65,7 +65,7 @@ func (s *Service) take(ctx context.Context, found *session, r *message.Report, b
 			return err
 		}
 		rows, err := s.client.DeviceCommand.Query().Where(devicecommand.ChannelID(found.ID)).
-			Modify(offer{at: s.now()}.where).All(ctx)
+			Modify(func(q *sql.Selector) { offer(q, s.now(), false) }).All(ctx)
 		if err != nil {
 			return err
 		}
@@ -120,8 +120,7 @@ func (s *Service) proceed(ctx context.Context, found *session) ([]byte, error) {
 	if found.next == nil {
 		return nil, nil
 	}
-	given, err := s.client.DeviceCommand.Update().Where(devicecommand.ID(found.next.ID), Waiting).
-		SetStatus(devicecommand.StatusSent).SetSentAt(s.now()).AddAttempts(1).Save(ctx)
+	given, err := s.exec(ctx, s.giving, map[blank]any{blankCommand: found.next.ID, blankNow: s.now()})
 	if err != nil {
 		return nil, fmt.Errorf("give out a command: %w", err)
 	}
@@ -131,6 +130,24 @@ func (s *Service) proceed(ctx context.Context, found *session) ([]byte, error) {
 	return s.open(ctx, found.next)
 }
 
+// writes counts the statements that proceed and end take.
+func (s *Service) writes(found *session) (n int) {
+	if found.reported != "" {
+		n++
+	}
+	if found.next != nil {
+		n++
+	}
+	switch {
+	case s.quiet(found.DeviceChannel), found.reported != "" && found.next != nil:
+		return n
+	case s.sighting.text != "" && s.lately(found.DeviceChannel):
+		return n + 1
+	default:
+		return n + 3
+	}
+}
+
 // seen writes at most once a minute that a channel has spoken. A device that
 // was missing is no longer.
 func (s *Service) seen(ctx context.Context, c *ent.DeviceChannel) error {
@@ -138,14 +155,27 @@ func (s *Service) seen(ctx context.Context, c *ent.DeviceChannel) error {
 	if s.quiet(c) {
 		return nil
 	}
+	if s.sighting.text != "" {
+		_, err := s.exec(ctx, s.sighting, map[blank]any{blankNow: now, blankToday: now.Truncate(day), blankChannel: c.ID})
+		if err != nil {
+			return fmt.Errorf("write that a device was seen: %w", err)
+		}
+	} else if err := s.seenByParts(ctx, c, now); err != nil {
+		return err
+	}
+	if c.Kind != devicechannel.KindDevice {
+		return nil
+	}
+	return s.found(ctx, c)
+}
+
+// seenByParts is for SQLite, which has no statement that writes two tables.
+func (s *Service) seenByParts(ctx context.Context, c *ent.DeviceChannel, now time.Time) error {
 	if err := s.client.DeviceChannel.Update().Where(devicechannel.ID(c.ID)).SetLastSeenAt(now).Exec(ctx); err != nil {
 		return err
 	}
 	if c.Kind != devicechannel.KindDevice {
 		return nil
 	}
-	if err := s.client.Device.Update().Where(device.ID(c.DeviceID)).SetLastSeenAt(now).SetLastSeenOn(now.Truncate(day)).Exec(ctx); err != nil {
-		return err
-	}
-	return s.found(ctx, c)
+	return s.client.Device.Update().Where(device.ID(c.DeviceID)).SetLastSeenAt(now).SetLastSeenOn(now.Truncate(day)).Exec(ctx)
 }

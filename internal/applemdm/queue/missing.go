@@ -12,9 +12,15 @@ import (
 // day is the shortest silence after which a device can be missing.
 const day = 24 * time.Hour
 
+// lately reports whether a channel has spoken so recently that its device
+// cannot be missing.
+func (s *Service) lately(c *ent.DeviceChannel) bool {
+	return c.LastSeenAt != nil && s.now().Sub(*c.LastSeenAt) < day
+}
+
 // found ends that a device is missing, once it speaks again.
 func (s *Service) found(ctx context.Context, c *ent.DeviceChannel) error {
-	if c.LastSeenAt != nil && s.now().Sub(*c.LastSeenAt) < day {
+	if s.lately(c) {
 		return nil
 	}
 	n, err := s.client.Device.Update().Where(device.ID(c.DeviceID), device.MissingSinceNotNil()).ClearMissingSince().Save(ctx)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"entgo.io/ent/dialect/sql"
 
@@ -25,53 +24,26 @@ func Waiting(s *sql.Selector) {
 	s.Where(sql.ExprP("(" + status + " = 'PENDING' OR " + status + " = 'SENT' OR " + status + " = 'NOT_NOW')"))
 }
 
-// offer says which commands may be given out now.
-type offer struct {
-	at time.Time
-	// polled: the device asks by itself, which begins a session. It may then be
-	// given again what it has put off, and what it never answered.
-	polled bool
-}
-
-func (o offer) where(s *sql.Selector) {
+// offer finds the command that may be given out at a time, which is a value or
+// a blank. A device that has polled asks by itself, which begins a session: it
+// may be given again what it has put off, and what it never answered.
+func offer(s *sql.Selector, at any, polled bool) {
 	Waiting(s)
-	if !o.polled {
+	if !polled {
 		s.Where(sql.EQ(s.C(devicecommand.FieldStatus), string(devicecommand.StatusPending)))
 	}
 	s.Where(sql.And(
-		sql.Or(sql.IsNull(s.C(devicecommand.FieldNotBefore)), sql.LTE(s.C(devicecommand.FieldNotBefore), o.at)),
-		sql.Or(sql.IsNull(s.C(devicecommand.FieldExpiresAt)), sql.GT(s.C(devicecommand.FieldExpiresAt), o.at)),
+		sql.Or(sql.IsNull(s.C(devicecommand.FieldNotBefore)), sql.LTE(s.C(devicecommand.FieldNotBefore), at)),
+		sql.Or(sql.IsNull(s.C(devicecommand.FieldExpiresAt)), sql.GT(s.C(devicecommand.FieldExpiresAt), at)),
 	))
 	s.OrderBy(sql.Desc(s.C(devicecommand.FieldPriority)), s.C(devicecommand.FieldID)).Limit(1)
 }
 
-// look says what is to be found beside a channel.
-type look struct {
-	offer
-	reported string // the CommandUUID of a report; empty for none
-}
+// columnRevoked is added to a channel's columns.
+const columnRevoked = "identity_revoked"
 
-// session is a channel that has been recognized, and what a look found.
-type session struct {
-	*ent.DeviceChannel
-	next     *ent.DeviceCommand // what it is given next, as far as readBrief reads it; nil for none
-	reported string             // the request type of the command that was reported on; empty for none of the channel's
-}
-
-// The columns that recognize adds to a channel's.
-const (
-	columnNext     = "next_command"
-	columnReported = "reported_command"
-	columnRevoked  = "identity_revoked"
-)
-
-// looked are the columns of a channel that a session needs.
-func looked() []string {
-	return []string{
-		devicechannel.FieldID, devicechannel.FieldOrganizationID, devicechannel.FieldProviderID, devicechannel.FieldDeviceID,
-		devicechannel.FieldKind, devicechannel.FieldStatus, devicechannel.FieldFingerprint, devicechannel.FieldLastSeenAt,
-	}
-}
+// errNoChannel is a key that no channel has.
+var errNoChannel = fmt.Errorf("%w: no channel of this key", ErrStranger)
 
 // Recognize finds the channel that a message belongs to: its key and its
 // certificate must agree. Another certificate than the channel's is accepted,
@@ -80,81 +52,51 @@ func looked() []string {
 // The error is [ErrStranger] for anybody else, and [ErrUnenroll] for a device
 // that is to leave.
 func (s *Service) Recognize(ctx context.Context, key, fingerprint string) (*ent.DeviceChannel, error) {
-	found, err := s.recognize(ctx, key, fingerprint, nil)
-	if err != nil {
-		return nil, err
-	}
-	return found.DeviceChannel, nil
-}
-
-// recognize is Recognize, and with a look finds the next command and the one
-// reported on in the same statement.
-func (s *Service) recognize(ctx context.Context, key, fingerprint string, l *look) (*session, error) {
-	query := s.client.DeviceChannel.Query().Where(devicechannel.Key(key))
-	if l != nil {
-		query.Select(looked()...)
-	}
-	channel, err := query.Modify(func(q *sql.Selector) {
-		build := sql.Dialect(q.Dialect())
-		identity := build.Table(deviceidentity.Table)
-		q.AppendSelectExprAs(orEmpty(build.Select(identity.C(deviceidentity.FieldID)).From(identity).Where(sql.And(
-			sql.ColumnsEQ(identity.C(guard.OrganizationColumn), q.C(guard.OrganizationColumn)),
-			sql.EQ(identity.C(deviceidentity.FieldFingerprint), fingerprint),
-			sql.NotNull(identity.C(deviceidentity.FieldRevokedAt)),
-		))), columnRevoked)
-		if l == nil {
-			return
-		}
-		commands := build.Table(devicecommand.Table)
-		next := build.Select().AppendSelectExpr(inBrief(commands)).From(commands).
-			Where(sql.ColumnsEQ(commands.C(devicecommand.FieldChannelID), q.C(devicechannel.FieldID)))
-		l.where(next)
-		q.AppendSelectExprAs(orEmpty(next), columnNext)
-		if l.reported == "" {
-			return
-		}
-		commands = build.Table(devicecommand.Table)
-		q.AppendSelectExprAs(orEmpty(build.Select(commands.C(devicecommand.FieldRequestType)).From(commands).Where(sql.And(
-			sql.ColumnsEQ(commands.C(guard.OrganizationColumn), q.C(guard.OrganizationColumn)),
-			sql.ColumnsEQ(commands.C(devicecommand.FieldChannelID), q.C(devicechannel.FieldID)),
-			sql.EQ(commands.C(devicecommand.FieldCommandUUID), l.reported),
-		))), columnReported)
+	channel, err := s.client.DeviceChannel.Query().Where(devicechannel.Key(key)).Modify(func(q *sql.Selector) {
+		q.AppendSelectExprAs(orEmpty(revoked(q, fingerprint)), columnRevoked)
 	}).Only(ctx)
 	if ent.IsNotFound(err) {
-		return nil, fmt.Errorf("%w: no channel of this key", ErrStranger)
+		return nil, errNoChannel
 	}
 	if err != nil {
 		return nil, err
-	}
-	found := &session{DeviceChannel: channel}
-	if l != nil {
-		next, err := added(channel, columnNext)
-		if err != nil {
-			return nil, err
-		}
-		found.next = readBrief(channel, next)
-	}
-	if l != nil && l.reported != "" {
-		if found.reported, err = added(channel, columnReported); err != nil {
-			return nil, err
-		}
 	}
 	revoked, err := added(channel, columnRevoked)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.judge(ctx, channel, fingerprint, revoked != ""); err != nil {
+		return nil, err
+	}
+	return channel, nil
+}
+
+// judge says whether a channel is served that a certificate stands behind.
+func (s *Service) judge(ctx context.Context, channel *ent.DeviceChannel, fingerprint string, revoked bool) error {
 	if channel.Fingerprint != fingerprint {
 		if err := s.renewed(ctx, channel, fingerprint); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	switch {
-	case revoked != "":
-		return nil, fmt.Errorf("%w: its identity is revoked", ErrUnenroll)
+	case revoked:
+		return fmt.Errorf("%w: its identity is revoked", ErrUnenroll)
 	case channel.Status == devicechannel.StatusCheckedOut:
-		return nil, fmt.Errorf("%w: it has checked out", ErrStranger)
+		return fmt.Errorf("%w: it has checked out", ErrStranger)
 	}
-	return found, nil
+	return nil
+}
+
+// revoked finds the identity of a fingerprint in a channel's organization, if
+// it has been revoked.
+func revoked(channels *sql.Selector, fingerprint any) *sql.Selector {
+	build := sql.Dialect(channels.Dialect())
+	identity := build.Table(deviceidentity.Table)
+	return build.Select(identity.C(deviceidentity.FieldID)).From(identity).Where(sql.And(
+		sql.ColumnsEQ(identity.C(guard.OrganizationColumn), channels.C(guard.OrganizationColumn)),
+		sql.EQ(identity.C(deviceidentity.FieldFingerprint), fingerprint),
+		sql.NotNull(identity.C(deviceidentity.FieldRevokedAt)),
+	))
 }
 
 // inBrief is what giving a command out takes, as one text: its id, CommandUUID,

@@ -88,6 +88,7 @@ func (c Config) Validate() error {
 // transaction. It is safe for concurrent use, by any number of replicas.
 type Service struct {
 	Config
+	statements
 	client *ent.Client
 	pauses pauses
 }
@@ -97,7 +98,11 @@ func New(c Config) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Service{Config: c, client: c.DB.Client(), pauses: pauses{every: c.PushEvery, paused: map[job.Tenant]bool{}}}, nil
+	statements, err := newStatements(c.DB.Dialect())
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	return &Service{Config: c, statements: statements, client: c.DB.Client(), pauses: pauses{every: c.PushEvery, paused: map[job.Tenant]bool{}}}, nil
 }
 
 func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }

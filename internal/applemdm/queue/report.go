@@ -33,24 +33,29 @@ func brief(status message.Status, requestType string) bool {
 // over. That it failed is told to people by [Service.TellFailed], unless it only
 // asked for inventory: the device does not wait for that.
 func (s *Service) end(ctx context.Context, channel *ent.DeviceChannel, r *message.Report) error {
-	update := s.client.DeviceCommand.Update().Where(
-		devicecommand.CommandUUID(r.CommandUUID), devicecommand.ChannelID(channel.ID), devicecommand.AttemptsGT(0),
-		devicecommand.StatusIn(devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow, devicecommand.StatusExpired),
-	)
+	statement := s.ending
 	switch r.Status {
 	case message.NotNow:
-		return update.SetStatus(devicecommand.StatusNotNow).Exec(ctx)
+		statement = s.putOff
 	case message.Failed, message.CommandFormatError:
-		update.SetStatus(devicecommand.StatusError)
-		if r.Status == message.CommandFormatError {
-			update.SetStatus(devicecommand.StatusFormatError)
-		}
-		return update.SetResultAt(s.now()).SetErrorChain(chain(r.ErrorChain)).Modify(func(u *sql.UpdateBuilder) {
-			u.Set(devicecommand.FieldAlertDue, sql.Expr("NOT "+devicecommand.FieldInventory))
-		}).Exec(ctx)
-	default:
+		return s.endBadly(ctx, channel, r)
 	}
-	return update.SetStatus(devicecommand.StatusAcknowledged).SetResultAt(s.now()).ClearErrorChain().Exec(ctx)
+	_, err := s.exec(ctx, statement, map[blank]any{blankReported: r.CommandUUID, blankChannel: channel.ID, blankNow: s.now()})
+	return err
+}
+
+// endBadly is end for a command that failed.
+func (s *Service) endBadly(ctx context.Context, channel *ent.DeviceChannel, r *message.Report) error {
+	status := devicecommand.StatusError
+	if r.Status == message.CommandFormatError {
+		status = devicecommand.StatusFormatError
+	}
+	return s.client.DeviceCommand.Update().Where(
+		devicecommand.CommandUUID(r.CommandUUID), devicecommand.ChannelID(channel.ID), devicecommand.AttemptsGT(0),
+		devicecommand.StatusIn(devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow, devicecommand.StatusExpired),
+	).SetStatus(status).SetResultAt(s.now()).SetErrorChain(chain(r.ErrorChain)).Modify(func(u *sql.UpdateBuilder) {
+		u.Set(devicecommand.FieldAlertDue, sql.Expr("NOT "+devicecommand.FieldInventory))
+	}).Exec(ctx)
 }
 
 // store keeps what a device reports of a command of its own. A report of a

@@ -46,20 +46,32 @@ var (
 // and handshake alone, so that nobody reads the body of a stranger.
 type Claim struct {
 	Certificate *x509.Certificate
-	signed      *pkcs7.PKCS7 // nil if there is no signature
+	signed      signed // nil if there is no signature
 }
+
+// signed is a signature that has been read. The error of verify is ErrExpired
+// or ErrMismatch.
+type signed interface{ verify(body []byte) error }
 
 // Verify returns nil if the claim's signature is over the body, or if there is
 // none. The signature must be over signed attributes, whose digest is compared
 // with the body's: content inside the signature is never looked at.
-func (c Claim) Verify(body []byte) (err error) {
+func (c Claim) Verify(body []byte) error {
 	if c.signed == nil {
 		return nil
 	}
+	return c.signed.verify(body)
+}
+
+// message is a signature that the library has read.
+type message struct{ pkcs7.PKCS7 }
+
+// verify implements signed.
+func (m *message) verify(body []byte) (err error) {
 	defer surviveParser(&err)
-	message := *c.signed
-	message.Content = body
-	if err := message.Verify(); err != nil {
+	detached := m.PKCS7
+	detached.Content = body
+	if err := detached.Verify(); err != nil {
 		if _, ok := errors.AsType[*pkcs7.SigningTimeNotValidError](err); ok {
 			return fmt.Errorf("%w: signed outside its validity", ErrExpired)
 		}
@@ -69,7 +81,7 @@ func (c Claim) Verify(body []byte) (err error) {
 }
 
 // open reads an Mdm-Signature header, which must have exactly one signer.
-func open(header string) (c Claim, err error) {
+func open(header string) (Claim, error) {
 	if len(header) > maxHeader {
 		return Claim{}, ErrTooLarge
 	}
@@ -77,31 +89,50 @@ func open(header string) (c Claim, err error) {
 	if err != nil {
 		return Claim{}, malformed("not base64")
 	}
+	if p, ok := readPlain(ber); ok {
+		if err := checkKey(p.signer); err != nil {
+			return Claim{}, err
+		}
+		return Claim{p.signer, p}, nil
+	}
+	return parseMessage(ber)
+}
+
+// parseMessage reads a signature of any form.
+func parseMessage(ber []byte) (c Claim, err error) {
 	der, err := cms.DER(ber)
 	if err != nil {
 		return Claim{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	defer surviveParser(&err)
-	message, err := pkcs7.Parse(der)
+	parsed, err := pkcs7.Parse(der)
 	if err != nil {
 		return Claim{}, malformed("not a CMS message")
 	}
-	signer := message.GetOnlySigner()
+	signer := parsed.GetOnlySigner()
 	if signer == nil {
 		return Claim{}, malformed("not one signer with a certificate")
 	}
-	if key, ok := signer.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
-		return Claim{}, fmt.Errorf("%w: an RSA key of more than %d bits", ErrTooLarge, maxKeyBits)
+	if err := checkKey(signer); err != nil {
+		return Claim{}, err
 	}
 	var digest []byte
-	if err := message.UnmarshalSignedAttribute(pkcs7.OIDAttributeMessageDigest, &digest); err != nil {
+	if err := parsed.UnmarshalSignedAttribute(pkcs7.OIDAttributeMessageDigest, &digest); err != nil {
 		return Claim{}, malformed("no message digest among the signed attributes")
 	}
 	var content asn1.ObjectIdentifier
-	if err := message.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &content); err != nil || !content.Equal(pkcs7.OIDData) {
+	if err := parsed.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &content); err != nil || !content.Equal(pkcs7.OIDData) {
 		return Claim{}, malformed("signs something other than data")
 	}
-	return Claim{signer, message}, nil
+	return Claim{signer, &message{*parsed}}, nil
+}
+
+// checkKey refuses a key that takes too long to verify with.
+func checkKey(signer *x509.Certificate) error {
+	if key, ok := signer.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
+		return fmt.Errorf("%w: an RSA key of more than %d bits", ErrTooLarge, maxKeyBits)
+	}
+	return nil
 }
 
 // surviveParser makes a panic of the parser an error: it is made for messages

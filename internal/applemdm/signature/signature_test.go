@@ -24,6 +24,7 @@ import (
 	"github.com/smallstep/pkcs7"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bailiwick/bailiwick/internal/applemdm/cms"
 	"github.com/bailiwick/bailiwick/internal/applemdm/signature"
 )
 
@@ -350,7 +351,49 @@ func TestCertificate(t *testing.T) {
 	require.Error(t, signature.ProxyConfig{Header: "X", Format: "xfcc", Trusted: proxy.Trusted}.Validate())
 }
 
-// No header ends the process; the body decides whether a signature holds.
+// judged is the certificate behind a signature as the library judges it.
+func judged(der, body []byte) (cert *x509.Certificate, err error) {
+	defer func() {
+		if recover() != nil {
+			cert, err = nil, signature.ErrMalformed
+		}
+	}()
+	if der, err = cms.DER(der); err != nil {
+		return nil, err
+	}
+	message, err := pkcs7.Parse(der)
+	if err != nil {
+		return nil, err
+	}
+	message.Content = body
+	return message.GetOnlySigner(), message.Verify()
+}
+
+// TestSignerAgreesWithTheLibrary: a signature that was altered anywhere is only
+// accepted if the library accepts it, and then as the same device's.
+func TestSignerAgreesWithTheLibrary(t *testing.T) {
+	device := newTenant(t, "one").device(t)
+	whole := device.cms(t, body)
+	accepted := 0
+	for at := range whole {
+		for _, change := range []byte{0x01, 0x20, 0x80} {
+			altered := bytes.Clone(whole)
+			altered[at] ^= change
+			cert, err := signer(header(altered), body)
+			if err != nil || !cert.Equal(device.cert) { // nobody trusts an altered certificate
+				continue
+			}
+			accepted++
+			want, err := judged(altered, body)
+			require.NoError(t, err, "byte %d", at)
+			require.True(t, cert.Equal(want), "byte %d", at)
+		}
+	}
+	require.Less(t, accepted, len(whole), "all but what nobody signs")
+}
+
+// No header ends the process; the body decides whether a signature holds, and
+// what is read without the library is judged as the library judges it.
 func FuzzSigner(f *testing.F) {
 	device := newTenant(f, "one").device(f)
 	f.Add(device.cms(f, body))
@@ -360,7 +403,12 @@ func FuzzSigner(f *testing.F) {
 		cert, err := signer(header(der), body)
 		if err == nil {
 			require.NotNil(t, cert)
-			_, err := signer(header(der), append([]byte("x"), body...))
+			if cert.Equal(device.cert) { // nobody trusts another
+				same, err := judged(der, body)
+				require.NoError(t, err)
+				require.True(t, cert.Equal(same))
+			}
+			_, err = signer(header(der), append([]byte("x"), body...))
 			require.Error(t, err)
 		}
 		_, _ = signature.ClientCert.Decode(":" + header(der) + ":")

@@ -60,8 +60,10 @@ func (p *Pool) Close() error {
 	return errors.Join(errs...)
 }
 
-// For asks the requests in turn for a time. An answer that is not 200, or that
-// holds errors, ends the run.
+// For asks the requests in turn for a time, each on one connection only as long
+// as there are as many requests as connections: a server may limit what it does
+// for one device at a time. An answer that is not 200, or that holds errors,
+// ends the run.
 func (p *Pool) For(ctx context.Context, took time.Duration, requests [][]byte) (Run, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -71,13 +73,13 @@ func (p *Pool) For(ctx context.Context, took time.Duration, requests [][]byte) (
 	var wg sync.WaitGroup
 	for i, c := range p.conns {
 		wg.Go(func() {
-			// Connections start far apart, so that they do not ask the same at the same time.
-			for at := p.turn + i*len(requests)/len(p.conns); ctx.Err() == nil; at++ {
+			own := share(requests, i, len(p.conns))
+			for at := p.turn / len(p.conns); ctx.Err() == nil; at++ {
 				asked := time.Now()
 				if asked.After(end) {
 					return
 				}
-				if _, err := c.Ask(requests[at%len(requests)]); err != nil {
+				if _, err := c.Ask(own[at%len(own)]); err != nil {
 					cancel(err)
 					return
 				}
@@ -94,6 +96,15 @@ func (p *Pool) For(ctx context.Context, took time.Duration, requests [][]byte) (
 	slices.Sort(run.Sorted)
 	p.turn += run.Requests
 	return run, nil
+}
+
+// share is what one of a number of connections asks.
+func share(requests [][]byte, i, conns int) [][]byte {
+	if len(requests) < conns {
+		at := i % len(requests)
+		return requests[at : at+1]
+	}
+	return requests[i*len(requests)/conns : (i+1)*len(requests)/conns]
 }
 
 // Each does a number of things, shared out among the connections; each is one

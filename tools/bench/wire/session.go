@@ -7,7 +7,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
+
+	"github.com/lib/pq"
 )
 
 // Codes that stand in place of a protocol version in a first message.
@@ -129,12 +132,21 @@ func (s *session) keep(statement Statement) {
 		s.role = statement.SQL
 	}
 	if strings.Contains(statement.SQL, "set_config(") {
-		s.scope = statement.SQL
+		s.scope = literal(statement)
 	}
 	statement.Role, statement.Scope = s.role, s.scope
 	s.proxy.mu.Lock()
 	defer s.proxy.mu.Unlock()
 	s.proxy.seen = append(s.proxy.seen, statement)
+}
+
+// literal is a statement with its parameters, which are texts, written out.
+func literal(statement Statement) string {
+	var values []string
+	for i := len(statement.Params); i > 0; i-- { // $1 is the beginning of $10
+		values = append(values, "$"+strconv.Itoa(i), pq.QuoteLiteral(string(statement.Params[i-1].Data)))
+	}
+	return strings.NewReplacer(values...).Replace(statement.SQL)
 }
 
 // text reads up to a zero byte.
