@@ -274,9 +274,9 @@ func TestManyDevicesCostTheStatementsOfFew(t *testing.T) {
 			return n
 		}
 		cost(ids[:1]) // what is opened once
-		few, many := cost(ids[1:3]), cost(ids)
-		// Jobs under way add some, devices none.
-		require.Less(t, many, few+20)
+		many := cost(ids)
+		// Jobs under way add some, devices none: a statement for each would be 500.
+		require.Less(t, many, len(ids)/4)
 	})
 }
 
