@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"entgo.io/ent/dialect"
-	"github.com/lib/pq"
 
 	"github.com/bailiwick/bailiwick/internal/access"
 	"github.com/bailiwick/bailiwick/internal/access/credential"
@@ -20,7 +19,6 @@ import (
 	"github.com/bailiwick/bailiwick/internal/keystore"
 	"github.com/bailiwick/bailiwick/internal/secret"
 	"github.com/bailiwick/bailiwick/internal/telemetry"
-	"github.com/bailiwick/bailiwick/tenancy"
 )
 
 // audience is whom access tokens are for.
@@ -86,7 +84,7 @@ func (a *App) openDatabase(ctx context.Context) (err error) {
 func (a *App) openEvents(context.Context) (err error) {
 	var notify event.Notifier
 	if a.DB.Dialect() == dialect.Postgres {
-		notify = a.notify
+		notify = a.DB.Notify
 	}
 	if a.Bus, err = event.NewBus(func(ctx context.Context, run func()) { database.AfterCommit(ctx, run) }, notify); err != nil {
 		return err
@@ -105,17 +103,6 @@ func (a *App) openEvents(context.Context) (err error) {
 		}
 		return nil
 	}})
-	return err
-}
-
-// notify announces events with the context's transaction, if there is one.
-func (a *App) notify(ctx context.Context, channel string, payloads ...string) error {
-	const announce = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
-	if tx, ok := database.TxFrom(ctx); ok {
-		_, err := tx.ExecContext(ctx, announce, channel, pq.Array(payloads))
-		return err
-	}
-	_, err := a.DB.System().ExecContext(tenancy.System(ctx, "announce an event to the other replicas"), announce, channel, pq.Array(payloads))
 	return err
 }
 
