@@ -64,56 +64,63 @@ func (s *Store) now() time.Time { return s.Clock().UTC().Truncate(time.Microseco
 
 // Tells reports whether the answer to commands of this type is kept, so that
 // there is something for [Store.Apply] to do.
-func Tells(requestType string) bool {
-	switch requestType {
-	case "DeviceInformation", "SecurityInfo", "InstalledApplicationList", "ProfileList", "CertificateList",
-		"AvailableOSUpdates", "OSUpdateStatus", "ScheduleOSUpdate", "ActivationLockBypassCode", "ClearActivationLockBypassCode":
-		return true
-	}
-	return false
-}
+func Tells(requestType string) bool { return keeper(requestType) != nil }
 
 // Apply keeps what a device has answered to a command that it acknowledged.
 // Commands whose answer tells nothing are none of its business. Errors of
 // package result say that the answer is not usable; nothing is changed then.
 func (s *Store) Apply(ctx context.Context, c *ent.DeviceCommand, body []byte) error {
-	switch c.RequestType {
+	keep := keeper(c.RequestType)
+	if keep == nil {
+		return nil
+	}
+	return keep(s, ctx, c, body)
+}
+
+// keeping keeps the answer to one type of commands.
+type keeping func(s *Store, ctx context.Context, c *ent.DeviceCommand, body []byte) error
+
+// keeper is what keeps the answer to commands of a type; nil for none.
+func keeper(requestType string) keeping {
+	switch requestType {
 	case "DeviceInformation":
-		return apply(ctx, s, c, body, result.DeviceInformation, s.information)
+		return answered(result.DeviceInformation, (*Store).information)
 	case "SecurityInfo":
-		return apply(ctx, s, c, body, result.SecurityInfo, s.security)
+		return answered(result.SecurityInfo, (*Store).security)
 	case "InstalledApplicationList":
-		return apply(ctx, s, c, body, result.InstalledApplicationList, s.applications)
+		return answered(result.InstalledApplicationList, (*Store).applications)
 	case "ProfileList":
-		return apply(ctx, s, c, body, result.ProfileList, s.profiles)
+		return answered(result.ProfileList, (*Store).profiles)
 	case "CertificateList":
-		return apply(ctx, s, c, body, result.CertificateList, s.certificates)
+		return answered(result.CertificateList, (*Store).certificates)
 	case "AvailableOSUpdates":
-		return apply(ctx, s, c, body, result.AvailableOSUpdates, s.offered)
+		return answered(result.AvailableOSUpdates, (*Store).offered)
 	case "OSUpdateStatus":
-		return apply(ctx, s, c, body, result.OSUpdateStatus, s.underway)
+		return answered(result.OSUpdateStatus, (*Store).underway)
 	case "ScheduleOSUpdate":
-		return apply(ctx, s, c, body, result.ScheduleOSUpdate, s.scheduled)
+		return answered(result.ScheduleOSUpdate, (*Store).scheduled)
 	case "ActivationLockBypassCode":
-		return apply(ctx, s, c, body, result.ActivationLockBypassCode, s.bypassCode)
+		return answered(result.ActivationLockBypassCode, (*Store).bypassCode)
 	case "ClearActivationLockBypassCode":
-		return s.forgetBypassCode(ctx, c)
+		return func(s *Store, ctx context.Context, c *ent.DeviceCommand, _ []byte) error {
+			return s.forgetBypassCode(ctx, c)
+		}
 	}
 	return nil
 }
 
-func apply[R any](
-	ctx context.Context, s *Store, c *ent.DeviceCommand, body []byte,
-	read func([]byte) (R, error), keep func(context.Context, *ent.DeviceCommand, R) error,
-) error {
-	answer, err := read(body)
-	if err != nil {
-		return err
+// answered keeps what read finds in an answer.
+func answered[R any](read func([]byte) (R, error), keep func(*Store, context.Context, *ent.DeviceCommand, R) error) keeping {
+	return func(s *Store, ctx context.Context, c *ent.DeviceCommand, body []byte) error {
+		answer, err := read(body)
+		if err != nil {
+			return err
+		}
+		if err := keep(s, ctx, c, answer); err != nil {
+			return fmt.Errorf("keep the answer to %s: %w", c.RequestType, err)
+		}
+		return s.Announce(ctx, c.ProviderID, c.OrganizationID, c.DeviceID)
 	}
-	if err := keep(ctx, c, answer); err != nil {
-		return fmt.Errorf("keep the answer to %s: %w", c.RequestType, err)
-	}
-	return s.Announce(ctx, c.ProviderID, c.OrganizationID, c.DeviceID)
 }
 
 // Announce tells subscribers, once the transaction has committed, that devices
