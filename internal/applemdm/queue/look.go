@@ -101,12 +101,7 @@ func givingOut(engine string) *sql.UpdateBuilder {
 func ending(engine string, over bool) *sql.UpdateBuilder {
 	build := sql.Dialect(engine)
 	q := build.Select().From(build.Table(devicecommand.Table))
-	q.Where(sql.And(
-		sql.EQ(q.C(devicecommand.FieldCommandUUID), blankReported), sql.EQ(q.C(devicecommand.FieldChannelID), blankChannel),
-		sql.GT(q.C(devicecommand.FieldAttempts), 0),
-		sql.In(q.C(devicecommand.FieldStatus), string(devicecommand.StatusPending), string(devicecommand.StatusSent),
-			string(devicecommand.StatusNotNow), string(devicecommand.StatusExpired)),
-	))
+	unended(q, blankReported, blankChannel)
 	update := build.Update(devicecommand.Table).Set(devicecommand.FieldUpdatedAt, blankNow)
 	if over {
 		update.Set(devicecommand.FieldStatus, string(devicecommand.StatusAcknowledged)).
@@ -115,6 +110,18 @@ func ending(engine string, over bool) *sql.UpdateBuilder {
 		update.Set(devicecommand.FieldStatus, string(devicecommand.StatusNotNow))
 	}
 	return update.FromSelect(confined(q))
+}
+
+// unended keeps the command that a channel reports on, unless it was never given
+// out, or is over: whether the CommandUUID and the channel's id are values or
+// blanks.
+func unended(q *sql.Selector, commandUUID, channelID any) {
+	q.Where(sql.And(
+		sql.EQ(q.C(devicecommand.FieldCommandUUID), commandUUID), sql.EQ(q.C(devicecommand.FieldChannelID), channelID),
+		sql.GT(q.C(devicecommand.FieldAttempts), 0),
+		sql.In(q.C(devicecommand.FieldStatus), string(devicecommand.StatusPending), string(devicecommand.StatusSent),
+			string(devicecommand.StatusNotNow), string(devicecommand.StatusExpired)),
+	))
 }
 
 // confined keeps what is selected to the organization of the scope, as the

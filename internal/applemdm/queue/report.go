@@ -50,10 +50,9 @@ func (s *Service) endBadly(ctx context.Context, channel *ent.DeviceChannel, r *m
 	if r.Status == message.CommandFormatError {
 		status = devicecommand.StatusFormatError
 	}
-	return s.client.DeviceCommand.Update().Where(
-		devicecommand.CommandUUID(r.CommandUUID), devicecommand.ChannelID(channel.ID), devicecommand.AttemptsGT(0),
-		devicecommand.StatusIn(devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow, devicecommand.StatusExpired),
-	).SetStatus(status).SetResultAt(s.now()).SetErrorChain(chain(r.ErrorChain)).Modify(func(u *sql.UpdateBuilder) {
+	return s.client.DeviceCommand.Update().
+		Where(func(q *sql.Selector) { unended(q, r.CommandUUID, channel.ID) }).
+		SetStatus(status).SetResultAt(s.now()).SetErrorChain(chain(r.ErrorChain)).Modify(func(u *sql.UpdateBuilder) {
 		u.Set(devicecommand.FieldAlertDue, sql.Expr("NOT "+devicecommand.FieldInventory))
 	}).Exec(ctx)
 }
