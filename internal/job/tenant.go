@@ -6,10 +6,11 @@ import (
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
-// Tenant is embedded in the args of a job that acts for a tenant.
+// Tenant is embedded in the args of a job that acts for a tenant. A query that
+// groups rows by their tenant can be scanned into a list of them.
 type Tenant struct {
-	Provider     string `json:"provider"`
-	Organization string `json:"organization,omitempty"` // empty for work on the provider's level
+	Provider     string `json:"provider" sql:"provider_id"`
+	Organization string `json:"organization,omitempty" sql:"organization_id"` // empty for work on the provider's level
 }
 
 func (t Tenant) tenant() Tenant { return t }

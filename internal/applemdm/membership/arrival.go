@@ -85,10 +85,7 @@ func (s *Service) arrive(ctx context.Context, t job.Task[Arrival]) error {
 // FindArrivals finds the organizations with devices that were not seen to,
 // because the job was lost. The context needs no scope.
 func (s *Service) FindArrivals(ctx context.Context) error {
-	var tenants []struct {
-		Provider     string `json:"provider_id"`
-		Organization string `json:"organization_id"`
-	}
+	var tenants []job.Tenant
 	err := s.client.DeviceChannel.Query().Where(devicechannel.ArrivedAtLTE(s.now().Add(-2*lull))).
 		GroupBy(devicechannel.FieldProviderID, devicechannel.FieldOrganizationID).
 		Scan(tenancy.System(ctx, "find the devices of every provider that have enrolled and were not seen to"), &tenants)
@@ -96,8 +93,7 @@ func (s *Service) FindArrivals(ctx context.Context) error {
 		return err
 	}
 	for _, t := range tenants {
-		args := Arrival{job.Tenant{Provider: t.Provider, Organization: t.Organization}}
-		if err := s.Jobs.Enqueue(ctx, args, job.EnqueueOptions{UniqueKey: "arrival"}); err != nil {
+		if err := s.Jobs.Enqueue(ctx, Arrival{t}, job.EnqueueOptions{UniqueKey: "arrival"}); err != nil {
 			return err
 		}
 	}

@@ -27,10 +27,7 @@ func alertDue(s *sql.Selector) { s.Where(sql.ExprP(s.C(devicecommand.FieldAlertD
 // called: each is raised in the transaction that takes its mark away, and so once.
 // The context needs no scope.
 func (s *Service) TellFailed(ctx context.Context) error {
-	var tenants []struct {
-		Provider     string `json:"provider_id"`
-		Organization string `json:"organization_id"`
-	}
+	var tenants []job.Tenant
 	err := s.client.DeviceCommand.Query().Where(alertDue).
 		GroupBy(devicecommand.FieldProviderID, devicecommand.FieldOrganizationID).
 		Scan(tenancy.System(ctx, "find the commands of every provider that have failed"), &tenants)
@@ -39,7 +36,7 @@ func (s *Service) TellFailed(ctx context.Context) error {
 	}
 	var errs []error
 	for _, t := range tenants {
-		there := job.TenantContext(ctx, job.Tenant{Provider: t.Provider, Organization: t.Organization}, service)
+		there := job.TenantContext(ctx, t, service)
 		errs = append(errs, s.tellFailed(there, t.Organization)) // one does not keep the others waiting
 	}
 	return errors.Join(errs...)

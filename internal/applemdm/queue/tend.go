@@ -98,17 +98,13 @@ func (s *Service) FindDue(ctx context.Context) error {
 
 // each enqueues a job for every organization that has channels of a kind.
 func (s *Service) each(ctx, system context.Context, channels *ent.DeviceChannelQuery, args func(job.Tenant) job.Args) error {
-	var tenants []struct {
-		Provider     string `json:"provider_id"`
-		Organization string `json:"organization_id"`
-	}
+	var tenants []job.Tenant
 	err := channels.GroupBy(devicechannel.FieldProviderID, devicechannel.FieldOrganizationID).Scan(system, &tenants)
 	if err != nil {
 		return err
 	}
 	for _, t := range tenants {
-		tenant := job.Tenant{Provider: t.Provider, Organization: t.Organization}
-		if err := s.Jobs.Enqueue(ctx, args(tenant), job.EnqueueOptions{UniqueKey: "push"}); err != nil {
+		if err := s.Jobs.Enqueue(ctx, args(t), job.EnqueueOptions{UniqueKey: "push"}); err != nil {
 			return err
 		}
 	}
