@@ -10,7 +10,7 @@ import (
 // core is what every domain may stand on.
 var core = []string{
 	"self", "ent/...", "schema", "tenancy", "internal/fault", "internal/guard", "internal/database", "internal/event",
-	"internal/job/...", "internal/secret/...", "internal/audit/...",
+	"internal/job/...", "internal/secret/...", "internal/audit/...", "internal/batch",
 }
 
 // architecture says who may import whom. The first rule that fits a package
@@ -54,7 +54,7 @@ var architecture = []check.ImportRule{
 		Who: []string{"internal/database/...", "internal/job/...", "internal/secret/...", "internal/audit/..."},
 		May: []string{
 			"ent/...", "schema/...", "migrations/...", "tenancy", "internal/fault", "internal/guard",
-			"internal/database/...", "internal/job/...", "internal/secret/...", "internal/audit/...",
+			"internal/database/...", "internal/job/...", "internal/secret/...", "internal/audit/...", "internal/batch",
 		}, Outside: []string{"*"},
 		Why: "what every domain stands on knows no domain",
 	},

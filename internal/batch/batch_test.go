@@ -1,0 +1,197 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bailiwick/bailiwick/internal/batch"
+)
+
+var errSpoilt = errors.New("spoilt")
+
+// doubler doubles numbers, and remembers who was worked with whom.
+type doubler struct {
+	mu      sync.Mutex
+	batches [][]int
+	under   map[string]int
+	most    int
+	hold    time.Duration
+}
+
+func (d *doubler) work(ctx context.Context, key string, items []int) ([]batch.Outcome[int], error) {
+	d.mu.Lock()
+	d.batches = append(d.batches, append([]int(nil), items...))
+	d.under[key]++
+	d.most = max(d.most, d.under[key])
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		d.under[key]--
+		d.mu.Unlock()
+	}()
+	select {
+	case <-time.After(d.hold):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	outcomes := make([]batch.Outcome[int], len(items))
+	for i, n := range items {
+		switch {
+		case n == -1:
+			return nil, errSpoilt
+		case n == -2:
+			panic("spoilt")
+		case n < 0:
+			outcomes[i].Err = fmt.Errorf("refused: %d", n)
+		default:
+			outcomes[i].Value = 2 * n
+		}
+	}
+	return outcomes, nil
+}
+
+func newGroup(t *testing.T, d *doubler, most, lanes int) *batch.Group[int, int] {
+	t.Helper()
+	d.under = map[string]int{}
+	g, err := batch.New(batch.Config[int, int]{
+		Work: d.work, Most: most, Lanes: lanes, Timeout: time.Minute,
+		Alone: func(err error) bool { return errors.Is(err, errSpoilt) },
+	})
+	require.NoError(t, err)
+	return g
+}
+
+// together has items worked that come while another is being worked.
+func together(g *batch.Group[int, int], first int, rest ...int) []batch.Outcome[int] {
+	outcomes := make([]batch.Outcome[int], 1+len(rest))
+	var all sync.WaitGroup
+	for i, n := range append([]int{first}, rest...) {
+		all.Go(func() {
+			<-time.After(time.Duration(i) * time.Millisecond) // the bubble's time, which passes at once
+			defer func() {
+				if p := recover(); p != nil {
+					outcomes[i].Err = fmt.Errorf("panic: %v", p)
+				}
+			}()
+			outcomes[i].Value, outcomes[i].Err = g.Do(context.Background(), "a", n)
+		})
+	}
+	all.Wait()
+	return outcomes
+}
+
+func TestWhoComesMeanwhileIsWorkedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{hold: time.Second}
+		g := newGroup(t, d, 3, 1)
+		outcomes := together(g, 1, 2, 3, 4, 5, -7)
+		for i, o := range outcomes[:5] {
+			require.NoError(t, o.Err)
+			require.Equal(t, 2*(i+1), o.Value)
+		}
+		require.ErrorContains(t, outcomes[5].Err, "refused: -7")
+		require.Equal(t, [][]int{{1}, {2, 3, 4}, {5, -7}}, d.batches)
+	})
+}
+
+func TestOneCannotSpoilTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{hold: time.Second}
+		outcomes := together(newGroup(t, d, 8, 1), 1, 2, -1, 3)
+		require.Equal(t, []int{2, 4, 0, 6}, []int{outcomes[0].Value, outcomes[1].Value, outcomes[2].Value, outcomes[3].Value})
+		require.ErrorIs(t, outcomes[2].Err, errSpoilt)
+		require.Equal(t, [][]int{{1}, {2, -1, 3}, {2}, {-1}, {3}}, d.batches)
+	})
+}
+
+func TestAPanicReleasesEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{hold: time.Second}
+		g := newGroup(t, d, 8, 1)
+		outcomes := together(g, 1, -2, 3)
+		require.NoError(t, outcomes[0].Err)
+		require.ErrorContains(t, outcomes[1].Err, "panic: spoilt")
+		require.ErrorContains(t, outcomes[2].Err, "did not finish")
+		value, err := g.Do(t.Context(), "a", 4)
+		require.NoError(t, err)
+		require.Equal(t, 8, value)
+	})
+}
+
+func TestWhoStopsWaitingIsNotWorked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{hold: time.Second}
+		g := newGroup(t, d, 8, 1)
+		go func() { _, _ = g.Do(context.Background(), "a", 1) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err := g.Do(ctx, "a", 2)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		value, err := g.Do(t.Context(), "a", 3)
+		require.NoError(t, err)
+		require.Equal(t, 6, value)
+		require.Equal(t, [][]int{{1}, {3}}, d.batches)
+	})
+}
+
+func TestKeysAndLanesDoNotWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{hold: time.Second}
+		g := newGroup(t, d, 8, 2)
+		began := time.Now()
+		var all sync.WaitGroup
+		for _, key := range []string{"a", "a", "b", "c"} {
+			all.Go(func() { _, _ = g.Do(context.Background(), key, 1) })
+		}
+		all.Wait()
+		require.Equal(t, time.Second, time.Since(began))
+		require.Equal(t, 2, d.most)
+	})
+}
+
+func TestEverybodyGetsTheirOwn(t *testing.T) {
+	d := &doubler{}
+	g := newGroup(t, d, 5, 2)
+	var all sync.WaitGroup
+	var cancelled atomic.Int32
+	for n := range 2000 {
+		all.Go(func() {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			if n%7 == 0 {
+				go cancel()
+			}
+			value, err := g.Do(ctx, strconv.Itoa(n%3), n)
+			if errors.Is(err, context.Canceled) {
+				cancelled.Add(1)
+				return
+			}
+			if err != nil || value != 2*n {
+				t.Errorf("%d: %d, %v", n, value, err)
+			}
+		})
+	}
+	all.Wait()
+	worked := 0
+	for _, items := range d.batches {
+		worked += len(items)
+		require.LessOrEqual(t, len(items), 5)
+	}
+	require.Equal(t, 2000, worked+int(cancelled.Load()))
+	require.LessOrEqual(t, d.most, 2)
+}
+
+func TestWhatCannotWork(t *testing.T) {
+	_, err := batch.New(batch.Config[int, int]{})
+	require.Error(t, err)
+}
