@@ -127,7 +127,9 @@ func (s sites) Authority(ctx context.Context, organization string) (endpoint.Aut
 	}
 	return endpoint.Authority{
 		Provider: site.Provider, Trust: site.Trust, Topic: site.Topic,
-		Seat: func(ctx context.Context, deviceID string) error { return s.CheckSeat(ctx, site, deviceID) },
+		Seat: func(ctx context.Context, deviceID string, wanted int) error {
+			return s.CheckSeat(ctx, site, deviceID, wanted)
+		},
 	}, nil
 }
 

@@ -146,7 +146,7 @@ func TestEnrolment(t *testing.T) {
 		require.Nil(t, m.identify(t, m.a.organization, waiting))
 		site, err := m.AppleMDM.Site(t.Context(), m.a.organization)
 		require.NoError(t, err)
-		require.NoError(t, m.AppleMDM.CheckSeat(m.scope(t, m.a), site, taken.ID), "who has a seat keeps it")
+		require.NoError(t, m.AppleMDM.CheckSeat(m.scope(t, m.a), site, taken.ID, 1), "who has a seat keeps it")
 		m.must(t, m.a.key, "", `mutation($id: ID!) { updateAppleMdm(input: {id: $id, enrollmentLimit: null}) { appleMdm { id } } }`, map[string]any{"id": m.a.id}, nil)
 		require.NotNil(t, m.identify(t, m.a.organization, waiting), "what was refused was not used up")
 

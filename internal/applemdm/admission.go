@@ -52,7 +52,7 @@ func (s *Service) admit(ctx context.Context, site *Site, e *ent.Enrollment) erro
 	case e.Kind == enrollment.KindUser && !site.AllowUserEnrollment:
 		return fault.New(fault.Forbidden, "The organization does not take in people's own devices.")
 	}
-	return s.CheckSeat(ctx, site, "")
+	return s.CheckSeat(ctx, site, "", 1)
 }
 
 // OfferUserEnrollment finds the site of the person whom a device names before

@@ -162,7 +162,7 @@ func (s *Service) enter(ctx context.Context, site *Site, id string) error {
 	if err != nil || n == 0 {
 		return refusal(err, "the enrolment is over")
 	}
-	return s.CheckSeat(ctx, site, "")
+	return s.CheckSeat(ctx, site, "", 1)
 }
 
 // inUse finds the identity that a device renews: it is neither revoked nor of a

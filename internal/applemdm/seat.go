@@ -24,10 +24,11 @@ const (
 // finished, has a seat: so that those that come at once do not all take the last.
 const arrivalTime = 5 * time.Minute
 
-// CheckSeat is FORBIDDEN when the organization has as many devices under
-// management as it may have. A device named counts as in already. Under
-// PostgreSQL, within a transaction, it makes that the only one to take a seat.
-func (s *Service) CheckSeat(ctx context.Context, site *Site, deviceID string) error {
+// CheckSeat is FORBIDDEN when the organization has no room for as many more
+// devices under management as are wanted. A device named does not count among
+// those that it has. Under PostgreSQL, within a transaction, it makes that the
+// only one to take seats.
+func (s *Service) CheckSeat(ctx context.Context, site *Site, deviceID string, wanted int) error {
 	if site.EnrollmentLimit == nil {
 		return nil
 	}
@@ -41,7 +42,7 @@ func (s *Service) CheckSeat(ctx context.Context, site *Site, deviceID string) er
 				devicechannel.StatusEQ(devicechannel.StatusEnrolled),
 				devicechannel.And(devicechannel.StatusEQ(devicechannel.StatusAuthenticated), devicechannel.UpdatedAtGT(s.now().Add(-arrivalTime))),
 			)).Count(ctx)
-	if err == nil && taken >= *site.EnrollmentLimit {
+	if err == nil && taken+wanted > *site.EnrollmentLimit {
 		err = fault.New(fault.Forbidden, "The organization manages as many devices as it may.")
 	}
 	return err

@@ -48,8 +48,8 @@ type Authority struct {
 	Trust    *pki.Trust
 	Topic    string // of its push certificate; empty while it has none
 	// Seat is asked, in the transaction of an enrolment, whether there is room
-	// for a device; see [membership.Arriving].
-	Seat func(ctx context.Context, deviceID string) error
+	// for devices; see [membership.Arriving].
+	Seat func(ctx context.Context, deviceID string, wanted int) error
 }
 
 // Authorities knows the organizations that manage devices.

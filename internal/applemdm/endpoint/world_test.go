@@ -148,8 +148,8 @@ func (w *world) Authority(_ context.Context, organization string) (endpoint.Auth
 	if !ok {
 		return endpoint.Authority{}, fault.Missing(organization)
 	}
-	return endpoint.Authority{Provider: t.provider, Trust: t.authority.Trust(), Topic: t.topic, Seat: func(ctx context.Context, id string) error {
-		if w.client.Device.Query().Where(device.Enrolled(true), device.IDNEQ(id)).CountX(ctx) >= t.seats {
+	return endpoint.Authority{Provider: t.provider, Trust: t.authority.Trust(), Topic: t.topic, Seat: func(ctx context.Context, id string, wanted int) error {
+		if w.client.Device.Query().Where(device.OrganizationID(organization), device.Enrolled(true), device.IDNEQ(id)).CountX(ctx)+wanted > t.seats {
 			return fault.New(fault.Forbidden, "full")
 		}
 		return nil

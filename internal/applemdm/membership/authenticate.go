@@ -13,6 +13,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/database"
+	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
 // ErrNoSeat is an enrolment for which there is no room.
@@ -23,9 +24,10 @@ type Arriving struct {
 	Organization string
 	Fingerprint  string // of a certificate that the organization trusts
 	Topic        string // of its push certificate; empty while it has none, and nobody can enrol
-	// Seat is asked, in the transaction of the enrolment, whether there is room
-	// for the device, which does not count. FORBIDDEN says that there is none.
-	Seat func(ctx context.Context, deviceID string) error
+	// Seat is asked, in the transaction of the enrolment, whether there is room for
+	// so many devices, of which the one that is named does not count, if any is.
+	// FORBIDDEN says that there is none.
+	Seat func(ctx context.Context, deviceID string, wanted int) error
 }
 
 // Authenticate begins an enrolment in the organization in scope. It is
@@ -45,24 +47,19 @@ func (s *Service) Authenticate(ctx context.Context, a Arriving, m *message.Authe
 	return err
 }
 
-// meet takes a device of which nothing is known the short way, and any other, also
-// one that becomes known meanwhile, the one that looks at all that is known of it.
+// meet takes a device of which nothing is known the short way, together with
+// others, and any other the one that looks at all that is known of it.
 func (s *Service) meet(ctx context.Context, a Arriving, m *message.Authenticate) error {
 	if m.ChannelUserID() != "" {
 		return fmt.Errorf("%w: a user does not authenticate like a device", queue.ErrStranger)
 	}
-	err := s.DB.InTx(ctx, func(ctx context.Context) error {
-		identity, err := s.unknown(ctx, a.Fingerprint, m)
-		if err != nil {
-			return err
-		}
-		if identity != nil {
-			return s.newcomer(ctx, a, identity, m)
-		}
-		return s.authenticate(ctx, a, m)
-	})
-	if errors.Is(err, errOvertaken) || ent.IsConstraintError(err) {
-		return s.DB.InTx(ctx, func(ctx context.Context) error { return s.authenticate(ctx, a, m) })
+	if done, err := s.introduced(ctx, a, m); err != nil || done {
+		return err
+	}
+	alone := func(ctx context.Context) error { return s.authenticate(ctx, a, m) }
+	err := s.DB.InTx(ctx, alone)
+	if ent.IsConstraintError(err) { // it has become known meanwhile
+		err = s.DB.InTx(ctx, alone)
 	}
 	return err
 }
@@ -173,12 +170,8 @@ func (s *Service) adopt(ctx context.Context, organization string, m *message.Aut
 
 // introduce makes a device of what it says of itself, which its caller saves.
 func (s *Service) introduce(organization string, m *message.Authenticate) *ent.DeviceCreate {
-	name := m.DeviceName
-	if name == "" {
-		name = serialOf(m)
-	}
 	return s.client.Device.Create().SetOrganizationID(organization).SetSerialNumber(serialOf(m)).
-		SetName(name).SetUdid(m.UDID).SetModel(m.ModelName).SetModelIdentifier(cut(m.ProductName, 64)).
+		SetName(nameOf(m)).SetUdid(m.UDID).SetModel(m.ModelName).SetModelIdentifier(modelIdentifier(m)).
 		SetOsVersion(m.OSVersion).SetBuildVersion(m.BuildVersion).SetUserEnrollment(m.UserEnrollment()).
 		SetPlatform(platform(m))
 }
@@ -189,6 +182,14 @@ func serialOf(m *message.Authenticate) string {
 		return m.DeviceID()
 	}
 	return m.SerialNumber
+}
+
+// nameOf is what a new device is called.
+func nameOf(m *message.Authenticate) string {
+	if m.DeviceName == "" {
+		return serialOf(m)
+	}
+	return m.DeviceName
 }
 
 // anew is describe for a device that begins an enrolment.
@@ -203,7 +204,7 @@ func (s *Service) describe(u *ent.DeviceUpdateOne, m *message.Authenticate) *ent
 		value string
 		set   func(string) *ent.DeviceUpdateOne
 	}{
-		{m.UDID, u.SetUdid}, {m.DeviceName, u.SetName}, {m.ModelName, u.SetModel}, {cut(m.ProductName, 64), u.SetModelIdentifier},
+		{m.UDID, u.SetUdid}, {m.DeviceName, u.SetName}, {m.ModelName, u.SetModel}, {modelIdentifier(m), u.SetModelIdentifier},
 		{m.OSVersion, u.SetOsVersion}, {m.BuildVersion, u.SetBuildVersion},
 	} {
 		if f.value != "" {
@@ -227,9 +228,20 @@ func platform(m *message.Authenticate) device.Platform {
 	return device.PlatformMacOS
 }
 
-func cut(text string, limit int) string {
-	if len(text) > limit {
-		return "" // an identifier that is cut is another
+// modelIdentifier is Apple's of the model, or empty if it is too long to be one:
+// one that is cut is another.
+func modelIdentifier(m *message.Authenticate) string {
+	if device.ModelIdentifierValidator(m.ProductName) != nil {
+		return ""
 	}
-	return text
+	return m.ProductName
+}
+
+// seat is [ErrNoSeat] if there is none for a device.
+func (a Arriving) seat(ctx context.Context, deviceID string) error {
+	err := a.Seat(ctx, deviceID, 1)
+	if fault.CodeOf(err) == fault.Forbidden {
+		return fmt.Errorf("%w: %w", ErrNoSeat, err)
+	}
+	return err
 }

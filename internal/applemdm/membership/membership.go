@@ -17,6 +17,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/audit"
+	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/job"
 	"github.com/bailiwick/bailiwick/internal/secret"
@@ -111,6 +112,11 @@ type Service struct {
 	Config
 	client *ent.Client
 	bells  bells
+
+	introduction introduction
+	completion   completion
+	newcomers    *batch.Group[*newcomer, bool]
+	finishers    *batch.Group[*finisher, *ent.DeviceChannel]
 }
 
 // New returns a service, or what is wrong with its configuration.
@@ -118,7 +124,18 @@ func New(c Config) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Service{Config: c, client: c.DB.Client(), bells: bells{rung: map[string]time.Time{}}}, nil
+	s := &Service{
+		Config: c, client: c.DB.Client(), bells: bells{rung: map[string]time.Time{}},
+		introduction: newIntroduction(c.DB.Dialect()), completion: newCompletion(c.DB.Dialect()),
+	}
+	var err error
+	if s.newcomers, err = newGroup(s.introduceAll); err != nil {
+		return nil, err
+	}
+	if s.finishers, err = newGroup(s.completeAll); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }

@@ -24,8 +24,11 @@ import (
 // completes its enrolment. What the message leaves out stays as it was. Errors
 // are those of [queue.Service.Recognize].
 func (s *Service) TokenUpdate(ctx context.Context, fingerprint string, m *message.TokenUpdate) error {
-	var came *ent.DeviceChannel
-	err := s.DB.InTx(ctx, func(ctx context.Context) error {
+	came, err := s.completed(ctx, fingerprint, m)
+	if err != nil || came != nil {
+		return s.announced(ctx, came, err)
+	}
+	err = s.DB.InTx(ctx, func(ctx context.Context) error {
 		came = nil // a repeated transaction begins anew
 		channel, err := s.Queue.Recognize(ctx, m.DeviceID(), fingerprint)
 		if err != nil {
@@ -54,6 +57,11 @@ func (s *Service) TokenUpdate(ctx context.Context, fingerprint string, m *messag
 		}
 		return nil
 	})
+	return s.announced(ctx, came, err)
+}
+
+// announced has a device seen to that has completed its enrolment, if one has.
+func (s *Service) announced(ctx context.Context, came *ent.DeviceChannel, err error) error {
 	if err == nil && came != nil {
 		s.arrived(ctx, came)
 	}
