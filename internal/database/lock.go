@@ -19,3 +19,11 @@ func ForNoKeyUpdate(q *sql.Selector) {
 		q.For(sql.LockNoKeyUpdate)
 	}
 }
+
+// SkipLocked is ForUpdate for rows that nobody else has locked: it leaves the
+// others out.
+func SkipLocked(q *sql.Selector) {
+	if q.Dialect() == dialect.Postgres {
+		q.ForUpdate(sql.WithLockAction(sql.SkipLocked))
+	}
+}

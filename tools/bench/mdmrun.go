@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/bailiwick/bailiwick/tools/bench/load"
 	"github.com/bailiwick/bailiwick/tools/bench/mdm"
@@ -113,9 +115,12 @@ func mdmTable(w io.Writer, v *verdict, rows []*mdmRow) {
 }
 
 // mdmProfile runs our server in this process and writes CPU profiles of what an
-// Idle and what queueing a command take. They also hold the load itself, under
+// enrolment, an Idle and what queueing a command take. They also hold the load itself, under
 // (*Conn).Do.
 func mdmProfile(ctx context.Context, o options, pg *postgres, p programs, fleet *mdm.Fleet, size mdmSize) (err error) {
+	if err := profileEnrolment(ctx, o, pg, p, fleet, size); err != nil {
+		return err
+	}
 	m, err := p.manage(ctx, pg, fleet, size.organizations, size.historied, asIs, directly)
 	if err != nil {
 		return err
@@ -165,6 +170,82 @@ func mdmProfile(ctx context.Context, o options, pg *postgres, p programs, fleet 
 		fmt.Fprintf(os.Stderr, "%s: %.0f a second, %.3f CPU-ms of PostgreSQL each; go tool pprof -top -cum %s\n", work.name,
 			run.PerSecond(), milliseconds(after-before)/float64(max(1, run.Requests)), path)
 	}
+	return nil
+}
+
+// profileEnrolment writes a CPU profile of the enrolment of a fleet, of which half
+// has come before.
+func profileEnrolment(ctx context.Context, o options, pg *postgres, p programs, fleet *mdm.Fleet, size mdmSize) (err error) {
+	m, err := p.manage(ctx, pg, fleet, size.organizations, 0, asIs, directly)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if err := m.child.Stop(); err != nil { // two would share the jobs
+		return err
+	}
+	_, addr, stop, err := inProcess(ctx, p, ground{url: m.url}, o.connections)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	pool, err := load.Open(ctx, addr, o.connections)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	devices := slices.Max(size.devices)
+	lay := func(say func(*mdm.Device) (mdm.Message, error)) ([][]byte, error) {
+		return laid(devices, func(i int) ([]byte, error) {
+			message, err := say(fleet.Devices[i])
+			return m.put(i, message), err
+		})
+	}
+	authenticate, err := lay((*mdm.Device).Authenticate)
+	if err != nil {
+		return err
+	}
+	token, err := lay((*mdm.Device).TokenUpdate)
+	if err != nil {
+		return err
+	}
+	enrol := func(from, to int) (load.Run, error) {
+		return pool.Each(ctx, to-from, func(c *load.Conn, i int) error {
+			if _, err := c.Ask(authenticate[from+i]); err != nil {
+				return err
+			}
+			_, err := c.Ask(token[from+i])
+			return err
+		})
+	}
+	if _, err := enrol(0, devices/2); err != nil {
+		return err
+	}
+	if err := ask(ctx, m.url, func(db *sql.DB) error { // no daemon does it here
+		_, err := db.ExecContext(ctx, "ANALYZE")
+		return err
+	}); err != nil {
+		return err
+	}
+	before, err := pg.cpu()
+	if err != nil {
+		return err
+	}
+	var run load.Run
+	path := filepath.Join(o.profile, "enrol.pprof")
+	err = profiled(path, func() (err error) {
+		run, err = enrol(devices/2, devices)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	after, err := pg.cpu()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "enrol: %.0f a second, %.3f CPU-ms of PostgreSQL each; go tool pprof -top -cum %s\n",
+		run.PerSecond(), milliseconds(after-before)/float64(max(1, run.Requests)), path)
 	return nil
 }
 

@@ -24,8 +24,8 @@ import (
 // and that their devices need not wait for.
 //
 // Which devices these are, their channels say; the job is a hint. Devices that
-// come while others do leave none of their own: it looks a second time when
-// [lull] has passed, for those that came meanwhile.
+// come while others do leave none of their own: it waits until [lull] has passed,
+// for those that come meanwhile.
 type Arrival struct{ job.Tenant }
 
 // Kind implements job.Args.
@@ -72,21 +72,17 @@ func (s *Service) arrived(ctx context.Context, channel *ent.DeviceChannel) {
 
 // arrive works an [Arrival].
 func (s *Service) arrive(ctx context.Context, t job.Task[Arrival]) error {
-	began := s.now()
-	if err := s.Arrive(job.TenantContext(ctx, t.Args.Tenant, "device management"), t.Args.Organization); err != nil {
-		return err
-	}
-	if rest := t.EnqueuedAt.Add(lull).Sub(began); rest >= 0 {
+	if rest := t.EnqueuedAt.Add(lull).Sub(s.now()); rest >= 0 {
 		return job.Snooze(min(rest, lull) + lull/10) // clocks differ a little
 	}
-	return nil
+	return s.Arrive(job.TenantContext(ctx, t.Args.Tenant, "device management"), t.Args.Organization)
 }
 
 // FindArrivals finds the organizations with devices that were not seen to,
 // because the job was lost. The context needs no scope.
 func (s *Service) FindArrivals(ctx context.Context) error {
 	var tenants []job.Tenant
-	err := s.client.DeviceChannel.Query().Where(devicechannel.ArrivedAtLTE(s.now().Add(-2*lull))).
+	err := s.client.DeviceChannel.Query().Where(devicechannel.ArrivedAtLTE(s.now().Add(-5*lull))).
 		GroupBy(devicechannel.FieldProviderID, devicechannel.FieldOrganizationID).
 		Scan(tenancy.System(ctx, "find the devices of every provider that have enrolled and were not seen to"), &tenants)
 	if err != nil {
@@ -131,10 +127,10 @@ func (s *Service) welcome(ctx context.Context, organization string, channels []*
 		ids[i], devices[c.ID] = c.ID, c.Edges.Device
 	}
 	return s.DB.InTx(ctx, func(ctx context.Context) error {
-		// Not those that have left since, or that another replica has seen to.
+		// Not those that have left since, or that another replica sees to.
 		channels, err := s.client.DeviceChannel.Query().
 			Where(devicechannel.IDIn(ids...), devicechannel.ArrivedAtNotNil()).
-			Order(devicechannel.ByID()).Modify(database.ForUpdate).All(ctx)
+			Order(devicechannel.ByID()).Modify(database.SkipLocked).All(ctx)
 		if err != nil || len(channels) == 0 {
 			return err
 		}
