@@ -189,11 +189,6 @@ func profileEnrolment(ctx context.Context, o options, pg *postgres, p programs, 
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	pool, err := load.Open(ctx, addr, o.connections)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, pool.Close()) }()
 	devices := slices.Max(size.devices)
 	lay := func(say func(*mdm.Device) (mdm.Message, error)) ([][]byte, error) {
 		return laid(devices, func(i int) ([]byte, error) {
@@ -209,6 +204,11 @@ func profileEnrolment(ctx context.Context, o options, pg *postgres, p programs, 
 	if err != nil {
 		return err
 	}
+	pool, err := load.Open(ctx, addr, o.connections)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
 	enrol := func(from, to int) (load.Run, error) {
 		return pool.Each(ctx, to-from, func(c *load.Conn, i int) error {
 			if _, err := c.Ask(authenticate[from+i]); err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/deviceidentity"
 	"github.com/bailiwick/bailiwick/internal/alert"
 	"github.com/bailiwick/bailiwick/internal/applemdm/endpoint"
@@ -131,6 +133,7 @@ type world struct {
 	queue     *queue.Service
 	members   *membership.Service
 	inventory *inventory.Store
+	vault     *secret.Vault
 	alerts    *alert.Service
 	jobs      *jobs
 	apns      *apns
@@ -140,16 +143,27 @@ type world struct {
 	one, two  *tenant            // of one provider
 	foreign   *tenant
 	renewal   []byte
+	asked     atomic.Int64              // how many requests have come
+	seating   func(ctx context.Context) // happens when a seat is asked for
 }
 
 // Authority implements endpoint.Authorities.
 func (w *world) Authority(_ context.Context, organization string) (endpoint.Authority, error) {
+	w.asked.Add(1)
 	t, ok := w.tenants[organization]
 	if !ok {
 		return endpoint.Authority{}, fault.Missing(organization)
 	}
 	return endpoint.Authority{Provider: t.provider, Trust: t.authority.Trust(), Topic: t.topic, Seat: func(ctx context.Context, id string, wanted int) error {
-		if w.client.Device.Query().Where(device.OrganizationID(organization), device.Enrolled(true), device.IDNEQ(id)).CountX(ctx)+wanted > t.seats {
+		if w.seating != nil {
+			w.seating(ctx)
+		}
+		w.client.AppleMdm.Query().Where(applemdm.OrganizationID(organization)).Modify(database.ForUpdate).OnlyX(ctx)
+		taken := w.client.DeviceChannel.Query().Where(
+			devicechannel.OrganizationID(organization), devicechannel.DeviceIDNEQ(id),
+			devicechannel.StatusIn(devicechannel.StatusAuthenticated, devicechannel.StatusEnrolled),
+		).CountX(ctx)
+		if taken+wanted > t.seats {
 			return fault.New(fault.Forbidden, "full")
 		}
 		return nil
@@ -185,6 +199,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	require.NoError(t, err)
 	vault, err := secret.New(keystore.NewKeysets(db), secret.Masters{Current: master(t)}, secret.Config{})
 	require.NoError(t, err)
+	w.vault = vault
 	w.alerts, err = alert.New(alert.Config{DB: db, Bus: bus, Ticketer: desk{}, Logger: logger, Clock: w.clock.Now})
 	require.NoError(t, err)
 	bell := alarms{w.alerts}
@@ -290,7 +305,7 @@ type stored struct{ certificate, key []byte }
 // authorities are made once: their keys take long.
 var authorities = sync.OnceValue(func() []stored {
 	var made []stored
-	for i := range 3 {
+	for i := range 4 {
 		a, err := pki.New(pkix.Name{CommonName: fmt.Sprint("Authority ", i)}, time.Now)
 		if err != nil {
 			panic(err)
