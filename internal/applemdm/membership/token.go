@@ -68,8 +68,8 @@ func (s *Service) announced(ctx context.Context, came *ent.DeviceChannel, err er
 	return err
 }
 
-// errOvertaken is a message about a channel that something else has changed since
-// it was recognized. The device sends it again.
+// errOvertaken is a message about a channel or an identity that something else has
+// changed since it was looked at. Who is worked alone by then sends it again.
 var errOvertaken = errors.New("membership: the channel has changed meanwhile")
 
 // ownToken keeps a device's own token, unless the channel is no longer as it was
