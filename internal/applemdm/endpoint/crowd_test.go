@@ -289,3 +289,32 @@ func TestARequestThatEndsWhileItWaits(t *testing.T) {
 		w.whole()
 	})
 }
+
+// In another scope than its own organization's, and provider's, an identity is
+// nobody's, whoever let it in.
+func TestAnIdentityIsNobodysElsewhere(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		begun, fresh := w.mac(w.one, 1), w.mac(w.one, 2)
+		require.Equal(t, http.StatusOK, begun.authenticate())
+		before := w.state()
+		who := tenancy.ServicePrincipal("a test")
+		for name, ctx := range map[string]context.Context{
+			"another organization": w.two.ctx,
+			"another provider":     w.foreign.ctx,
+			"a mixture":            tenancy.With(t.Context(), tenancy.ForOrganizations(who, w.foreign.provider, w.one.organization)),
+			"all organizations":    tenancy.With(t.Context(), tenancy.ForProvider(who, w.one.provider)),
+		} {
+			scope, err := tenancy.From(ctx)
+			require.NoError(t, err)
+			organization, _ := scope.Organization()
+			free := func(context.Context, string, int) error { return nil }
+			require.Error(t, w.members.Authenticate(ctx, membership.Arriving{
+				Organization: organization, Fingerprint: endpoint.Fingerprint(fresh.certificate), Topic: w.one.topic, Seat: free,
+			}, &message.Authenticate{Enrollment: message.Enrollment{UDID: fresh.udid}, Topic: w.one.topic, SerialNumber: fresh.serial}), name)
+			require.Error(t, w.members.TokenUpdate(ctx, endpoint.Fingerprint(begun.certificate), &message.TokenUpdate{
+				Enrollment: message.Enrollment{UDID: begun.udid}, Topic: w.one.topic, PushMagic: "magic", Token: []byte("token"),
+			}), name)
+		}
+		require.Equal(t, before, w.state())
+	})
+}
