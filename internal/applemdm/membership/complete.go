@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/batch"
+	"github.com/bailiwick/bailiwick/internal/database"
 )
 
 // finisher is a device that may complete its enrolment with a TokenUpdate.
@@ -25,18 +26,18 @@ type finisher struct {
 func (f *finisher) tenant() string { return f.organization }
 
 // completion are the statements that complete enrolments.
-type completion struct{ awaited, channels, devices statement[*finisher] }
+type completion struct{ awaited, channels, devices database.Statement[*finisher] }
 
 func newCompletion(engine string) completion {
-	organization := column[*finisher]{name: "organization", text: (*finisher).tenant}
-	fingerprint := column[*finisher]{name: "fingerprint", text: func(f *finisher) string { return f.fingerprint }}
-	channel := column[*finisher]{name: "channel", text: func(f *finisher) string { return f.channel.ID }}
+	organization := database.Column[*finisher]{Name: "organization", Text: (*finisher).tenant}
+	fingerprint := database.Column[*finisher]{Name: "fingerprint", Text: func(f *finisher) string { return f.fingerprint }}
+	channel := database.Column[*finisher]{Name: "channel", Text: func(f *finisher) string { return f.channel.ID }}
 	return completion{
 		// As Recognize and its callers judge, but for renewals.
-		awaited: newStatement(engine, 2, []column[*finisher]{
+		awaited: database.NewStatement(engine, 2, []database.Column[*finisher]{
 			organization, fingerprint,
-			{name: "channel_key", text: func(f *finisher) string { return f.DeviceID() }},
-			{name: "topic", text: func(f *finisher) string { return f.Topic }},
+			{Name: "channel_key", Text: func(f *finisher) string { return f.DeviceID() }},
+			{Name: "topic", Text: func(f *finisher) string { return f.Topic }},
 		}, func(given string) string {
 			return `SELECT n, c.id, c.device_id FROM ` + given + `
 JOIN device_channels AS c ON c.organization_id = given.organization AND c.provider_id = $1 AND c.key = given.channel_key
@@ -44,11 +45,11 @@ WHERE c.status = 'AUTHENTICATED' AND c.kind = 'DEVICE' AND c.fingerprint = given
 AND NOT EXISTS (SELECT 1 FROM device_identities AS i WHERE i.organization_id = given.organization AND i.provider_id = $1
   AND i.fingerprint = given.fingerprint AND i.revoked_at IS NOT NULL)`
 		}),
-		channels: newStatement(engine, 3, []column[*finisher]{
+		channels: database.NewStatement(engine, 3, []database.Column[*finisher]{
 			channel, organization, fingerprint,
-			{name: "magic", text: func(f *finisher) string { return f.PushMagic }},
-			{name: "token", data: func(f *finisher) []byte { return f.Token }},
-			{name: "unlock", data: func(f *finisher) []byte { return f.unlock }},
+			{Name: "magic", Text: func(f *finisher) string { return f.PushMagic }},
+			{Name: "token", Data: func(f *finisher) []byte { return f.Token }},
+			{Name: "unlock", Data: func(f *finisher) []byte { return f.unlock }},
 		}, func(given string) string {
 			return `UPDATE device_channels SET status = 'ENROLLED', push_token = given.token, push_magic = given.magic, push_dead = false,
 unlock_token = CASE WHEN length(given.unlock) > 0 THEN given.unlock ELSE device_channels.unlock_token END,
@@ -56,8 +57,8 @@ last_seen_at = $2, arrived_at = $2, updated_at = $2 FROM ` + given + `
 WHERE device_channels.id = given.channel AND device_channels.organization_id = given.organization AND device_channels.provider_id = $1
 AND device_channels.status = 'AUTHENTICATED' AND device_channels.fingerprint = given.fingerprint`
 		}),
-		devices: newStatement(engine, 4, []column[*finisher]{
-			organization, fingerprint, {name: "device", text: func(f *finisher) string { return f.channel.DeviceID }},
+		devices: database.NewStatement(engine, 4, []database.Column[*finisher]{
+			organization, fingerprint, {Name: "device", Text: func(f *finisher) string { return f.channel.DeviceID }},
 		}, func(given string) string {
 			return `UPDATE devices SET enrolled = true, first_enrolled_at = COALESCE(devices.first_enrolled_at, $2), last_enrolled_at = $2,
 last_seen_at = $2, last_seen_on = $3, checkout_at = NULL, missing_since = NULL, updated_at = $2,
@@ -98,14 +99,14 @@ func (s *Service) completeAll(ctx context.Context, provider string, items []*fin
 	}
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
 		now := s.now()
-		written, err := s.completion.channels.exec(ctx, s.DB, awaited, provider, now)
+		written, err := s.completion.channels.Exec(ctx, s.DB, awaited, provider, now)
 		if err != nil {
 			return fmt.Errorf("complete enrolments: %w", err)
 		}
 		if written != int64(len(awaited)) {
 			return errOvertaken
 		}
-		if _, err := s.completion.devices.exec(ctx, s.DB, awaited, provider, now, now.Truncate(24*time.Hour)); err != nil {
+		if _, err := s.completion.devices.Exec(ctx, s.DB, awaited, provider, now, now.Truncate(24*time.Hour)); err != nil {
 			return fmt.Errorf("complete the enrolments of devices: %w", err)
 		}
 		return nil
@@ -122,7 +123,7 @@ func (s *Service) completeAll(ctx context.Context, provider string, items []*fin
 // with their channels: one of those that speak of the same.
 func (s *Service) awaited(ctx context.Context, provider string, items []*finisher) (awaited []*finisher, err error) {
 	known := map[string]bool{}
-	err = s.completion.awaited.query(ctx, s.DB, items, func(scan func(...any) error) error {
+	err = s.completion.awaited.Query(ctx, s.DB, items, func(scan func(...any) error) error {
 		var at int
 		channel := &ent.DeviceChannel{ProviderID: provider, Kind: devicechannel.KindDevice}
 		if err := scan(&at, &channel.ID, &channel.DeviceID); err != nil {

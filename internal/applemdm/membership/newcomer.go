@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/batch"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 )
 
@@ -27,19 +28,19 @@ type newcomer struct {
 func (n *newcomer) tenant() string { return n.Organization }
 
 // introduction are the statements that take newcomers in.
-type introduction struct{ unknown, devices, channels, identities statement[*newcomer] }
+type introduction struct{ unknown, devices, channels, identities database.Statement[*newcomer] }
 
 func newIntroduction(engine string) introduction {
-	organization := column[*newcomer]{name: "organization", text: (*newcomer).tenant}
-	fingerprint := column[*newcomer]{name: "fingerprint", text: func(n *newcomer) string { return n.Fingerprint }}
-	key := column[*newcomer]{name: "channel_key", text: func(n *newcomer) string { return n.DeviceID() }}
-	serial := column[*newcomer]{name: "serial", text: func(n *newcomer) string { return serialOf(n.Authenticate) }}
-	udid := column[*newcomer]{name: "udid", text: func(n *newcomer) string { return n.UDID }}
-	deviceID := column[*newcomer]{name: "device", text: func(n *newcomer) string { return n.device }}
+	organization := database.Column[*newcomer]{Name: "organization", Text: (*newcomer).tenant}
+	fingerprint := database.Column[*newcomer]{Name: "fingerprint", Text: func(n *newcomer) string { return n.Fingerprint }}
+	key := database.Column[*newcomer]{Name: "channel_key", Text: func(n *newcomer) string { return n.DeviceID() }}
+	serial := database.Column[*newcomer]{Name: "serial", Text: func(n *newcomer) string { return serialOf(n.Authenticate) }}
+	udid := database.Column[*newcomer]{Name: "udid", Text: func(n *newcomer) string { return n.UDID }}
+	deviceID := database.Column[*newcomer]{Name: "device", Text: func(n *newcomer) string { return n.device }}
 	return introduction{
 		// Neither has the identity been used, nor is there a channel or device of
 		// what the message says.
-		unknown: newStatement(engine, 2, []column[*newcomer]{organization, fingerprint, key, serial, udid}, func(given string) string {
+		unknown: database.NewStatement(engine, 2, []database.Column[*newcomer]{organization, fingerprint, key, serial, udid}, func(given string) string {
 			return `SELECT n, i.id, COALESCE(i.user_id, '') FROM ` + given + `
 JOIN device_identities AS i ON i.organization_id = given.organization AND i.provider_id = $1 AND i.fingerprint = given.fingerprint
 WHERE i.device_id IS NULL AND i.revoked_at IS NULL
@@ -47,32 +48,32 @@ AND NOT EXISTS (SELECT 1 FROM device_channels AS c WHERE c.organization_id = giv
 AND NOT EXISTS (SELECT 1 FROM devices AS d WHERE d.organization_id = given.organization AND d.provider_id = $1 AND d.serial_number = given.serial)
 AND NOT EXISTS (SELECT 1 FROM devices AS d WHERE d.organization_id = given.organization AND d.provider_id = $1 AND d.udid = given.udid AND given.udid <> '')`
 		}),
-		devices: newStatement(engine, 3, []column[*newcomer]{
+		devices: database.NewStatement(engine, 3, []database.Column[*newcomer]{
 			deviceID, organization, serial, udid,
-			{name: "owner", text: func(n *newcomer) string { return n.user }},
-			{name: "called", text: func(n *newcomer) string { return nameOf(n.Authenticate) }},
-			{name: "platform", text: func(n *newcomer) string { return string(platform(n.Authenticate)) }},
-			{name: "model", text: func(n *newcomer) string { return n.ModelName }},
-			{name: "model_identifier", text: func(n *newcomer) string { return modelIdentifier(n.Authenticate) }},
-			{name: "os_version", text: func(n *newcomer) string { return n.OSVersion }},
-			{name: "build_version", text: func(n *newcomer) string { return n.BuildVersion }},
-			{name: "personal", text: func(n *newcomer) string { return strconv.FormatBool(n.UserEnrollment()) }},
+			{Name: "owner", Text: func(n *newcomer) string { return n.user }},
+			{Name: "called", Text: func(n *newcomer) string { return nameOf(n.Authenticate) }},
+			{Name: "platform", Text: func(n *newcomer) string { return string(platform(n.Authenticate)) }},
+			{Name: "model", Text: func(n *newcomer) string { return n.ModelName }},
+			{Name: "model_identifier", Text: func(n *newcomer) string { return modelIdentifier(n.Authenticate) }},
+			{Name: "os_version", Text: func(n *newcomer) string { return n.OSVersion }},
+			{Name: "build_version", Text: func(n *newcomer) string { return n.BuildVersion }},
+			{Name: "personal", Text: func(n *newcomer) string { return strconv.FormatBool(n.UserEnrollment()) }},
 		}, func(given string) string {
 			return `INSERT INTO devices (id, organization_id, provider_id, created_at, updated_at, serial_number, udid, user_id,
 name, platform, model, model_identifier, os_version, build_version, user_enrollment)
 SELECT given.device, given.organization, $1, $2, $2, given.serial, given.udid, NULLIF(given.owner, ''),
 given.called, given.platform, given.model, given.model_identifier, given.os_version, given.build_version, given.personal = 'true' FROM ` + given
 		}),
-		channels: newStatement(engine, 3, []column[*newcomer]{
+		channels: database.NewStatement(engine, 3, []database.Column[*newcomer]{
 			deviceID, organization, fingerprint, key,
-			{name: "channel", text: func(n *newcomer) string { return n.channel }},
-			{name: "topic", text: func(n *newcomer) string { return n.Authenticate.Topic }},
+			{Name: "channel", Text: func(n *newcomer) string { return n.channel }},
+			{Name: "topic", Text: func(n *newcomer) string { return n.Authenticate.Topic }},
 		}, func(given string) string {
 			return `INSERT INTO device_channels (id, organization_id, provider_id, created_at, updated_at, device_id, key, status, fingerprint, topic)
 SELECT given.channel, given.organization, $1, $2, $2, given.device, given.channel_key, 'AUTHENTICATED', given.fingerprint, given.topic FROM ` + given
 		}),
-		identities: newStatement(engine, 3, []column[*newcomer]{
-			deviceID, organization, {name: "identity", text: func(n *newcomer) string { return n.identity }},
+		identities: database.NewStatement(engine, 3, []database.Column[*newcomer]{
+			deviceID, organization, {Name: "identity", Text: func(n *newcomer) string { return n.identity }},
 		}, func(given string) string {
 			return `UPDATE device_identities SET device_id = given.device, updated_at = $2 FROM ` + given + `
 WHERE device_identities.id = given.identity AND device_identities.organization_id = given.organization AND device_identities.provider_id = $1
@@ -113,13 +114,13 @@ func (s *Service) introduceAll(ctx context.Context, provider string, items []*ne
 			return err
 		}
 		now := s.now()
-		if _, err := s.introduction.devices.exec(ctx, s.DB, in, provider, now); err != nil {
+		if _, err := s.introduction.devices.Exec(ctx, s.DB, in, provider, now); err != nil {
 			return fmt.Errorf("add devices: %w", err)
 		}
-		if _, err := s.introduction.channels.exec(ctx, s.DB, in, provider, now); err != nil {
+		if _, err := s.introduction.channels.Exec(ctx, s.DB, in, provider, now); err != nil {
 			return fmt.Errorf("add channels: %w", err)
 		}
-		bound, err := s.introduction.identities.exec(ctx, s.DB, in, provider, now)
+		bound, err := s.introduction.identities.Exec(ctx, s.DB, in, provider, now)
 		if err == nil && bound != int64(len(in)) {
 			err = errOvertaken
 		}
@@ -133,7 +134,7 @@ func (s *Service) introduceAll(ctx context.Context, provider string, items []*ne
 
 // unknown keeps the newcomers of which nothing is known, with their identities.
 func (s *Service) unknown(ctx context.Context, provider string, items []*newcomer) (unknown []*newcomer, err error) {
-	err = s.introduction.unknown.query(ctx, s.DB, items, func(scan func(...any) error) error {
+	err = s.introduction.unknown.Query(ctx, s.DB, items, func(scan func(...any) error) error {
 		var at int
 		var identity, user string
 		if err := scan(&at, &identity, &user); err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"entgo.io/ent/dialect"
-	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/batch"
@@ -31,9 +30,6 @@ type session struct {
 	revoked  bool               // its certificate
 }
 
-// looked are the looks of a statement.
-var looked = database.Rows{Name: "looked", Texts: []string{"organization_id", "key", "fingerprint", "reported"}}
-
 // looking is the statement that finds the sessions of many looks: $1 is now, and
 // $2 the provider. It names the tenant in every table, as the guard would.
 //
@@ -41,24 +37,31 @@ var looked = database.Rows{Name: "looked", Texts: []string{"organization_id", "k
 // again what it has put off, and what it never answered. The condition on the
 // status is in the words of the partial index device_command_waiting: only a
 // literal one lets a planner use it, so that a device's history costs nothing.
-func looking(engine string) string {
+func looking(engine string) database.Statement[look] {
 	// A planner that knows the table to be small would read all of it.
 	channel := `, LATERAL (SELECT * FROM device_channels c
-  WHERE c.organization_id = looked.organization_id AND c.provider_id = $2 AND c.key = looked.key LIMIT 1) AS c`
+  WHERE c.organization_id = given.organization_id AND c.provider_id = $2 AND c.key = given.key LIMIT 1) AS c`
 	if engine != dialect.Postgres {
-		channel = ` JOIN device_channels c ON c.organization_id = looked.organization_id AND c.provider_id = $2 AND c.key = looked.key`
+		channel = ` JOIN device_channels c ON c.organization_id = given.organization_id AND c.provider_id = $2 AND c.key = given.key`
 	}
-	return `SELECT looked.n, c.id, c.device_id, c.kind, c.status, c.fingerprint, c.last_seen_at,
+	return database.NewStatement(engine, 3, []database.Column[look]{
+		{Name: "organization_id", Text: func(l look) string { return l.organization }},
+		{Name: "key", Text: func(l look) string { return l.key }},
+		{Name: "fingerprint", Text: func(l look) string { return l.fingerprint }},
+		{Name: "reported", Text: func(l look) string { return l.reported }},
+	}, func(given string) string {
+		return `SELECT given.n, c.id, c.device_id, c.kind, c.status, c.fingerprint, c.last_seen_at,
 COALESCE((SELECT i.id FROM device_identities i
-  WHERE i.organization_id = c.organization_id AND i.fingerprint = looked.fingerprint AND i.revoked_at IS NOT NULL), ''),
+  WHERE i.organization_id = c.organization_id AND i.fingerprint = given.fingerprint AND i.revoked_at IS NOT NULL), ''),
 COALESCE((SELECT d.id || ' ' || d.command_uuid || ' ' || d.request_type || ' ' || COALESCE(CAST(d.arguments AS TEXT), '') FROM device_commands d
   WHERE d.channel_id = c.id AND d.organization_id = c.organization_id
-    AND (d.status = 'PENDING' OR d.status = 'SENT' OR d.status = 'NOT_NOW') AND (looked.reported = '' OR d.status = 'PENDING')
+    AND (d.status = 'PENDING' OR d.status = 'SENT' OR d.status = 'NOT_NOW') AND (given.reported = '' OR d.status = 'PENDING')
     AND (d.not_before IS NULL OR d.not_before <= $1) AND (d.expires_at IS NULL OR d.expires_at > $1)
   ORDER BY d.priority DESC, d.id LIMIT 1), ''),
 COALESCE((SELECT d.request_type FROM device_commands d
-  WHERE looked.reported <> '' AND d.organization_id = c.organization_id AND d.command_uuid = looked.reported AND d.channel_id = c.id), '')
-FROM ` + looked.SQL(engine, 3) + channel
+  WHERE given.reported <> '' AND d.organization_id = c.organization_id AND d.command_uuid = given.reported AND d.channel_id = c.id), '')
+FROM ` + given + channel
+	})
 }
 
 // recognize is [Service.Recognize] for a report, which finds the next command
@@ -102,28 +105,22 @@ func together(ctx context.Context, provider string, organizations []string) cont
 // lookAll finds the sessions of looks within a provider. It is errNoChannel for
 // one that has none.
 func (s *Service) lookAll(ctx context.Context, provider string, looks []look) ([]batch.Outcome[*session], error) {
-	columns := make([][]string, len(looked.Texts))
-	for _, l := range looks {
-		for i, value := range []string{l.organization, l.key, l.fingerprint, l.reported} {
-			columns[i] = append(columns[i], value)
-		}
-	}
-	given, err := looked.Args(s.DB.Dialect(), columns)
-	if err != nil {
-		return nil, err
+	organizations := make([]string, len(looks))
+	for i, l := range looks {
+		organizations[i] = l.organization
 	}
 	outcomes := make([]batch.Outcome[*session], len(looks))
 	for i := range outcomes {
 		outcomes[i].Err = errNoChannel
 	}
-	err = s.rows(together(ctx, provider, columns[0]), s.looking, append([]any{s.now(), provider}, given...), func(rows *sql.Rows) error {
+	err := s.looking.Query(together(ctx, provider, organizations), s.DB, looks, func(scan func(...any) error) error {
 		c := &ent.DeviceChannel{ProviderID: provider}
 		found := &session{DeviceChannel: c}
 		var n int
 		var held stdsql.NullString
 		var seen stdsql.NullTime
 		var revoked, next string
-		if err := rows.Scan(&n, &c.ID, &c.DeviceID, &c.Kind, &c.Status, &held, &seen, &revoked, &next, &found.reported); err != nil {
+		if err := scan(&n, &c.ID, &c.DeviceID, &c.Kind, &c.Status, &held, &seen, &revoked, &next, &found.reported); err != nil {
 			return err
 		}
 		c.OrganizationID, c.Fingerprint = looks[n-1].organization, held.String
@@ -133,24 +130,9 @@ func (s *Service) lookAll(ctx context.Context, provider string, looks []look) ([
 		found.next, found.revoked = readBrief(c, next), revoked != ""
 		outcomes[n-1] = batch.Outcome[*session]{Value: found}
 		return nil
-	})
+	}, s.now(), provider)
 	if err != nil {
 		return nil, fmt.Errorf("recognize devices: %w", err)
 	}
 	return outcomes, nil
-}
-
-// rows runs a statement and reads each of its rows.
-func (s *Service) rows(ctx context.Context, statement string, args []any, read func(*sql.Rows) error) (err error) {
-	var rows sql.Rows
-	if err := s.DB.Driver().Query(ctx, statement, args, &rows); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := read(&rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

@@ -94,8 +94,8 @@ type Service struct {
 
 	looks    *batch.Group[look, *session] // by provider
 	steps    *batch.Group[step, bool]     // by provider
-	looking  string
-	stepping [allParts + 1][]string // by parts
+	looking  database.Statement[look]
+	stepping [allParts + 1][]database.Statement[step] // by parts
 }
 
 // How devices of a provider are served together: so many in a statement, and so

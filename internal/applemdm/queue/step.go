@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"entgo.io/ent/dialect"
-	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
@@ -51,63 +49,76 @@ func (t step) parts() (parts int) {
 	return parts
 }
 
-// stepped are the steps of a statement. What a step leaves out is empty.
-var stepped = database.Rows{Name: "stepped", Texts: []string{"organization_id", "channel_id", "device_id", "reported", "verdict", "next"}}
-
-func (t step) columns() []string {
-	c := t.channel
-	columns := []string{c.OrganizationID, "", "", t.reported, string(t.verdict), t.next}
-	if t.reported != "" || t.seen {
-		columns[1] = c.ID
+// columns are what a statement is given of steps. What a step leaves out is empty.
+func columns() []database.Column[step] {
+	return []database.Column[step]{
+		{Name: "organization_id", Text: func(t step) string { return t.channel.OrganizationID }},
+		{Name: "channel_id", Text: func(t step) string {
+			if t.reported == "" && !t.seen {
+				return ""
+			}
+			return t.channel.ID
+		}},
+		{Name: "device_id", Text: func(t step) string {
+			if !t.seen || t.channel.Kind != devicechannel.KindDevice {
+				return ""
+			}
+			return t.channel.DeviceID
+		}},
+		{Name: "reported", Text: func(t step) string { return t.reported }},
+		{Name: "verdict", Text: func(t step) string { return string(t.verdict) }},
+		{Name: "next", Text: func(t step) string { return t.next }},
 	}
-	if t.seen && c.Kind == devicechannel.KindDevice {
-		columns[2] = c.DeviceID
-	}
-	return columns
 }
 
 // stepping are the statements that write steps with certain parts: one on
 // PostgreSQL, and one for each table on SQLite, which has none that writes two. $1
-// is now, $2 the provider, and the one after the steps the day. They name the
+// is now, $2 the provider, and $3 the day, of those that write who was seen. They name the
 // tenant in every table, as the guard would, and the last one answers the ids of
 // the commands that were given out.
-func stepping(engine string, parts int) []string {
+func stepping(engine string, parts int) []database.Statement[step] {
 	var writes []string
 	if parts&partEnds != 0 {
-		writes = append(writes, `UPDATE device_commands SET updated_at = $1, status = stepped.verdict,
-  result_at = CASE WHEN stepped.verdict = 'ACKNOWLEDGED' THEN $1 ELSE device_commands.result_at END,
-  error_chain = CASE WHEN stepped.verdict = 'ACKNOWLEDGED' THEN NULL ELSE device_commands.error_chain END
-FROM @steps WHERE stepped.reported <> '' AND device_commands.organization_id = stepped.organization_id AND device_commands.provider_id = $2
-  AND device_commands.command_uuid = stepped.reported AND device_commands.channel_id = stepped.channel_id
+		writes = append(writes, `UPDATE device_commands SET updated_at = $1, status = given.verdict,
+  result_at = CASE WHEN given.verdict = 'ACKNOWLEDGED' THEN $1 ELSE device_commands.result_at END,
+  error_chain = CASE WHEN given.verdict = 'ACKNOWLEDGED' THEN NULL ELSE device_commands.error_chain END
+FROM @given WHERE given.reported <> '' AND device_commands.organization_id = given.organization_id AND device_commands.provider_id = $2
+  AND device_commands.command_uuid = given.reported AND device_commands.channel_id = given.channel_id
   AND device_commands.attempts > 0 AND device_commands.status IN ('PENDING', 'SENT', 'NOT_NOW', 'EXPIRED')`)
 	}
 	if parts&partSeen != 0 {
 		writes = append(writes, `UPDATE device_channels SET last_seen_at = $1, updated_at = $1
-FROM @steps WHERE device_channels.id = stepped.channel_id AND device_channels.organization_id = stepped.organization_id AND device_channels.provider_id = $2`,
-			`UPDATE devices SET last_seen_at = $1, last_seen_on = @day, updated_at = $1
-FROM @steps WHERE devices.id = stepped.device_id AND devices.organization_id = stepped.organization_id AND devices.provider_id = $2`)
+FROM @given WHERE device_channels.id = given.channel_id AND device_channels.organization_id = given.organization_id AND device_channels.provider_id = $2`,
+			`UPDATE devices SET last_seen_at = $1, last_seen_on = $3, updated_at = $1
+FROM @given WHERE devices.id = given.device_id AND devices.organization_id = given.organization_id AND devices.provider_id = $2`)
 	}
 	if parts&partGives != 0 {
 		writes = append(writes, `UPDATE device_commands SET updated_at = $1, status = 'SENT', sent_at = $1, attempts = device_commands.attempts + 1
-FROM @steps WHERE device_commands.id = stepped.next AND device_commands.organization_id = stepped.organization_id AND device_commands.provider_id = $2
+FROM @given WHERE device_commands.id = given.next AND device_commands.organization_id = given.organization_id AND device_commands.provider_id = $2
   AND (device_commands.status = 'PENDING' OR device_commands.status = 'SENT' OR device_commands.status = 'NOT_NOW')
 RETURNING id`)
 	}
-	day := "$" + strconv.Itoa(3+stepped.Count(engine))
+	first := 3
+	if parts&partSeen != 0 {
+		first++
+	}
 	if engine != dialect.Postgres {
-		fill := strings.NewReplacer("@steps", stepped.SQL(engine, 3), "@day", day)
-		for i := range writes {
-			writes[i] = fill.Replace(writes[i])
+		statements := make([]database.Statement[step], len(writes))
+		for i, write := range writes {
+			statements[i] = database.NewStatement(engine, first, columns(), func(given string) string {
+				return strings.ReplaceAll(write, "@given", given)
+			})
 		}
-		return writes
+		return statements
 	}
-	fill := strings.NewReplacer("@steps", "stepped", "@day", day)
-	last := len(writes) - 1
-	named := []string{"WITH stepped AS (SELECT * FROM " + stepped.SQL(engine, 3) + ")"}
-	for i, write := range writes[:last] {
-		named = append(named, fmt.Sprintf("write%d AS (%s)", i, fill.Replace(write)))
-	}
-	return []string{strings.Join(named, ", ") + " " + fill.Replace(writes[last])}
+	return []database.Statement[step]{database.NewStatement(engine, first, columns(), func(given string) string {
+		last := len(writes) - 1
+		named := []string{"WITH given AS (SELECT * FROM " + given + ")"}
+		for i, write := range writes[:last] {
+			named = append(named, fmt.Sprintf("write%d AS (%s)", i, write))
+		}
+		return strings.ReplaceAll(strings.Join(named, ", ")+" "+writes[last], "@given", "given")
+	})}
 }
 
 // write is what steps are written by, in the context's transaction if there is
@@ -147,44 +158,35 @@ func (s *Service) stepAll(ctx context.Context, provider string, steps []step) (o
 
 // writeAll writes steps in the scope and the transaction of the context.
 func (s *Service) writeAll(ctx context.Context, provider string, steps []step) ([]batch.Outcome[bool], error) {
-	columns := make([][]string, len(stepped.Texts))
 	parts := 0
 	for _, t := range steps {
 		parts |= t.parts()
-		for i, value := range t.columns() {
-			columns[i] = append(columns[i], value)
-		}
 	}
 	outcomes := make([]batch.Outcome[bool], len(steps))
 	if parts == 0 {
 		return outcomes, nil
 	}
-	rows, err := stepped.Args(s.DB.Dialect(), columns)
-	if err != nil {
-		return nil, err
-	}
 	now := s.now()
-	args := append([]any{now, provider}, rows...)
+	leading := []any{now, provider}
 	if parts&partSeen != 0 {
-		args = append(args, now.Truncate(day))
+		leading = append(leading, now.Truncate(day))
 	}
 	for i, statement := range s.stepping[parts] {
-		if parts&partGives == 0 || i < len(s.stepping[parts])-1 {
-			if err := s.DB.Driver().Exec(ctx, statement, args, nil); err != nil {
-				return nil, fmt.Errorf("write what devices have done: %w", err)
-			}
-			continue
+		var err error
+		if parts&partGives != 0 && i == len(s.stepping[parts])-1 {
+			err = statement.Query(ctx, s.DB, steps, func(scan func(...any) error) error {
+				var id string
+				if err := scan(&id); err != nil {
+					return err
+				}
+				// Of two requests of one device, one gets the command.
+				first := slices.IndexFunc(steps, func(t step) bool { return t.next == id })
+				outcomes[first].Value = true
+				return nil
+			}, leading...)
+		} else {
+			_, err = statement.Exec(ctx, s.DB, steps, leading...)
 		}
-		err := s.rows(ctx, statement, args, func(rows *sql.Rows) error {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			// Of two requests of one device, one gets the command.
-			first := slices.IndexFunc(steps, func(t step) bool { return t.next == id })
-			outcomes[first].Value = true
-			return nil
-		})
 		if err != nil {
 			return nil, fmt.Errorf("write what devices have done: %w", err)
 		}
