@@ -120,6 +120,12 @@ func (r *Replay) stored(ctx context.Context, c *claimed) (*graphql.Response, err
 	return &response, nil
 }
 
+// claims reports whether the request has a key.
+func (*Replay) claims(ctx context.Context) bool {
+	c, _ := ctx.Value(claimKey{}).(*claimed)
+	return c != nil
+}
+
 // claim records the request's key, if it has one, before the first mutation.
 func (r *Replay) claim(ctx context.Context) error {
 	c, _ := ctx.Value(claimKey{}).(*claimed)

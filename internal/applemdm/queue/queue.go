@@ -18,6 +18,8 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
+	"github.com/bailiwick/bailiwick/internal/audit"
+	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/job"
@@ -56,6 +58,7 @@ type Config struct {
 	Pusher    Pusher
 	Alarms    Alarms
 	Inventory *inventory.Store
+	Log       *audit.Log
 	Logger    *slog.Logger
 	Clock     func() time.Time
 
@@ -72,7 +75,8 @@ func (c Config) Validate() error {
 		missing bool
 	}{
 		{"a database", c.DB == nil}, {"a vault", c.Vault == nil}, {"a job queue", c.Jobs == nil}, {"a pusher", c.Pusher == nil},
-		{"alarms", c.Alarms == nil}, {"an inventory", c.Inventory == nil}, {"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
+		{"alarms", c.Alarms == nil}, {"an inventory", c.Inventory == nil},
+		{"a system log", c.Log == nil}, {"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
 	} {
 		if required.missing {
 			return fmt.Errorf("queue: %s is required", required.name)
@@ -91,6 +95,7 @@ type Service struct {
 	statements
 	client *ent.Client
 	pauses pauses
+	orders *batch.Group[order, *Told]
 }
 
 // New returns the queue, or what is wrong with its configuration.
@@ -102,7 +107,9 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	return &Service{Config: c, statements: statements, client: c.DB.Client(), pauses: pauses{every: c.PushEvery, paused: map[job.Tenant]bool{}}}, nil
+	s := &Service{Config: c, statements: statements, client: c.DB.Client(), pauses: pauses{every: c.PushEvery, paused: map[job.Tenant]bool{}}}
+	s.orders, err = s.newOrders()
+	return s, err
 }
 
 func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }
