@@ -15,7 +15,7 @@ import (
 // How devices are told together that callers tell something at the same time.
 const (
 	togetherMost    = 64 // devices, of one transaction
-	togetherLanes   = 1  // transactions of one reach at a time
+	togetherLanes   = 2  // transactions of one reach at a time
 	togetherTimeout = 30 * time.Second
 )
 
