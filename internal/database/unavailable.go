@@ -74,3 +74,11 @@ func down(err error) bool {
 	}
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
+
+// Undone reports whether an error of [DB.InTx], or of a statement by itself,
+// says for sure that nothing was changed. Of a database that was lost, and of a
+// context that has ended, nobody knows.
+func Undone(err error) bool {
+	return err != nil && fault.CodeOf(Unavailable(err)) != fault.Unavailable &&
+		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
