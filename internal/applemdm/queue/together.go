@@ -2,12 +2,11 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/batch"
-	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
@@ -29,14 +28,8 @@ type order struct {
 
 func (s *Service) newOrders() (*batch.Group[order, *Told], error) {
 	return batch.New(batch.Config[order, *Told]{
-		Work: s.workOrders, Alone: undone, Most: togetherMost, Lanes: togetherLanes, Timeout: togetherTimeout,
+		Work: s.workOrders, Alone: database.Undone, Most: togetherMost, Lanes: togetherLanes, Timeout: togetherTimeout,
 	})
-}
-
-// undone reports whether a transaction that failed so has surely left nothing: it
-// was rolled back, and not cut off.
-func undone(err error) bool {
-	return fault.CodeOf(err) != fault.Unavailable && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // tellTogether is [Service.TellOne] in a transaction with whoever else tells
