@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/guard"
 )
@@ -41,7 +42,7 @@ func (s *Service) consider(ctx context.Context, told []*Told) error {
 		byID[t.DeviceID], ids[i] = t, t.DeviceID
 	}
 	var candidates []candidate
-	err := s.client.Device.Query().Where(device.IDIn(ids...)).
+	err := s.client.Device.Query().Where(database.OneOf(device.FieldID, ids)).
 		Select(device.FieldID, guard.OrganizationColumn, guard.ProviderColumn, device.FieldPlatform, device.FieldOsVersion,
 			device.FieldSupervised, device.FieldUserEnrollment, device.FieldAppleSilicon).
 		Modify(withOwnChannel).Scan(ctx, &candidates)

@@ -103,6 +103,11 @@ func (s *Service) tell(ctx context.Context, told []*Told, jobID string) error {
 		}
 		rows[i], channels[i] = row, t.channel
 	}
+	// Whoever tells one of them something else at the same time waits here, so that
+	// of two that replace each other the later sees the earlier.
+	if err := s.mark(ctx, channels); err != nil {
+		return err
+	}
 	if err := s.replace(ctx, told); err != nil {
 		return err
 	}
@@ -113,7 +118,7 @@ func (s *Service) tell(ctx context.Context, told []*Told, jobID string) error {
 	for i, t := range told {
 		t.Command = queued[i]
 	}
-	return s.mark(ctx, channels)
+	return nil
 }
 
 // replace withdraws what channels wait for of the kinds that are replaced. What
