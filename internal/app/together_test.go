@@ -219,7 +219,9 @@ func TestTellingOnce(t *testing.T) {
 		require.Equal(t, 1, m.Client.SystemLogEvent.Query().
 			Where(systemlogevent.EventType("restartDevice"), systemlogevent.OutcomeEQ(systemlogevent.OutcomeSuccess)).CountX(ctx))
 
-		var both struct{ First, Second struct{ Command struct{ ID string } } }
+		var both struct {
+			First, Second struct{ Command struct{ ID string } }
+		}
 		m.must(t, m.a.key, "", `mutation($id: ID!) { first: restartDevice(input: {deviceId: $id}) { command { id } }
 			second: shutdownDevice(input: {deviceId: $id}) { command { id } } }`, map[string]any{"id": id}, &both)
 		require.Less(t, both.First.Command.ID, both.Second.Command.ID)
