@@ -72,6 +72,7 @@ func TestDevicesAreToldTogether(t *testing.T) {
 		tell(bearer, "", "", ones[:5]...) // the same devices once more, by somebody else
 		tell(m.a.key, "", "PRECONDITION_FAILED", bare.ID)
 		tell(m.a.key, "", "NOT_FOUND", theirs[0])
+		tell(m.a.key, "", "NOT_FOUND", ones[0]+","+ones[1]) // no list of devices
 		tell(m.a.key, "", "", twos...)
 		tell(m.a.key, m.a.organization, "", ones[5:]...)
 		tell(m.a.key, m.a.organization, "NOT_FOUND", twos[0])

@@ -35,11 +35,13 @@ func (r Rows) SQL(engine string, first int) string {
 		}
 		return fmt.Sprintf("(SELECT key + 1 AS n, %s FROM json_each($%d)) AS %s", strings.Join(items, ", "), first, r.Name)
 	}
+	// Selected, an array is of unknown length to the planner, which then keeps one
+	// plan for all lengths: it would make one for each run.
 	for i := range r.Texts {
-		items = append(items, fmt.Sprintf("$%d::text[]", first+i))
+		items = append(items, fmt.Sprintf("(SELECT $%d::text[])", first+i))
 	}
 	for i := range r.Binaries {
-		items = append(items, fmt.Sprintf("$%d::bytea[]", first+len(r.Texts)+i))
+		items = append(items, fmt.Sprintf("(SELECT $%d::bytea[])", first+len(r.Texts)+i))
 	}
 	columns := strings.Join(append(append([]string{}, r.Texts...), r.Binaries...), ", ")
 	return fmt.Sprintf("unnest(%s) WITH ORDINALITY AS %s (%s, n)", strings.Join(items, ", "), r.Name, columns)

@@ -41,7 +41,7 @@ func TestHistoryIsNotRead(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, m.idle())
 		statement := *query.Load()
-		for i, arg := range []string{c.Fingerprint, "2026-01-01", "2026-01-01", c.Key, c.OrganizationID, c.ProviderID} {
+		for i, arg := range []string{"2026-01-01", c.ProviderID, "{" + c.OrganizationID + "}", "{" + c.Key + "}", "{" + c.Fingerprint + "}", `{""}`} {
 			statement = strings.ReplaceAll(statement, fmt.Sprintf("$%d", i+1), "'"+arg+"'")
 		}
 		rows, err := db.App().QueryContext(w.one.ctx, "EXPLAIN "+statement)

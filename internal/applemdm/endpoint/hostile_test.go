@@ -249,10 +249,10 @@ func TestStatementsOfAConnection(t *testing.T) {
 		_, err := w.queue.Enqueue(w.one.ctx, id, command.RestartDevice{}, queue.Options{})
 		require.NoError(t, err)
 		var restart *order
-		measure("idle with a command", 3, func() { restart = m.idle() })
-		measure("report", 4, func() { require.Nil(t, m.answer(restart, "Acknowledged", nil)) })
+		measure("idle with a command", 2, func() { restart = m.idle() })
+		measure("report", 2, func() { require.Nil(t, m.answer(restart, "Acknowledged", nil)) })
 		w.clock.pass(2 * time.Minute)
-		measure("idle, seen anew", 4, func() { require.Nil(t, m.idle()) })
+		measure("idle, seen anew", 3, func() { require.Nil(t, m.idle()) })
 		measure("enqueue", 7, func() {
 			_, err := w.queue.Enqueue(w.one.ctx, id, command.RestartDevice{}, queue.Options{})
 			require.NoError(t, err)

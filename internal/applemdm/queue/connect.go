@@ -8,7 +8,6 @@ import (
 	"entgo.io/ent/dialect/sql"
 
 	"github.com/bailiwick/bailiwick/ent"
-	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
@@ -22,9 +21,10 @@ const seenEvery = time.Minute
 // certificate is one that the organization trusts. Errors are those of
 // [Service.Recognize].
 //
-// An idle device costs one statement, and each thing that is written one more.
-// What is written is one transaction: the result is stored, and the next
-// command given out, together or not at all.
+// An ordinary session takes one statement, and another if there is something to
+// be written, which it shares with the sessions of the provider's other devices
+// that come meanwhile. What is written is one transaction: the result is stored,
+// and the next command given out, together or not at all.
 func (s *Service) Connect(ctx context.Context, fingerprint string, r *message.Report, body []byte) ([]byte, error) {
 	found, err := s.recognize(ctx, KeyOf(r.Enrollment), fingerprint, r.CommandUUID)
 	if err != nil {
@@ -33,28 +33,17 @@ func (s *Service) Connect(ctx context.Context, fingerprint string, r *message.Re
 	if err := managed(found.DeviceChannel); err != nil {
 		return nil, err
 	}
-	if found.reported != "" && !brief(r.Status, found.reported) {
+	switch {
+	case found.reported != "" && !brief(r.Status, found.reported):
 		return s.take(ctx, found, r, body)
+	case found.reported != "" && r.Status != message.Acknowledged && r.Status != message.NotNow:
+		return s.fails(ctx, found, r)
 	}
-	var answer []byte
-	work := func(ctx context.Context) (err error) {
-		if found.reported != "" {
-			if err := s.end(ctx, found.DeviceChannel, r); err != nil {
-				return err
-			}
-		}
-		answer, err = s.proceed(ctx, found)
-		return err
+	t := s.stepOf(found)
+	if found.reported != "" {
+		t.reported, t.verdict = r.CommandUUID, verdictOf(r.Status)
 	}
-	if s.writes(found) <= 1 {
-		err = work(ctx) // a statement is a transaction by itself
-	} else {
-		err = s.DB.InTx(ctx, work)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return answer, nil
+	return s.proceed(ctx, found, t)
 }
 
 // take stores a report that tells more than that a command is over, and gives
@@ -65,7 +54,7 @@ func (s *Service) take(ctx context.Context, found *session, r *message.Report, b
 			return err
 		}
 		rows, err := s.client.DeviceCommand.Query().Where(devicecommand.ChannelID(found.ID)).
-			Modify(func(q *sql.Selector) { offer(q, s.now(), false) }).All(ctx)
+			Modify(func(q *sql.Selector) { offer(q, s.now()) }).All(ctx)
 		if err != nil {
 			return err
 		}
@@ -73,7 +62,22 @@ func (s *Service) take(ctx context.Context, found *session, r *message.Report, b
 		if len(rows) > 0 {
 			found.next = rows[0]
 		}
-		answer, err = s.proceed(ctx, found)
+		answer, err = s.proceed(ctx, found, s.stepOf(found))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// fails stores that a command has failed, and gives the next one out.
+func (s *Service) fails(ctx context.Context, found *session, r *message.Report) (answer []byte, err error) {
+	err = s.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := s.endBadly(ctx, found.DeviceChannel, r); err != nil {
+			return err
+		}
+		answer, err = s.proceed(ctx, found, s.stepOf(found))
 		return err
 	})
 	if err != nil {
@@ -108,74 +112,42 @@ func managed(c *ent.DeviceChannel) error {
 	}
 }
 
-// proceed writes that a channel was seen, and gives its next command out,
-// unless that has been withdrawn meanwhile. In the midst of a session the next
-// report will say that it was seen.
-func (s *Service) proceed(ctx context.Context, found *session) ([]byte, error) {
-	if found.reported == "" || found.next == nil {
-		if err := s.seen(ctx, found.DeviceChannel); err != nil {
-			return nil, err
-		}
+// stepOf is what is written of a session besides what it reports. In the midst of
+// it the next report will say that the channel was seen.
+func (s *Service) stepOf(found *session) step {
+	t := step{channel: found.DeviceChannel, seen: !s.quiet(found.DeviceChannel) && (found.reported == "" || found.next == nil)}
+	if found.next != nil {
+		t.next = found.next.ID
 	}
-	if found.next == nil {
+	return t
+}
+
+// proceed writes a step, and answers the command that it gives out, unless that
+// has been withdrawn meanwhile.
+func (s *Service) proceed(ctx context.Context, found *session, t step) (answer []byte, err error) {
+	if found.next != nil && found.next.CommandUUID == t.reported {
+		t.next = "" // it is over, or was put off
+	}
+	if t.parts() == 0 {
 		return nil, nil
 	}
-	given, err := s.exec(ctx, s.giving, map[blank]any{blankCommand: found.next.ID, blankNow: s.now()})
-	if err != nil {
-		return nil, fmt.Errorf("give out a command: %w", err)
-	}
-	if given == 0 {
-		return nil, nil
+	given, err := s.sight(ctx, t)
+	if err != nil || !given {
+		return nil, err
 	}
 	return s.open(ctx, found.next)
 }
 
-// writes counts the statements that proceed and end take.
-func (s *Service) writes(found *session) (n int) {
-	if found.reported != "" {
-		n++
+// sight is write, and ends that a device is missing that has not spoken for long.
+func (s *Service) sight(ctx context.Context, t step) (given bool, err error) {
+	if !t.seen || t.channel.Kind != devicechannel.KindDevice || s.lately(t.channel) {
+		return s.write(ctx, t)
 	}
-	if found.next != nil {
-		n++
-	}
-	switch {
-	case s.quiet(found.DeviceChannel), found.reported != "" && found.next != nil:
-		return n
-	case s.sighting.text != "" && s.lately(found.DeviceChannel):
-		return n + 1
-	default:
-		return n + 3
-	}
-}
-
-// seen writes at most once a minute that a channel has spoken. A device that
-// was missing is no longer.
-func (s *Service) seen(ctx context.Context, c *ent.DeviceChannel) error {
-	now := s.now()
-	if s.quiet(c) {
-		return nil
-	}
-	if s.sighting.text != "" {
-		_, err := s.exec(ctx, s.sighting, map[blank]any{blankNow: now, blankToday: now.Truncate(day), blankChannel: c.ID})
-		if err != nil {
-			return fmt.Errorf("write that a device was seen: %w", err)
+	err = s.DB.InTx(ctx, func(ctx context.Context) error {
+		if given, err = s.write(ctx, t); err != nil {
+			return err
 		}
-	} else if err := s.seenByParts(ctx, c, now); err != nil {
-		return err
-	}
-	if c.Kind != devicechannel.KindDevice {
-		return nil
-	}
-	return s.found(ctx, c)
-}
-
-// seenByParts is for SQLite, which has no statement that writes two tables.
-func (s *Service) seenByParts(ctx context.Context, c *ent.DeviceChannel, now time.Time) error {
-	if err := s.client.DeviceChannel.Update().Where(devicechannel.ID(c.ID)).SetLastSeenAt(now).Exec(ctx); err != nil {
-		return err
-	}
-	if c.Kind != devicechannel.KindDevice {
-		return nil
-	}
-	return s.client.Device.Update().Where(device.ID(c.DeviceID)).SetLastSeenAt(now).SetLastSeenOn(now.Truncate(day)).Exec(ctx)
+		return s.found(ctx, t.channel)
+	})
+	return given && err == nil, err
 }

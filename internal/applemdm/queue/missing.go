@@ -18,11 +18,9 @@ func (s *Service) lately(c *ent.DeviceChannel) bool {
 	return c.LastSeenAt != nil && s.now().Sub(*c.LastSeenAt) < day
 }
 
-// found ends that a device is missing, once it speaks again.
+// found ends that a device is missing, once it speaks again, in the context's
+// transaction.
 func (s *Service) found(ctx context.Context, c *ent.DeviceChannel) error {
-	if s.lately(c) {
-		return nil
-	}
 	n, err := s.client.Device.Update().Where(device.ID(c.DeviceID), device.MissingSinceNotNil()).ClearMissingSince().Save(ctx)
 	if err != nil || n == 0 {
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"entgo.io/ent/dialect/sql"
 
@@ -24,15 +25,12 @@ func Waiting(s *sql.Selector) {
 	s.Where(sql.ExprP("(" + status + " = 'PENDING' OR " + status + " = 'SENT' OR " + status + " = 'NOT_NOW')"))
 }
 
-// offer finds the command that may be given out at a time, which is a value or
-// a blank. A device that has polled asks by itself, which begins a session: it
-// may be given again what it has put off, and what it never answered.
-func offer(s *sql.Selector, at any, polled bool) {
+// offer finds the command that may be given out at a time, in the midst of a
+// session: see looking, which does the same for sessions that begin.
+func offer(s *sql.Selector, at time.Time) {
 	Waiting(s)
-	if !polled {
-		s.Where(sql.EQ(s.C(devicecommand.FieldStatus), string(devicecommand.StatusPending)))
-	}
 	s.Where(sql.And(
+		sql.EQ(s.C(devicecommand.FieldStatus), string(devicecommand.StatusPending)),
 		sql.Or(sql.IsNull(s.C(devicecommand.FieldNotBefore)), sql.LTE(s.C(devicecommand.FieldNotBefore), at)),
 		sql.Or(sql.IsNull(s.C(devicecommand.FieldExpiresAt)), sql.GT(s.C(devicecommand.FieldExpiresAt), at)),
 	))
@@ -99,18 +97,9 @@ func revoked(channels *sql.Selector, fingerprint any) *sql.Selector {
 	))
 }
 
-// inBrief is what giving a command out takes, as one text: its id, CommandUUID,
-// request type and arguments, none of which but the last holds a space.
-func inBrief(commands *sql.SelectTable) sql.Querier {
-	return sql.ExprFunc(func(b *sql.Builder) {
-		for _, column := range []string{devicecommand.FieldID, devicecommand.FieldCommandUUID, devicecommand.FieldRequestType} {
-			b.Ident(commands.C(column)).WriteString(" || ' ' || ")
-		}
-		b.WriteString("COALESCE(CAST(").Ident(commands.C(devicecommand.FieldArguments)).WriteString(" AS TEXT), '')")
-	})
-}
-
-// readBrief reads what inBrief wrote. Sealed arguments are not in it.
+// readBrief reads what giving a command out takes, as looking answers it in one
+// text: its id, CommandUUID, request type and arguments, none of which but the last
+// holds a space. Sealed arguments are not in it.
 func readBrief(channel *ent.DeviceChannel, text string) *ent.DeviceCommand {
 	if text == "" {
 		return nil

@@ -11,7 +11,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/predicate"
-	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/internal/job"
@@ -75,7 +74,7 @@ func (s *Service) mark(ctx context.Context, channels []*ent.DeviceChannel) error
 	for i, c := range channels {
 		ids[i] = c.ID
 	}
-	return s.client.DeviceChannel.Update().Where(database.OneOf(devicechannel.FieldID, ids)).SetPushWantedAt(s.now()).Exec(guard.WithoutTrail(ctx))
+	return s.client.DeviceChannel.Update().Where(devicechannel.IDIn(ids...)).SetPushWantedAt(s.now()).Exec(guard.WithoutTrail(ctx))
 }
 
 // wanted leaves the jobs for channels that were marked as to be notified, given

@@ -92,23 +92,53 @@ func (c Config) Validate() error {
 // transaction. It is safe for concurrent use, by any number of replicas.
 type Service struct {
 	Config
-	statements
 	client *ent.Client
 	pauses pauses
-	orders *batch.Group[order, *Told]
+
+	looks    *batch.Group[look, *session] // by provider
+	steps    *batch.Group[step, bool]     // by provider
+	looking  string
+	stepping [allParts + 1][]string     // by parts
+	orders   *batch.Group[order, *Told] // by reach
 }
+
+// How devices of a provider are served together: so many in a statement, and so
+// many statements at a time, none for longer than that.
+const (
+	mostTogether    = 64
+	lanes           = 1
+	orderLanes      = 2 // one waits for the commit while the other works
+	togetherTimeout = 30 * time.Second
+)
 
 // New returns the queue, or what is wrong with its configuration.
 func New(c Config) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	statements, err := newStatements(c.DB.Dialect())
-	if err != nil {
-		return nil, fmt.Errorf("queue: %w", err)
+	s := &Service{
+		Config: c, client: c.DB.Client(), pauses: pauses{every: c.PushEvery, paused: map[job.Tenant]bool{}},
+		looking: looking(c.DB.Dialect()),
 	}
-	s := &Service{Config: c, statements: statements, client: c.DB.Client(), pauses: pauses{every: c.PushEvery, paused: map[job.Tenant]bool{}}}
-	s.orders, err = s.newOrders()
+	for parts := 1; parts <= allParts; parts++ {
+		s.stepping[parts] = stepping(c.DB.Dialect(), parts)
+	}
+	var err error
+	s.looks, err = batch.New(batch.Config[look, *session]{
+		Work: s.lookAll, Alone: database.Undone, Most: mostTogether, Lanes: lanes, Timeout: togetherTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.steps, err = batch.New(batch.Config[step, bool]{
+		Work: s.stepAll, Alone: database.Undone, Most: mostTogether, Lanes: lanes, Timeout: togetherTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.orders, err = batch.New(batch.Config[order, *Told]{
+		Work: s.workOrders, Alone: database.Undone, Most: mostTogether, Lanes: orderLanes, Timeout: togetherTimeout,
+	})
 	return s, err
 }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"entgo.io/ent/dialect/sql"
 
@@ -29,29 +30,17 @@ func brief(status message.Status, requestType string) bool {
 	}
 }
 
-// end keeps a brief report, unless the command is unknown, never given out, or
-// over. That it failed is told to people by [Service.TellFailed], unless it only
-// asked for inventory: the device does not wait for that.
-func (s *Service) end(ctx context.Context, channel *ent.DeviceChannel, r *message.Report) error {
-	statement := s.ending
-	switch r.Status {
-	case message.NotNow:
-		statement = s.putOff
-	case message.Failed, message.CommandFormatError:
-		return s.endBadly(ctx, channel, r)
-	}
-	_, err := s.exec(ctx, statement, map[blank]any{blankReported: r.CommandUUID, blankChannel: channel.ID, blankNow: s.now()})
-	return err
-}
-
-// endBadly is end for a command that failed.
+// endBadly keeps that a command failed, unless it is unknown, never given out, or
+// over. People are told by [Service.TellFailed], unless it only asked for
+// inventory: the device does not wait for that.
 func (s *Service) endBadly(ctx context.Context, channel *ent.DeviceChannel, r *message.Report) error {
 	status := devicecommand.StatusError
 	if r.Status == message.CommandFormatError {
 		status = devicecommand.StatusFormatError
 	}
 	return s.client.DeviceCommand.Update().
-		Where(func(q *sql.Selector) { unended(q, r.CommandUUID, channel.ID) }).
+		Where(devicecommand.CommandUUID(r.CommandUUID), devicecommand.ChannelID(channel.ID), devicecommand.AttemptsGT(0),
+			devicecommand.StatusIn(unended()...)).
 		SetStatus(status).SetResultAt(s.now()).SetErrorChain(chain(r.ErrorChain)).Modify(func(u *sql.UpdateBuilder) {
 		u.Set(devicecommand.FieldAlertDue, sql.Expr("NOT "+devicecommand.FieldInventory))
 	}).Exec(ctx)
@@ -83,11 +72,13 @@ func (s *Service) store(ctx context.Context, channel *ent.DeviceChannel, r *mess
 // open reports whether a command's first end is still to come. One whose time
 // had ended may have reached its device before.
 func open(row *ent.DeviceCommand) bool {
-	switch row.Status {
-	case devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow, devicecommand.StatusExpired:
-		return row.Attempts > 0
-	default:
-		return false
+	return row.Attempts > 0 && slices.Contains(unended(), row.Status)
+}
+
+// unended are the statuses of commands that a report can end.
+func unended() []devicecommand.Status {
+	return []devicecommand.Status{
+		devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow, devicecommand.StatusExpired,
 	}
 }
 

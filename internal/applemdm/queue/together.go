@@ -2,20 +2,11 @@ package queue
 
 import (
 	"context"
-	"time"
 
 	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/batch"
-	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/guard"
 	"github.com/bailiwick/bailiwick/tenancy"
-)
-
-// How devices are told together that callers tell something at the same time.
-const (
-	togetherMost    = 64 // devices, of one transaction
-	togetherLanes   = 2  // transactions of one reach at a time
-	togetherTimeout = 30 * time.Second
 )
 
 // order is one device that a caller tells something.
@@ -24,12 +15,6 @@ type order struct {
 	pending  *audit.Pending // the event of the change, nil if it has none to be recorded with it
 	deviceID string
 	what     Instruction
-}
-
-func (s *Service) newOrders() (*batch.Group[order, *Told], error) {
-	return batch.New(batch.Config[order, *Told]{
-		Work: s.workOrders, Alone: database.Undone, Most: togetherMost, Lanes: togetherLanes, Timeout: togetherTimeout,
-	})
 }
 
 // tellTogether is [Service.TellOne] in a transaction with whoever else tells

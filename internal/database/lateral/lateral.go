@@ -31,8 +31,9 @@ func First(table, column string, parents []string, limit int, shape func(*sql.Se
 		}
 		if s.Dialect() == dialect.Postgres {
 			s.Where(sql.P(func(b *sql.Builder) {
-				b.Ident(s.C("id")).WriteString(" IN (SELECT l.id FROM unnest(string_to_array(").
-					Arg(strings.Join(parents, ",")).WriteString(", ',')) AS p(id) CROSS JOIN LATERAL (")
+				b.Ident(s.C("id")).WriteString(" IN (SELECT l.id FROM unnest((")
+				list(b, parents)
+				b.WriteString(")) AS p(id) CROSS JOIN LATERAL (")
 				b.Join(inner(func(b *sql.Builder) { b.WriteString("p.id") }))
 				b.WriteString(") AS l)")
 			}))
@@ -65,7 +66,16 @@ func IDs(column string, ids ...string) func(*sql.Selector) {
 			return
 		}
 		s.Where(sql.P(func(b *sql.Builder) {
-			b.Ident(s.C(column)).WriteString(" = ANY(string_to_array(").Arg(strings.Join(ids, ",")).WriteString(", ','))")
+			b.Ident(s.C(column)).WriteString(" = ANY((")
+			list(b, ids)
+			b.WriteString(")::text[])")
 		}))
 	}
+}
+
+// list selects ids as an array. Were it not selected, the planner would see how
+// long it is, believe that it can do better with that, and so plan each run anew,
+// which takes longer than most of them.
+func list(b *sql.Builder, ids []string) {
+	b.WriteString("SELECT string_to_array(").Arg(strings.Join(ids, ",")).WriteString(", ',')")
 }

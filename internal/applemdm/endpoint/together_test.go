@@ -1,0 +1,110 @@
+package endpoint_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bailiwick/bailiwick/ent/device"
+	"github.com/bailiwick/bailiwick/ent/devicecommand"
+	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+)
+
+// Devices of several organizations that connect at once are each given their own
+// commands, whoever else is served in the same statement.
+func TestDevicesThatConnectTogether(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		var macs []*mac
+		told := map[*mac][]string{}
+		for i, home := range []*tenant{w.one, w.two, w.foreign, w.one, w.two, w.foreign, w.one, w.two} {
+			m := w.enrolled(home, i+1)
+			for n := range 6 {
+				c, err := w.queue.Enqueue(home.ctx, m.row(home).ID, command.RestartDevice{}, queue.Options{Priority: -n})
+				require.NoError(t, err)
+				told[m] = append(told[m], c.CommandUUID)
+			}
+			macs = append(macs, m)
+		}
+		seen := make([][]string, len(macs))
+		var all sync.WaitGroup
+		for i, m := range macs {
+			all.Go(func() {
+				// A report on another's command changes nothing but begins a session.
+				next, code := m.report("Acknowledged", dict{"CommandUUID": told[macs[(i+1)%len(macs)]][5]})
+				require.Equal(t, http.StatusOK, code)
+				for next != nil {
+					seen[i] = append(seen[i], next.CommandUUID)
+					next = m.answer(next, "Acknowledged", nil)
+				}
+			})
+			all.Go(func() { // what is not a device's own does not spoil it for those who come with it
+				stranger := w.mac(m.home, 100+i)
+				_, code := stranger.report("Idle", nil)
+				require.Equal(t, http.StatusBadRequest, code)
+				elsewhere := w.one
+				if m.home == w.one {
+					elsewhere = w.two
+				}
+				code, _ = m.send(elsewhere, "connect", m.message("", dict{"Status": "Idle"}))
+				require.Equal(t, http.StatusBadRequest, code)
+			})
+		}
+		all.Wait()
+		for i, m := range macs {
+			require.Equal(t, told[m], seen[i], "mac %d", i+1)
+			over := w.client.DeviceCommand.Query().Where(devicecommand.HasDeviceWith(device.SerialNumber(m.serial)),
+				devicecommand.StatusEQ(devicecommand.StatusAcknowledged), devicecommand.Attempts(1), devicecommand.RequestType("RestartDevice"))
+			require.Equal(t, 6, over.CountX(m.home.ctx), "mac %d", i+1)
+		}
+	})
+}
+
+// A device that says the same several times at once is given one command, and has
+// it ended once.
+func TestADeviceThatRepeatsItselfAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		m := w.enrolled(w.one, 1)
+		w.enrolled(w.foreign, 1)
+		id := m.row(w.one).ID
+		for range 3 {
+			_, err := w.queue.Enqueue(w.one.ctx, id, command.RestartDevice{}, queue.Options{})
+			require.NoError(t, err)
+		}
+		for round := range 3 {
+			given := map[string]int{}
+			var mu sync.Mutex
+			atOnce(func() {
+				if next := m.idle(); next != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					given[next.CommandUUID]++
+				}
+			})
+			require.Len(t, given, 1, "round %d: %v", round, given)
+			for uuid := range given {
+				atOnce(func() {
+					_, code := m.report("NotNow", dict{"CommandUUID": uuid})
+					require.Equal(t, http.StatusOK, code)
+				})
+				_, code := m.report("Acknowledged", dict{"CommandUUID": uuid})
+				require.Equal(t, http.StatusOK, code)
+				require.Equal(t, devicecommand.StatusAcknowledged,
+					w.client.DeviceCommand.Query().Where(devicecommand.CommandUUID(uuid)).OnlyX(w.one.ctx).Status, fmt.Sprint("round ", round))
+			}
+		}
+	})
+}
+
+// atOnce does something three times at once: an identity has no more turns than
+// four.
+func atOnce(do func()) {
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(do)
+	}
+	all.Wait()
+}
