@@ -55,8 +55,8 @@ type Settled struct {
 	Touched []guard.Touched
 }
 
-// Settle records pending events, together and in the context's transaction. They
-// may be of several callers of equal reach.
+// Settle records pending events, in one statement and the context's transaction.
+// They may be of several callers of equal reach.
 func (l *Log) Settle(ctx context.Context, events []Settled) error {
 	var rows []*ent.SystemLogEventCreate
 	for _, e := range events {
@@ -64,10 +64,11 @@ func (l *Log) Settle(ctx context.Context, events []Settled) error {
 			rows = append(rows, l.build(e.scope, e.client, entry))
 		}
 	}
-	for part := range database.Parts(rows) {
-		if err := l.client.SystemLogEvent.CreateBulk(part...).Exec(guard.WithoutTrail(ctx)); err != nil {
-			return fmt.Errorf("record system-log events: %w", err)
-		}
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := l.client.SystemLogEvent.CreateBulk(rows...).Exec(guard.WithoutTrail(ctx)); err != nil {
+		return fmt.Errorf("record system-log events: %w", err)
 	}
 	database.AfterCommit(ctx, func() {
 		for _, e := range events {

@@ -111,13 +111,9 @@ func (s *Service) tell(ctx context.Context, told []*Told, jobID string) error {
 	if err := s.replace(ctx, told); err != nil {
 		return err
 	}
-	queued := make([]*ent.DeviceCommand, 0, len(rows))
-	for part := range database.Parts(rows) {
-		saved, err := s.client.DeviceCommand.CreateBulk(part...).Save(ctx)
-		if err != nil {
-			return err
-		}
-		queued = append(queued, saved...)
+	queued, err := s.client.DeviceCommand.CreateBulk(rows...).Save(ctx)
+	if err != nil {
+		return err
 	}
 	for i, t := range told {
 		t.Command = queued[i]
