@@ -44,8 +44,15 @@ func (g *Gate) Public(ctx context.Context, _ any, next graphql.Resolver, _ strin
 	return res, translate(err, "")
 }
 
-// Requires lets a field through whose caller holds a permission.
-func (g *Gate) Requires(ctx context.Context, _ any, next graphql.Resolver, permission string, transaction bool) (any, error) {
+// Requires lets a field through whose caller holds a permission. A mutation runs
+// in a transaction that also holds its system-log event and its Idempotency-Key,
+// with two exceptions. Without transaction it sees to its own, and what it does
+// is logged when it has succeeded. With shared its domain may do it in one
+// transaction with others that come at the same time, and then records the
+// event, which the context carries ([audit.Take]), in that one; what it leaves
+// unrecorded is logged here. A mutation with an Idempotency-Key shares none: the
+// key and the change are to be one.
+func (g *Gate) Requires(ctx context.Context, _ any, next graphql.Resolver, permission string, transaction, shared bool) (any, error) {
 	caller, err := access.From(ctx)
 	if err != nil {
 		return nil, err
@@ -72,7 +79,7 @@ func (g *Gate) Requires(ctx context.Context, _ any, next graphql.Resolver, permi
 	id := idOf(fc.Args)
 	var res any
 	if fc.Object == "Mutation" {
-		res, err = g.mutate(ctx, caller, fc, next, transaction, id)
+		res, err = g.mutate(ctx, caller, fc, next, mode{transaction, shared}, id)
 	} else {
 		res, err = next(ctx)
 		err = translate(err, id)
@@ -83,25 +90,43 @@ func (g *Gate) Requires(ctx context.Context, _ any, next graphql.Resolver, permi
 	return res, nil
 }
 
-func (g *Gate) mutate(ctx context.Context, caller *access.Caller, fc *graphql.FieldContext, next graphql.Resolver, transaction bool, id string) (any, error) {
+// mode is what requires says of a mutation's transaction.
+type mode struct{ transaction, shared bool }
+
+func (g *Gate) mutate(ctx context.Context, caller *access.Caller, fc *graphql.FieldContext, next graphql.Resolver, m mode, id string) (any, error) {
 	ctx, trail := guard.WithTrail(ctx)
 	var res any
 	entry := audit.Entry{EventType: fc.Field.Name, Outcome: systemlogevent.OutcomeSuccess, Actor: caller.Principal()}
+	record := func(ctx context.Context) error {
+		return g.log.RecordAll(ctx, audit.Split(entry, trail.Touched()))
+	}
 	run := func(ctx context.Context) (err error) {
 		if res, err = next(ctx); err != nil {
 			return err
 		}
-		return g.log.RecordAll(ctx, audit.Split(entry, trail.Touched()))
+		return record(ctx)
 	}
 	var err error
-	if transaction {
+	switch {
+	case m.shared && !g.replay.claims(ctx):
+		var pending *audit.Pending
+		if ctx, pending, err = audit.WithPending(ctx, entry); err != nil {
+			break
+		}
+		if res, err = next(ctx); err == nil && (!pending.Recorded() || len(trail.Touched()) > 0) {
+			err = record(ctx)
+		}
+	case m.transaction:
 		err = g.db.InTx(ctx, func(ctx context.Context) error {
 			if err := g.replay.claim(ctx); err != nil {
 				return err
 			}
 			return run(ctx)
 		})
-	} else if err = g.replay.claim(ctx); err == nil {
+	default:
+		if err = g.replay.claim(ctx); err != nil {
+			break
+		}
 		if err = run(ctx); err != nil {
 			g.replay.release(ctx)
 		}

@@ -106,7 +106,7 @@ func (r *Replay) stored(ctx context.Context, c *claimed) (*graphql.Response, err
 	if !bytes.Equal(record.RequestHash, c.hash) {
 		return nil, fault.Invalid(IdempotencyHeader, "this key was used for another request")
 	}
-	if record.Result == nil {
+	if record.Result == nil || len(*record.Result) == 0 { // a null column is read as no bytes
 		return nil, fault.New(fault.Conflict, "the first request with this %s has not answered; what it did is in the system log", IdempotencyHeader)
 	}
 	plain, err := r.vault.Open(ctx, place(c.scope, record.ID), *record.Result)
@@ -118,6 +118,12 @@ func (r *Replay) stored(ctx context.Context, c *claimed) (*graphql.Response, err
 		return nil, fmt.Errorf("decode the kept response: %w", err)
 	}
 	return &response, nil
+}
+
+// claims reports whether the request has a key.
+func (*Replay) claims(ctx context.Context) bool {
+	c, _ := ctx.Value(claimKey{}).(*claimed)
+	return c != nil
 }
 
 // claim records the request's key, if it has one, before the first mutation.

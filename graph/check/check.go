@@ -75,6 +75,9 @@ func Access(s *ast.Schema, rules AccessRules) []Finding {
 		if loose && rules.Untransacted[f.Name] == "" {
 			r.add(where, "runs outside of a transaction: list what it calls, or take transaction: false away")
 		}
+		if requires != nil && loose && argument(requires, "shared") == "true" {
+			r.add(where, "is to share a transaction, and runs in none")
+		}
 		if !loose && rules.Untransacted[f.Name] != "" {
 			r.add(where, "is listed as outside of a transaction, and is not")
 		}

@@ -114,7 +114,7 @@ func TestAccessFixture(t *testing.T) {
 	got := check.Access(load(t, "testdata/access.graphql"), check.AccessRules{
 		Permissions:  map[string]bool{"mdm.view_device": true},
 		Public:       map[string]string{"gone": "nobody", "held": "nobody"},
-		Untransacted: map[string]string{"held": "nothing"},
+		Untransacted: map[string]string{"held": "nothing", "shares": "something"},
 	})
 	expect(t, got, []string{
 		"Device.both: is both public and not",
@@ -128,6 +128,7 @@ func TestAccessFixture(t *testing.T) {
 		"Mutation.held: is listed as public",
 		"Mutation.open: nobody is said to be let in",
 		"Mutation.open: passes the gate that audits",
+		"Mutation.shares: is to share a transaction",
 		"Mutation.unlisted: passes the gate that audits",
 		"Query.anyone: is public for no reason",
 		"Query.bare: nobody is said to be let in",

@@ -68,7 +68,7 @@ type ResolverRoot interface {
 
 type DirectiveRoot struct {
 	Public   func(ctx context.Context, obj any, next graphql.Resolver, reason string) (res any, err error)
-	Requires func(ctx context.Context, obj any, next graphql.Resolver, permission string, transaction bool) (res any, err error)
+	Requires func(ctx context.Context, obj any, next graphql.Resolver, permission string, transaction bool, shared bool) (res any, err error)
 }
 
 type ComplexityRoot struct {
@@ -8764,136 +8764,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
-	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
-		unmarshalInputAcknowledgeAlertInput,
-		unmarshalInputActivateAdministratorInput,
-		unmarshalInputAdministratorFilter,
-		unmarshalInputAdministratorOrder,
-		unmarshalInputAlertFilter,
-		unmarshalInputAlertOrder,
-		unmarshalInputApiKeyFilter,
-		unmarshalInputAutotaskCredentialsInput,
-		unmarshalInputAutotaskResourceInput,
-		unmarshalInputBlockDeviceInput,
-		unmarshalInputBulkCancelDeviceCommandsInput,
-		unmarshalInputBulkCommandDevicesInput,
-		unmarshalInputBulkDeviceCommandInput,
-		unmarshalInputBulkEraseInput,
-		unmarshalInputBulkLockInput,
-		unmarshalInputBulkRestartInput,
-		unmarshalInputBulkScheduleOsUpdateInput,
-		unmarshalInputBulkUnlockUserAccountInput,
-		unmarshalInputCancelDeviceCommandInput,
-		unmarshalInputCancelTicketInput,
-		unmarshalInputChangePasswordInput,
-		unmarshalInputClearDeviceActivationLockInput,
-		unmarshalInputClearDevicePasscodeInput,
-		unmarshalInputConfirmTotpInput,
-		unmarshalInputConnectAutotaskInput,
-		unmarshalInputConnectConnectWiseInput,
-		unmarshalInputConnectSyncroInput,
-		unmarshalInputConnectWiseCredentialsInput,
-		unmarshalInputCreateAdministratorInput,
-		unmarshalInputCreateApiKeyInput,
-		unmarshalInputCreateAppleMdmInput,
-		unmarshalInputCreateDeviceInput,
-		unmarshalInputCreateEnrollmentInput,
-		unmarshalInputCreateEnrollmentProfileInput,
-		unmarshalInputCreateMaintenanceWindowInput,
-		unmarshalInputCreateOrganizationInput,
-		unmarshalInputCreateRoleInput,
-		unmarshalInputCreateTestTicketInput,
-		unmarshalInputCreateUserInput,
-		unmarshalInputDeleteAdministratorInput,
-		unmarshalInputDeleteAppleMdmInput,
-		unmarshalInputDeleteDeviceInput,
-		unmarshalInputDeleteMaintenanceWindowInput,
-		unmarshalInputDeleteOrganizationInput,
-		unmarshalInputDeleteRoleInput,
-		unmarshalInputDeleteTicketingAlertConfigurationInput,
-		unmarshalInputDeleteTicketingIntegrationInput,
-		unmarshalInputDeleteUserInput,
-		unmarshalInputDeviceCommandFilter,
-		unmarshalInputDeviceFilter,
-		unmarshalInputDeviceOrder,
-		unmarshalInputDisableTicketingWebhookInput,
-		unmarshalInputEnableTicketingWebhookInput,
-		unmarshalInputEnrollTotpInput,
-		unmarshalInputEnrollmentFilter,
-		unmarshalInputEraseDeviceInput,
-		unmarshalInputGrantAdministratorOrganizationAccessInput,
-		unmarshalInputLockDeviceInput,
-		unmarshalInputOrganizationFilter,
-		unmarshalInputOrganizationOrder,
-		unmarshalInputPreviewTicketInput,
-		unmarshalInputRaiseAlertInput,
-		unmarshalInputRefreshDeviceActivationLockInput,
-		unmarshalInputRefreshSessionInput,
-		unmarshalInputRequestDeviceInventoryInput,
-		unmarshalInputRequestDeviceOsUpdateStatusInput,
-		unmarshalInputResetAdministratorTotpInput,
-		unmarshalInputResolveAlertInput,
-		unmarshalInputRestartDeviceInput,
-		unmarshalInputRestoreOrganizationInput,
-		unmarshalInputResumeAdministratorInput,
-		unmarshalInputResumeOrganizationInput,
-		unmarshalInputRetryTicketInput,
-		unmarshalInputRevealDeviceSecretInput,
-		unmarshalInputRevealEnrollmentLinkInput,
-		unmarshalInputRevokeAdministratorOrganizationAccessInput,
-		unmarshalInputRevokeApiKeyInput,
-		unmarshalInputRevokeEnrollmentInput,
-		unmarshalInputRoleFilter,
-		unmarshalInputRoleOrder,
-		unmarshalInputRotateEnrollmentInput,
-		unmarshalInputScheduleDeviceOsUpdateInput,
-		unmarshalInputSendBlankPushInput,
-		unmarshalInputSetTicketRulesInput,
-		unmarshalInputSetTicketingBillingMappingsInput,
-		unmarshalInputSetTicketingCompanyMappingsInput,
-		unmarshalInputShutdownDeviceInput,
-		unmarshalInputSignInInput,
-		unmarshalInputSignOutInput,
-		unmarshalInputSuspendAdministratorInput,
-		unmarshalInputSuspendOrganizationInput,
-		unmarshalInputSyncTicketInput,
-		unmarshalInputSyncroCredentialsInput,
-		unmarshalInputSystemLogEventFilter,
-		unmarshalInputSystemLogEventOrder,
-		unmarshalInputTicketDeliveryFilter,
-		unmarshalInputTicketFilter,
-		unmarshalInputTicketRulesInput,
-		unmarshalInputTicketStormInput,
-		unmarshalInputTicketingBillingMappingFilter,
-		unmarshalInputTicketingBillingMappingInput,
-		unmarshalInputTicketingChoiceInput,
-		unmarshalInputTicketingCompanyMappingFilter,
-		unmarshalInputTicketingCompanyMappingInput,
-		unmarshalInputTicketingErrorFilter,
-		unmarshalInputTicketingUsageRecordFilter,
-		unmarshalInputUnblockDeviceInput,
-		unmarshalInputUnenrollDeviceInput,
-		unmarshalInputUnlockDeviceUserAccountInput,
-		unmarshalInputUpdateAdministratorInput,
-		unmarshalInputUpdateAppleMdmInput,
-		unmarshalInputUpdateAutotaskAlertConfigurationInput,
-		unmarshalInputUpdateConnectWiseAlertConfigurationInput,
-		unmarshalInputUpdateDeviceInput,
-		unmarshalInputUpdateEnrollmentInput,
-		unmarshalInputUpdateMaintenanceWindowInput,
-		unmarshalInputUpdateOrganizationInput,
-		unmarshalInputUpdateProviderInput,
-		unmarshalInputUpdateRoleInput,
-		unmarshalInputUpdateSyncroAlertConfigurationInput,
-		unmarshalInputUpdateTicketingIntegrationInput,
-		unmarshalInputUpdateUserInput,
-		unmarshalInputUploadPushCertificateInput,
-		unmarshalInputUserFilter,
-		unmarshalInputUserOrder,
-		unmarshalInputVerifyTicketingIntegrationInput,
-		unmarshalInputVerifyTotpInput,
-		unmarshalInputWriteTicketingUsageInput,
-	)
 	first := true
 
 	switch opCtx.Operation.Operation {
@@ -11880,7 +11750,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: LockDeviceInput!
-  ): LockDevicePayload! @requires(permission: "mdm.add_devicecommand")
+  ): LockDevicePayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Erases a device: all content and settings (JC-022, KA-021, ZE-058).
   """
@@ -11889,7 +11759,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: EraseDeviceInput!
-  ): EraseDevicePayload! @requires(permission: "mdm.add_devicecommand")
+  ): EraseDevicePayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Restarts a device (JC-024, KA-025).
   """
@@ -11898,7 +11768,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: RestartDeviceInput!
-  ): RestartDevicePayload! @requires(permission: "mdm.add_devicecommand")
+  ): RestartDevicePayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Shuts a device down (JC-025, KA-028). Only a person can turn it on again.
   """
@@ -11907,7 +11777,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: ShutdownDeviceInput!
-  ): ShutdownDevicePayload! @requires(permission: "mdm.add_devicecommand")
+  ): ShutdownDevicePayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Removes a phone's or tablet's passcode (KA-020).
   """
@@ -11916,7 +11786,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: ClearDevicePasscodeInput!
-  ): ClearDevicePasscodePayload! @requires(permission: "mdm.add_devicecommand")
+  ): ClearDevicePasscodePayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Lets a person on a Mac try again, who has typed a wrong password too often (KA-029).
   """
@@ -11925,7 +11795,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: UnlockDeviceUserAccountInput!
-  ): UnlockDeviceUserAccountPayload! @requires(permission: "mdm.add_devicecommand")
+  ): UnlockDeviceUserAccountPayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Has a device forget the code that passes its activation lock (JC-020). It does not lift a lock that is on: that takes the code itself, which revealDeviceSecret shows. Without a code in keeping it is refused, so that none is lost.
   """
@@ -11934,7 +11804,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: ClearDeviceActivationLockInput!
-  ): ClearDeviceActivationLockPayload! @requires(permission: "mdm.add_devicecommand")
+  ): ClearDeviceActivationLockPayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Asks a device for the code that passes its activation lock, to be kept (JC-021). It gives one within 15 days of its supervision.
   """
@@ -11943,7 +11813,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: RefreshDeviceActivationLockInput!
-  ): RefreshDeviceActivationLockPayload! @requires(permission: "mdm.add_devicecommand")
+  ): RefreshDeviceActivationLockPayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Has a device download or install an update of its operating system (JC-027).
   """
@@ -11952,7 +11822,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: ScheduleDeviceOsUpdateInput!
-  ): ScheduleDeviceOsUpdatePayload! @requires(permission: "mdm.add_devicecommand")
+  ): ScheduleDeviceOsUpdatePayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Asks a device how far its updates are (JC-026); the answer is in its osUpdates.
   """
@@ -11961,7 +11831,7 @@ extend type Mutation {
     What to do, and with what.
     """
     input: RequestDeviceOsUpdateStatusInput!
-  ): RequestDeviceOsUpdateStatusPayload! @requires(permission: "mdm.add_devicecommand")
+  ): RequestDeviceOsUpdateStatusPayload! @requires(permission: "mdm.add_devicecommand", shared: true)
   """
   Asks a device for its inventory (KA-016); what it is being asked already, it is not asked twice.
   """
@@ -15676,6 +15546,11 @@ directive @requires(
   Whether a mutation runs in one transaction. Only what calls another system does not, and then sees to its own.
   """
   transaction: Boolean! = true
+
+  """
+  Whether a mutation may be done in one transaction with others that come at the same time; one with an Idempotency-Key is not.
+  """
+  shared: Boolean! = false
 ) on FIELD_DEFINITION
 """
 A root field that needs no credential.
@@ -21754,6 +21629,14 @@ func dir_requires_args(ctx context.Context, ec *executionContext, rawArgs map[st
 		return nil, err
 	}
 	args["transaction"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "shared",
+		func(ctx context.Context, v any) (bool, error) {
+			return unmarshalNBoolean2bool(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["shared"] = arg2
 	return args, nil
 }
 
@@ -25684,11 +25567,16 @@ func _Administrator_role(ctx context.Context, ec *executionContext, field graphq
 					var zeroVal *ent.Role
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Role
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Role
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -25740,11 +25628,16 @@ func _Administrator_organizationLinks(ctx context.Context, ec *executionContext,
 					var zeroVal *ent.AdministratorOrganizationLinkConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AdministratorOrganizationLinkConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AdministratorOrganizationLinkConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -25806,11 +25699,16 @@ func _Administrator_organizationAccessTotal(ctx context.Context, ec *executionCo
 					var zeroVal int
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal int
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal int
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -25852,11 +25750,16 @@ func _Administrator_apiKeySet(ctx context.Context, ec *executionContext, field g
 					var zeroVal bool
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal bool
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal bool
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -26109,11 +26012,16 @@ func _AdministratorOrganizationLink_organization(ctx context.Context, ec *execut
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -26164,11 +26072,16 @@ func _AdministratorOrganizationLink_administrator(ctx context.Context, ec *execu
 					var zeroVal *ent.Administrator
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Administrator
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Administrator
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -26219,11 +26132,16 @@ func _AdministratorOrganizationLink_role(ctx context.Context, ec *executionConte
 					var zeroVal *ent.Role
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Role
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Role
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -26853,11 +26771,16 @@ func _Alert_organization(ctx context.Context, ec *executionContext, field graphq
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -26908,11 +26831,16 @@ func _Alert_device(ctx context.Context, ec *executionContext, field graphql.Coll
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -26963,11 +26891,16 @@ func _Alert_user(ctx context.Context, ec *executionContext, field graphql.Collec
 					var zeroVal *ent.User
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.User
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.User
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -27051,11 +26984,16 @@ func _Alert_occurrences(ctx context.Context, ec *executionContext, field graphql
 					var zeroVal *ent.AlertOccurrenceConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AlertOccurrenceConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AlertOccurrenceConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -27118,11 +27056,16 @@ func _Alert_tickets(ctx context.Context, ec *executionContext, field graphql.Col
 					var zeroVal *ent.TicketConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -27185,11 +27128,16 @@ func _Alert_ticketLinks(ctx context.Context, ec *executionContext, field graphql
 					var zeroVal *ent.TicketAlertConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketAlertConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketAlertConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -27531,11 +27479,16 @@ func _AlertOccurrence_organization(ctx context.Context, ec *executionContext, fi
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -27586,11 +27539,16 @@ func _AlertOccurrence_alert(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.Alert
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Alert
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -28174,11 +28132,16 @@ func _ApiKey_administrator(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *ent.Administrator
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Administrator
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Administrator
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -28762,11 +28725,16 @@ func _AppleMdm_organization(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31436,11 +31404,16 @@ func _Device_organization(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31491,11 +31464,16 @@ func _Device_user(ctx context.Context, ec *executionContext, field graphql.Colle
 					var zeroVal *ent.User
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.User
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.User
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31570,11 +31548,16 @@ func _Device_alerts(ctx context.Context, ec *executionContext, field graphql.Col
 					var zeroVal *ent.AlertConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AlertConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AlertConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31637,11 +31620,16 @@ func _Device_commands(ctx context.Context, ec *executionContext, field graphql.C
 					var zeroVal *ent.DeviceCommandConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceCommandConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31704,11 +31692,16 @@ func _Device_apps(ctx context.Context, ec *executionContext, field graphql.Colle
 					var zeroVal *ent.DeviceAppConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceAppConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceAppConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31771,11 +31764,16 @@ func _Device_profiles(ctx context.Context, ec *executionContext, field graphql.C
 					var zeroVal *ent.DeviceProfileConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceProfileConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceProfileConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31838,11 +31836,16 @@ func _Device_certificates(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.DeviceCertificateConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceCertificateConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceCertificateConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31905,11 +31908,16 @@ func _Device_osUpdates(ctx context.Context, ec *executionContext, field graphql.
 					var zeroVal *ent.DeviceOsUpdateConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceOsUpdateConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceOsUpdateConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -31972,11 +31980,16 @@ func _Device_channels(ctx context.Context, ec *executionContext, field graphql.C
 					var zeroVal *ent.DeviceChannelConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceChannelConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceChannelConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -32039,11 +32052,16 @@ func _Device_secrets(ctx context.Context, ec *executionContext, field graphql.Co
 					var zeroVal *ent.DeviceSecretConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceSecretConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceSecretConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -32312,11 +32330,16 @@ func _DeviceApp_organization(ctx context.Context, ec *executionContext, field gr
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -32367,11 +32390,16 @@ func _DeviceApp_device(ctx context.Context, ec *executionContext, field graphql.
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -32725,11 +32753,16 @@ func _DeviceCertificate_organization(ctx context.Context, ec *executionContext, 
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -32780,11 +32813,16 @@ func _DeviceCertificate_device(ctx context.Context, ec *executionContext, field 
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -33253,11 +33291,16 @@ func _DeviceChannel_organization(ctx context.Context, ec *executionContext, fiel
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -33308,11 +33351,16 @@ func _DeviceChannel_device(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -33804,11 +33852,16 @@ func _DeviceCommand_organization(ctx context.Context, ec *executionContext, fiel
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -33859,11 +33912,16 @@ func _DeviceCommand_device(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -33914,11 +33972,16 @@ func _DeviceCommand_channel(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.DeviceChannel
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceChannel
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceChannel
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -34584,11 +34647,16 @@ func _DeviceIdentity_organization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -34639,11 +34707,16 @@ func _DeviceIdentity_enrollment(ctx context.Context, ec *executionContext, field
 					var zeroVal *ent.Enrollment
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Enrollment
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -34694,11 +34767,16 @@ func _DeviceIdentity_device(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -34749,11 +34827,16 @@ func _DeviceIdentity_user(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.User
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.User
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.User
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -35222,11 +35305,16 @@ func _DeviceOsUpdate_organization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -35277,11 +35365,16 @@ func _DeviceOsUpdate_device(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -35704,11 +35797,16 @@ func _DeviceProfile_organization(ctx context.Context, ec *executionContext, fiel
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -35759,11 +35857,16 @@ func _DeviceProfile_device(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -36163,11 +36266,16 @@ func _DeviceSecret_organization(ctx context.Context, ec *executionContext, field
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -36218,11 +36326,16 @@ func _DeviceSecret_device(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -36778,11 +36891,16 @@ func _Enrollment_organization(ctx context.Context, ec *executionContext, field g
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -36833,11 +36951,16 @@ func _Enrollment_appleMdm(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.AppleMdm
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AppleMdm
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -37370,11 +37493,16 @@ func _Job_organization(ctx context.Context, ec *executionContext, field graphql.
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -37426,11 +37554,16 @@ func _Job_commands(ctx context.Context, ec *executionContext, field graphql.Coll
 					var zeroVal *ent.DeviceCommandConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceCommandConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -37827,11 +37960,16 @@ func _MaintenanceWindow_organization(ctx context.Context, ec *executionContext, 
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38273,11 +38411,16 @@ func _Mutation_signOut(ctx context.Context, ec *executionContext, field graphql.
 					var zeroVal *model.SignOutPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SignOutPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.SignOutPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38340,11 +38483,16 @@ func _Mutation_changePassword(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.ChangePasswordPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ChangePasswordPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ChangePasswordPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38407,11 +38555,16 @@ func _Mutation_enrollTotp(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.EnrollTotpPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.EnrollTotpPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.EnrollTotpPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38474,11 +38627,16 @@ func _Mutation_confirmTotp(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *model.ConfirmTotpPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ConfirmTotpPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ConfirmTotpPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38541,11 +38699,16 @@ func _Mutation_createAdministrator(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.CreateAdministratorPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateAdministratorPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateAdministratorPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38608,11 +38771,16 @@ func _Mutation_updateAdministrator(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.UpdateAdministratorPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateAdministratorPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateAdministratorPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38675,11 +38843,16 @@ func _Mutation_suspendAdministrator(ctx context.Context, ec *executionContext, f
 					var zeroVal *model.SuspendAdministratorPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SuspendAdministratorPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.SuspendAdministratorPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38742,11 +38915,16 @@ func _Mutation_resumeAdministrator(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.ResumeAdministratorPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ResumeAdministratorPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ResumeAdministratorPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38809,11 +38987,16 @@ func _Mutation_deleteAdministrator(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.DeleteAdministratorPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteAdministratorPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteAdministratorPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38876,11 +39059,16 @@ func _Mutation_resetAdministratorTotp(ctx context.Context, ec *executionContext,
 					var zeroVal *model.ResetAdministratorTotpPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ResetAdministratorTotpPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ResetAdministratorTotpPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -38943,11 +39131,16 @@ func _Mutation_grantAdministratorOrganizationAccess(ctx context.Context, ec *exe
 					var zeroVal *model.GrantAdministratorOrganizationAccessPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.GrantAdministratorOrganizationAccessPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.GrantAdministratorOrganizationAccessPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39010,11 +39203,16 @@ func _Mutation_revokeAdministratorOrganizationAccess(ctx context.Context, ec *ex
 					var zeroVal *model.RevokeAdministratorOrganizationAccessPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RevokeAdministratorOrganizationAccessPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RevokeAdministratorOrganizationAccessPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39077,11 +39275,16 @@ func _Mutation_createRole(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.CreateRolePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateRolePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateRolePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39144,11 +39347,16 @@ func _Mutation_updateRole(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.UpdateRolePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateRolePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateRolePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39211,11 +39419,16 @@ func _Mutation_deleteRole(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.DeleteRolePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteRolePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteRolePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39278,11 +39491,16 @@ func _Mutation_createApiKey(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *model.CreateAPIKeyPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateAPIKeyPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateAPIKeyPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39345,11 +39563,16 @@ func _Mutation_revokeApiKey(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *model.RevokeAPIKeyPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RevokeAPIKeyPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RevokeAPIKeyPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39412,11 +39635,16 @@ func _Mutation_raiseAlert(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.RaiseAlertPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RaiseAlertPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RaiseAlertPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39479,11 +39707,16 @@ func _Mutation_acknowledgeAlert(ctx context.Context, ec *executionContext, field
 					var zeroVal *model.AcknowledgeAlertPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.AcknowledgeAlertPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.AcknowledgeAlertPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39546,11 +39779,16 @@ func _Mutation_resolveAlert(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *model.ResolveAlertPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ResolveAlertPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ResolveAlertPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39613,11 +39851,16 @@ func _Mutation_createAppleMdm(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.CreateAppleMdmPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateAppleMdmPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateAppleMdmPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39680,11 +39923,16 @@ func _Mutation_updateAppleMdm(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.UpdateAppleMdmPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateAppleMdmPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateAppleMdmPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39747,11 +39995,16 @@ func _Mutation_deleteAppleMdm(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.DeleteAppleMdmPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteAppleMdmPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteAppleMdmPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39814,11 +40067,16 @@ func _Mutation_uploadPushCertificate(ctx context.Context, ec *executionContext, 
 					var zeroVal *model.UploadPushCertificatePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UploadPushCertificatePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UploadPushCertificatePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39881,11 +40139,16 @@ func _Mutation_createEnrollment(ctx context.Context, ec *executionContext, field
 					var zeroVal *model.CreateEnrollmentPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateEnrollmentPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -39948,11 +40211,16 @@ func _Mutation_updateEnrollment(ctx context.Context, ec *executionContext, field
 					var zeroVal *model.UpdateEnrollmentPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateEnrollmentPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateEnrollmentPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40015,11 +40283,16 @@ func _Mutation_rotateEnrollment(ctx context.Context, ec *executionContext, field
 					var zeroVal *model.RotateEnrollmentPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RotateEnrollmentPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RotateEnrollmentPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40082,11 +40355,16 @@ func _Mutation_revokeEnrollment(ctx context.Context, ec *executionContext, field
 					var zeroVal *model.RevokeEnrollmentPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RevokeEnrollmentPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RevokeEnrollmentPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40149,11 +40427,16 @@ func _Mutation_createEnrollmentProfile(ctx context.Context, ec *executionContext
 					var zeroVal *model.CreateEnrollmentProfilePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateEnrollmentProfilePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateEnrollmentProfilePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40216,11 +40499,16 @@ func _Mutation_revealEnrollmentLink(ctx context.Context, ec *executionContext, f
 					var zeroVal *model.RevealEnrollmentLinkPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RevealEnrollmentLinkPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RevealEnrollmentLinkPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40283,11 +40571,16 @@ func _Mutation_setTicketingBillingMappings(ctx context.Context, ec *executionCon
 					var zeroVal *model.SetTicketingBillingMappingsPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SetTicketingBillingMappingsPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.SetTicketingBillingMappingsPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40350,11 +40643,16 @@ func _Mutation_writeTicketingUsage(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.WriteTicketingUsagePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.WriteTicketingUsagePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.WriteTicketingUsagePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40417,11 +40715,16 @@ func _Mutation_lockDevice(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.LockDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.LockDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.LockDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40484,11 +40787,16 @@ func _Mutation_eraseDevice(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *model.EraseDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.EraseDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.EraseDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40551,11 +40859,16 @@ func _Mutation_restartDevice(ctx context.Context, ec *executionContext, field gr
 					var zeroVal *model.RestartDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RestartDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RestartDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40618,11 +40931,16 @@ func _Mutation_shutdownDevice(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.ShutdownDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.ShutdownDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ShutdownDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40685,11 +41003,16 @@ func _Mutation_clearDevicePasscode(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.ClearDevicePasscodePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.ClearDevicePasscodePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ClearDevicePasscodePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40752,11 +41075,16 @@ func _Mutation_unlockDeviceUserAccount(ctx context.Context, ec *executionContext
 					var zeroVal *model.UnlockDeviceUserAccountPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.UnlockDeviceUserAccountPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UnlockDeviceUserAccountPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40819,11 +41147,16 @@ func _Mutation_clearDeviceActivationLock(ctx context.Context, ec *executionConte
 					var zeroVal *model.ClearDeviceActivationLockPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.ClearDeviceActivationLockPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ClearDeviceActivationLockPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40886,11 +41219,16 @@ func _Mutation_refreshDeviceActivationLock(ctx context.Context, ec *executionCon
 					var zeroVal *model.RefreshDeviceActivationLockPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RefreshDeviceActivationLockPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RefreshDeviceActivationLockPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -40953,11 +41291,16 @@ func _Mutation_scheduleDeviceOsUpdate(ctx context.Context, ec *executionContext,
 					var zeroVal *model.ScheduleDeviceOsUpdatePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.ScheduleDeviceOsUpdatePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ScheduleDeviceOsUpdatePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41020,11 +41363,16 @@ func _Mutation_requestDeviceOsUpdateStatus(ctx context.Context, ec *executionCon
 					var zeroVal *model.RequestDeviceOsUpdateStatusPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, true)
+				if err != nil {
+					var zeroVal *model.RequestDeviceOsUpdateStatusPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RequestDeviceOsUpdateStatusPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41087,11 +41435,16 @@ func _Mutation_requestDeviceInventory(ctx context.Context, ec *executionContext,
 					var zeroVal *model.RequestDeviceInventoryPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RequestDeviceInventoryPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RequestDeviceInventoryPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41154,11 +41507,16 @@ func _Mutation_sendBlankPush(ctx context.Context, ec *executionContext, field gr
 					var zeroVal *model.SendBlankPushPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SendBlankPushPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.SendBlankPushPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41221,11 +41579,16 @@ func _Mutation_cancelDeviceCommand(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.CancelDeviceCommandPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CancelDeviceCommandPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CancelDeviceCommandPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41288,11 +41651,16 @@ func _Mutation_bulkCommandDevices(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.BulkCommandDevicesPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.BulkCommandDevicesPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.BulkCommandDevicesPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41355,11 +41723,16 @@ func _Mutation_bulkCancelDeviceCommands(ctx context.Context, ec *executionContex
 					var zeroVal *model.BulkCancelDeviceCommandsPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.BulkCancelDeviceCommandsPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.BulkCancelDeviceCommandsPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41422,11 +41795,16 @@ func _Mutation_revealDeviceSecret(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.RevealDeviceSecretPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RevealDeviceSecretPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RevealDeviceSecretPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41489,11 +41867,16 @@ func _Mutation_createUser(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.CreateUserPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateUserPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateUserPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41556,11 +41939,16 @@ func _Mutation_updateUser(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.UpdateUserPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateUserPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateUserPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41623,11 +42011,16 @@ func _Mutation_deleteUser(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.DeleteUserPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteUserPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteUserPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41690,11 +42083,16 @@ func _Mutation_createDevice(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *model.CreateDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41757,11 +42155,16 @@ func _Mutation_updateDevice(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *model.UpdateDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41824,11 +42227,16 @@ func _Mutation_deleteDevice(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *model.DeleteDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41891,11 +42299,16 @@ func _Mutation_unenrollDevice(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.UnenrollDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UnenrollDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UnenrollDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -41958,11 +42371,16 @@ func _Mutation_blockDevice(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *model.BlockDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.BlockDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.BlockDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42025,11 +42443,16 @@ func _Mutation_unblockDevice(ctx context.Context, ec *executionContext, field gr
 					var zeroVal *model.UnblockDevicePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UnblockDevicePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UnblockDevicePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42092,11 +42515,16 @@ func _Mutation_updateProvider(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.UpdateProviderPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateProviderPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateProviderPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42159,11 +42587,16 @@ func _Mutation_createOrganization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.CreateOrganizationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateOrganizationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateOrganizationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42226,11 +42659,16 @@ func _Mutation_updateOrganization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.UpdateOrganizationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateOrganizationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateOrganizationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42293,11 +42731,16 @@ func _Mutation_suspendOrganization(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.SuspendOrganizationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SuspendOrganizationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.SuspendOrganizationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42360,11 +42803,16 @@ func _Mutation_resumeOrganization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.ResumeOrganizationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ResumeOrganizationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ResumeOrganizationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42427,11 +42875,16 @@ func _Mutation_deleteOrganization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.DeleteOrganizationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteOrganizationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteOrganizationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42494,11 +42947,16 @@ func _Mutation_restoreOrganization(ctx context.Context, ec *executionContext, fi
 					var zeroVal *model.RestoreOrganizationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RestoreOrganizationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RestoreOrganizationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42561,11 +43019,16 @@ func _Mutation_setTicketRules(ctx context.Context, ec *executionContext, field g
 					var zeroVal *model.SetTicketRulesPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SetTicketRulesPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.SetTicketRulesPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42628,11 +43091,16 @@ func _Mutation_createMaintenanceWindow(ctx context.Context, ec *executionContext
 					var zeroVal *model.CreateMaintenanceWindowPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateMaintenanceWindowPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateMaintenanceWindowPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42695,11 +43163,16 @@ func _Mutation_updateMaintenanceWindow(ctx context.Context, ec *executionContext
 					var zeroVal *model.UpdateMaintenanceWindowPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateMaintenanceWindowPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateMaintenanceWindowPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42762,11 +43235,16 @@ func _Mutation_deleteMaintenanceWindow(ctx context.Context, ec *executionContext
 					var zeroVal *model.DeleteMaintenanceWindowPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteMaintenanceWindowPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteMaintenanceWindowPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42829,11 +43307,16 @@ func _Mutation_connectSyncro(ctx context.Context, ec *executionContext, field gr
 					var zeroVal *model.ConnectSyncroPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ConnectSyncroPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ConnectSyncroPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42896,11 +43379,16 @@ func _Mutation_connectAutotask(ctx context.Context, ec *executionContext, field 
 					var zeroVal *model.ConnectAutotaskPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ConnectAutotaskPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ConnectAutotaskPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -42963,11 +43451,16 @@ func _Mutation_connectConnectWise(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.ConnectConnectWisePayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.ConnectConnectWisePayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.ConnectConnectWisePayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43030,11 +43523,16 @@ func _Mutation_updateTicketingIntegration(ctx context.Context, ec *executionCont
 					var zeroVal *model.UpdateTicketingIntegrationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateTicketingIntegrationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateTicketingIntegrationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43097,11 +43595,16 @@ func _Mutation_verifyTicketingIntegration(ctx context.Context, ec *executionCont
 					var zeroVal *model.VerifyTicketingIntegrationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.VerifyTicketingIntegrationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.VerifyTicketingIntegrationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43164,11 +43667,16 @@ func _Mutation_createTestTicket(ctx context.Context, ec *executionContext, field
 					var zeroVal *model.CreateTestTicketPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CreateTestTicketPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CreateTestTicketPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43231,11 +43739,16 @@ func _Mutation_deleteTicketingIntegration(ctx context.Context, ec *executionCont
 					var zeroVal *model.DeleteTicketingIntegrationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteTicketingIntegrationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteTicketingIntegrationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43298,11 +43811,16 @@ func _Mutation_setTicketingCompanyMappings(ctx context.Context, ec *executionCon
 					var zeroVal *model.SetTicketingCompanyMappingsPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SetTicketingCompanyMappingsPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.SetTicketingCompanyMappingsPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43365,11 +43883,16 @@ func _Mutation_retryTicket(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *model.RetryTicketPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.RetryTicketPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.RetryTicketPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43432,11 +43955,16 @@ func _Mutation_cancelTicket(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *model.CancelTicketPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.CancelTicketPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.CancelTicketPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43499,11 +44027,16 @@ func _Mutation_updateAutotaskAlertConfiguration(ctx context.Context, ec *executi
 					var zeroVal *model.UpdateAutotaskAlertConfigurationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateAutotaskAlertConfigurationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateAutotaskAlertConfigurationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43566,11 +44099,16 @@ func _Mutation_updateConnectWiseAlertConfiguration(ctx context.Context, ec *exec
 					var zeroVal *model.UpdateConnectWiseAlertConfigurationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateConnectWiseAlertConfigurationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateConnectWiseAlertConfigurationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43633,11 +44171,16 @@ func _Mutation_updateSyncroAlertConfiguration(ctx context.Context, ec *execution
 					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UpdateSyncroAlertConfigurationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43700,11 +44243,16 @@ func _Mutation_deleteTicketingAlertConfiguration(ctx context.Context, ec *execut
 					var zeroVal *model.DeleteTicketingAlertConfigurationPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DeleteTicketingAlertConfigurationPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DeleteTicketingAlertConfigurationPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43767,11 +44315,16 @@ func _Mutation_enableTicketingWebhook(ctx context.Context, ec *executionContext,
 					var zeroVal *model.EnableTicketingWebhookPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.EnableTicketingWebhookPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.EnableTicketingWebhookPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43834,11 +44387,16 @@ func _Mutation_disableTicketingWebhook(ctx context.Context, ec *executionContext
 					var zeroVal *model.DisableTicketingWebhookPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.DisableTicketingWebhookPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.DisableTicketingWebhookPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -43901,11 +44459,16 @@ func _Mutation_syncTicket(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.SyncTicketPayload
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.SyncTicketPayload
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.SyncTicketPayload
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -44151,11 +44714,16 @@ func _Organization_provider(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.Provider
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Provider
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Provider
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -44207,11 +44775,16 @@ func _Organization_devices(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *ent.DeviceConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -44274,11 +44847,16 @@ func _Organization_users(ctx context.Context, ec *executionContext, field graphq
 					var zeroVal *ent.UserConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.UserConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.UserConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -44341,11 +44919,16 @@ func _Organization_alerts(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.AlertConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AlertConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AlertConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -44408,11 +44991,16 @@ func _Organization_administratorLinks(ctx context.Context, ec *executionContext,
 					var zeroVal *ent.AdministratorOrganizationLinkConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AdministratorOrganizationLinkConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AdministratorOrganizationLinkConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -44985,11 +45573,16 @@ func _Query_node(ctx context.Context, ec *executionContext, field graphql.Collec
 					var zeroVal ent.Noder
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal ent.Noder
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal ent.Noder
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45052,11 +45645,16 @@ func _Query_nodes(ctx context.Context, ec *executionContext, field graphql.Colle
 					var zeroVal []ent.Noder
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal []ent.Noder
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal []ent.Noder
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45118,11 +45716,16 @@ func _Query_viewer(ctx context.Context, ec *executionContext, field graphql.Coll
 					var zeroVal *model.Viewer
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.Viewer
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.Viewer
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45174,11 +45777,16 @@ func _Query_administrator(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.Administrator
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Administrator
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Administrator
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45241,11 +45849,16 @@ func _Query_administrators(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *ent.AdministratorConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AdministratorConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AdministratorConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45308,11 +45921,16 @@ func _Query_roles(ctx context.Context, ec *executionContext, field graphql.Colle
 					var zeroVal *ent.RoleConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.RoleConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.RoleConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45374,11 +45992,16 @@ func _Query_permissions(ctx context.Context, ec *executionContext, field graphql
 					var zeroVal []*model.Permission
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal []*model.Permission
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal []*model.Permission
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45430,11 +46053,16 @@ func _Query_apiKeys(ctx context.Context, ec *executionContext, field graphql.Col
 					var zeroVal *ent.ApiKeyConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.ApiKeyConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.ApiKeyConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45496,11 +46124,16 @@ func _Query_alertTypes(ctx context.Context, ec *executionContext, field graphql.
 					var zeroVal []*model.AlertType
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal []*model.AlertType
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal []*model.AlertType
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45552,11 +46185,16 @@ func _Query_alert(ctx context.Context, ec *executionContext, field graphql.Colle
 					var zeroVal *ent.Alert
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Alert
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45619,11 +46257,16 @@ func _Query_alerts(ctx context.Context, ec *executionContext, field graphql.Coll
 					var zeroVal *ent.AlertConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AlertConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AlertConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45686,11 +46329,16 @@ func _Query_appleMdms(ctx context.Context, ec *executionContext, field graphql.C
 					var zeroVal *ent.AppleMdmConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AppleMdmConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AppleMdmConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45753,11 +46401,16 @@ func _Query_appleMdm(ctx context.Context, ec *executionContext, field graphql.Co
 					var zeroVal *ent.AppleMdm
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.AppleMdm
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.AppleMdm
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45820,11 +46473,16 @@ func _Query_enrollments(ctx context.Context, ec *executionContext, field graphql
 					var zeroVal *ent.EnrollmentConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.EnrollmentConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.EnrollmentConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45887,11 +46545,16 @@ func _Query_enrollment(ctx context.Context, ec *executionContext, field graphql.
 					var zeroVal *ent.Enrollment
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Enrollment
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Enrollment
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -45954,11 +46617,16 @@ func _Query_systemLogEvents(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.SystemLogEventConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.SystemLogEventConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.SystemLogEventConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46021,11 +46689,16 @@ func _Query_ticketingBillingMappings(ctx context.Context, ec *executionContext, 
 					var zeroVal *ent.TicketingBillingMappingConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingBillingMappingConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingBillingMappingConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46088,11 +46761,16 @@ func _Query_ticketingUsagePreview(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.TicketingUsagePreviewPage
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.TicketingUsagePreviewPage
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.TicketingUsagePreviewPage
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46155,11 +46833,16 @@ func _Query_ticketingUsageRecords(ctx context.Context, ec *executionContext, fie
 					var zeroVal *ent.TicketingUsageRecordConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingUsageRecordConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingUsageRecordConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46222,11 +46905,16 @@ func _Query_ticketingAgreements(ctx context.Context, ec *executionContext, field
 					var zeroVal *model.TicketingAgreementPage
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.TicketingAgreementPage
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.TicketingAgreementPage
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46289,11 +46977,16 @@ func _Query_ticketingAgreementLines(ctx context.Context, ec *executionContext, f
 					var zeroVal *model.TicketingAgreementLinePage
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.TicketingAgreementLinePage
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.TicketingAgreementLinePage
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46356,11 +47049,16 @@ func _Query_deviceCommand(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.DeviceCommand
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceCommand
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceCommand
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46423,11 +47121,16 @@ func _Query_deviceCommands(ctx context.Context, ec *executionContext, field grap
 					var zeroVal *ent.DeviceCommandConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceCommandConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceCommandConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46490,11 +47193,16 @@ func _Query_user(ctx context.Context, ec *executionContext, field graphql.Collec
 					var zeroVal *ent.User
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.User
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.User
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46557,11 +47265,16 @@ func _Query_users(ctx context.Context, ec *executionContext, field graphql.Colle
 					var zeroVal *ent.UserConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.UserConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.UserConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46624,11 +47337,16 @@ func _Query_job(ctx context.Context, ec *executionContext, field graphql.Collect
 					var zeroVal *ent.Job
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Job
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Job
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46691,11 +47409,16 @@ func _Query_jobs(ctx context.Context, ec *executionContext, field graphql.Collec
 					var zeroVal *ent.JobConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.JobConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.JobConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46758,11 +47481,16 @@ func _Query_device(ctx context.Context, ec *executionContext, field graphql.Coll
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46825,11 +47553,16 @@ func _Query_devices(ctx context.Context, ec *executionContext, field graphql.Col
 					var zeroVal *ent.DeviceConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.DeviceConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.DeviceConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46891,11 +47624,16 @@ func _Query_provider(ctx context.Context, ec *executionContext, field graphql.Co
 					var zeroVal *ent.Provider
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Provider
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Provider
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -46947,11 +47685,16 @@ func _Query_organization(ctx context.Context, ec *executionContext, field graphq
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47014,11 +47757,16 @@ func _Query_organizations(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.OrganizationConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.OrganizationConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.OrganizationConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47081,11 +47829,16 @@ func _Query_ticketDeliveries(ctx context.Context, ec *executionContext, field gr
 					var zeroVal *ent.TicketDeliveryConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketDeliveryConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketDeliveryConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47148,11 +47901,16 @@ func _Query_previewTicket(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *model.TicketPreview
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.TicketPreview
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.TicketPreview
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47215,11 +47973,16 @@ func _Query_maintenanceWindow(ctx context.Context, ec *executionContext, field g
 					var zeroVal *ent.MaintenanceWindow
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.MaintenanceWindow
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.MaintenanceWindow
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47282,11 +48045,16 @@ func _Query_maintenanceWindows(ctx context.Context, ec *executionContext, field 
 					var zeroVal *ent.MaintenanceWindowConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.MaintenanceWindowConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.MaintenanceWindowConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47349,11 +48117,16 @@ func _Query_ticketingIntegrations(ctx context.Context, ec *executionContext, fie
 					var zeroVal *ent.TicketingIntegrationConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegrationConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingIntegrationConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47416,11 +48189,16 @@ func _Query_ticketingIntegration(ctx context.Context, ec *executionContext, fiel
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47483,11 +48261,16 @@ func _Query_ticketingCompanies(ctx context.Context, ec *executionContext, field 
 					var zeroVal *model.TicketingCompanyPage
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.TicketingCompanyPage
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.TicketingCompanyPage
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47550,11 +48333,16 @@ func _Query_ticketingCompanyTypes(ctx context.Context, ec *executionContext, fie
 					var zeroVal []*model.TicketingCompanyType
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal []*model.TicketingCompanyType
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal []*model.TicketingCompanyType
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47617,11 +48405,16 @@ func _Query_unmappedOrganizations(ctx context.Context, ec *executionContext, fie
 					var zeroVal *model.UnmappedOrganizationConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *model.UnmappedOrganizationConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *model.UnmappedOrganizationConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47684,11 +48477,16 @@ func _Query_ticketingCompanyMappings(ctx context.Context, ec *executionContext, 
 					var zeroVal *ent.TicketingCompanyMappingConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingCompanyMappingConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingCompanyMappingConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47751,11 +48549,16 @@ func _Query_ticketingErrors(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.TicketingErrorConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingErrorConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingErrorConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47818,11 +48621,16 @@ func _Query_ticket(ctx context.Context, ec *executionContext, field graphql.Coll
 					var zeroVal *ent.Ticket
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Ticket
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47885,11 +48693,16 @@ func _Query_tickets(ctx context.Context, ec *executionContext, field graphql.Col
 					var zeroVal *ent.TicketConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -47952,11 +48765,16 @@ func _Query_ticketingAlertOptions(ctx context.Context, ec *executionContext, fie
 					var zeroVal []*model.TicketingAlertOption
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal []*model.TicketingAlertOption
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal []*model.TicketingAlertOption
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -48019,11 +48837,16 @@ func _Query_ticketingAlerts(ctx context.Context, ec *executionContext, field gra
 					var zeroVal []*model.TicketingAlert
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal []*model.TicketingAlert
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal []*model.TicketingAlert
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -48926,11 +49749,16 @@ func _Role_organization(ctx context.Context, ec *executionContext, field graphql
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -49595,11 +50423,16 @@ func _Subscription_alertChanged(ctx context.Context, ec *executionContext, field
 					var zeroVal *ent.Alert
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Alert
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -49650,11 +50483,16 @@ func _Subscription_deviceChanged(ctx context.Context, ec *executionContext, fiel
 					var zeroVal *ent.Device
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Device
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Device
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, nil, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -50293,11 +51131,16 @@ func _SystemLogEvent_organization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -51042,11 +51885,16 @@ func _Ticket_organization(ctx context.Context, ec *executionContext, field graph
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -51097,11 +51945,16 @@ func _Ticket_integration(ctx context.Context, ec *executionContext, field graphq
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -51152,11 +52005,16 @@ func _Ticket_alert(ctx context.Context, ec *executionContext, field graphql.Coll
 					var zeroVal *ent.Alert
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Alert
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -51208,11 +52066,16 @@ func _Ticket_alerts(ctx context.Context, ec *executionContext, field graphql.Col
 					var zeroVal *ent.TicketAlertConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketAlertConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketAlertConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -51275,11 +52138,16 @@ func _Ticket_deliveries(ctx context.Context, ec *executionContext, field graphql
 					var zeroVal *ent.TicketDeliveryConnection
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketDeliveryConnection
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketDeliveryConnection
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -51456,11 +52324,16 @@ func _TicketAlert_organization(ctx context.Context, ec *executionContext, field 
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -51511,11 +52384,16 @@ func _TicketAlert_ticket(ctx context.Context, ec *executionContext, field graphq
 					var zeroVal *ent.Ticket
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Ticket
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -51566,11 +52444,16 @@ func _TicketAlert_alert(ctx context.Context, ec *executionContext, field graphql
 					var zeroVal *ent.Alert
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Alert
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Alert
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -52149,11 +53032,16 @@ func _TicketDelivery_organization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -52204,11 +53092,16 @@ func _TicketDelivery_ticket(ctx context.Context, ec *executionContext, field gra
 					var zeroVal *ent.Ticket
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Ticket
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Ticket
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -53494,11 +54387,16 @@ func _TicketingAlertConfiguration_organization(ctx context.Context, ec *executio
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -53549,11 +54447,16 @@ func _TicketingAlertConfiguration_integration(ctx context.Context, ec *execution
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -54297,11 +55200,16 @@ func _TicketingBillingMapping_organization(ctx context.Context, ec *executionCon
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -54352,11 +55260,16 @@ func _TicketingBillingMapping_integration(ctx context.Context, ec *executionCont
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -54756,11 +55669,16 @@ func _TicketingCompanyMapping_organization(ctx context.Context, ec *executionCon
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -54811,11 +55729,16 @@ func _TicketingCompanyMapping_integration(ctx context.Context, ec *executionCont
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -55417,11 +56340,16 @@ func _TicketingError_organization(ctx context.Context, ec *executionContext, fie
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -55472,11 +56400,16 @@ func _TicketingError_integration(ctx context.Context, ec *executionContext, fiel
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -56868,11 +57801,16 @@ func _TicketingUsageRecord_organization(ctx context.Context, ec *executionContex
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -56923,11 +57861,16 @@ func _TicketingUsageRecord_integration(ctx context.Context, ec *executionContext
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.TicketingIntegration
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.TicketingIntegration
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -57303,11 +58246,16 @@ func _UnmappedOrganizationEdge_node(ctx context.Context, ec *executionContext, f
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -57381,11 +58329,16 @@ func _UnmappedOrganizationEdge_suggestions(ctx context.Context, ec *executionCon
 					var zeroVal []*model.TicketingCompanySuggestion
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal []*model.TicketingCompanySuggestion
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal []*model.TicketingCompanySuggestion
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -58068,11 +59021,16 @@ func _User_organization(ctx context.Context, ec *executionContext, field graphql
 					var zeroVal *ent.Organization
 					return zeroVal, err
 				}
+				shared, err := unmarshalNBoolean2bool(ctx, ec, false)
+				if err != nil {
+					var zeroVal *ent.Organization
+					return zeroVal, err
+				}
 				if ec.Directives.Requires == nil {
 					var zeroVal *ent.Organization
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
-				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction)
+				return ec.Directives.Requires(ctx, obj, directive0, permission, transaction, shared)
 			}
 
 			next = directive1
@@ -86851,3 +87809,135 @@ func marshalO__Type2ᚖgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospecti
 }
 
 // endregion ***************************** type.gotpl *****************************
+
+// inputUnmarshalMap is how each input type is read.
+var inputUnmarshalMap = graphql.BuildUnmarshalerMap(
+	unmarshalInputAcknowledgeAlertInput,
+	unmarshalInputActivateAdministratorInput,
+	unmarshalInputAdministratorFilter,
+	unmarshalInputAdministratorOrder,
+	unmarshalInputAlertFilter,
+	unmarshalInputAlertOrder,
+	unmarshalInputApiKeyFilter,
+	unmarshalInputAutotaskCredentialsInput,
+	unmarshalInputAutotaskResourceInput,
+	unmarshalInputBlockDeviceInput,
+	unmarshalInputBulkCancelDeviceCommandsInput,
+	unmarshalInputBulkCommandDevicesInput,
+	unmarshalInputBulkDeviceCommandInput,
+	unmarshalInputBulkEraseInput,
+	unmarshalInputBulkLockInput,
+	unmarshalInputBulkRestartInput,
+	unmarshalInputBulkScheduleOsUpdateInput,
+	unmarshalInputBulkUnlockUserAccountInput,
+	unmarshalInputCancelDeviceCommandInput,
+	unmarshalInputCancelTicketInput,
+	unmarshalInputChangePasswordInput,
+	unmarshalInputClearDeviceActivationLockInput,
+	unmarshalInputClearDevicePasscodeInput,
+	unmarshalInputConfirmTotpInput,
+	unmarshalInputConnectAutotaskInput,
+	unmarshalInputConnectConnectWiseInput,
+	unmarshalInputConnectSyncroInput,
+	unmarshalInputConnectWiseCredentialsInput,
+	unmarshalInputCreateAdministratorInput,
+	unmarshalInputCreateApiKeyInput,
+	unmarshalInputCreateAppleMdmInput,
+	unmarshalInputCreateDeviceInput,
+	unmarshalInputCreateEnrollmentInput,
+	unmarshalInputCreateEnrollmentProfileInput,
+	unmarshalInputCreateMaintenanceWindowInput,
+	unmarshalInputCreateOrganizationInput,
+	unmarshalInputCreateRoleInput,
+	unmarshalInputCreateTestTicketInput,
+	unmarshalInputCreateUserInput,
+	unmarshalInputDeleteAdministratorInput,
+	unmarshalInputDeleteAppleMdmInput,
+	unmarshalInputDeleteDeviceInput,
+	unmarshalInputDeleteMaintenanceWindowInput,
+	unmarshalInputDeleteOrganizationInput,
+	unmarshalInputDeleteRoleInput,
+	unmarshalInputDeleteTicketingAlertConfigurationInput,
+	unmarshalInputDeleteTicketingIntegrationInput,
+	unmarshalInputDeleteUserInput,
+	unmarshalInputDeviceCommandFilter,
+	unmarshalInputDeviceFilter,
+	unmarshalInputDeviceOrder,
+	unmarshalInputDisableTicketingWebhookInput,
+	unmarshalInputEnableTicketingWebhookInput,
+	unmarshalInputEnrollTotpInput,
+	unmarshalInputEnrollmentFilter,
+	unmarshalInputEraseDeviceInput,
+	unmarshalInputGrantAdministratorOrganizationAccessInput,
+	unmarshalInputLockDeviceInput,
+	unmarshalInputOrganizationFilter,
+	unmarshalInputOrganizationOrder,
+	unmarshalInputPreviewTicketInput,
+	unmarshalInputRaiseAlertInput,
+	unmarshalInputRefreshDeviceActivationLockInput,
+	unmarshalInputRefreshSessionInput,
+	unmarshalInputRequestDeviceInventoryInput,
+	unmarshalInputRequestDeviceOsUpdateStatusInput,
+	unmarshalInputResetAdministratorTotpInput,
+	unmarshalInputResolveAlertInput,
+	unmarshalInputRestartDeviceInput,
+	unmarshalInputRestoreOrganizationInput,
+	unmarshalInputResumeAdministratorInput,
+	unmarshalInputResumeOrganizationInput,
+	unmarshalInputRetryTicketInput,
+	unmarshalInputRevealDeviceSecretInput,
+	unmarshalInputRevealEnrollmentLinkInput,
+	unmarshalInputRevokeAdministratorOrganizationAccessInput,
+	unmarshalInputRevokeApiKeyInput,
+	unmarshalInputRevokeEnrollmentInput,
+	unmarshalInputRoleFilter,
+	unmarshalInputRoleOrder,
+	unmarshalInputRotateEnrollmentInput,
+	unmarshalInputScheduleDeviceOsUpdateInput,
+	unmarshalInputSendBlankPushInput,
+	unmarshalInputSetTicketRulesInput,
+	unmarshalInputSetTicketingBillingMappingsInput,
+	unmarshalInputSetTicketingCompanyMappingsInput,
+	unmarshalInputShutdownDeviceInput,
+	unmarshalInputSignInInput,
+	unmarshalInputSignOutInput,
+	unmarshalInputSuspendAdministratorInput,
+	unmarshalInputSuspendOrganizationInput,
+	unmarshalInputSyncTicketInput,
+	unmarshalInputSyncroCredentialsInput,
+	unmarshalInputSystemLogEventFilter,
+	unmarshalInputSystemLogEventOrder,
+	unmarshalInputTicketDeliveryFilter,
+	unmarshalInputTicketFilter,
+	unmarshalInputTicketRulesInput,
+	unmarshalInputTicketStormInput,
+	unmarshalInputTicketingBillingMappingFilter,
+	unmarshalInputTicketingBillingMappingInput,
+	unmarshalInputTicketingChoiceInput,
+	unmarshalInputTicketingCompanyMappingFilter,
+	unmarshalInputTicketingCompanyMappingInput,
+	unmarshalInputTicketingErrorFilter,
+	unmarshalInputTicketingUsageRecordFilter,
+	unmarshalInputUnblockDeviceInput,
+	unmarshalInputUnenrollDeviceInput,
+	unmarshalInputUnlockDeviceUserAccountInput,
+	unmarshalInputUpdateAdministratorInput,
+	unmarshalInputUpdateAppleMdmInput,
+	unmarshalInputUpdateAutotaskAlertConfigurationInput,
+	unmarshalInputUpdateConnectWiseAlertConfigurationInput,
+	unmarshalInputUpdateDeviceInput,
+	unmarshalInputUpdateEnrollmentInput,
+	unmarshalInputUpdateMaintenanceWindowInput,
+	unmarshalInputUpdateOrganizationInput,
+	unmarshalInputUpdateProviderInput,
+	unmarshalInputUpdateRoleInput,
+	unmarshalInputUpdateSyncroAlertConfigurationInput,
+	unmarshalInputUpdateTicketingIntegrationInput,
+	unmarshalInputUpdateUserInput,
+	unmarshalInputUploadPushCertificateInput,
+	unmarshalInputUserFilter,
+	unmarshalInputUserOrder,
+	unmarshalInputVerifyTicketingIntegrationInput,
+	unmarshalInputVerifyTotpInput,
+	unmarshalInputWriteTicketingUsageInput,
+)

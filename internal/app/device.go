@@ -53,7 +53,7 @@ func (a *App) openDevices(context.Context) (err error) {
 	})
 	a.Commands, err = queue.New(queue.Config{
 		DB: a.DB, Vault: a.Vault, Jobs: a.Queue, Pusher: pusher{a.AppleMDM, sender}, Alarms: bell, Inventory: a.Inventory,
-		Logger: c.Logger, Clock: c.Clock, PushEvery: pushEvery,
+		Log: a.log, Logger: c.Logger, Clock: c.Clock, PushEvery: pushEvery,
 	})
 	if err != nil {
 		return err

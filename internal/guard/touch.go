@@ -72,6 +72,14 @@ func WithoutTrail(ctx context.Context) context.Context {
 	return context.WithValue(ctx, trailKey{}, (*Trail)(nil))
 }
 
+// Touch adds an entity to the context's trail, if it has one, for a change that
+// was made under another context.
+func Touch(ctx context.Context, e Touched) {
+	if trail, _ := ctx.Value(trailKey{}).(*Trail); trail != nil {
+		trail.add(e)
+	}
+}
+
 // Record adds every changed entity to the context's trail.
 func Record(next ent.Mutator) ent.Mutator {
 	return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {

@@ -44,6 +44,7 @@ func (c TraceConfig) Validate() error {
 type Tracing struct {
 	provider trace.TracerProvider
 	shutdown func(context.Context) error
+	on       bool // whether spans go anywhere
 }
 
 // NewTracing starts tracing. A collector that cannot be reached is logged and
@@ -53,7 +54,7 @@ func NewTracing(ctx context.Context, config TraceConfig) (*Tracing, error) {
 		return nil, err
 	}
 	if config.Endpoint == "" {
-		return &Tracing{noop.NewTracerProvider(), func(context.Context) error { return nil }}, nil
+		return &Tracing{provider: noop.NewTracerProvider(), shutdown: func(context.Context) error { return nil }}, nil
 	}
 	endpoint, err := tracesURL(config.Endpoint)
 	if err != nil {
@@ -71,7 +72,7 @@ func NewTracing(ctx context.Context, config TraceConfig) (*Tracing, error) {
 			attribute.String("service.name", "bailiwick"),
 			attribute.String("service.version", config.Version))),
 	)
-	return &Tracing{provider, provider.Shutdown}, nil
+	return &Tracing{provider: provider, shutdown: provider.Shutdown, on: true}, nil
 }
 
 func tracesURL(endpoint string) (string, error) {
@@ -97,8 +98,12 @@ func (t *Tracing) Shutdown(ctx context.Context) error {
 }
 
 // HTTP traces a route. A trace that the caller sends along is linked, not
-// joined: otherwise any client could decide what is sampled.
+// joined: otherwise any client could decide what is sampled. Without a collector
+// a request is spared what describing it takes.
 func (t *Tracing) HTTP(route string, next http.Handler) http.Handler {
+	if !t.on {
+		return next
+	}
 	return otelhttp.NewHandler(next, route,
 		otelhttp.WithTracerProvider(t.provider),
 		otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()), // Prometheus has them

@@ -79,5 +79,8 @@ func executor() error {
 	if err := expand(cfg.Sources); err != nil {
 		return fmt.Errorf("expand SDL: %w", err)
 	}
-	return api.Generate(cfg)
+	if err := api.Generate(cfg); err != nil {
+		return err
+	}
+	return hoist(cfg.Exec.Filename)
 }

@@ -206,7 +206,8 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	w.inventory, err = inventory.New(inventory.Config{DB: db, Vault: vault, Bus: bus, Alarms: bell, Logger: logger, Clock: w.clock.Now})
 	require.NoError(t, err)
 	w.queue, err = queue.New(queue.Config{
-		DB: db, Vault: vault, Jobs: w.jobs, Pusher: w.apns, Alarms: bell, Inventory: w.inventory, Logger: logger, Clock: w.clock.Now,
+		DB: db, Vault: vault, Jobs: w.jobs, Pusher: w.apns, Alarms: bell, Inventory: w.inventory,
+		Log: audit.New(w.client), Logger: logger, Clock: w.clock.Now,
 	})
 	require.NoError(t, err)
 	w.members, err = membership.New(membership.Config{

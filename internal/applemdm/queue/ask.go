@@ -87,7 +87,8 @@ func (s *Service) AskEach(ctx context.Context, organization string, asked []Aske
 				return err
 			}
 		}
-		return s.wanted(ctx, channels)
+		s.wanted(ctx, channels...)
+		return nil
 	})
 }
 

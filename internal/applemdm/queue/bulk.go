@@ -43,7 +43,11 @@ func (s *Service) TellMany(ctx context.Context, deviceIDs []string, what Instruc
 		return nil, nil, fault.Invalid("input.deviceIds", "1 to %d devices", MaxDevices)
 	}
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		if told, err = s.consider(ctx, distinct, what); err != nil {
+		told = make([]*Told, len(distinct))
+		for i, id := range distinct {
+			told[i] = &Told{DeviceID: id, what: what}
+		}
+		if err := s.consider(ctx, told); err != nil {
 			return err
 		}
 		args := Follow{}
@@ -62,9 +66,10 @@ func (s *Service) TellMany(ctx context.Context, deviceIDs []string, what Instruc
 		if args.Tenant, err = job.TenantOf(ctx); err != nil {
 			return err
 		}
-		if err := s.tell(ctx, told, what, followed.ID); err != nil {
+		if err := s.tell(ctx, told, followed.ID); err != nil {
 			return err
 		}
+		s.wanted(ctx, channelsOf(told)...)
 		return s.Jobs.Enqueue(ctx, args, job.EnqueueOptions{})
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/guard"
@@ -32,57 +33,81 @@ type candidate struct {
 	PushWantedAt *time.Time `sql:"channel_push_wanted_at"`
 }
 
-// consider finds out which devices can be told, in as many statements for many
-// as for one: the answer has an entry for each id, in order.
-func (s *Service) consider(ctx context.Context, deviceIDs []string, what Instruction) ([]*Told, error) {
+// consider finds out which devices can be told what they are to be told, in as
+// many statements for many as for one. No device is among them twice.
+func (s *Service) consider(ctx context.Context, told []*Told) error {
+	byID, ids := make(map[string]*Told, len(told)), make([]string, len(told))
+	for i, t := range told {
+		byID[t.DeviceID], ids[i] = t, t.DeviceID
+	}
 	var candidates []candidate
-	err := s.client.Device.Query().Where(device.IDIn(deviceIDs...)).
+	err := s.client.Device.Query().Where(device.IDIn(ids...)).
 		Select(device.FieldID, guard.OrganizationColumn, guard.ProviderColumn, device.FieldPlatform, device.FieldOsVersion,
 			device.FieldSupervised, device.FieldUserEnrollment, device.FieldAppleSilicon).
 		Modify(withOwnChannel).Scan(ctx, &candidates)
 	if err != nil {
-		return nil, err
-	}
-	kept := map[string]bool{}
-	if what.Needs != "" {
-		if kept, err = s.Inventory.HaveSecret(ctx, deviceIDs, what.Needs); err != nil {
-			return nil, err
-		}
-	}
-	told, byID := make([]*Told, len(deviceIDs)), make(map[string]*Told, len(deviceIDs))
-	for i, id := range deviceIDs {
-		told[i] = &Told{DeviceID: id}
-		byID[id] = told[i]
+		return err
 	}
 	for _, c := range candidates {
 		byID[c.ID].device, byID[c.ID].channel = c.device(), c.channel()
 	}
+	kept, err := s.kept(ctx, told)
+	if err != nil {
+		return err
+	}
 	for _, t := range told {
-		err := t.consider(ctx, what, kept[t.DeviceID])
+		err := t.consider(ctx, kept[need{t.DeviceID, t.what.Needs}])
 		if refusal, ok := errors.AsType[*fault.Error](err); ok && refusal.Code != fault.Internal {
 			t.Refusal = refusal
 		} else if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return told, nil
+	return nil
 }
 
-func (t *Told) consider(ctx context.Context, what Instruction, kept bool) (err error) {
+// need is a secret of a device.
+type need struct {
+	deviceID string
+	kind     devicesecret.Kind
+}
+
+// kept tells which of the secrets are kept that instructions need.
+func (s *Service) kept(ctx context.Context, told []*Told) (map[need]bool, error) {
+	needs := map[devicesecret.Kind][]string{}
+	for _, t := range told {
+		if t.what.Needs != "" {
+			needs[t.what.Needs] = append(needs[t.what.Needs], t.DeviceID)
+		}
+	}
+	kept := map[need]bool{}
+	for kind, ids := range needs {
+		have, err := s.Inventory.HaveSecret(ctx, ids, kind)
+		if err != nil {
+			return nil, err
+		}
+		for id := range have {
+			kept[need{id, kind}] = true
+		}
+	}
+	return kept, nil
+}
+
+func (t *Told) consider(ctx context.Context, kept bool) (err error) {
 	switch {
 	case t.device == nil:
 		return fault.Missing(t.DeviceID)
 	case t.channel == nil:
 		return errNotEnrolled()
 	}
-	if t.command, err = what.Make(ctx, t.device, t.channel); err != nil {
+	if t.command, err = t.what.Make(ctx, t.device, t.channel); err != nil {
 		return err
 	}
 	if err := command.Validate(t.command, TargetOf(t.device)); err != nil {
 		return err
 	}
-	if what.Needs != "" && !kept {
-		return fault.New(fault.PreconditionFailed, "%s", what.Lacking)
+	if t.what.Needs != "" && !kept {
+		return fault.New(fault.PreconditionFailed, "%s", t.what.Lacking)
 	}
 	t.PIN = command.PIN(t.command)
 	return nil

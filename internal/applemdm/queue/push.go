@@ -61,20 +61,25 @@ func (Push) Kind() string { return "applemdm.push" }
 // sent outlasts it. It is no part of what a caller did, and so leaves no trail in
 // the system log.
 func (s *Service) Want(ctx context.Context, channels ...*ent.DeviceChannel) error {
+	if err := s.mark(ctx, channels); err != nil {
+		return err
+	}
+	s.wanted(ctx, channels...)
+	return nil
+}
+
+// mark writes that channels are to be notified.
+func (s *Service) mark(ctx context.Context, channels []*ent.DeviceChannel) error {
 	ids := make([]string, len(channels))
 	for i, c := range channels {
 		ids[i] = c.ID
 	}
-	err := s.client.DeviceChannel.Update().Where(devicechannel.IDIn(ids...)).SetPushWantedAt(s.now()).Exec(guard.WithoutTrail(ctx))
-	if err != nil {
-		return err
-	}
-	return s.wanted(ctx, channels)
+	return s.client.DeviceChannel.Update().Where(devicechannel.IDIn(ids...)).SetPushWantedAt(s.now()).Exec(guard.WithoutTrail(ctx))
 }
 
 // wanted leaves the jobs for channels that were marked as to be notified, given
 // as they were before.
-func (s *Service) wanted(ctx context.Context, channels []*ent.DeviceChannel) error {
+func (s *Service) wanted(ctx context.Context, channels ...*ent.DeviceChannel) {
 	tenants := map[job.Tenant]bool{}
 	for _, c := range channels {
 		if c.PushWantedAt == nil { // else there is a job, or the sweep makes one
@@ -84,7 +89,6 @@ func (s *Service) wanted(ctx context.Context, channels []*ent.DeviceChannel) err
 	for tenant := range tenants {
 		s.hasten(ctx, tenant)
 	}
-	return nil
 }
 
 // enqueuePush leaves the job, beside one that runs and has looked already.

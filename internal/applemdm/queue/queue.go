@@ -18,6 +18,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
+	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
@@ -57,6 +58,7 @@ type Config struct {
 	Pusher    Pusher
 	Alarms    Alarms
 	Inventory *inventory.Store
+	Log       *audit.Log
 	Logger    *slog.Logger
 	Clock     func() time.Time
 
@@ -73,7 +75,8 @@ func (c Config) Validate() error {
 		missing bool
 	}{
 		{"a database", c.DB == nil}, {"a vault", c.Vault == nil}, {"a job queue", c.Jobs == nil}, {"a pusher", c.Pusher == nil},
-		{"alarms", c.Alarms == nil}, {"an inventory", c.Inventory == nil}, {"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
+		{"alarms", c.Alarms == nil}, {"an inventory", c.Inventory == nil},
+		{"a system log", c.Log == nil}, {"a logger", c.Logger == nil}, {"a clock", c.Clock == nil},
 	} {
 		if required.missing {
 			return fmt.Errorf("queue: %s is required", required.name)
@@ -96,6 +99,7 @@ type Service struct {
 	steps    *batch.Group[step, bool]     // by provider
 	looking  database.Statement[look]
 	stepping [allParts + 1][]database.Statement[step] // by parts
+	orders   *batch.Group[order, *Told]               // by reach
 }
 
 // How devices of a provider are served together: so many in a statement, and so
@@ -103,6 +107,7 @@ type Service struct {
 const (
 	mostTogether    = 64
 	lanes           = 1
+	orderLanes      = 2 // one waits for the commit while the other works
 	togetherTimeout = 30 * time.Second
 )
 
@@ -127,6 +132,12 @@ func New(c Config) (*Service, error) {
 	}
 	s.steps, err = batch.New(batch.Config[step, bool]{
 		Work: s.stepAll, Alone: database.Undone, Most: mostTogether, Lanes: lanes, Timeout: togetherTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.orders, err = batch.New(batch.Config[order, *Told]{
+		Work: s.workOrders, Alone: database.Undone, Most: mostTogether, Lanes: orderLanes, Timeout: togetherTimeout,
 	})
 	return s, err
 }

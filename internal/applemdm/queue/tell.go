@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/guard"
 )
@@ -41,6 +43,7 @@ type Told struct {
 	PIN      command.Secret     // that the command holds; empty for none
 	Refusal  *fault.Error       // nil if it was told
 
+	what    Instruction
 	device  *ent.Device
 	channel *ent.DeviceChannel
 	command command.Command
@@ -48,77 +51,106 @@ type Told struct {
 
 // TellOne queues a command for a device's own channel, and answers the PIN that
 // it holds. It is NOT_FOUND for a device out of reach, PRECONDITION_FAILED for
-// one that is not enrolled, and else as [command.Validate] says.
-func (s *Service) TellOne(ctx context.Context, deviceID string, what Instruction) (queued *ent.DeviceCommand, pin command.Secret, err error) {
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		told, err := s.consider(ctx, []string{deviceID}, what)
-		if err != nil {
-			return err
-		}
-		if told[0].Refusal != nil {
-			return told[0].Refusal
-		}
-		if err := s.tell(ctx, told, what, ""); err != nil {
-			return err
-		}
-		queued, pin = told[0].Command, told[0].PIN
-		return nil
-	})
-	if err != nil {
+// one that is not enrolled, and else as [command.Validate] says. Without a
+// transaction in the context it shares one with others of the same reach that
+// come at the same time; that one also holds the system-log event that the
+// context has pending.
+func (s *Service) TellOne(ctx context.Context, deviceID string, what Instruction) (*ent.DeviceCommand, command.Secret, error) {
+	told, err := s.tellOne(ctx, deviceID, what)
+	switch {
+	case err != nil:
 		return nil, "", err
+	case told.Refusal != nil:
+		return nil, "", told.Refusal
 	}
-	return queued, pin, nil
+	return told.Command, told.PIN, nil
 }
 
-// tell queues the commands that were considered, and has the devices notified. A
-// job's id makes the commands its own.
-func (s *Service) tell(ctx context.Context, told []*Told, what Instruction, jobID string) error {
-	// In one order, whoever asks: two callers then wait for each other at worst.
-	told = slices.Clone(told)
-	slices.SortFunc(told, func(a, b *Told) int { return strings.Compare(a.DeviceID, b.DeviceID) })
-	var rows []*ent.DeviceCommandCreate
-	var kind command.Command
-	var channels []*ent.DeviceChannel
-	for _, t := range told {
-		if t.Refusal != nil {
-			continue
+func (s *Service) tellOne(ctx context.Context, deviceID string, what Instruction) (told *Told, err error) {
+	if _, within := database.TxFrom(ctx); !within {
+		return s.tellTogether(ctx, deviceID, what)
+	}
+	told = &Told{DeviceID: deviceID, what: what}
+	return told, s.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := s.consider(ctx, []*Told{told}); err != nil || told.Refusal != nil {
+			return err
 		}
-		row, err := s.build(ctx, t.channel, t.command, what.Options, false)
+		if err := s.tell(ctx, []*Told{told}, ""); err != nil {
+			return err
+		}
+		s.wanted(ctx, told.channel)
+		return nil
+	})
+}
+
+// tell queues the commands that were considered, and has the devices notified,
+// but for the job that does it. A job's id makes the commands its own.
+func (s *Service) tell(ctx context.Context, told []*Told, jobID string) error {
+	told = slices.DeleteFunc(slices.Clone(told), func(t *Told) bool { return t.Refusal != nil })
+	if len(told) == 0 {
+		return nil
+	}
+	// In one order, whoever asks: two callers then wait for each other at worst.
+	slices.SortFunc(told, func(a, b *Told) int { return strings.Compare(a.DeviceID, b.DeviceID) })
+	rows, channels := make([]*ent.DeviceCommandCreate, len(told)), make([]*ent.DeviceChannel, len(told))
+	for i, t := range told {
+		row, err := s.build(ctx, t.channel, t.command, t.what.Options, false)
 		if err != nil {
 			return err
 		}
 		if jobID != "" {
 			row.SetJobID(jobID)
 		}
-		rows, channels, kind = append(rows, row), append(channels, t.channel), t.command
+		rows[i], channels[i] = row, t.channel
 	}
-	if what.Replaces {
-		if err := s.replace(ctx, channels, command.RequestType(kind)); err != nil {
-			return err
-		}
+	// Whoever tells one of them something else at the same time waits here, so that
+	// of two that replace each other the later sees the earlier.
+	if err := s.mark(ctx, channels); err != nil {
+		return err
+	}
+	if err := s.replace(ctx, told); err != nil {
+		return err
 	}
 	queued, err := s.client.DeviceCommand.CreateBulk(rows...).Save(ctx)
 	if err != nil {
 		return err
 	}
-	for _, t := range told {
-		if t.Refusal == nil {
-			t.Command, queued = queued[0], queued[1:]
-		}
+	for i, t := range told {
+		t.Command = queued[i]
 	}
-	return s.Want(ctx, channels...)
+	return nil
 }
 
-// replace withdraws what channels wait for of a kind. What replaces it is in the
-// log.
-func (s *Service) replace(ctx context.Context, channels []*ent.DeviceChannel, requestType string) error {
-	ids := make([]string, 0, len(channels))
-	for _, c := range channels {
-		ids = append(ids, c.ID)
+// replace withdraws what channels wait for of the kinds that are replaced. What
+// replaces it is in the log.
+func (s *Service) replace(ctx context.Context, told []*Told) error {
+	channels := map[string][]string{} // by request type
+	for _, t := range told {
+		if t.what.Replaces {
+			kind := command.RequestType(t.command)
+			channels[kind] = append(channels[kind], t.channel.ID)
+		}
 	}
-	return s.client.DeviceCommand.Update().
-		Where(devicecommand.ChannelIDIn(ids...), Waiting, devicecommand.RequestType(requestType), devicecommand.StatusIn(withdrawable()...)).
-		SetStatus(devicecommand.StatusCancelled).SetResultAt(s.now()).Exec(guard.WithoutTrail(ctx))
+	for _, kind := range slices.Sorted(maps.Keys(channels)) {
+		err := s.client.DeviceCommand.Update().
+			Where(devicecommand.ChannelIDIn(channels[kind]...), Waiting, devicecommand.RequestType(kind), devicecommand.StatusIn(withdrawable()...)).
+			SetStatus(devicecommand.StatusCancelled).SetResultAt(s.now()).Exec(guard.WithoutTrail(ctx))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// channelsOf are the channels of the devices that were told.
+func channelsOf(told []*Told) []*ent.DeviceChannel {
+	var channels []*ent.DeviceChannel
+	for _, t := range told {
+		if t.Refusal == nil {
+			channels = append(channels, t.channel)
+		}
+	}
+	return channels
 }
 
 func errNotEnrolled() error {

@@ -5,18 +5,16 @@
 package lateral
 
 import (
-	"slices"
-	"strings"
-
 	"entgo.io/ent/dialect"
 	"entgo.io/ent/dialect/sql"
+	"github.com/lib/pq"
 )
 
 // In keeps the rows of the parents.
 func In(column string, parents []string) func(*sql.Selector) { return IDs(column, parents...) }
 
 // First keeps the first limit rows of each parent. Shape adds the inner
-// query's predicates and order. Parents are TypeIDs, and so without commas.
+// query's predicates and order.
 func First(table, column string, parents []string, limit int, shape func(*sql.Selector)) func(*sql.Selector) {
 	return func(s *sql.Selector) {
 		inner := func(isParent func(b *sql.Builder)) *sql.Selector {
@@ -56,10 +54,8 @@ func First(table, column string, parents []string, limit int, shape func(*sql.Se
 
 // IDs keeps the rows with one of the ids. On PostgreSQL they travel as one
 // parameter, so that the statement has one text, and one plan, however many
-// there are. A text with a comma is no TypeID: it matches nothing, and must not
-// become two.
+// there are.
 func IDs(column string, ids ...string) func(*sql.Selector) {
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return strings.Contains(id, ",") })
 	return func(s *sql.Selector) {
 		if s.Dialect() != dialect.Postgres {
 			sql.FieldIn(column, ids...)(s)
@@ -77,5 +73,5 @@ func IDs(column string, ids ...string) func(*sql.Selector) {
 // long it is, believe that it can do better with that, and so plan each run anew,
 // which takes longer than most of them.
 func list(b *sql.Builder, ids []string) {
-	b.WriteString("SELECT string_to_array(").Arg(strings.Join(ids, ",")).WriteString(", ',')")
+	b.WriteString("SELECT ").Arg(pq.StringArray(ids)).WriteString("::text[]")
 }
