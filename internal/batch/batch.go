@@ -64,8 +64,8 @@ type lane[I, O any] struct {
 // entry is an item on its way.
 type entry[I, O any] struct {
 	item  I
-	lead  chan []*entry[I, O] // gets the batch that whoever brought the item is to work
-	ended chan Outcome[O]     // gets the outcome
+	lead  chan struct{}   // closed when whoever brought the item is to work it, and those who wait
+	ended chan Outcome[O] // gets the outcome
 }
 
 // New returns a group, or what is wrong with its configuration.
@@ -80,30 +80,48 @@ func New[I, O any](c Config[I, O]) (*Group[I, O], error) {
 // outcome. It does not wait longer than its context; an item that is under way by
 // then is worked nevertheless.
 func (g *Group[I, O]) Do(ctx context.Context, key string, item I) (O, error) {
-	e := &entry[I, O]{item: item, lead: make(chan []*entry[I, O], 1), ended: make(chan Outcome[O], 1)}
+	e := &entry[I, O]{item: item, lead: make(chan struct{}), ended: make(chan Outcome[O], 1)}
 	if g.enter(key, e) {
 		g.work(key, []*entry[I, O]{e})
+		o := <-e.ended
+		return o.Value, o.Err
 	}
-	for {
+	select {
+	case o := <-e.ended:
+		return o.Value, o.Err
+	case <-e.lead:
+		g.leads(key, e)
+	case <-ctx.Done():
+		if g.withdraw(key, e) {
+			var none O
+			return none, ctx.Err()
+		}
+		// It is under way: whoever works it may be this caller.
 		select {
+		case <-e.lead:
+			g.leads(key, e)
 		case o := <-e.ended:
 			return o.Value, o.Err
-		case batch := <-e.lead:
-			g.work(key, batch)
-		case <-ctx.Done():
-			if g.withdraw(key, e) {
-				var none O
-				return none, ctx.Err()
-			}
-			// Its batch has begun: whoever works it may be this caller.
-			select {
-			case o := <-e.ended:
-				return o.Value, o.Err
-			case batch := <-e.lead:
-				g.work(key, batch)
-			}
 		}
 	}
+	o := <-e.ended
+	return o.Value, o.Err
+}
+
+// leads works an item whose turn it is, with those who wait.
+func (g *Group[I, O]) leads(key string, e *entry[I, O]) {
+	g.work(key, append([]*entry[I, O]{e}, g.join(key)...))
+}
+
+// join takes those who wait, as many as fit beside the one who leads.
+func (g *Group[I, O]) join(key string) []*entry[I, O] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.lanes[key]
+	n := min(len(l.waiting), g.Most-1)
+	joined := l.waiting[:n:n]
+	l.waiting = l.waiting[n:]
+	return joined
 }
 
 // enter reports whether an item is to be worked at once; else it waits.
@@ -140,7 +158,7 @@ func (g *Group[I, O]) withdraw(key string, e *entry[I, O]) bool {
 	return false
 }
 
-// leave has those who wait worked next, by the first of them.
+// leave has the first of those who wait lead the next batch.
 func (g *Group[I, O]) leave(key string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -151,10 +169,8 @@ func (g *Group[I, O]) leave(key string) {
 		}
 		return
 	}
-	n := min(len(l.waiting), g.Most)
-	next := l.waiting[:n:n]
-	l.waiting = l.waiting[n:]
-	next[0].lead <- next
+	close(l.waiting[0].lead)
+	l.waiting = l.waiting[1:]
 }
 
 // work works a batch and tells everybody their outcome.

@@ -84,7 +84,7 @@ func stepping(engine string, parts int) []database.Statement[step] {
   error_chain = CASE WHEN given.verdict = 'ACKNOWLEDGED' THEN NULL ELSE device_commands.error_chain END
 FROM @given WHERE given.reported <> '' AND device_commands.organization_id = given.organization_id AND device_commands.provider_id = $2
   AND device_commands.command_uuid = given.reported AND device_commands.channel_id = given.channel_id
-  AND device_commands.attempts > 0 AND device_commands.status IN ('PENDING', 'SENT', 'NOT_NOW', 'EXPIRED')`)
+  AND device_commands.attempts > 0 AND device_commands.status || '' IN ('PENDING', 'SENT', 'NOT_NOW', 'EXPIRED')`)
 	}
 	if parts&partSeen != 0 {
 		writes = append(writes, `UPDATE device_channels SET last_seen_at = $1, updated_at = $1
@@ -95,7 +95,7 @@ FROM @given WHERE devices.id = given.device_id AND devices.organization_id = giv
 	if parts&partGives != 0 {
 		writes = append(writes, `UPDATE device_commands SET updated_at = $1, status = 'SENT', sent_at = $1, attempts = device_commands.attempts + 1
 FROM @given WHERE device_commands.id = given.next AND device_commands.organization_id = given.organization_id AND device_commands.provider_id = $2
-  AND (device_commands.status = 'PENDING' OR device_commands.status = 'SENT' OR device_commands.status = 'NOT_NOW')
+  AND device_commands.status || '' IN ('PENDING', 'SENT', 'NOT_NOW')
 RETURNING id`)
 	}
 	first := 3
