@@ -27,6 +27,12 @@ const (
 	ownerConns      = 4 // migrations only
 )
 
+// cheapPages tells the planner what a page costs that is read out of order, unless
+// somebody has told it already: its own default is that of a spinning disk, for
+// which it would rather read a whole table than look up the few rows that a
+// request is about.
+const cheapPages = "SELECT set_config('random_page_cost', '1.1', false) FROM pg_settings WHERE name = 'random_page_cost' AND source = 'default'"
+
 // errPrepared refuses statements that callers prepare: database/sql would run
 // them past the setting of the scope. The connection prepares on its own.
 var errPrepared = errors.New("database: prepared statements are refused: they would outlive their scope")
@@ -102,14 +108,15 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("database: %T lacks an interface of lib/pq's connection", raw), raw.Close())
 	}
-	if c.role != "" {
-		if _, err := inner.ExecContext(ctx, "SET ROLE "+pq.QuoteIdentifier(c.role), nil); err != nil {
-			return nil, errors.Join(fmt.Errorf(
-				"the login cannot take the role %s: run the migrations, or grant it: %w", c.role, err), inner.Close())
-		}
-	}
 	if c.role == "" {
 		return jsonConn{inner}, nil
+	}
+	if _, err := inner.ExecContext(ctx, "SET ROLE "+pq.QuoteIdentifier(c.role), nil); err != nil {
+		return nil, errors.Join(fmt.Errorf(
+			"the login cannot take the role %s: run the migrations, or grant it: %w", c.role, err), inner.Close())
+	}
+	if _, err := inner.ExecContext(ctx, cheapPages, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("database: %w", err), inner.Close())
 	}
 	plans, err := newPlans(inner)
 	if err != nil {
