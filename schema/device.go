@@ -123,7 +123,7 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.OrganizationColumn, "name", "id"),
 		index.Fields(guard.OrganizationColumn, "platform", "name", "id"),
 		// Ids are unique everywhere, and UDIDs nearly so: no index of theirs for each reach.
-		index.Fields("user_id", "id"),
+		index.Fields("user_id", "id").Annotations(entsql.IndexWhere("user_id IS NOT NULL")),
 		index.Fields(guard.ProviderColumn, "enrolled", "name", "id"),
 		// Not with last_seen_at, which is written all the time: every index of the
 		// row would be, too.
@@ -141,11 +141,11 @@ func (Device) Indexes() []ent.Index {
 			StorageKey("device_to_reenrol").Annotations(entsql.IndexWhere("reenrollment_required_at IS NOT NULL")),
 		index.Fields(guard.ProviderColumn, "os_version"),
 		index.Fields(guard.ProviderColumn, "model"),
-		index.Fields(guard.ProviderColumn, "asset_tag"),
+		index.Fields(guard.ProviderColumn, "asset_tag").Annotations(entsql.IndexWhere("asset_tag IS NOT NULL")),
 		index.Fields(guard.ProviderColumn, "created_at"),
 		index.Fields(guard.ProviderColumn, "last_seen_on"),
-		index.Fields(guard.ProviderColumn, "wifi_mac_address"),
-		index.Fields(guard.ProviderColumn, "ethernet_mac_address"),
+		index.Fields(guard.ProviderColumn, "wifi_mac_address").Annotations(entsql.IndexWhere("wifi_mac_address IS NOT NULL")),
+		index.Fields(guard.ProviderColumn, "ethernet_mac_address").Annotations(entsql.IndexWhere("ethernet_mac_address IS NOT NULL")),
 	}
 }
 

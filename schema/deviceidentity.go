@@ -66,11 +66,9 @@ func (DeviceIdentity) Edges() []ent.Edge {
 func (DeviceIdentity) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.OrganizationColumn, "fingerprint").Unique(),
-		index.Fields("device_id", "id"),
-		index.Fields(guard.OrganizationColumn, "enrollment_id"),
-		index.Fields(guard.OrganizationColumn, "user_id"),
-		index.Fields(guard.OrganizationColumn, "not_after"),
-		index.Fields("not_after"),
+		index.Fields("device_id", "id").Annotations(entsql.IndexWhere("device_id IS NOT NULL")),
+		index.Fields(guard.OrganizationColumn, "enrollment_id").Annotations(entsql.IndexWhere("enrollment_id IS NOT NULL")),
+		index.Fields(guard.OrganizationColumn, "user_id").Annotations(entsql.IndexWhere("user_id IS NOT NULL")),
 	}
 }
 

@@ -555,6 +555,9 @@ var (
 				Name:    "device_user_id_id",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[36], DevicesColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "user_id IS NOT NULL",
+				},
 			},
 			{
 				Name:    "device_provider_id_enrolled_name_id",
@@ -629,6 +632,9 @@ var (
 				Name:    "device_provider_id_asset_tag",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[10]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "asset_tag IS NOT NULL",
+				},
 			},
 			{
 				Name:    "device_provider_id_created_at",
@@ -644,11 +650,17 @@ var (
 				Name:    "device_provider_id_wifi_mac_address",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[13]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "wifi_mac_address IS NOT NULL",
+				},
 			},
 			{
 				Name:    "device_provider_id_ethernet_mac_address",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[14]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "ethernet_mac_address IS NOT NULL",
+				},
 			},
 		},
 	}
@@ -1052,26 +1064,25 @@ var (
 				Name:    "deviceidentity_device_id_id",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceIdentitiesColumns[12], DeviceIdentitiesColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "device_id IS NOT NULL",
+				},
 			},
 			{
 				Name:    "deviceidentity_organization_id_enrollment_id",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[11]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "enrollment_id IS NOT NULL",
+				},
 			},
 			{
 				Name:    "deviceidentity_organization_id_user_id",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[13]},
-			},
-			{
-				Name:    "deviceidentity_organization_id_not_after",
-				Unique:  false,
-				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[8]},
-			},
-			{
-				Name:    "deviceidentity_not_after",
-				Unique:  false,
-				Columns: []*schema.Column{DeviceIdentitiesColumns[8]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "user_id IS NOT NULL",
+				},
 			},
 		},
 	}

@@ -199,7 +199,6 @@ func TestFiltersFixture(t *testing.T) {
 		"deviceFilter.OwnerName: devices has no column owner_id",
 		"deviceFilter.Pet: there is no table animals",
 		"deviceFilter.Search: no index of devices serves model",
-		"deviceFilter.SerialNumber: no index of devices serves serial_number",
 		"ghostFilter: there is no table ghosts",
 	})
 }

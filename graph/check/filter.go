@@ -99,10 +99,8 @@ func served(t *schema.Table, column, op string) bool {
 		if op == "null" && strings.HasPrefix(only, column+" ") {
 			return true
 		}
-		if op == "notnull" && only == column+" IS NOT NULL" && leads(i, column) {
-			return true
-		}
-		return only == "" && leads(i, column)
+		whole := only == "" || op != "null" && only == column+" IS NOT NULL" // nothing else compares with NULL
+		return whole && leads(i, column)
 	})
 }
 

@@ -38,7 +38,7 @@ type Statement[I any] struct {
 // that lead.
 //
 // What many rows share, such as a status, is best compared as an expression
-// (status || ''), which no index serves: a planner that takes these rows to be few
+// (status || ”), which no index serves: a planner that takes these rows to be few
 // would read them all rather than look each item up.
 func NewStatement[I any](engine string, first int, columns []Column[I], build func(given string) string) Statement[I] {
 	return Statement[I]{engine, columns, build(table(engine, first, columns))}

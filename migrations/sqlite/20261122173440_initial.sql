@@ -25,8 +25,6 @@ CREATE UNIQUE INDEX `administratororganizationlink_organization_id_administrator
 CREATE INDEX `administratororganizationlink_provider_id_administrator_id` ON `administrator_organization_links` (`provider_id`, `administrator_id`);
 -- create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
 CREATE INDEX `administratororganizationlink_provider_id_role_id` ON `administrator_organization_links` (`provider_id`, `role_id`);
--- create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
-CREATE INDEX `administrator_organization_links_administrator_id` ON `administrator_organization_links` (`administrator_id`);
 -- create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
 CREATE INDEX `administrator_organization_links_role_id` ON `administrator_organization_links` (`role_id`);
 -- create "alerts" table
@@ -55,8 +53,6 @@ CREATE INDEX `alert_device_id_last_occurred_at_id` ON `alerts` (`device_id`, `la
 CREATE INDEX `alert_provider_id_updated_at` ON `alerts` (`provider_id`, `updated_at`);
 -- create index "alert_organization_id_user_id" to table: "alerts"
 CREATE INDEX `alert_organization_id_user_id` ON `alerts` (`organization_id`, `user_id`);
--- create index "alerts_user_id" to table: "alerts"
-CREATE INDEX `alerts_user_id` ON `alerts` (`user_id`);
 -- create "alert_occurrences" table
 CREATE TABLE `alert_occurrences` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `occurred_at` datetime NOT NULL, `details` text NULL, `raised_by` text NOT NULL, `organization_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `alert_occurrences_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `alert_occurrences_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "alertoccurrence_organization_id_id" to table: "alert_occurrences"
@@ -106,7 +102,7 @@ CREATE INDEX `device_organization_id_name_id` ON `devices` (`organization_id`, `
 -- create index "device_organization_id_platform_name_id" to table: "devices"
 CREATE INDEX `device_organization_id_platform_name_id` ON `devices` (`organization_id`, `platform`, `name`, `id`);
 -- create index "device_user_id_id" to table: "devices"
-CREATE INDEX `device_user_id_id` ON `devices` (`user_id`, `id`);
+CREATE INDEX `device_user_id_id` ON `devices` (`user_id`, `id`) WHERE user_id IS NOT NULL;
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX `device_provider_id_enrolled_name_id` ON `devices` (`provider_id`, `enrolled`, `name`, `id`);
 -- create index "device_organization_id_enrolled" to table: "devices"
@@ -132,15 +128,15 @@ CREATE INDEX `device_provider_id_os_version` ON `devices` (`provider_id`, `os_ve
 -- create index "device_provider_id_model" to table: "devices"
 CREATE INDEX `device_provider_id_model` ON `devices` (`provider_id`, `model`);
 -- create index "device_provider_id_asset_tag" to table: "devices"
-CREATE INDEX `device_provider_id_asset_tag` ON `devices` (`provider_id`, `asset_tag`);
+CREATE INDEX `device_provider_id_asset_tag` ON `devices` (`provider_id`, `asset_tag`) WHERE asset_tag IS NOT NULL;
 -- create index "device_provider_id_created_at" to table: "devices"
 CREATE INDEX `device_provider_id_created_at` ON `devices` (`provider_id`, `created_at`);
 -- create index "device_provider_id_last_seen_on" to table: "devices"
 CREATE INDEX `device_provider_id_last_seen_on` ON `devices` (`provider_id`, `last_seen_on`);
 -- create index "device_provider_id_wifi_mac_address" to table: "devices"
-CREATE INDEX `device_provider_id_wifi_mac_address` ON `devices` (`provider_id`, `wifi_mac_address`);
+CREATE INDEX `device_provider_id_wifi_mac_address` ON `devices` (`provider_id`, `wifi_mac_address`) WHERE wifi_mac_address IS NOT NULL;
 -- create index "device_provider_id_ethernet_mac_address" to table: "devices"
-CREATE INDEX `device_provider_id_ethernet_mac_address` ON `devices` (`provider_id`, `ethernet_mac_address`);
+CREATE INDEX `device_provider_id_ethernet_mac_address` ON `devices` (`provider_id`, `ethernet_mac_address`) WHERE ethernet_mac_address IS NOT NULL;
 -- create "device_apps" table
 CREATE TABLE `device_apps` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `name` text NOT NULL, `identifier` text NULL, `version` text NULL, `short_version` text NULL, `bundle_size` real NULL, `managed` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_apps_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_apps_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "deviceapp_organization_id_id" to table: "device_apps"
@@ -214,19 +210,11 @@ CREATE INDEX `deviceidentity_provider_id_id` ON `device_identities` (`provider_i
 -- create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
 CREATE UNIQUE INDEX `deviceidentity_organization_id_fingerprint` ON `device_identities` (`organization_id`, `fingerprint`);
 -- create index "deviceidentity_device_id_id" to table: "device_identities"
-CREATE INDEX `deviceidentity_device_id_id` ON `device_identities` (`device_id`, `id`);
+CREATE INDEX `deviceidentity_device_id_id` ON `device_identities` (`device_id`, `id`) WHERE device_id IS NOT NULL;
 -- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
-CREATE INDEX `deviceidentity_organization_id_enrollment_id` ON `device_identities` (`organization_id`, `enrollment_id`);
+CREATE INDEX `deviceidentity_organization_id_enrollment_id` ON `device_identities` (`organization_id`, `enrollment_id`) WHERE enrollment_id IS NOT NULL;
 -- create index "deviceidentity_organization_id_user_id" to table: "device_identities"
-CREATE INDEX `deviceidentity_organization_id_user_id` ON `device_identities` (`organization_id`, `user_id`);
--- create index "deviceidentity_organization_id_not_after" to table: "device_identities"
-CREATE INDEX `deviceidentity_organization_id_not_after` ON `device_identities` (`organization_id`, `not_after`);
--- create index "deviceidentity_not_after" to table: "device_identities"
-CREATE INDEX `deviceidentity_not_after` ON `device_identities` (`not_after`);
--- create index "device_identities_enrollment_id" to table: "device_identities"
-CREATE INDEX `device_identities_enrollment_id` ON `device_identities` (`enrollment_id`);
--- create index "device_identities_user_id" to table: "device_identities"
-CREATE INDEX `device_identities_user_id` ON `device_identities` (`user_id`);
+CREATE INDEX `deviceidentity_organization_id_user_id` ON `device_identities` (`organization_id`, `user_id`) WHERE user_id IS NOT NULL;
 -- create "device_os_updates" table
 CREATE TABLE `device_os_updates` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `product_key` text NOT NULL, `name` text NULL, `version` text NULL, `build` text NULL, `is_critical` bool NOT NULL DEFAULT (false), `restart_required` bool NOT NULL DEFAULT (false), `status` text NULL, `percent_downloaded` real NULL, `is_downloaded` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_os_updates_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_os_updates_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
@@ -267,8 +255,6 @@ CREATE INDEX `enrollment_provider_id_id` ON `enrollments` (`provider_id`, `id`);
 CREATE UNIQUE INDEX `enrollment_organization_id_token_hash` ON `enrollments` (`organization_id`, `token_hash`);
 -- create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
 CREATE INDEX `enrollment_organization_id_apple_mdm_id` ON `enrollments` (`organization_id`, `apple_mdm_id`);
--- create index "enrollments_apple_mdm_id" to table: "enrollments"
-CREATE INDEX `enrollments_apple_mdm_id` ON `enrollments` (`apple_mdm_id`);
 -- create "idempotency_records" table
 CREATE TABLE `idempotency_records` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `principal` text NOT NULL, `key` text NOT NULL, `request_hash` blob NOT NULL, `result` blob NULL, `expires_at` datetime NOT NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `idempotency_records_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "idempotencyrecord_provider_id_id" to table: "idempotency_records"
@@ -351,12 +337,6 @@ CREATE INDEX `scepchallenge_organization_id_enrollment_id` ON `scep_challenges` 
 CREATE INDEX `scepchallenge_organization_id_user_id` ON `scep_challenges` (`organization_id`, `user_id`);
 -- create index "scepchallenge_expires_at" to table: "scep_challenges"
 CREATE INDEX `scepchallenge_expires_at` ON `scep_challenges` (`expires_at`);
--- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
-CREATE INDEX `scep_challenges_enrollment_id` ON `scep_challenges` (`enrollment_id`);
--- create index "scep_challenges_device_id" to table: "scep_challenges"
-CREATE INDEX `scep_challenges_device_id` ON `scep_challenges` (`device_id`);
--- create index "scep_challenges_user_id" to table: "scep_challenges"
-CREATE INDEX `scep_challenges_user_id` ON `scep_challenges` (`user_id`);
 -- create "sessions" table
 CREATE TABLE `sessions` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `refresh_hash` blob NOT NULL, `previous_hash` blob NULL, `pending` bool NOT NULL DEFAULT (false), `expires_at` datetime NOT NULL, `revoked_at` datetime NULL, `client_address` text NULL, `user_agent` text NULL, `provider_id` text NOT NULL, `administrator_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sessions_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `sessions_administrators_administrator` FOREIGN KEY (`provider_id`, `administrator_id`) REFERENCES `administrators` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "session_provider_id_id" to table: "sessions"
@@ -489,8 +469,6 @@ CREATE INDEX `ticketingcompanymapping_provider_id_id` ON `ticketing_company_mapp
 CREATE UNIQUE INDEX `ticketingcompanymapping_organization_id_integration_id` ON `ticketing_company_mappings` (`organization_id`, `integration_id`);
 -- create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
 CREATE INDEX `ticketingcompanymapping_provider_id_integration_id` ON `ticketing_company_mappings` (`provider_id`, `integration_id`);
--- create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
-CREATE INDEX `ticketing_company_mappings_integration_id` ON `ticketing_company_mappings` (`integration_id`);
 -- create "ticketing_errors" table
 CREATE TABLE `ticketing_errors` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `ticket_id` text NULL, `operation` text NOT NULL, `error_type` text NOT NULL, `message` text NOT NULL, `advice` text NULL, `occurrence_count` integer NOT NULL DEFAULT (1), `last_occurred_at` datetime NOT NULL, `organization_id` text NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_errors_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_errors_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_errors_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "ticketingerror_organization_id_id" to table: "ticketing_errors"
@@ -525,8 +503,6 @@ CREATE INDEX `ticketingusagerecord_provider_id_status_id` ON `ticketing_usage_re
 CREATE INDEX `ticketingusagerecord_provider_id_day_id` ON `ticketing_usage_records` (`provider_id`, `day`, `id`);
 -- create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
 CREATE INDEX `ticketingusagerecord_next_attempt_at` ON `ticketing_usage_records` (`next_attempt_at`);
--- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
-CREATE INDEX `ticketing_usage_records_integration_id` ON `ticketing_usage_records` (`integration_id`);
 -- create "ticketing_webhook_receipts" table
 CREATE TABLE `ticketing_webhook_receipts` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `event` text NOT NULL, `provider_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_webhook_receipts_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `ticketing_webhook_receipts_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingwebhookreceipt_provider_id_id" to table: "ticketing_webhook_receipts"
@@ -581,8 +557,6 @@ DROP INDEX `ticketingwebhookreceipt_provider_id_integration_id_event`;
 DROP INDEX `ticketingwebhookreceipt_provider_id_id`;
 -- reverse: create "ticketing_webhook_receipts" table
 DROP TABLE `ticketing_webhook_receipts`;
--- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
-DROP INDEX `ticketing_usage_records_integration_id`;
 -- reverse: create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
 DROP INDEX `ticketingusagerecord_next_attempt_at`;
 -- reverse: create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
@@ -617,8 +591,6 @@ DROP INDEX `ticketingerror_provider_id_id`;
 DROP INDEX `ticketingerror_organization_id_id`;
 -- reverse: create "ticketing_errors" table
 DROP TABLE `ticketing_errors`;
--- reverse: create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
-DROP INDEX `ticketing_company_mappings_integration_id`;
 -- reverse: create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
 DROP INDEX `ticketingcompanymapping_provider_id_integration_id`;
 -- reverse: create index "ticketingcompanymapping_organization_id_integration_id" to table: "ticketing_company_mappings"
@@ -751,12 +723,6 @@ DROP INDEX `session_refresh_hash`;
 DROP INDEX `session_provider_id_id`;
 -- reverse: create "sessions" table
 DROP TABLE `sessions`;
--- reverse: create index "scep_challenges_user_id" to table: "scep_challenges"
-DROP INDEX `scep_challenges_user_id`;
--- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
-DROP INDEX `scep_challenges_device_id`;
--- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
-DROP INDEX `scep_challenges_enrollment_id`;
 -- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
 DROP INDEX `scepchallenge_expires_at`;
 -- reverse: create index "scepchallenge_organization_id_user_id" to table: "scep_challenges"
@@ -839,8 +805,6 @@ DROP INDEX `idempotencyrecord_provider_id_principal_key`;
 DROP INDEX `idempotencyrecord_provider_id_id`;
 -- reverse: create "idempotency_records" table
 DROP TABLE `idempotency_records`;
--- reverse: create index "enrollments_apple_mdm_id" to table: "enrollments"
-DROP INDEX `enrollments_apple_mdm_id`;
 -- reverse: create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
 DROP INDEX `enrollment_organization_id_apple_mdm_id`;
 -- reverse: create index "enrollment_organization_id_token_hash" to table: "enrollments"
@@ -881,14 +845,6 @@ DROP INDEX `deviceosupdate_provider_id_id`;
 DROP INDEX `deviceosupdate_organization_id_id`;
 -- reverse: create "device_os_updates" table
 DROP TABLE `device_os_updates`;
--- reverse: create index "device_identities_user_id" to table: "device_identities"
-DROP INDEX `device_identities_user_id`;
--- reverse: create index "device_identities_enrollment_id" to table: "device_identities"
-DROP INDEX `device_identities_enrollment_id`;
--- reverse: create index "deviceidentity_not_after" to table: "device_identities"
-DROP INDEX `deviceidentity_not_after`;
--- reverse: create index "deviceidentity_organization_id_not_after" to table: "device_identities"
-DROP INDEX `deviceidentity_organization_id_not_after`;
 -- reverse: create index "deviceidentity_organization_id_user_id" to table: "device_identities"
 DROP INDEX `deviceidentity_organization_id_user_id`;
 -- reverse: create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
@@ -1051,8 +1007,6 @@ DROP INDEX `alertoccurrence_provider_id_id`;
 DROP INDEX `alertoccurrence_organization_id_id`;
 -- reverse: create "alert_occurrences" table
 DROP TABLE `alert_occurrences`;
--- reverse: create index "alerts_user_id" to table: "alerts"
-DROP INDEX `alerts_user_id`;
 -- reverse: create index "alert_organization_id_user_id" to table: "alerts"
 DROP INDEX `alert_organization_id_user_id`;
 -- reverse: create index "alert_provider_id_updated_at" to table: "alerts"
@@ -1081,8 +1035,6 @@ DROP INDEX `alert_organization_id_id`;
 DROP TABLE `alerts`;
 -- reverse: create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
 DROP INDEX `administrator_organization_links_role_id`;
--- reverse: create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
-DROP INDEX `administrator_organization_links_administrator_id`;
 -- reverse: create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
 DROP INDEX `administratororganizationlink_provider_id_role_id`;
 -- reverse: create index "administratororganizationlink_provider_id_administrator_id" to table: "administrator_organization_links"
