@@ -67,8 +67,8 @@ func (DeviceIdentity) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields(guard.OrganizationColumn, "fingerprint").Unique(),
 		index.Fields("device_id", "id").Annotations(entsql.IndexWhere("device_id IS NOT NULL")),
-		index.Fields(guard.OrganizationColumn, "enrollment_id").Annotations(entsql.IndexWhere("enrollment_id IS NOT NULL")),
-		index.Fields(guard.OrganizationColumn, "user_id").Annotations(entsql.IndexWhere("user_id IS NOT NULL")),
+		index.Fields("enrollment_id", "id").Annotations(entsql.IndexWhere("enrollment_id IS NOT NULL")),
+		index.Fields("user_id", "id").Annotations(entsql.IndexWhere("user_id IS NOT NULL")),
 	}
 }
 

@@ -1069,17 +1069,17 @@ var (
 				},
 			},
 			{
-				Name:    "deviceidentity_organization_id_enrollment_id",
+				Name:    "deviceidentity_enrollment_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[11]},
+				Columns: []*schema.Column{DeviceIdentitiesColumns[11], DeviceIdentitiesColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "enrollment_id IS NOT NULL",
 				},
 			},
 			{
-				Name:    "deviceidentity_organization_id_user_id",
+				Name:    "deviceidentity_user_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceIdentitiesColumns[10], DeviceIdentitiesColumns[13]},
+				Columns: []*schema.Column{DeviceIdentitiesColumns[13], DeviceIdentitiesColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "user_id IS NOT NULL",
 				},

@@ -133,17 +133,15 @@ func uniqueTarget(t *schema.Table, columns ...*schema.Column) {
 	})
 }
 
-// indexEdge has the rows found that refer to one, by the column or by its key, of
-// which the tenant is a part. One that refers to nothing need not be in the index.
+// indexEdge has the rows found that refer to one. Those that refer to nothing need
+// not be in the index.
 func indexEdge(t *schema.Table, column *schema.Column) {
 	if column.Unique {
 		return
 	}
 	for _, index := range t.Indexes {
-		leads := index.Columns[0].Name == column.Name ||
-			len(index.Columns) > 1 && index.Columns[0].Name == organizationColumn && index.Columns[1].Name == column.Name
 		whole := index.Annotation == nil || index.Annotation.Where == "" || index.Annotation.Where == column.Name+" IS NOT NULL"
-		if leads && whole {
+		if index.Columns[0].Name == column.Name && whole {
 			return
 		}
 	}

@@ -67,6 +67,8 @@ CREATE INDEX "administrator_provider_id_role_id" ON "administrators" ("provider_
 CREATE INDEX "administrators_role_id" ON "administrators" ("role_id");
 -- create "administrator_organization_links" table
 CREATE TABLE "administrator_organization_links" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "organization_id" character varying NOT NULL COLLATE "C", "administrator_id" character varying NOT NULL COLLATE "C", "role_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "administrator_organization_links_administrators_administrator" FOREIGN KEY ("provider_id", "administrator_id") REFERENCES "administrators" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "administrator_organization_links_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "administrator_organization_links_roles_role" FOREIGN KEY ("provider_id", "role_id") REFERENCES "roles" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
+-- create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
+CREATE INDEX "administrator_organization_links_administrator_id" ON "administrator_organization_links" ("administrator_id");
 -- create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
 CREATE INDEX "administrator_organization_links_role_id" ON "administrator_organization_links" ("role_id");
 -- create index "administratororganizationlink_organization_id_administrator_id" to table: "administrator_organization_links"
@@ -169,6 +171,8 @@ CREATE INDEX "alert_provider_id_id" ON "alerts" ("provider_id", "id");
 CREATE INDEX "alert_provider_id_status_last_occurred_at_id" ON "alerts" ("provider_id", "status", "last_occurred_at", "id");
 -- create index "alert_provider_id_updated_at" to table: "alerts"
 CREATE INDEX "alert_provider_id_updated_at" ON "alerts" ("provider_id", "updated_at");
+-- create index "alerts_user_id" to table: "alerts"
+CREATE INDEX "alerts_user_id" ON "alerts" ("user_id");
 -- create "alert_occurrences" table
 CREATE TABLE "alert_occurrences" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "occurred_at" timestamptz NOT NULL, "details" character varying NULL COLLATE "C", "raised_by" character varying NOT NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "alert_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "alert_occurrences_alerts_alert" FOREIGN KEY ("organization_id", "alert_id") REFERENCES "alerts" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "alert_occurrences_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "alertoccurrence_alert_id_id" to table: "alert_occurrences"
@@ -275,20 +279,22 @@ CREATE UNIQUE INDEX "enrollment_organization_id_id" ON "enrollments" ("organizat
 CREATE UNIQUE INDEX "enrollment_organization_id_token_hash" ON "enrollments" ("organization_id", "token_hash");
 -- create index "enrollment_provider_id_id" to table: "enrollments"
 CREATE INDEX "enrollment_provider_id_id" ON "enrollments" ("provider_id", "id");
+-- create index "enrollments_apple_mdm_id" to table: "enrollments"
+CREATE INDEX "enrollments_apple_mdm_id" ON "enrollments" ("apple_mdm_id");
 -- create "device_identities" table
 CREATE TABLE "device_identities" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "fingerprint" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "common_name" character varying NOT NULL COLLATE "C", "not_before" timestamptz NOT NULL, "not_after" timestamptz NOT NULL, "revoked_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_identities_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION, CONSTRAINT "device_identities_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_identities_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
 -- create index "deviceidentity_device_id_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_device_id_id" ON "device_identities" ("device_id", "id") WHERE (device_id IS NOT NULL);
--- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
-CREATE INDEX "deviceidentity_organization_id_enrollment_id" ON "device_identities" ("organization_id", "enrollment_id") WHERE (enrollment_id IS NOT NULL);
+-- create index "deviceidentity_enrollment_id_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_enrollment_id_id" ON "device_identities" ("enrollment_id", "id") WHERE (enrollment_id IS NOT NULL);
 -- create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
 CREATE UNIQUE INDEX "deviceidentity_organization_id_fingerprint" ON "device_identities" ("organization_id", "fingerprint");
 -- create index "deviceidentity_organization_id_id" to table: "device_identities"
 CREATE UNIQUE INDEX "deviceidentity_organization_id_id" ON "device_identities" ("organization_id", "id");
--- create index "deviceidentity_organization_id_user_id" to table: "device_identities"
-CREATE INDEX "deviceidentity_organization_id_user_id" ON "device_identities" ("organization_id", "user_id") WHERE (user_id IS NOT NULL);
 -- create index "deviceidentity_provider_id_id" to table: "device_identities"
 CREATE INDEX "deviceidentity_provider_id_id" ON "device_identities" ("provider_id", "id");
+-- create index "deviceidentity_user_id_id" to table: "device_identities"
+CREATE INDEX "deviceidentity_user_id_id" ON "device_identities" ("user_id", "id") WHERE (user_id IS NOT NULL);
 -- create "device_os_updates" table
 CREATE TABLE "device_os_updates" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "product_key" character varying NOT NULL COLLATE "C", "name" character varying NULL COLLATE "C", "version" character varying NULL COLLATE "C", "build" character varying NULL COLLATE "C", "is_critical" boolean NOT NULL DEFAULT false, "restart_required" boolean NOT NULL DEFAULT false, "status" character varying NULL COLLATE "C", "percent_downloaded" double precision NULL, "is_downloaded" boolean NOT NULL DEFAULT false, "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_os_updates_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_os_updates_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
 -- create index "deviceosupdate_device_id_id" to table: "device_os_updates"
@@ -349,6 +355,12 @@ CREATE INDEX "maintenancewindow_provider_id_ends_at_id" ON "maintenance_windows"
 CREATE INDEX "maintenancewindow_provider_id_id" ON "maintenance_windows" ("provider_id", "id");
 -- create "scep_challenges" table
 CREATE TABLE "scep_challenges" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "challenge_hash" character varying NOT NULL COLLATE "C", "expires_at" timestamptz NOT NULL, "redeemed_at" timestamptz NULL, "transaction" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "enrollment_id" character varying NULL COLLATE "C", "device_id" character varying NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "scep_challenges_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_enrollments_enrollment" FOREIGN KEY ("organization_id", "enrollment_id") REFERENCES "enrollments" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "scep_challenges_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "scep_challenges_device_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_device_id" ON "scep_challenges" ("device_id");
+-- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_enrollment_id" ON "scep_challenges" ("enrollment_id");
+-- create index "scep_challenges_user_id" to table: "scep_challenges"
+CREATE INDEX "scep_challenges_user_id" ON "scep_challenges" ("user_id");
 -- create index "scepchallenge_expires_at" to table: "scep_challenges"
 CREATE INDEX "scepchallenge_expires_at" ON "scep_challenges" ("expires_at");
 -- create index "scepchallenge_organization_id_challenge_hash" to table: "scep_challenges"
@@ -483,6 +495,8 @@ CREATE INDEX "ticketingbillingmapping_provider_id_id" ON "ticketing_billing_mapp
 CREATE INDEX "ticketingbillingmapping_provider_id_integration_id_id" ON "ticketing_billing_mappings" ("provider_id", "integration_id", "id");
 -- create "ticketing_company_mappings" table
 CREATE TABLE "ticketing_company_mappings" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "external_company_id" character varying NOT NULL COLLATE "C", "external_company_name" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_company_mappings_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_company_mappings_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
+CREATE INDEX "ticketing_company_mappings_integration_id" ON "ticketing_company_mappings" ("integration_id");
 -- create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
 CREATE UNIQUE INDEX "ticketingcompanymapping_organization_id_id" ON "ticketing_company_mappings" ("organization_id", "id");
 -- create index "ticketingcompanymapping_organization_id_integration_id" to table: "ticketing_company_mappings"
@@ -505,6 +519,8 @@ CREATE UNIQUE INDEX "ticketingerror_provider_id_id" ON "ticketing_errors" ("prov
 CREATE INDEX "ticketingerror_provider_id_integration_id_id" ON "ticketing_errors" ("provider_id", "integration_id", "id");
 -- create "ticketing_usage_records" table
 CREATE TABLE "ticketing_usage_records" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "day" character varying NOT NULL COLLATE "C", "users" bigint NOT NULL, "high_water" bigint NOT NULL, "quantity" bigint NOT NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "attempts" bigint NOT NULL DEFAULT 0, "last_error" character varying NULL COLLATE "C", "written_at" timestamptz NULL, "next_attempt_at" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "integration_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "ticketing_usage_records_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "ticketing_usage_records_ticketing_integrations_integration" FOREIGN KEY ("provider_id", "integration_id") REFERENCES "ticketing_integrations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+CREATE INDEX "ticketing_usage_records_integration_id" ON "ticketing_usage_records" ("integration_id");
 -- create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
 CREATE INDEX "ticketingusagerecord_next_attempt_at" ON "ticketing_usage_records" ("next_attempt_at");
 -- create index "ticketingusagerecord_organization_id_id" to table: "ticketing_usage_records"
@@ -555,6 +571,8 @@ DROP INDEX "ticketingusagerecord_organization_id_integration_id_day";
 DROP INDEX "ticketingusagerecord_organization_id_id";
 -- reverse: create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
 DROP INDEX "ticketingusagerecord_next_attempt_at";
+-- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+DROP INDEX "ticketing_usage_records_integration_id";
 -- reverse: create "ticketing_usage_records" table
 DROP TABLE "ticketing_usage_records";
 -- reverse: create index "ticketingerror_provider_id_integration_id_id" to table: "ticketing_errors"
@@ -577,6 +595,8 @@ DROP INDEX "ticketingcompanymapping_provider_id_id";
 DROP INDEX "ticketingcompanymapping_organization_id_integration_id";
 -- reverse: create index "ticketingcompanymapping_organization_id_id" to table: "ticketing_company_mappings"
 DROP INDEX "ticketingcompanymapping_organization_id_id";
+-- reverse: create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
+DROP INDEX "ticketing_company_mappings_integration_id";
 -- reverse: create "ticketing_company_mappings" table
 DROP TABLE "ticketing_company_mappings";
 -- reverse: create index "ticketingbillingmapping_provider_id_integration_id_id" to table: "ticketing_billing_mappings"
@@ -711,6 +731,12 @@ DROP INDEX "scepchallenge_organization_id_device_id";
 DROP INDEX "scepchallenge_organization_id_challenge_hash";
 -- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
 DROP INDEX "scepchallenge_expires_at";
+-- reverse: create index "scep_challenges_user_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_user_id";
+-- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_enrollment_id";
+-- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
+DROP INDEX "scep_challenges_device_id";
 -- reverse: create "scep_challenges" table
 DROP TABLE "scep_challenges";
 -- reverse: create index "maintenancewindow_provider_id_id" to table: "maintenance_windows"
@@ -771,20 +797,22 @@ DROP INDEX "deviceosupdate_organization_id_device_id_product_key";
 DROP INDEX "deviceosupdate_device_id_id";
 -- reverse: create "device_os_updates" table
 DROP TABLE "device_os_updates";
+-- reverse: create index "deviceidentity_user_id_id" to table: "device_identities"
+DROP INDEX "deviceidentity_user_id_id";
 -- reverse: create index "deviceidentity_provider_id_id" to table: "device_identities"
 DROP INDEX "deviceidentity_provider_id_id";
--- reverse: create index "deviceidentity_organization_id_user_id" to table: "device_identities"
-DROP INDEX "deviceidentity_organization_id_user_id";
 -- reverse: create index "deviceidentity_organization_id_id" to table: "device_identities"
 DROP INDEX "deviceidentity_organization_id_id";
 -- reverse: create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
 DROP INDEX "deviceidentity_organization_id_fingerprint";
--- reverse: create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
-DROP INDEX "deviceidentity_organization_id_enrollment_id";
+-- reverse: create index "deviceidentity_enrollment_id_id" to table: "device_identities"
+DROP INDEX "deviceidentity_enrollment_id_id";
 -- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
 DROP INDEX "deviceidentity_device_id_id";
 -- reverse: create "device_identities" table
 DROP TABLE "device_identities";
+-- reverse: create index "enrollments_apple_mdm_id" to table: "enrollments"
+DROP INDEX "enrollments_apple_mdm_id";
 -- reverse: create index "enrollment_provider_id_id" to table: "enrollments"
 DROP INDEX "enrollment_provider_id_id";
 -- reverse: create index "enrollment_organization_id_token_hash" to table: "enrollments"
@@ -891,6 +919,8 @@ DROP INDEX "alertoccurrence_organization_id_alert_id_id";
 DROP INDEX "alertoccurrence_alert_id_id";
 -- reverse: create "alert_occurrences" table
 DROP TABLE "alert_occurrences";
+-- reverse: create index "alerts_user_id" to table: "alerts"
+DROP INDEX "alerts_user_id";
 -- reverse: create index "alert_provider_id_updated_at" to table: "alerts"
 DROP INDEX "alert_provider_id_updated_at";
 -- reverse: create index "alert_provider_id_status_last_occurred_at_id" to table: "alerts"
@@ -993,6 +1023,8 @@ DROP INDEX "administratororganizationlink_organization_id_id";
 DROP INDEX "administratororganizationlink_organization_id_administrator_id";
 -- reverse: create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
 DROP INDEX "administrator_organization_links_role_id";
+-- reverse: create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
+DROP INDEX "administrator_organization_links_administrator_id";
 -- reverse: create "administrator_organization_links" table
 DROP TABLE "administrator_organization_links";
 -- reverse: create index "administrators_role_id" to table: "administrators"

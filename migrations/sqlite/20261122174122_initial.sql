@@ -25,6 +25,8 @@ CREATE UNIQUE INDEX `administratororganizationlink_organization_id_administrator
 CREATE INDEX `administratororganizationlink_provider_id_administrator_id` ON `administrator_organization_links` (`provider_id`, `administrator_id`);
 -- create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
 CREATE INDEX `administratororganizationlink_provider_id_role_id` ON `administrator_organization_links` (`provider_id`, `role_id`);
+-- create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
+CREATE INDEX `administrator_organization_links_administrator_id` ON `administrator_organization_links` (`administrator_id`);
 -- create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
 CREATE INDEX `administrator_organization_links_role_id` ON `administrator_organization_links` (`role_id`);
 -- create "alerts" table
@@ -53,6 +55,8 @@ CREATE INDEX `alert_device_id_last_occurred_at_id` ON `alerts` (`device_id`, `la
 CREATE INDEX `alert_provider_id_updated_at` ON `alerts` (`provider_id`, `updated_at`);
 -- create index "alert_organization_id_user_id" to table: "alerts"
 CREATE INDEX `alert_organization_id_user_id` ON `alerts` (`organization_id`, `user_id`);
+-- create index "alerts_user_id" to table: "alerts"
+CREATE INDEX `alerts_user_id` ON `alerts` (`user_id`);
 -- create "alert_occurrences" table
 CREATE TABLE `alert_occurrences` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `occurred_at` datetime NOT NULL, `details` text NULL, `raised_by` text NOT NULL, `organization_id` text NOT NULL, `alert_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `alert_occurrences_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `alert_occurrences_alerts_alert` FOREIGN KEY (`organization_id`, `alert_id`) REFERENCES `alerts` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "alertoccurrence_organization_id_id" to table: "alert_occurrences"
@@ -211,10 +215,10 @@ CREATE INDEX `deviceidentity_provider_id_id` ON `device_identities` (`provider_i
 CREATE UNIQUE INDEX `deviceidentity_organization_id_fingerprint` ON `device_identities` (`organization_id`, `fingerprint`);
 -- create index "deviceidentity_device_id_id" to table: "device_identities"
 CREATE INDEX `deviceidentity_device_id_id` ON `device_identities` (`device_id`, `id`) WHERE device_id IS NOT NULL;
--- create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
-CREATE INDEX `deviceidentity_organization_id_enrollment_id` ON `device_identities` (`organization_id`, `enrollment_id`) WHERE enrollment_id IS NOT NULL;
--- create index "deviceidentity_organization_id_user_id" to table: "device_identities"
-CREATE INDEX `deviceidentity_organization_id_user_id` ON `device_identities` (`organization_id`, `user_id`) WHERE user_id IS NOT NULL;
+-- create index "deviceidentity_enrollment_id_id" to table: "device_identities"
+CREATE INDEX `deviceidentity_enrollment_id_id` ON `device_identities` (`enrollment_id`, `id`) WHERE enrollment_id IS NOT NULL;
+-- create index "deviceidentity_user_id_id" to table: "device_identities"
+CREATE INDEX `deviceidentity_user_id_id` ON `device_identities` (`user_id`, `id`) WHERE user_id IS NOT NULL;
 -- create "device_os_updates" table
 CREATE TABLE `device_os_updates` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `product_key` text NOT NULL, `name` text NULL, `version` text NULL, `build` text NULL, `is_critical` bool NOT NULL DEFAULT (false), `restart_required` bool NOT NULL DEFAULT (false), `status` text NULL, `percent_downloaded` real NULL, `is_downloaded` bool NOT NULL DEFAULT (false), `organization_id` text NOT NULL, `device_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `device_os_updates_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `device_os_updates_devices_device` FOREIGN KEY (`organization_id`, `device_id`) REFERENCES `devices` (`organization_id`, `id`) ON DELETE CASCADE);
 -- create index "deviceosupdate_organization_id_id" to table: "device_os_updates"
@@ -255,6 +259,8 @@ CREATE INDEX `enrollment_provider_id_id` ON `enrollments` (`provider_id`, `id`);
 CREATE UNIQUE INDEX `enrollment_organization_id_token_hash` ON `enrollments` (`organization_id`, `token_hash`);
 -- create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
 CREATE INDEX `enrollment_organization_id_apple_mdm_id` ON `enrollments` (`organization_id`, `apple_mdm_id`);
+-- create index "enrollments_apple_mdm_id" to table: "enrollments"
+CREATE INDEX `enrollments_apple_mdm_id` ON `enrollments` (`apple_mdm_id`);
 -- create "idempotency_records" table
 CREATE TABLE `idempotency_records` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `principal` text NOT NULL, `key` text NOT NULL, `request_hash` blob NOT NULL, `result` blob NULL, `expires_at` datetime NOT NULL, `provider_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `idempotency_records_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "idempotencyrecord_provider_id_id" to table: "idempotency_records"
@@ -337,6 +343,12 @@ CREATE INDEX `scepchallenge_organization_id_enrollment_id` ON `scep_challenges` 
 CREATE INDEX `scepchallenge_organization_id_user_id` ON `scep_challenges` (`organization_id`, `user_id`);
 -- create index "scepchallenge_expires_at" to table: "scep_challenges"
 CREATE INDEX `scepchallenge_expires_at` ON `scep_challenges` (`expires_at`);
+-- create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+CREATE INDEX `scep_challenges_enrollment_id` ON `scep_challenges` (`enrollment_id`);
+-- create index "scep_challenges_device_id" to table: "scep_challenges"
+CREATE INDEX `scep_challenges_device_id` ON `scep_challenges` (`device_id`);
+-- create index "scep_challenges_user_id" to table: "scep_challenges"
+CREATE INDEX `scep_challenges_user_id` ON `scep_challenges` (`user_id`);
 -- create "sessions" table
 CREATE TABLE `sessions` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `refresh_hash` blob NOT NULL, `previous_hash` blob NULL, `pending` bool NOT NULL DEFAULT (false), `expires_at` datetime NOT NULL, `revoked_at` datetime NULL, `client_address` text NULL, `user_agent` text NULL, `provider_id` text NOT NULL, `administrator_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sessions_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `sessions_administrators_administrator` FOREIGN KEY (`provider_id`, `administrator_id`) REFERENCES `administrators` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "session_provider_id_id" to table: "sessions"
@@ -469,6 +481,8 @@ CREATE INDEX `ticketingcompanymapping_provider_id_id` ON `ticketing_company_mapp
 CREATE UNIQUE INDEX `ticketingcompanymapping_organization_id_integration_id` ON `ticketing_company_mappings` (`organization_id`, `integration_id`);
 -- create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
 CREATE INDEX `ticketingcompanymapping_provider_id_integration_id` ON `ticketing_company_mappings` (`provider_id`, `integration_id`);
+-- create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
+CREATE INDEX `ticketing_company_mappings_integration_id` ON `ticketing_company_mappings` (`integration_id`);
 -- create "ticketing_errors" table
 CREATE TABLE `ticketing_errors` (`id` text NOT NULL, `provider_id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `ticket_id` text NULL, `operation` text NOT NULL, `error_type` text NOT NULL, `message` text NOT NULL, `advice` text NULL, `occurrence_count` integer NOT NULL DEFAULT (1), `last_occurred_at` datetime NOT NULL, `organization_id` text NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_errors_organizations_organization` FOREIGN KEY (`provider_id`, `organization_id`) REFERENCES `organizations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_errors_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE, CONSTRAINT `ticketing_errors_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE);
 -- create index "ticketingerror_organization_id_id" to table: "ticketing_errors"
@@ -503,6 +517,8 @@ CREATE INDEX `ticketingusagerecord_provider_id_status_id` ON `ticketing_usage_re
 CREATE INDEX `ticketingusagerecord_provider_id_day_id` ON `ticketing_usage_records` (`provider_id`, `day`, `id`);
 -- create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
 CREATE INDEX `ticketingusagerecord_next_attempt_at` ON `ticketing_usage_records` (`next_attempt_at`);
+-- create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+CREATE INDEX `ticketing_usage_records_integration_id` ON `ticketing_usage_records` (`integration_id`);
 -- create "ticketing_webhook_receipts" table
 CREATE TABLE `ticketing_webhook_receipts` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `event` text NOT NULL, `provider_id` text NOT NULL, `integration_id` text NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `ticketing_webhook_receipts_providers_provider` FOREIGN KEY (`provider_id`) REFERENCES `providers` (`id`) ON DELETE CASCADE, CONSTRAINT `ticketing_webhook_receipts_ticketing_integrations_integration` FOREIGN KEY (`provider_id`, `integration_id`) REFERENCES `ticketing_integrations` (`provider_id`, `id`) ON DELETE CASCADE);
 -- create index "ticketingwebhookreceipt_provider_id_id" to table: "ticketing_webhook_receipts"
@@ -557,6 +573,8 @@ DROP INDEX `ticketingwebhookreceipt_provider_id_integration_id_event`;
 DROP INDEX `ticketingwebhookreceipt_provider_id_id`;
 -- reverse: create "ticketing_webhook_receipts" table
 DROP TABLE `ticketing_webhook_receipts`;
+-- reverse: create index "ticketing_usage_records_integration_id" to table: "ticketing_usage_records"
+DROP INDEX `ticketing_usage_records_integration_id`;
 -- reverse: create index "ticketingusagerecord_next_attempt_at" to table: "ticketing_usage_records"
 DROP INDEX `ticketingusagerecord_next_attempt_at`;
 -- reverse: create index "ticketingusagerecord_provider_id_day_id" to table: "ticketing_usage_records"
@@ -591,6 +609,8 @@ DROP INDEX `ticketingerror_provider_id_id`;
 DROP INDEX `ticketingerror_organization_id_id`;
 -- reverse: create "ticketing_errors" table
 DROP TABLE `ticketing_errors`;
+-- reverse: create index "ticketing_company_mappings_integration_id" to table: "ticketing_company_mappings"
+DROP INDEX `ticketing_company_mappings_integration_id`;
 -- reverse: create index "ticketingcompanymapping_provider_id_integration_id" to table: "ticketing_company_mappings"
 DROP INDEX `ticketingcompanymapping_provider_id_integration_id`;
 -- reverse: create index "ticketingcompanymapping_organization_id_integration_id" to table: "ticketing_company_mappings"
@@ -723,6 +743,12 @@ DROP INDEX `session_refresh_hash`;
 DROP INDEX `session_provider_id_id`;
 -- reverse: create "sessions" table
 DROP TABLE `sessions`;
+-- reverse: create index "scep_challenges_user_id" to table: "scep_challenges"
+DROP INDEX `scep_challenges_user_id`;
+-- reverse: create index "scep_challenges_device_id" to table: "scep_challenges"
+DROP INDEX `scep_challenges_device_id`;
+-- reverse: create index "scep_challenges_enrollment_id" to table: "scep_challenges"
+DROP INDEX `scep_challenges_enrollment_id`;
 -- reverse: create index "scepchallenge_expires_at" to table: "scep_challenges"
 DROP INDEX `scepchallenge_expires_at`;
 -- reverse: create index "scepchallenge_organization_id_user_id" to table: "scep_challenges"
@@ -805,6 +831,8 @@ DROP INDEX `idempotencyrecord_provider_id_principal_key`;
 DROP INDEX `idempotencyrecord_provider_id_id`;
 -- reverse: create "idempotency_records" table
 DROP TABLE `idempotency_records`;
+-- reverse: create index "enrollments_apple_mdm_id" to table: "enrollments"
+DROP INDEX `enrollments_apple_mdm_id`;
 -- reverse: create index "enrollment_organization_id_apple_mdm_id" to table: "enrollments"
 DROP INDEX `enrollment_organization_id_apple_mdm_id`;
 -- reverse: create index "enrollment_organization_id_token_hash" to table: "enrollments"
@@ -845,10 +873,10 @@ DROP INDEX `deviceosupdate_provider_id_id`;
 DROP INDEX `deviceosupdate_organization_id_id`;
 -- reverse: create "device_os_updates" table
 DROP TABLE `device_os_updates`;
--- reverse: create index "deviceidentity_organization_id_user_id" to table: "device_identities"
-DROP INDEX `deviceidentity_organization_id_user_id`;
--- reverse: create index "deviceidentity_organization_id_enrollment_id" to table: "device_identities"
-DROP INDEX `deviceidentity_organization_id_enrollment_id`;
+-- reverse: create index "deviceidentity_user_id_id" to table: "device_identities"
+DROP INDEX `deviceidentity_user_id_id`;
+-- reverse: create index "deviceidentity_enrollment_id_id" to table: "device_identities"
+DROP INDEX `deviceidentity_enrollment_id_id`;
 -- reverse: create index "deviceidentity_device_id_id" to table: "device_identities"
 DROP INDEX `deviceidentity_device_id_id`;
 -- reverse: create index "deviceidentity_organization_id_fingerprint" to table: "device_identities"
@@ -1007,6 +1035,8 @@ DROP INDEX `alertoccurrence_provider_id_id`;
 DROP INDEX `alertoccurrence_organization_id_id`;
 -- reverse: create "alert_occurrences" table
 DROP TABLE `alert_occurrences`;
+-- reverse: create index "alerts_user_id" to table: "alerts"
+DROP INDEX `alerts_user_id`;
 -- reverse: create index "alert_organization_id_user_id" to table: "alerts"
 DROP INDEX `alert_organization_id_user_id`;
 -- reverse: create index "alert_provider_id_updated_at" to table: "alerts"
@@ -1035,6 +1065,8 @@ DROP INDEX `alert_organization_id_id`;
 DROP TABLE `alerts`;
 -- reverse: create index "administrator_organization_links_role_id" to table: "administrator_organization_links"
 DROP INDEX `administrator_organization_links_role_id`;
+-- reverse: create index "administrator_organization_links_administrator_id" to table: "administrator_organization_links"
+DROP INDEX `administrator_organization_links_administrator_id`;
 -- reverse: create index "administratororganizationlink_provider_id_role_id" to table: "administrator_organization_links"
 DROP INDEX `administratororganizationlink_provider_id_role_id`;
 -- reverse: create index "administratororganizationlink_provider_id_administrator_id" to table: "administrator_organization_links"
