@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -35,14 +36,18 @@ type Config[I, O any] struct {
 	Most int
 	// Lanes is how many batches of one key are under way at a time.
 	Lanes int
+	// Patience is how long an item waits for a batch that is held up, by a lock
+	// for instance: those who wait are then worked beside it, in at most MostLanes.
+	Patience  time.Duration
+	MostLanes int
 	// Timeout bounds the work of one batch.
 	Timeout time.Duration
 }
 
 // Validate reports what could not work.
 func (c Config[I, O]) Validate() error {
-	if c.Work == nil || c.Most < 1 || c.Lanes < 1 || c.Timeout <= 0 {
-		return errors.New("batch: work, a size, lanes and a timeout are required")
+	if c.Work == nil || c.Most < 1 || c.Lanes < 1 || c.MostLanes < c.Lanes || c.Patience <= 0 || c.Timeout <= 0 {
+		return errors.New("batch: work, a size, lanes, patience and a timeout are required")
 	}
 	return nil
 }
@@ -57,14 +62,42 @@ type Group[I, O any] struct {
 // lane is who works and who waits under a key. There is none for a key that
 // nobody works under.
 type lane[I, O any] struct {
-	working int
+	running []*run // the oldest first
 	waiting []*entry[I, O]
+}
+
+// run is a batch that is under way.
+type run struct{ held bool } // up, so that others do not wait for it
+
+// free reports whether another batch may be under way.
+func (l *lane[I, O]) free(lanes int) bool {
+	for _, r := range l.running {
+		if !r.held {
+			lanes--
+		}
+	}
+	return lanes > 0
+}
+
+func (l *lane[I, O]) begin() *run {
+	r := &run{}
+	l.running = append(l.running, r)
+	return r
+}
+
+// withdraw takes back an item that waits, and reports whether it did.
+func (l *lane[I, O]) withdraw(e *entry[I, O]) bool {
+	i := slices.Index(l.waiting, e)
+	if i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	}
+	return i >= 0
 }
 
 // entry is an item on its way.
 type entry[I, O any] struct {
 	item  I
-	lead  chan struct{}   // closed when whoever brought the item is to work it, and those who wait
+	lead  chan *run       // gets the batch that whoever brought the item is to work, with those who wait
 	ended chan Outcome[O] // gets the outcome
 }
 
@@ -80,52 +113,46 @@ func New[I, O any](c Config[I, O]) (*Group[I, O], error) {
 // outcome. It does not wait longer than its context; an item that is under way by
 // then is worked nevertheless.
 func (g *Group[I, O]) Do(ctx context.Context, key string, item I) (O, error) {
-	e := &entry[I, O]{item: item, lead: make(chan struct{}), ended: make(chan Outcome[O], 1)}
-	if g.enter(key, e) {
-		g.work(key, []*entry[I, O]{e})
-		o := <-e.ended
-		return o.Value, o.Err
-	}
-	select {
-	case o := <-e.ended:
-		return o.Value, o.Err
-	case <-e.lead:
-		g.leads(key, e)
-	case <-ctx.Done():
-		if g.withdraw(key, e) {
-			var none O
-			return none, ctx.Err()
-		}
-		// It is under way: whoever works it may be this caller.
-		select {
-		case <-e.lead:
-			g.leads(key, e)
-		case o := <-e.ended:
-			return o.Value, o.Err
-		}
+	e := &entry[I, O]{item: item, lead: make(chan *run, 1), ended: make(chan Outcome[O], 1)}
+	if r := g.enter(key, e); r != nil {
+		g.work(key, r, e)
+	} else if err := g.wait(ctx, key, e); err != nil {
+		var none O
+		return none, err
 	}
 	o := <-e.ended
 	return o.Value, o.Err
 }
 
-// leads works an item whose turn it is, with those who wait.
-func (g *Group[I, O]) leads(key string, e *entry[I, O]) {
-	g.work(key, append([]*entry[I, O]{e}, g.join(key)...))
+// wait waits for an item's turn, and works it with those who wait if it is the
+// one to lead them.
+func (g *Group[I, O]) wait(ctx context.Context, key string, e *entry[I, O]) error {
+	patience := time.NewTimer(g.Patience)
+	defer patience.Stop()
+	for {
+		select {
+		case o := <-e.ended:
+			e.ended <- o
+			return nil
+		case r := <-e.lead:
+			g.work(key, r, e)
+			return nil
+		case <-patience.C:
+			if r := g.overtake(key, e); r != nil {
+				g.work(key, r, e)
+				return nil
+			}
+		case <-ctx.Done():
+			if g.withdraw(key, e) {
+				return ctx.Err()
+			}
+			ctx = context.WithoutCancel(ctx) // it is under way
+		}
+	}
 }
 
-// join takes those who wait, as many as fit beside the one who leads.
-func (g *Group[I, O]) join(key string) []*entry[I, O] {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	l := g.lanes[key]
-	n := min(len(l.waiting), g.Most-1)
-	joined := l.waiting[:n:n]
-	l.waiting = l.waiting[n:]
-	return joined
-}
-
-// enter reports whether an item is to be worked at once; else it waits.
-func (g *Group[I, O]) enter(key string, e *entry[I, O]) bool {
+// enter begins a batch for an item that is to be worked at once; else it waits.
+func (g *Group[I, O]) enter(key string, e *entry[I, O]) *run {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := g.lanes[key]
@@ -133,12 +160,28 @@ func (g *Group[I, O]) enter(key string, e *entry[I, O]) bool {
 		l = &lane[I, O]{}
 		g.lanes[key] = l
 	}
-	if l.working < g.Lanes {
-		l.working++
-		return true
+	if l.free(g.Lanes) {
+		return l.begin()
 	}
 	l.waiting = append(l.waiting, e)
-	return false
+	return nil
+}
+
+// overtake begins a batch beside one that is held up, if there may be one.
+func (g *Group[I, O]) overtake(key string, e *entry[I, O]) *run {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.lanes[key]
+	if l == nil || len(l.running) >= g.MostLanes || !l.withdraw(e) {
+		return nil
+	}
+	for _, r := range l.running {
+		if !r.held {
+			r.held = true
+			break
+		}
+	}
+	return l.begin()
 }
 
 // withdraw takes back an item that still waits, and reports whether it did.
@@ -146,41 +189,44 @@ func (g *Group[I, O]) withdraw(key string, e *entry[I, O]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := g.lanes[key]
-	if l == nil {
-		return false
-	}
-	for i, waiting := range l.waiting {
-		if waiting == e {
-			l.waiting = append(l.waiting[:i:i], l.waiting[i+1:]...)
-			return true
-		}
-	}
-	return false
+	return l != nil && l.withdraw(e)
 }
 
-// leave has the first of those who wait lead the next batch.
-func (g *Group[I, O]) leave(key string) {
+// join takes those who wait, as many as fit beside the one who leads.
+func (g *Group[I, O]) join(key string, first *entry[I, O]) []*entry[I, O] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := g.lanes[key]
-	if len(l.waiting) == 0 {
-		if l.working--; l.working == 0 {
-			delete(g.lanes, key)
-		}
-		return
-	}
-	close(l.waiting[0].lead)
-	l.waiting = l.waiting[1:]
+	n := min(len(l.waiting), g.Most-1)
+	joined := append([]*entry[I, O]{first}, l.waiting[:n]...)
+	l.waiting = l.waiting[n:]
+	return joined
 }
 
-// work works a batch and tells everybody their outcome.
-func (g *Group[I, O]) work(key string, entries []*entry[I, O]) {
+// leave ends a batch, and has the first of those who wait lead the next.
+func (g *Group[I, O]) leave(key string, ended *run) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.lanes[key]
+	l.running = slices.DeleteFunc(l.running, func(r *run) bool { return r == ended })
+	if len(l.waiting) > 0 && l.free(g.Lanes) {
+		l.waiting[0].lead <- l.begin()
+		l.waiting = l.waiting[1:]
+	}
+	if len(l.running) == 0 {
+		delete(g.lanes, key)
+	}
+}
+
+// work works an item with those who wait, and tells everybody their outcome.
+func (g *Group[I, O]) work(key string, r *run, first *entry[I, O]) {
+	entries := g.join(key, first)
 	outcomes := make([]Outcome[O], len(entries))
 	for i := range outcomes {
 		outcomes[i].Err = errUnfinished
 	}
 	defer func() { // also when Work panics, or ends the goroutine
-		g.leave(key)
+		g.leave(key, r)
 		for i, e := range entries {
 			e.ended <- outcomes[i]
 		}

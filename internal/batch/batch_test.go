@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,9 @@ import (
 )
 
 var errSpoilt = errors.New("spoilt")
+
+// held is a number that takes as long as it may.
+const held = 1 << 20
 
 // doubler doubles numbers, and remembers who was worked with whom.
 type doubler struct {
@@ -38,8 +42,12 @@ func (d *doubler) work(ctx context.Context, key string, items []int) ([]batch.Ou
 		d.under[key]--
 		d.mu.Unlock()
 	}()
+	hold := d.hold
+	if slices.Contains(items, held) {
+		hold = time.Hour
+	}
 	select {
-	case <-time.After(d.hold):
+	case <-time.After(hold):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -63,7 +71,7 @@ func newGroup(t *testing.T, d *doubler, most, lanes int) *batch.Group[int, int] 
 	t.Helper()
 	d.under = map[string]int{}
 	g, err := batch.New(batch.Config[int, int]{
-		Work: d.work, Most: most, Lanes: lanes, Timeout: time.Minute,
+		Work: d.work, Most: most, Lanes: lanes, Patience: 5 * time.Second, MostLanes: lanes + 2, Timeout: time.Minute,
 		Alone: func(err error) bool { return errors.Is(err, errSpoilt) },
 	})
 	require.NoError(t, err)
@@ -188,7 +196,41 @@ func TestEverybodyGetsTheirOwn(t *testing.T) {
 		require.LessOrEqual(t, len(items), 5)
 	}
 	require.Equal(t, 2000, worked+int(cancelled.Load()))
-	require.LessOrEqual(t, d.most, 2)
+	require.LessOrEqual(t, d.most, 4)
+}
+
+func TestABatchThatIsHeldUpHoldsNobodyElseUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{hold: time.Second}
+		g := newGroup(t, d, 8, 1)
+		began := time.Now()
+		ended := make([]time.Duration, 8)
+		var all sync.WaitGroup
+		for i := range ended {
+			all.Go(func() {
+				<-time.After(time.Duration(i) * time.Millisecond)
+				n := i + 1
+				if i == 0 || i == 3 {
+					n = held
+				}
+				_, err := g.Do(context.Background(), "a", n)
+				if i == 0 || i == 3 { // until its time is over
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+				}
+				ended[i] = time.Since(began).Round(100 * time.Millisecond)
+			})
+			if i == 3 || i == 6 {
+				<-time.After(7 * time.Second)
+			}
+		}
+		all.Wait()
+		// The first is held up, and so are those who came then, beside it; whoever comes
+		// later is worked beside both.
+		require.Equal(t, [][]int{{held}, {2, 3, held}, {5, 6, 7}, {8}}, d.batches)
+		require.Equal(t, time.Minute, ended[0])
+		require.Equal(t, 13*time.Second, ended[4])
+		require.Equal(t, 15*time.Second, ended[7])
+	})
 }
 
 func TestWhatCannotWork(t *testing.T) {

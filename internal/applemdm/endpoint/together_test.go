@@ -1,10 +1,12 @@
 package endpoint_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/testkit/testdb"
 )
 
 // Devices of several organizations that connect at once are each given their own
@@ -107,4 +110,31 @@ func atOnce(do func()) {
 		all.Go(do)
 	}
 	all.Wait()
+}
+
+// A device whose row somebody else has locked waits for that alone.
+func TestALockHoldsNobodyElseUp(t *testing.T) {
+	testdb.OnPostgres(t, func(t *testing.T) {
+		w := newWorld(t, testdb.New(t, "postgres"))
+		held, other := w.enrolled(w.one, 1), w.enrolled(w.two, 2)
+		w.clock.pass(2 * time.Minute) // what they say next is written
+		answered := make(chan int, 1)
+		err := w.db.InTx(w.one.ctx, func(ctx context.Context) error {
+			if err := w.client.DeviceChannel.Update().SetPushMagic("locked").Exec(ctx); err != nil {
+				return err
+			}
+			go func() {
+				_, code := held.report("Idle", nil)
+				answered <- code
+			}()
+			for range 20 {
+				require.Nil(t, other.idle())
+				w.clock.pass(2 * time.Minute)
+			}
+			require.Empty(t, answered)
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, <-answered)
+	})
 }

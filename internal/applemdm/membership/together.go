@@ -15,6 +15,8 @@ import (
 const (
 	mostTogether    = 64
 	lanesTogether   = 1 // a second would halve the batches
+	patience        = 100 * time.Millisecond
+	mostLanes       = 4 // when batches wait for a lock
 	timeoutTogether = 30 * time.Second
 )
 
@@ -22,7 +24,7 @@ const (
 // undone is worked again by itself, the way of those that cannot be worked
 // together.
 func newGroup[I, O any](work func(ctx context.Context, provider string, items []I) ([]batch.Outcome[O], error)) (*batch.Group[I, O], error) {
-	return batch.New(batch.Config[I, O]{Work: work, Most: mostTogether, Lanes: lanesTogether, Timeout: timeoutTogether})
+	return batch.New(batch.Config[I, O]{Work: work, Most: mostTogether, Lanes: lanesTogether, Patience: patience, MostLanes: mostLanes, Timeout: timeoutTogether})
 }
 
 // undone reports whether nothing has come of a batch, so that its requests are
