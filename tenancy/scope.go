@@ -19,6 +19,10 @@ const Header = "x-org-id"
 // ErrNoScope reports work on tenant data in a context that carries no scope.
 var ErrNoScope = errors.New("tenancy: no scope in context")
 
+// ErrNotOne reports work for one organization in a scope that reaches none, or
+// several.
+var ErrNotOne = errors.New("tenancy: the scope is not one organization's")
+
 // Kind tells what sort of principal acts.
 type Kind string
 
@@ -160,6 +164,20 @@ func From(ctx context.Context) (Scope, error) {
 		return Scope{}, ErrNoScope
 	}
 	return s, nil
+}
+
+// One returns the one organization that the context's scope reaches, and its
+// provider; or [ErrNoScope], or [ErrNotOne].
+func One(ctx context.Context) (provider, organization string, err error) {
+	s, err := From(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	organization, ok := s.Organization()
+	if !ok {
+		return "", "", ErrNotOne
+	}
+	return s.provider, organization, nil
 }
 
 // System returns a context for work that belongs to no tenant: schedulers,

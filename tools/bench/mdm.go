@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -233,4 +234,16 @@ func (n *nano) put(message mdm.Message) []byte {
 		path = "/checkin"
 	}
 	return message.Put(n.child.Addr(), path)
+}
+
+// withParameter adds a parameter to a database's URL.
+func withParameter(address, name, value string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", errors.New("the database's URL cannot be parsed")
+	}
+	query := u.Query()
+	query.Set(name, value)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
 }

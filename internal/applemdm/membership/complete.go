@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
+	"github.com/bailiwick/bailiwick/tenancy"
 )
 
 // finisher is a device that may complete its enrolment with a TokenUpdate.
@@ -73,7 +74,7 @@ WHERE devices.id = given.device AND devices.organization_id = given.organization
 // with others, and answers its channel. It is nil for any other device, of which
 // nothing is changed, and for a message that says more than an ordinary one.
 func (s *Service) completed(ctx context.Context, fingerprint string, m *message.TokenUpdate) (*ent.DeviceChannel, error) {
-	provider, organization, err := home(ctx)
+	provider, organization, err := tenancy.One(ctx)
 	if err != nil || m.ChannelUserID() != "" || m.AwaitingConfiguration != nil {
 		return nil, err
 	}

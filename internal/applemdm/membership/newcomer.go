@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
+	"github.com/bailiwick/bailiwick/tenancy"
 )
 
 // newcomer is a device that wants to enrol, and of which nothing may be known.
@@ -86,7 +87,7 @@ AND device_identities.device_id IS NULL AND device_identities.revoked_at IS NULL
 // with others, and reports whether it did. Any other device it leaves alone, also
 // one that becomes known meanwhile, or whose organization lacks room.
 func (s *Service) introduced(ctx context.Context, a Arriving, m *message.Authenticate) (bool, error) {
-	provider, organization, err := home(ctx)
+	provider, organization, err := tenancy.One(ctx)
 	if err != nil || organization != a.Organization || on(a.Topic, m.Topic) != nil || !storable(m) {
 		return false, err
 	}

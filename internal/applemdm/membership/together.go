@@ -3,7 +3,6 @@ package membership
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/bailiwick/bailiwick/internal/batch"
@@ -50,19 +49,5 @@ func among[I resident](ctx context.Context, provider string, items []I) context.
 	for i, item := range items {
 		organizations[i] = item.tenant()
 	}
-	slices.Sort(organizations)
-	return tenancy.With(ctx, tenancy.ForOrganizations(tenancy.ServicePrincipal("device"), provider, slices.Compact(organizations)...))
-}
-
-// home is the one organization in scope, and its provider.
-func home(ctx context.Context) (provider, organization string, err error) {
-	scope, err := tenancy.From(ctx)
-	if err != nil {
-		return "", "", err
-	}
-	organization, one := scope.Organization()
-	if !one {
-		return "", "", errors.New("membership: a device enrols in the scope of its organization")
-	}
-	return scope.Provider(), organization, nil
+	return tenancy.With(ctx, tenancy.ForOrganizations(tenancy.ServicePrincipal("device"), provider, organizations...))
 }

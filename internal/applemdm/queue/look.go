@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	stdsql "database/sql"
-	"errors"
 	"fmt"
 
 	"entgo.io/ent/dialect"
@@ -69,7 +68,7 @@ FROM ` + given + channel
 // that come meanwhile. A CommandUUID that is empty stands for none: then the
 // device has polled.
 func (s *Service) recognize(ctx context.Context, key, fingerprint, reported string) (*session, error) {
-	provider, organization, err := tenantOf(ctx)
+	provider, organization, err := tenancy.One(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -81,20 +80,6 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint, reported stri
 		return nil, err
 	}
 	return found, nil
-}
-
-// tenantOf is the provider and the organization of a scope, which must be that of
-// one organization.
-func tenantOf(ctx context.Context) (provider, organization string, err error) {
-	scope, err := tenancy.From(ctx)
-	if err != nil {
-		return "", "", err
-	}
-	organization, one := scope.Organization()
-	if !one {
-		return "", "", errors.New("queue: a device is served in the scope of its organization")
-	}
-	return scope.Provider(), organization, nil
 }
 
 // together is the scope of devices of some of a provider's organizations.

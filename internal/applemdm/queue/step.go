@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
+	"github.com/bailiwick/bailiwick/tenancy"
 )
 
 // step is what an ordinary session writes, all of it or nothing.
@@ -125,7 +126,7 @@ RETURNING id`)
 // one, with the others that come meanwhile if not. It answers whether the step's
 // command was given out.
 func (s *Service) write(ctx context.Context, t step) (given bool, err error) {
-	provider, _, err := tenantOf(ctx)
+	provider, _, err := tenancy.One(ctx)
 	if err != nil {
 		return false, err
 	}
