@@ -40,12 +40,13 @@ func startPostgres(ctx context.Context) (*postgres, error) {
 		}
 		p.url, p.stop = server.URL(), server.Stop
 	}
-	var backend int
 	err := ask(ctx, p.url, func(db *sql.DB) error {
-		return db.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&backend)
+		var backend int
+		err := db.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&backend)
+		p.postmaster = postmasterOf(backend) // while the backend is there
+		return err
 	})
 	if err == nil {
-		p.postmaster = postmasterOf(backend)
 		return p, nil
 	}
 	return nil, errors.Join(err, p.stop())
