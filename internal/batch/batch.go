@@ -8,6 +8,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ type Outcome[O any] struct {
 	Err   error
 }
 
-// Config is what a [Group] needs; all of it is required but Alone.
+// Config is what a [Group] needs; Work and Lanes are required.
 type Config[I, O any] struct {
 	// Work works items together and answers an outcome for each, in their order.
 	// An error, or a panic, is every item's. The context is no request's: it has no
@@ -32,22 +33,23 @@ type Config[I, O any] struct {
 	// each item is to be worked again by itself, so that one cannot spoil the
 	// others. Nil is never.
 	Alone func(error) bool
-	// Most is how many items are worked together.
+	// Most is how many items are worked together; zero is 64.
 	Most int
 	// Lanes is how many batches of one key are under way at a time.
 	Lanes int
 	// Patience is how long an item waits for a batch that is held up, by a lock
-	// for instance: those who wait are then worked beside it, in at most MostLanes.
+	// for instance: those who wait are then worked beside it, in at most MostLanes. Zero
+	// is a tenth of a second, and four.
 	Patience  time.Duration
 	MostLanes int
-	// Timeout bounds the work of one batch.
+	// Timeout bounds the work of one batch; zero is half a minute.
 	Timeout time.Duration
 }
 
 // Validate reports what could not work.
 func (c Config[I, O]) Validate() error {
 	if c.Work == nil || c.Most < 1 || c.Lanes < 1 || c.MostLanes < c.Lanes || c.Patience <= 0 || c.Timeout <= 0 {
-		return errors.New("batch: work, a size, lanes, patience and a timeout are required")
+		return errors.New("batch: work and lanes are required, and nothing is negative")
 	}
 	return nil
 }
@@ -103,6 +105,8 @@ type entry[I, O any] struct {
 
 // New returns a group, or what is wrong with its configuration.
 func New[I, O any](c Config[I, O]) (*Group[I, O], error) {
+	c.Most, c.MostLanes = cmp.Or(c.Most, 64), cmp.Or(c.MostLanes, 4)
+	c.Patience, c.Timeout = cmp.Or(c.Patience, 100*time.Millisecond), cmp.Or(c.Timeout, 30*time.Second)
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}

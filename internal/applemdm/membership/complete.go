@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/tenancy"
@@ -88,7 +89,7 @@ func (s *Service) completed(ctx context.Context, fingerprint string, m *message.
 // completeAll works devices together that may complete their enrolment, and
 // answers the channels of those that have.
 func (s *Service) completeAll(ctx context.Context, provider string, items []*finisher) ([]batch.Outcome[*ent.DeviceChannel], error) {
-	ctx = among(ctx, provider, items)
+	ctx = queue.Among(ctx, provider, items, (*finisher).tenant)
 	awaited, err := s.awaited(ctx, provider, items)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
@@ -100,7 +101,7 @@ func (s *Service) introduced(ctx context.Context, a Arriving, m *message.Authent
 
 // introduceAll works newcomers together, and answers who has come in.
 func (s *Service) introduceAll(ctx context.Context, provider string, items []*newcomer) ([]batch.Outcome[bool], error) {
-	ctx = among(ctx, provider, items)
+	ctx = queue.Among(ctx, provider, items, (*newcomer).tenant)
 	unknown, err := s.unknown(ctx, provider, single(items))
 	if err != nil {
 		return nil, err

@@ -48,8 +48,8 @@ func (s *Service) Connect(ctx context.Context, fingerprint string, r *message.Re
 
 // take stores a report that tells more than that a command is over, and gives
 // the next command out, which the report may have led to.
-func (s *Service) take(ctx context.Context, found *session, r *message.Report, body []byte) (answer []byte, err error) {
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
+func (s *Service) take(ctx context.Context, found *session, r *message.Report, body []byte) ([]byte, error) {
+	return s.storing(ctx, found, func(ctx context.Context) error {
 		if err := s.store(ctx, found.DeviceChannel, r, body); err != nil {
 			return err
 		}
@@ -62,22 +62,22 @@ func (s *Service) take(ctx context.Context, found *session, r *message.Report, b
 		if len(rows) > 0 {
 			found.next = rows[0]
 		}
-		answer, err = s.proceed(ctx, found, s.stepOf(found))
-		return err
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return answer, nil
 }
 
 // fails stores that a command has failed, and gives the next one out.
-func (s *Service) fails(ctx context.Context, found *session, r *message.Report) (answer []byte, err error) {
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := s.endBadly(ctx, found.DeviceChannel, r); err != nil {
-			return err
+func (s *Service) fails(ctx context.Context, found *session, r *message.Report) ([]byte, error) {
+	return s.storing(ctx, found, func(ctx context.Context) error { return s.endBadly(ctx, found.DeviceChannel, r) })
+}
+
+// storing stores a report and gives the next command out in one transaction of the
+// session's own.
+func (s *Service) storing(ctx context.Context, found *session, store func(ctx context.Context) error) (answer []byte, err error) {
+	err = s.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		if err = store(ctx); err == nil {
+			answer, err = s.proceed(ctx, found, s.stepOf(found))
 		}
-		answer, err = s.proceed(ctx, found, s.stepOf(found))
 		return err
 	})
 	if err != nil {

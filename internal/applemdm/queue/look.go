@@ -82,23 +82,25 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint, reported stri
 	return found, nil
 }
 
-// together is the scope of devices of some of a provider's organizations.
-func together(ctx context.Context, provider string, organizations []string) context.Context {
+// Among returns a context in which those of a provider's organizations are in reach
+// that devices' messages are for which are worked together, and no other.
+func Among[I any](ctx context.Context, provider string, items []I, organization func(I) string) context.Context {
+	organizations := make([]string, len(items))
+	for i, item := range items {
+		organizations[i] = organization(item)
+	}
 	return tenancy.With(ctx, tenancy.ForOrganizations(tenancy.ServicePrincipal("device"), provider, organizations...))
 }
 
 // lookAll finds the sessions of looks within a provider. It is errNoChannel for
 // one that has none.
 func (s *Service) lookAll(ctx context.Context, provider string, looks []look) ([]batch.Outcome[*session], error) {
-	organizations := make([]string, len(looks))
-	for i, l := range looks {
-		organizations[i] = l.organization
-	}
+	ctx = Among(ctx, provider, looks, func(l look) string { return l.organization })
 	outcomes := make([]batch.Outcome[*session], len(looks))
 	for i := range outcomes {
 		outcomes[i].Err = errNoChannel
 	}
-	err := s.looking.Query(together(ctx, provider, organizations), s.DB, looks, func(scan func(...any) error) error {
+	err := s.looking.Query(ctx, s.DB, looks, func(scan func(...any) error) error {
 		c := &ent.DeviceChannel{ProviderID: provider}
 		found := &session{DeviceChannel: c}
 		var n int

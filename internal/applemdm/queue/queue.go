@@ -102,16 +102,11 @@ type Service struct {
 	orders   *batch.Group[order, *Told]               // by reach
 }
 
-// How devices of a provider are served together: so many in a statement, and so
-// many statements at a time, none for longer than that. One that waits for a lock
-// does not hold the others up for longer than their patience.
+// How many batches of a provider's devices, and of a reach's orders, are under way
+// at a time.
 const (
-	mostTogether    = 64
-	lanes           = 1
-	orderLanes      = 2 // one waits for the commit while the other works
-	patience        = 100 * time.Millisecond
-	mostLanes       = 4
-	togetherTimeout = 30 * time.Second
+	lanes      = 1
+	orderLanes = 2 // one waits for the commit while the other works
 )
 
 // New returns the queue, or what is wrong with its configuration.
@@ -128,19 +123,19 @@ func New(c Config) (*Service, error) {
 	}
 	var err error
 	s.looks, err = batch.New(batch.Config[look, *session]{
-		Work: s.lookAll, Alone: database.Undone, Most: mostTogether, Lanes: lanes, Patience: patience, MostLanes: mostLanes, Timeout: togetherTimeout,
+		Work: s.lookAll, Alone: database.Undone, Lanes: lanes,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.steps, err = batch.New(batch.Config[step, bool]{
-		Work: s.stepAll, Alone: database.Undone, Most: mostTogether, Lanes: lanes, Patience: patience, MostLanes: mostLanes, Timeout: togetherTimeout,
+		Work: s.stepAll, Alone: database.Undone, Lanes: lanes,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.orders, err = batch.New(batch.Config[order, *Told]{
-		Work: s.workOrders, Alone: database.Undone, Most: mostTogether, Lanes: orderLanes, Patience: patience, MostLanes: mostLanes, Timeout: togetherTimeout,
+		Work: s.workOrders, Alone: database.Undone, Lanes: orderLanes,
 	})
 	return s, err
 }

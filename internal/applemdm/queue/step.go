@@ -142,11 +142,7 @@ func (s *Service) write(ctx context.Context, t step) (given bool, err error) {
 
 // stepAll writes steps within a provider in a transaction of their own.
 func (s *Service) stepAll(ctx context.Context, provider string, steps []step) (outcomes []batch.Outcome[bool], err error) {
-	organizations := make([]string, len(steps))
-	for i, t := range steps {
-		organizations[i] = t.channel.OrganizationID
-	}
-	ctx = together(ctx, provider, organizations)
+	ctx = Among(ctx, provider, steps, func(t step) string { return t.channel.OrganizationID })
 	if s.DB.Dialect() == dialect.Postgres {
 		return s.writeAll(ctx, provider, steps) // one statement
 	}
