@@ -186,6 +186,37 @@ func TestBackBeforeItWasClosed(t *testing.T) {
 	})
 }
 
+// TestBackWhileLeftOpen: an alert comes back while its ticket's closing is in
+// doubt, and is over again before the ticket could be reopened. The closing has
+// left the ticket to the technician who works on it, and so it stays.
+func TestBackWhileLeftOpen(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		one, other := w.tenants[0], w.tenants[1]
+		w.rule(one, schema.TicketRules{Recovery: new(ticket.RecoveryCloseUnlessStarted)})
+		first, theirs := w.raise(one.in[0], "disk"), w.raise(other.in[0], "disk")
+		w.drive()
+		w.technician(one, w.ticketOf(first).ExternalID, `{"status":"In Progress"}`)
+		w.server.Inject(standin.Fault{Method: http.MethodPost, Token: one.token, Action: standin.CommitDrop})
+		w.resolve(one.in[0], first)
+		require.True(t, w.due(w.tickets))
+		second := w.raise(one.in[0], "disk")
+		_, err := w.tickets.PlanMaintenance(one.in[0], ticket.Maintenance{
+			Name: "works", StartsAt: w.clock.Now(), EndsAt: w.clock.Now().Add(2 * time.Hour),
+		})
+		require.NoError(t, err)
+		w.later(time.Hour)
+		require.True(t, w.due(w.tickets))
+		require.Equal(t, entticket.StatusPending, w.ticketOf(first).Status, "it waits to be reopened")
+		w.resolve(one.in[0], second)
+		w.drive()
+		made := w.requireOnce(one, first, "Initial Issue", "Resolved", "Occurred again", "Resolved")
+		require.Equal(t, "In Progress", made.Status)
+		require.Equal(t, entticket.StatusCreated, w.ticketOf(first).Status)
+		w.requireOnce(other, theirs, "Initial Issue")
+	})
+}
+
 func TestRecovery(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)

@@ -317,14 +317,20 @@ func (l *line) over(ctx context.Context, a *ent.Alert, by string) error {
 }
 
 // unreopen leaves a ticket closed whose reopening was never tried. It reports
-// false if there is none such, or more to do.
+// false if there is none such, or more to do: as long as the ticket is open at
+// the vendor, whoever works on it is told of what came and went.
 func (l *line) unreopen(ctx context.Context) (bool, error) {
 	reopening := l.has(ticketdelivery.ActionReopen)
 	if reopening == nil || reopening.Attempts > 0 {
 		return false, nil
 	}
+	closed := l.ticket.ClosedAt != nil
+	lone := l.left[len(l.left)-1] == reopening
+	if !closed && (l.has(ticketdelivery.ActionClose) == nil || !lone) {
+		return false, nil
+	}
 	_, err := l.drop(ctx, func(d *ent.TicketDelivery) bool { return d.Sequence >= reopening.Sequence })
-	if err != nil || len(l.left) > 0 { // it is being closed this moment
+	if err != nil || !closed { // it is being closed this moment
 		return err == nil, err
 	}
 	return true, l.client.Ticket.UpdateOneID(l.ticket.ID).SetStatus(ticket.StatusClosed).ClearNextAttemptAt().Exec(ctx)

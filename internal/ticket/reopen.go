@@ -12,14 +12,16 @@ import (
 )
 
 // reopen puts a closed ticket back to work, with a note that says why. One that
-// somebody has reopened already keeps its status. It can be repeated.
+// is open in another status than a reopening gives it keeps that: somebody works
+// on it. It can be repeated.
 func (h *hold) reopen(ctx context.Context, d *ent.TicketDelivery) (more bool, err error) {
 	var now psa.Remote
+	reopened := false
 	return h.write(ctx, d, func(ctx context.Context) error {
 		if now, err = h.vendor.Get(ctx, h.ticket.ExternalID); err != nil {
 			return err
 		}
-		if now.Closed {
+		if reopened = now.Closed; reopened {
 			if err := h.vendor.Reopen(ctx, now.ID, h.ticket.InitialStatus); err != nil {
 				return err
 			}
@@ -30,8 +32,12 @@ func (h *hold) reopen(ctx context.Context, d *ent.TicketDelivery) (more bool, er
 		_, err := psa.AddNoteOnce(ctx, h.vendor, h.ticket.ExternalID, h.noteOf(d, ""))
 		return err
 	}, func(u *ent.TicketUpdateOne) {
-		u.SetStatus(ticket.StatusCreated).ClearClosedAt().SetClosedByTechnician(false).SetStarted(false).
-			SetInitialStatus(kept(now.Status)).SetInitialAssignee(kept(now.AssigneeID))
+		u.SetStatus(ticket.StatusCreated).ClearClosedAt().SetClosedByTechnician(false)
+		if reopened || h.ticket.InitialStatus == "" || kept(now.Status) == h.ticket.InitialStatus {
+			u.SetStarted(false).SetInitialStatus(kept(now.Status)).SetInitialAssignee(kept(now.AssigneeID))
+		} else {
+			u.SetStarted(true)
+		}
 		seen(u, now)
 	})
 }
