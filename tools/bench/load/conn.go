@@ -22,10 +22,17 @@ const maxBody = 16 << 20
 
 // Conn is one HTTP/1.1 connection. It is for one goroutine.
 type Conn struct {
+	addr   string
 	conn   net.Conn
 	reader *bufio.Reader
 	body   bytes.Buffer
+	used   time.Time // when it was opened, or last sent a request
 }
+
+// maxSilence is how long a connection may be silent and still be used. Servers
+// close those that are silent for longer: ours, after ten seconds without a
+// first request.
+const maxSilence = 5 * time.Second
 
 // Dial connects to a server.
 func Dial(ctx context.Context, addr string) (*Conn, error) {
@@ -33,7 +40,21 @@ func Dial(ctx context.Context, addr string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{conn: conn, reader: bufio.NewReaderSize(conn, 64<<10)}, nil
+	return &Conn{addr: addr, conn: conn, reader: bufio.NewReaderSize(conn, 64<<10), used: time.Now()}, nil
+}
+
+// wake connects anew after a long silence.
+func (c *Conn) wake(ctx context.Context) error {
+	if time.Since(c.used) < maxSilence {
+		return nil
+	}
+	fresh, err := Dial(ctx, c.addr)
+	if err != nil {
+		return err
+	}
+	_ = c.conn.Close() // the server may have closed it
+	*c = *fresh
+	return nil
 }
 
 // Close closes the connection.
@@ -42,7 +63,8 @@ func (c *Conn) Close() error { return c.conn.Close() }
 // Do sends a request as it is and returns the answer's status and body, which
 // is valid until the next call.
 func (c *Conn) Do(request []byte, timeout time.Duration) (status int, body []byte, err error) {
-	if err := c.conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+	c.used = time.Now()
+	if err := c.conn.SetDeadline(c.used.Add(timeout)); err != nil {
 		return 0, nil, err
 	}
 	if _, err := c.conn.Write(request); err != nil {

@@ -51,6 +51,16 @@ func Open(ctx context.Context, addr string, conns int) (*Pool, error) {
 	return p, nil
 }
 
+// wake readies the connections for a run.
+func (p *Pool) wake(ctx context.Context) error {
+	for _, c := range p.conns {
+		if err := c.wake(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close closes the connections.
 func (p *Pool) Close() error {
 	var errs []error
@@ -65,6 +75,9 @@ func (p *Pool) Close() error {
 // for one device at a time. An answer that is not 200, or that holds errors,
 // ends the run.
 func (p *Pool) For(ctx context.Context, took time.Duration, requests [][]byte) (Run, error) {
+	if err := p.wake(ctx); err != nil {
+		return Run{}, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	times := make([][]time.Duration, len(p.conns))
@@ -110,6 +123,9 @@ func share(requests [][]byte, i, conns int) [][]byte {
 // Each does a number of things, shared out among the connections; each is one
 // request or several, and counts as one. An error ends the run.
 func (p *Pool) Each(ctx context.Context, n int, do func(c *Conn, i int) error) (Run, error) {
+	if err := p.wake(ctx); err != nil {
+		return Run{}, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	times := make([][]time.Duration, len(p.conns))
