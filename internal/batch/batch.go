@@ -3,8 +3,12 @@
 // A transaction for each of many small requests costs more than what they do in
 // it. Who comes alone is worked at once and alone; who comes while a batch of
 // their kind is under way waits for its end, and is then worked with all who
-// have come meanwhile. So nobody waits for company, and the busier a server is
-// the less each request costs: databases call it group commit.
+// have come meanwhile. The busier a server is the less each request costs:
+// databases call it group commit.
+//
+// Those who have just been worked together come again together: the first of
+// them waits a moment for the others, or every second batch would be of one. Who
+// comes to a quiet server waits for nobody.
 package batch
 
 import (
@@ -42,13 +46,16 @@ type Config[I, O any] struct {
 	// is a tenth of a second, and four.
 	Patience  time.Duration
 	MostLanes int
+	// Linger is how long, at most, a batch waits until it is as large as the last
+	// ones were; zero is a millisecond.
+	Linger time.Duration
 	// Timeout bounds the work of one batch; zero is half a minute.
 	Timeout time.Duration
 }
 
 // Validate reports what could not work.
 func (c Config[I, O]) Validate() error {
-	if c.Work == nil || c.Most < 1 || c.Lanes < 1 || c.MostLanes < c.Lanes || c.Patience <= 0 || c.Timeout <= 0 {
+	if c.Work == nil || c.Most < 1 || c.Lanes < 1 || c.MostLanes < c.Lanes || c.Patience <= 0 || c.Linger <= 0 || c.Timeout <= 0 {
 		return errors.New("batch: work and lanes are required, and nothing is negative")
 	}
 	return nil
@@ -61,11 +68,24 @@ type Group[I, O any] struct {
 	lanes map[string]*lane[I, O]
 }
 
-// lane is who works and who waits under a key. There is none for a key that
-// nobody works under.
+// lane is who works and who waits under a key. There is none for a key under
+// which nobody has worked for a while.
 type lane[I, O any] struct {
 	running []*run // the oldest first
 	waiting []*entry[I, O]
+	sizes   [2]int // of the last batches
+}
+
+// complete reports whether those who wait are as many as are to be expected: half
+// of the last two batches, so that one half is worked while the other comes.
+func (l *lane[I, O]) complete() bool { return 2*len(l.waiting) >= l.sizes[0]+l.sizes[1] }
+
+func (l *lane[I, O]) idle() bool { return len(l.running) == 0 && len(l.waiting) == 0 }
+
+// lead has the first of those who wait lead a batch.
+func (l *lane[I, O]) lead() {
+	l.waiting[0].lead <- l.begin()
+	l.waiting = l.waiting[1:]
 }
 
 // run is a batch that is under way.
@@ -107,6 +127,7 @@ type entry[I, O any] struct {
 func New[I, O any](c Config[I, O]) (*Group[I, O], error) {
 	c.Most, c.MostLanes = cmp.Or(c.Most, 64), cmp.Or(c.MostLanes, 4)
 	c.Patience, c.Timeout = cmp.Or(c.Patience, 100*time.Millisecond), cmp.Or(c.Timeout, 30*time.Second)
+	c.Linger = cmp.Or(c.Linger, time.Millisecond)
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -164,11 +185,32 @@ func (g *Group[I, O]) enter(key string, e *entry[I, O]) *run {
 		l = &lane[I, O]{}
 		g.lanes[key] = l
 	}
-	if l.free(g.Lanes) {
-		return l.begin()
-	}
 	l.waiting = append(l.waiting, e)
+	switch {
+	case !l.free(g.Lanes):
+	case l.complete():
+		l.withdraw(e)
+		return l.begin()
+	case len(l.waiting) == 1:
+		g.linger(key)
+	}
 	return nil
+}
+
+// linger looks after a lane a little later: who waits by then is worked, and a
+// lane that nobody has come to is forgotten.
+func (g *Group[I, O]) linger(key string) {
+	time.AfterFunc(g.Linger, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		switch l := g.lanes[key]; {
+		case l == nil:
+		case l.idle():
+			delete(g.lanes, key)
+		case len(l.waiting) > 0 && l.free(g.Lanes):
+			l.lead()
+		}
+	})
 }
 
 // overtake begins a batch beside one that is held up, if there may be one.
@@ -207,17 +249,20 @@ func (g *Group[I, O]) join(key string, first *entry[I, O]) []*entry[I, O] {
 	return joined
 }
 
-// leave ends a batch, and has the first of those who wait lead the next.
-func (g *Group[I, O]) leave(key string, ended *run) {
+// leave ends a batch of a size, and has the first of those who wait lead the
+// next.
+func (g *Group[I, O]) leave(key string, ended *run, size int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := g.lanes[key]
 	l.running = slices.DeleteFunc(l.running, func(r *run) bool { return r == ended })
-	if len(l.waiting) > 0 && l.free(g.Lanes) {
-		l.waiting[0].lead <- l.begin()
-		l.waiting = l.waiting[1:]
-	}
-	if len(l.running) == 0 {
+	l.sizes = [2]int{l.sizes[1], size}
+	switch {
+	case len(l.waiting) > 0 && l.free(g.Lanes) && l.complete():
+		l.lead()
+	case len(l.waiting) > 0 && l.free(g.Lanes), l.idle() && max(l.sizes[0], l.sizes[1]) > 1:
+		g.linger(key)
+	case l.idle():
 		delete(g.lanes, key)
 	}
 }
@@ -230,7 +275,7 @@ func (g *Group[I, O]) work(key string, r *run, first *entry[I, O]) {
 		outcomes[i].Err = errUnfinished
 	}
 	defer func() { // also when Work panics, or ends the goroutine
-		g.leave(key, r)
+		g.leave(key, r, len(entries))
 		for i, e := range entries {
 			e.ended <- outcomes[i]
 		}

@@ -22,6 +22,10 @@ var errSpoilt = errors.New("spoilt")
 // held is a number that takes as long as it may.
 const held = 1 << 20
 
+// batchLinger is how long the batches of the tests wait to be as large as the
+// last ones.
+const batchLinger = 2 * time.Millisecond
+
 // doubler doubles numbers, and remembers who was worked with whom.
 type doubler struct {
 	mu      sync.Mutex
@@ -71,7 +75,7 @@ func newGroup(t *testing.T, d *doubler, most, lanes int) *batch.Group[int, int] 
 	t.Helper()
 	d.under = map[string]int{}
 	g, err := batch.New(batch.Config[int, int]{
-		Work: d.work, Most: most, Lanes: lanes, Patience: 5 * time.Second, MostLanes: lanes + 2, Timeout: time.Minute,
+		Work: d.work, Most: most, Lanes: lanes, Patience: 5 * time.Second, MostLanes: lanes + 2, Timeout: time.Minute, Linger: batchLinger,
 		Alone: func(err error) bool { return errors.Is(err, errSpoilt) },
 	})
 	require.NoError(t, err)
@@ -108,6 +112,38 @@ func TestWhoComesMeanwhileIsWorkedTogether(t *testing.T) {
 		}
 		require.ErrorContains(t, outcomes[5].Err, "refused: -7")
 		require.Equal(t, [][]int{{1}, {2, 3, 4}, {5, -7}}, d.batches)
+	})
+}
+
+func TestWhoWereWorkedTogetherComeTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{hold: time.Second}
+		g := newGroup(t, d, 8, 1)
+		together(g, 1, 2, 3, 4)
+		require.Equal(t, [][]int{{1}, {2, 3, 4}}, d.batches)
+		d.batches = nil
+		var all sync.WaitGroup
+		for n := range 4 { // at once, as those who had their answers together
+			all.Go(func() { _, _ = g.Do(context.Background(), "a", n) })
+		}
+		all.Wait()
+		require.Len(t, d.batches, 2)
+		require.Len(t, d.batches[0], 2)
+
+		// Fewer wait no longer than a moment, and one who is alone soon waits for nobody.
+		for _, wait := range []time.Duration{batchLinger, batchLinger, 0, 0} {
+			began := time.Now()
+			_, err := g.Do(t.Context(), "a", 1)
+			require.NoError(t, err)
+			require.Equal(t, time.Second+wait, time.Since(began))
+		}
+		// What was is forgotten.
+		together(g, 1, 2, 3, 4)
+		<-time.After(time.Minute)
+		began := time.Now()
+		_, err := g.Do(t.Context(), "a", 1)
+		require.NoError(t, err)
+		require.Equal(t, time.Second, time.Since(began))
 	})
 }
 

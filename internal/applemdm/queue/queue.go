@@ -102,12 +102,9 @@ type Service struct {
 	orders   *batch.Group[order, *Told]               // by reach
 }
 
-// How many batches of a provider's devices, and of a reach's orders, are under way
-// at a time.
-const (
-	lanes      = 1
-	orderLanes = 2 // one waits for the commit while the other works
-)
+// lanes is how many batches of a provider's devices, or of a reach's orders, are
+// under way at a time: a second would halve them.
+const lanes = 1
 
 // New returns the queue, or what is wrong with its configuration.
 func New(c Config) (*Service, error) {
@@ -135,7 +132,7 @@ func New(c Config) (*Service, error) {
 		return nil, err
 	}
 	s.orders, err = batch.New(batch.Config[order, *Told]{
-		Work: s.workOrders, Alone: database.Undone, Lanes: orderLanes,
+		Work: s.workOrders, Alone: database.Undone, Lanes: lanes,
 	})
 	return s, err
 }
