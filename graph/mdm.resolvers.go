@@ -99,10 +99,7 @@ func (r *mutationResolver) UpdateDevice(ctx context.Context, input model.UpdateD
 }
 
 func (r *mutationResolver) DeleteDevice(ctx context.Context, input model.DeleteDeviceInput) (*model.DeleteDevicePayload, error) {
-	if err := r.Client.Device.Detach(ctx, input.ID); err != nil {
-		return nil, err
-	}
-	err := r.Client.Device.DeleteOneID(input.ID).Exec(ctx)
+	err := r.Members.Delete(ctx, input.ID)
 	return &model.DeleteDevicePayload{DeletedID: input.ID}, err
 }
 

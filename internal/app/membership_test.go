@@ -2,12 +2,14 @@ package app_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/ent/scepchallenge"
 	"github.com/bailiwick/bailiwick/internal/applemdm/simulator"
@@ -311,5 +313,61 @@ func TestExpiryBecomesATicket(t *testing.T) {
 		tickets(2, 0)
 		require.NoError(t, m.AppleMDM.WarnOfExpiry(t.Context()))
 		tickets(2, 0)
+	})
+}
+
+// TestAShortEnrolmentIsLogged: a device that is sent away right after it came in
+// has come in, and the system log says so first.
+func TestAShortEnrolmentIsLogged(t *testing.T) {
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		f := startFleet(t, engine)
+		scope := f.scope(t, f.a)
+		type event struct {
+			EventType string
+			Targets   []struct{ Type, Name string }
+		}
+		logged := func(tenant mdmTenant) (events []event) {
+			var got struct {
+				SystemLogEvents struct{ Edges []struct{ Node event } }
+			}
+			f.must(t, tenant.key, "", `{ systemLogEvents(first: 100) { edges { node { eventType targets { type name } } } } }`, nil, &got)
+			for _, e := range got.SystemLogEvents.Edges {
+				events = append(events, e.Node)
+			}
+			slices.Reverse(events) // the latest come first
+			return events
+		}
+		at := func(events []event, kind, serial string) int {
+			return slices.IndexFunc(events, func(e event) bool {
+				return e.EventType == kind && (serial == "" || strings.HasPrefix(e.Targets[0].Name, serial))
+			})
+		}
+		const lastly = "deleteAppleMdm"
+		for i, kind := range []string{"unenrollDevice", "blockDevice", "deleteDevice", lastly} {
+			d, document := f.device(t, f.a, uint64(i+1), simulator.MacAppleSilicon)
+			require.NoError(t, d.Enroll(t.Context(), document))
+			switch kind {
+			case lastly:
+				f.must(t, f.a.key, "", `mutation($in: DeleteAppleMdmInput!) { deleteAppleMdm(input: $in) { deletedId } }`,
+					map[string]any{"in": map[string]any{"id": f.a.id, "confirm": f.a.name}}, nil)
+			case "deleteDevice":
+				f.must(t, f.a.key, "", `mutation($id: ID!) { deleteDevice(input: {id: $id}) { deletedId } }`, map[string]any{"id": f.idOf(t, f.a, d)}, nil)
+			default:
+				f.must(t, f.a.key, "", `mutation($id: ID!) { `+kind+`(input: {deviceId: $id}) { device { id } } }`, map[string]any{"id": f.idOf(t, f.a, d)}, nil)
+			}
+			events, serial := logged(f.a), d.Hardware().SerialNumber
+			came, went := at(events, "enrollDevice", serial), at(events, kind, "")
+			require.GreaterOrEqual(t, came, 0, kind)
+			require.Greater(t, went, came, kind)
+			var targets strings.Builder
+			for _, target := range events[came].Targets {
+				targets.WriteString(target.Type + " ")
+			}
+			require.Equal(t, "Device DeviceIdentity Enrollment ", targets.String(), kind)
+			require.NoError(t, f.Members.Arrive(scope, f.a.organization))
+			require.Len(t, slices.DeleteFunc(logged(f.a), func(e event) bool { return e.EventType != "enrollDevice" }), i+1, "once")
+		}
+		require.Negative(t, at(logged(f.b), "enrollDevice", ""))
+		require.Zero(t, f.Client.DeviceChannel.Query().Where(devicechannel.ArrivedAtNotNil()).CountX(scope))
 	})
 }

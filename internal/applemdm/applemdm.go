@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/expirable"
 
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/internal/applemdm/arrival"
 	"github.com/bailiwick/bailiwick/internal/applemdm/pushcert"
 	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
@@ -34,6 +35,8 @@ type Alarms interface {
 type Log interface {
 	// Record adds an event, in the context's transaction if there is one.
 	Record(ctx context.Context, e audit.Entry) error
+	// RecordAll is Record for several events.
+	RecordAll(ctx context.Context, entries []audit.Entry) error
 }
 
 // Config is what a [Service] needs. All but Vendor is required.
@@ -87,6 +90,7 @@ type Service struct {
 	client *ent.Client
 	sites  sites
 	keys   *expirable.LRU[string, *keys]
+	trail  *arrival.Trail
 }
 
 // New returns a service, or what is wrong with its configuration.
@@ -95,7 +99,7 @@ func New(c Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		config: c, db: c.DB, client: c.DB.Client(),
+		config: c, db: c.DB, client: c.DB.Client(), trail: arrival.New(c.DB.Client(), c.Log),
 		sites: sites{kept: expirable.NewLRU[string, *Site](maxSites, nil, siteTTL)},
 		keys:  expirable.NewLRU[string, *keys](maxKeys, nil, keysTTL),
 	}

@@ -141,6 +141,10 @@ func (s *Service) Delete(ctx context.Context, id, confirm string) error {
 		if o.Name != confirm {
 			return fault.Invalid("input.confirm", "not the organization's name: write it out to confirm that its devices are to be lost")
 		}
+		// Before the identities go that the devices have come in with.
+		if err := s.trail.Settle(ctx, devicechannel.OrganizationID(m.OrganizationID)); err != nil {
+			return err
+		}
 		if err := s.client.AppleMdm.DeleteOneID(id).Exec(ctx); err != nil {
 			return err
 		}
@@ -175,7 +179,7 @@ func (s *Service) release(ctx context.Context, organizationID string) error {
 	}
 	err = s.client.DeviceChannel.Update().Where(devicechannel.OrganizationID(organizationID)).
 		SetStatus(devicechannel.StatusRemoved).
-		ClearFingerprint().ClearPushToken().ClearPushMagic().ClearPushWantedAt().ClearNextInventoryAt().
+		ClearFingerprint().ClearPushToken().ClearPushMagic().ClearPushWantedAt().ClearArrivedAt().ClearNextInventoryAt().
 		ClearUnlockToken().ClearBootstrapToken().Exec(ctx)
 	if err != nil {
 		return err

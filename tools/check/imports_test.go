@@ -102,7 +102,8 @@ var architecture = []check.ImportRule{
 	},
 	{
 		Who: []string{
-			"internal/applemdm/inventory", "internal/applemdm/queue", "internal/applemdm/membership", "internal/applemdm/endpoint",
+			"internal/applemdm/arrival", "internal/applemdm/inventory", "internal/applemdm/queue", "internal/applemdm/membership",
+			"internal/applemdm/endpoint",
 		},
 		May: append(slices.Clone(core), "!internal/applemdm", "!internal/applemdm/push", "!internal/applemdm/portal"), Outside: []string{"*"},
 		Why: "managed devices stand on the protocol; how devices come to be managed is another matter",
@@ -110,8 +111,8 @@ var architecture = []check.ImportRule{
 	{
 		Who: []string{"internal/applemdm", "internal/applemdm/portal"},
 		May: append([]string{
-			"internal/applemdm", "internal/applemdm/cms", "internal/applemdm/pki", "internal/applemdm/profile",
-			"internal/applemdm/pushcert", "internal/applemdm/scep",
+			"internal/applemdm", "internal/applemdm/arrival", "internal/applemdm/cms", "internal/applemdm/pki",
+			"internal/applemdm/profile", "internal/applemdm/pushcert", "internal/applemdm/scep",
 		}, core...), Outside: []string{"*"},
 		Why: "a domain stands on its own certificates and documents, and knows no other domain",
 	},

@@ -10,13 +10,9 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
-	"github.com/bailiwick/bailiwick/ent/deviceidentity"
-	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
-	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/job"
-	"github.com/bailiwick/bailiwick/schema"
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
@@ -136,12 +132,13 @@ func (s *Service) welcome(ctx context.Context, organization string, channels []*
 		}
 		asked, came := make([]queue.Asked, len(channels)), make([]string, len(channels))
 		for i, c := range channels {
-			asked[i], came[i] = queue.Asked{Device: devices[c.ID], Channel: c}, c.DeviceID
+			c.Edges.Device = devices[c.ID]
+			asked[i], came[i] = queue.Asked{Device: c.Edges.Device, Channel: c}, c.DeviceID
 		}
 		if err := s.Alarms.RaiseEach(ctx, organization, alertEnrolled, "A device was enrolled", came); err != nil {
 			return err
 		}
-		if err := s.note(ctx, organization, asked); err != nil {
+		if err := s.trail.Note(ctx, channels); err != nil {
 			return err
 		}
 		if err := s.Seats.ReviewSeats(ctx, organization); err != nil {
@@ -153,43 +150,6 @@ func (s *Service) welcome(ctx context.Context, organization string, channels []*
 		}
 		return s.Inventory.Announce(ctx, channels[0].ProviderID, organization, came...)
 	})
-}
-
-// note puts enrolments into the system log: which device came in by which way,
-// and with which identity.
-func (s *Service) note(ctx context.Context, organization string, came []queue.Asked) error {
-	scope, err := tenancy.From(ctx)
-	if err != nil {
-		return err
-	}
-	used := make([]string, len(came))
-	for i, c := range came {
-		used[i] = c.Channel.Fingerprint
-	}
-	rows, err := s.client.DeviceIdentity.Query().
-		Where(deviceidentity.OrganizationID(organization), deviceidentity.FingerprintIn(used...)).WithEnrollment().All(ctx)
-	if err != nil {
-		return err
-	}
-	identities := make(map[string]*ent.DeviceIdentity, len(rows))
-	for _, i := range rows {
-		identities[i.Fingerprint] = i
-	}
-	entries := make([]audit.Entry, len(came))
-	for i, c := range came {
-		targets := []schema.LogTarget{audit.Device(c.Device)}
-		if identity := identities[c.Channel.Fingerprint]; identity != nil {
-			targets = append(targets, schema.LogTarget{Type: "DeviceIdentity", ID: identity.ID, Op: "UPDATE", Name: identity.SerialNumber})
-			if e := identity.Edges.Enrollment; e != nil {
-				targets = append(targets, schema.LogTarget{Type: "Enrollment", ID: e.ID, Name: e.Name})
-			}
-		}
-		entries[i] = audit.Entry{
-			EventType: "enrollDevice", Outcome: systemlogevent.OutcomeSuccess, Actor: scope.Principal(),
-			OrganizationID: organization, Targets: targets,
-		}
-	}
-	return s.Log.RecordAll(ctx, entries)
 }
 
 // leaveOthers releases devices from every other organization of their provider,

@@ -10,8 +10,11 @@ import (
 
 // forget destroys what earlier enrolments of a device have left: its tokens,
 // its secrets, and what it was still to do. Its channels are released; one that
-// enrols again says so itself.
+// enrols again says so itself. That it had enrolled stays in the system log.
 func (s *Service) forget(ctx context.Context, deviceID string) error {
+	if err := s.trail.Settle(ctx, devicechannel.DeviceID(deviceID)); err != nil {
+		return err
+	}
 	if err := s.Queue.Abandon(ctx, deviceID); err != nil {
 		return err
 	}

@@ -107,6 +107,21 @@ func (s *Service) Unblock(ctx context.Context, deviceID string) (unblocked *ent.
 	return unblocked, nil
 }
 
+// Delete deletes what is known of a device, whether it is enrolled or not. That
+// it had enrolled stays in the system log. It is NOT_FOUND for a device out of
+// reach.
+func (s *Service) Delete(ctx context.Context, deviceID string) error {
+	return s.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := s.trail.Settle(ctx, devicechannel.DeviceID(deviceID)); err != nil {
+			return err
+		}
+		if err := s.client.Device.Detach(ctx, deviceID); err != nil {
+			return err
+		}
+		return s.client.Device.DeleteOneID(deviceID).Exec(ctx)
+	})
+}
+
 // dismiss releases a device. Its own channel keeps what it takes to notify it,
 // so that it comes and is turned away; everything else is destroyed.
 func (s *Service) dismiss(ctx context.Context, deviceID string, check func(*ent.Device) error, change func(*ent.DeviceUpdateOne)) (dismissed *ent.Device, err error) {

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/internal/applemdm/arrival"
 	"github.com/bailiwick/bailiwick/internal/applemdm/inventory"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
-	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/batch"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/job"
@@ -61,12 +61,6 @@ type Seats interface {
 	ReviewSeats(ctx context.Context, organization string) error
 }
 
-// Log is the system log.
-type Log interface {
-	// RecordAll adds events, in the context's transaction if there is one.
-	RecordAll(ctx context.Context, entries []audit.Entry) error
-}
-
 // Enqueuer keeps jobs.
 type Enqueuer interface {
 	// Enqueue has a job worked, in the context's transaction if there is one.
@@ -83,7 +77,7 @@ type Config struct {
 	Alarms     Alarms
 	Identities Identities
 	Seats      Seats
-	Log        Log
+	Log        arrival.Log
 	Logger     *slog.Logger
 	Clock      func() time.Time
 }
@@ -111,6 +105,7 @@ func (c Config) Validate() error {
 type Service struct {
 	Config
 	client *ent.Client
+	trail  *arrival.Trail
 	bells  bells
 
 	introduction introduction
@@ -125,7 +120,7 @@ func New(c Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		Config: c, client: c.DB.Client(), bells: bells{rung: map[string]time.Time{}},
+		Config: c, client: c.DB.Client(), trail: arrival.New(c.DB.Client(), c.Log), bells: bells{rung: map[string]time.Time{}},
 		introduction: newIntroduction(c.DB.Dialect()), completion: newCompletion(c.DB.Dialect()),
 	}
 	var err error
