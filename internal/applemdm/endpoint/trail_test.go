@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -149,4 +150,36 @@ func TestAnEnrolmentThatIsNotUndoneIsLoggedOnce(t *testing.T) {
 			require.Empty(t, w.enrolments(w.foreign))
 		}
 	})
+}
+
+// TestADeviceThatMovesBeforeItIsSeenTo is where it enrolled last, whichever
+// organization's turn comes first, and both say that it came.
+func TestADeviceThatMovesBeforeItIsSeenTo(t *testing.T) {
+	for name, order := range map[string]func(w *world) []*tenant{
+		"the first is seen to first": func(w *world) []*tenant { return []*tenant{w.one, w.two} },
+		"the last is seen to first":  func(w *world) []*tenant { return []*tenant{w.two, w.one} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, w *world) {
+				before, after, elsewhere := w.mac(w.one, 1), w.mac(w.two, 1), w.mac(w.foreign, 1)
+				before.come()
+				w.clock.pass(time.Second / 2)
+				elsewhere.come()
+				after.come()
+				for range 2 {
+					for _, at := range order(w) {
+						w.arrive(at)
+					}
+					require.Equal(t, [][2]string{before.known()}, w.enrolments(w.one))
+					require.Equal(t, [][2]string{after.known()}, w.enrolments(w.two))
+					require.False(t, before.row(w.one).Enrolled)
+					require.True(t, after.row(w.two).Enrolled)
+					require.Empty(t, w.alertsOf(w.one))
+					require.Equal(t, "DEVICE_ENROLLED", w.alertsOf(w.two))
+				}
+				require.Empty(t, w.enrolments(w.foreign))
+				require.Equal(t, devicechannel.StatusEnrolled, w.client.DeviceChannel.Query().OnlyX(w.two.ctx).Status)
+			})
+		})
+	}
 }

@@ -154,7 +154,8 @@ func (s *Service) welcome(ctx context.Context, organization string, channels []*
 
 // leaveOthers releases devices from every other organization of their provider,
 // without a trace of the secrets that they had there, and answers those of which
-// nothing is left. Only what names the same serial number and UDID is the same
+// nothing is left. Where a device has enrolled since, it stays: that enrolment will
+// take it from here. Only what names the same serial number and UDID is the same
 // device: neither alone is proof.
 func (s *Service) leaveOthers(ctx context.Context, channels []*ent.DeviceChannel) (ready []*ent.DeviceChannel, err error) {
 	var udids []string
@@ -183,6 +184,9 @@ func (s *Service) leaveOthers(ctx context.Context, channels []*ent.DeviceChannel
 		d := c.Edges.Device
 		failed := len(errs)
 		for _, other := range others[[2]string{d.Udid, d.SerialNumber}] {
+			if other.Enrolled && other.LastEnrolledAt != nil && d.LastEnrolledAt != nil && other.LastEnrolledAt.After(*d.LastEnrolledAt) {
+				continue
+			}
 			there := tenancy.With(ctx, tenancy.ForOrganizations(who, other.ProviderID, other.OrganizationID))
 			if err := s.DB.InTx(there, func(ctx context.Context) error { return s.leave(ctx, other) }); err != nil {
 				errs = append(errs, fmt.Errorf("leave another organization: %w", err))
