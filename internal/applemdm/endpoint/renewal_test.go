@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/applemdm"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
@@ -97,6 +98,92 @@ func TestRenewalWaitsForADeviceThatIsOff(t *testing.T) {
 			}
 		}
 		t.Fatal("the device was not given its profile")
+	})
+}
+
+// ends has the device asked to renew its identity. The clock stays: a device signs
+// at its own time, which its next certificate has to cover.
+func (m *mac) ends() {
+	m.t.Helper()
+	soon := m.clock.Now().Add(20 * 24 * time.Hour)
+	require.NoError(m.t, m.client.Device.UpdateOneID(m.row(m.home).ID).SetCertificateNotAfter(soon).Exec(m.home.ctx))
+	require.NoError(m.t, m.members.Renew(m.home.ctx))
+}
+
+// TestARenewalWhoseReportIsLost: a device that uses the identity that it was to
+// get has done what it was told. It is not told again, which could only fail.
+func TestARenewalWhoseReportIsLost(t *testing.T) {
+	for name, shows := range map[string]func(m *mac, renewal *order){
+		"in an Authenticate": func(m *mac, _ *order) {
+			require.Equal(m.t, http.StatusOK, m.authenticate())
+			require.Equal(m.t, http.StatusOK, m.token(nil))
+		},
+		"in a TokenUpdate": func(m *mac, _ *order) { require.Equal(m.t, http.StatusOK, m.token(nil)) },
+		"as it polls":      func(m *mac, _ *order) { require.Nil(m.t, m.idle()) },
+		"in its report":    func(m *mac, renewal *order) { require.Nil(m.t, m.answer(renewal, "Acknowledged", nil)) },
+		"as it fails at the second time": func(m *mac, renewal *order) {
+			require.Equal(m.t, renewal.CommandUUID, m.idle().CommandUUID)
+			m.certificate = m.issue(m.home, m.row(m.home).ID)
+			require.Nil(m.t, m.answer(renewal, "Error", nil))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, w *world) {
+				m, other := w.enrolled(w.one, 1), w.enrolled(w.foreign, 1)
+				renewal := func(m *mac) *order {
+					m.ends()
+					for next := m.idle(); ; next = m.answer(next, "Acknowledged", nil) {
+						require.NotNil(t, next)
+						if next.Command.RequestType == "InstallProfile" {
+							return next
+						}
+					}
+				}
+				row := func(m *mac) *ent.DeviceCommand {
+					return w.client.DeviceCommand.Query().Where(devicecommand.RequestType("InstallProfile")).OnlyX(m.home.ctx)
+				}
+				given, theirs := renewal(m), renewal(other)
+				if name != "as it fails at the second time" {
+					m.certificate = w.issue(w.one, m.row(w.one).ID)
+				}
+				shows(m, given)
+				over := row(m)
+				require.Equal(t, devicecommand.StatusAcknowledged, over.Status)
+				require.NotNil(t, over.ResultAt)
+				require.Nil(t, m.idle(), "it is not told again")
+				for _, late := range []string{"Error", "CommandFormatError", "NotNow", "Acknowledged"} {
+					require.Nil(t, m.answer(given, late, nil))
+					require.Equal(t, over.Status, row(m).Status, late)
+					require.Equal(t, over.Attempts, row(m).Attempts)
+					require.True(t, over.ResultAt.Equal(*row(m).ResultAt))
+				}
+				require.NoError(t, w.queue.TellFailed(t.Context()))
+				require.NotContains(t, w.alertsOf(w.one), "COMMAND_FAILED")
+
+				// Who has not renewed is told again, and what fails then has failed.
+				require.Equal(t, devicecommand.StatusSent, row(other).Status)
+				require.Equal(t, theirs.CommandUUID, other.idle().CommandUUID)
+				other.answer(theirs, "Error", nil)
+				require.NoError(t, w.queue.TellFailed(t.Context()))
+				require.Contains(t, w.alertsOf(w.foreign), "COMMAND_FAILED")
+			})
+		})
+	}
+}
+
+// TestARenewalThatWasNotGivenOut: what a device was not given, it has not done.
+func TestARenewalThatWasNotGivenOut(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		m := w.enrolled(w.one, 1)
+		w.enrolled(w.foreign, 1)
+		m.ends()
+		m.certificate = w.issue(w.one, m.row(w.one).ID)
+		require.Equal(t, http.StatusOK, m.authenticate())
+		require.Equal(t, http.StatusOK, m.token(nil))
+		next := m.idle()
+		require.NotNil(t, next)
+		require.Equal(t, "InstallProfile", next.Command.RequestType)
+		m.answer(next, "Acknowledged", nil)
 	})
 }
 

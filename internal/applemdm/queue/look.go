@@ -72,12 +72,16 @@ func (s *Service) recognize(ctx context.Context, key, fingerprint, reported stri
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.looks.Do(ctx, provider, look{organization, key, fingerprint, reported})
+	asked := look{organization, key, fingerprint, reported}
+	found, err := s.looks.Do(ctx, provider, asked)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.judge(ctx, found.DeviceChannel, fingerprint, found.revoked); err != nil {
 		return nil, err
+	}
+	if found.Fingerprint != fingerprint { // its identity is renewed, which it may have been about to be told again
+		return s.looks.Do(ctx, provider, asked)
 	}
 	return found, nil
 }
