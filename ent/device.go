@@ -86,7 +86,7 @@ type Device struct {
 	ReenrollmentRequiredAt *time.Time `json:"reenrollment_required_at,omitempty"`
 	// When its identity certificate expires.
 	CertificateNotAfter *time.Time `json:"certificate_not_after,omitempty"`
-	// When the device last checked in.
+	// When the device was last heard of: to the minute, as it can call often.
 	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
 	// The day of last_seen_at, in UTC: what devices are found by, and changes rarely enough for an index.
 	LastSeenOn *time.Time `json:"last_seen_on,omitempty"`

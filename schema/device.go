@@ -97,7 +97,7 @@ func (Device) Fields() []ent.Field {
 		field.Time("certificate_not_after").Optional().Nillable().
 			Comment("When its identity certificate expires."),
 		field.Time("last_seen_at").Optional().Nillable().
-			Comment("When the device last checked in."),
+			Comment("When the device was last heard of: to the minute, as it can call often."),
 		field.Time("last_seen_on").Optional().Nillable().
 			Annotations(Hidden()).
 			Comment("The day of last_seen_at, in UTC: what devices are found by, and changes rarely enough for an index."),

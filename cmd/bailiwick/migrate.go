@@ -47,6 +47,9 @@ func (m *migrateUp) Run(ctx context.Context, c console) error {
 		if applied == 0 {
 			return c.printf("nothing to do: the database is up to date\n")
 		}
+		if applied == 1 {
+			return c.printf("applied 1 migration\n")
+		}
 		return c.printf("applied %d migrations\n", applied)
 	})
 }

@@ -12860,7 +12860,7 @@ type Device implements Node {
   """
   certificateNotAfter: Time
   """
-  When the device last checked in.
+  When the device was last heard of: to the minute, as it can call often.
   """
   lastSeenAt: Time
   """

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,4 +94,38 @@ func statement(t *testing.T, url string, statements ...string) {
 	if err := cluster.Exec(t.Context(), url, statements...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Every session plans with pages of an SSD, unless the operator says otherwise.
+func TestPageCost(t *testing.T) {
+	testdb.OnPostgres(t, func(t *testing.T) {
+		source := testdb.URL(t, dialect.Postgres)
+		u, err := url.Parse(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		costs := func() (costs []string) {
+			db := testdb.Open(t, database.Config{URL: source})
+			for range 3 { // at a time, so that each is a session of its own
+				conn, err := db.System().Conn(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				var cost string
+				if err := conn.QueryRowContext(t.Context(), "SELECT current_setting('random_page_cost')").Scan(&cost); err != nil {
+					t.Fatal(err)
+				}
+				costs = append(costs, cost)
+			}
+			return costs
+		}
+		if got := costs(); !slices.Equal(got, []string{"1.1", "1.1", "1.1"}) {
+			t.Error(got)
+		}
+		statement(t, source, `ALTER DATABASE "`+u.Path[1:]+`" SET random_page_cost = 4`)
+		if got := costs(); !slices.Equal(got, []string{"4", "4", "4"}) {
+			t.Error(got)
+		}
+	})
 }

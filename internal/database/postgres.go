@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -28,10 +29,13 @@ const (
 )
 
 // cheapPages tells the planner what a page costs that is read out of order, unless
-// somebody has told it already: its own default is that of a spinning disk, for
-// which it would rather read a whole table than look up the few rows that a
-// request is about.
-const cheapPages = "SELECT set_config('random_page_cost', '1.1', false) FROM pg_settings WHERE name = 'random_page_cost' AND source = 'default'"
+// somebody has told it already, as untold says: its own default is that of a
+// spinning disk, for which it would rather read a whole table than look up the few
+// rows that a request is about.
+const (
+	cheapPages = "SET random_page_cost = 1.1"
+	untold     = "SELECT source = 'default' FROM pg_settings WHERE name = 'random_page_cost'"
+)
 
 // errPrepared refuses statements that callers prepare: database/sql would run
 // them past the setting of the scope. The connection prepares on its own.
@@ -72,7 +76,8 @@ func (db *DB) openPostgres(c Config) error {
 // application's role, binds it to the scopes of its statements.
 type connector struct {
 	*pq.Connector
-	role string
+	role    string
+	session atomic.Pointer[string] // the statements that a session begins with; nil until the first has begun
 }
 
 func newConnector(url, role string) (*connector, error) {
@@ -111,12 +116,8 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if c.role == "" {
 		return jsonConn{inner}, nil
 	}
-	if _, err := inner.ExecContext(ctx, "SET ROLE "+pq.QuoteIdentifier(c.role), nil); err != nil {
-		return nil, errors.Join(fmt.Errorf(
-			"the login cannot take the role %s: run the migrations, or grant it: %w", c.role, err), inner.Close())
-	}
-	if _, err := inner.ExecContext(ctx, cheapPages, nil); err != nil {
-		return nil, errors.Join(fmt.Errorf("database: %w", err), inner.Close())
+	if err := c.begin(ctx, inner); err != nil {
+		return nil, errors.Join(err, inner.Close())
 	}
 	plans, err := newPlans(inner)
 	if err != nil {
@@ -127,6 +128,40 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return &tenantConn{plannedConn: planned}, nil
 	}
 	return &planned, nil
+}
+
+// begin readies a session. What the planner has been told is asked on the first
+// one only: it takes as long as a dozen requests.
+func (c *connector) begin(ctx context.Context, conn pqConn) error {
+	role := "SET ROLE " + pq.QuoteIdentifier(c.role)
+	begin := role
+	if known := c.session.Load(); known != nil {
+		begin = *known
+	}
+	if _, err := conn.ExecContext(ctx, begin, nil); err != nil {
+		return fmt.Errorf("the login cannot take the role %s: run the migrations, or grant it: %w", c.role, err)
+	}
+	if c.session.Load() != nil {
+		return nil
+	}
+	rows, err := conn.QueryContext(ctx, untold, nil)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	source := make([]driver.Value, 1)
+	if err := errors.Join(rows.Next(source), rows.Close()); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if source[0] != true {
+		c.session.Store(&role)
+		return nil
+	}
+	begin = role + "; " + cheapPages
+	c.session.Store(&begin)
+	if _, err := conn.ExecContext(ctx, cheapPages, nil); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
 }
 
 // pqConn is what lib/pq's connection offers, and what database/sql asks for.

@@ -60,7 +60,7 @@ type Options struct {
 
 	// Backoff is how long to wait after the attempt-th attempt, from 1, failed
 	// with an error. A job that was found dead is retried at once. Nil means
-	// two seconds, doubled each time up to an hour, give or take a tenth.
+	// [Doubling] up to an hour.
 	Backoff func(attempt int, err error) time.Duration
 
 	// UniqueBy says when a job is the same as one that is not finished yet, and
@@ -69,7 +69,8 @@ type Options struct {
 
 	// UniqueWhileWaiting ends a job's being unique when it is about to be worked:
 	// its equal, enqueued from then on, is worked after or beside it. So nothing
-	// is missed by a worker that reads the state it works on.
+	// is missed by a worker that reads the state it works on. If it fails and its
+	// equal waits, it is not tried again; else it is unique again until it is.
 	UniqueWhileWaiting bool
 }
 
@@ -143,7 +144,7 @@ func (o Options) withDefaults() Options {
 		o.Timeout = defaultTimeout
 	}
 	if o.Backoff == nil {
-		o.Backoff = backoff
+		o.Backoff = Doubling(time.Hour)
 	}
 	return o
 }
@@ -160,7 +161,11 @@ func (o Options) validate() error {
 	return nil
 }
 
-func backoff(attempt int, _ error) time.Duration {
-	d := min(2*time.Second<<min(attempt-1, 16), time.Hour)
-	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // spreads load, guards nothing
+// Doubling is a back-off of two seconds, doubled each time up to a limit, give or
+// take a tenth.
+func Doubling(limit time.Duration) func(attempt int, err error) time.Duration {
+	return func(attempt int, _ error) time.Duration {
+		d := min(2*time.Second<<min(attempt-1, 16), limit)
+		return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // spreads load, guards nothing
+	}
 }

@@ -547,3 +547,55 @@ func TestUniqueWhileWaiting(t *testing.T) {
 		}
 	})
 }
+
+// One that is unique while it waits and fails is unique again until it is tried
+// again, so that there is one at a time however often it is wanted.
+func TestUniqueWhileWaitingToBeTriedAgain(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		var mu sync.Mutex
+		outcomes := map[job.Outcome]int{}
+		q := newQueue(t, db, job.Config{Observe: func(_ string, o job.Outcome, _ time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			outcomes[o]++
+		}})
+		running, release := make(chan struct{}, 4), make(chan struct{})
+		options := job.Options{UniqueWhileWaiting: true, Backoff: func(int, error) time.Duration { return time.Hour }}
+		register(t, q, options, func(context.Context, job.Task[note]) error {
+			running <- struct{}{}
+			<-release
+			return errors.New("nobody there")
+		})
+		depths := func(retryable int) func() bool {
+			return func() bool {
+				depths, err := q.Depths(t.Context())
+				return err == nil && len(depths) == 1 && depths[0] == job.Depth{Queue: job.DefaultQueue, Retryable: retryable}
+			}
+		}
+		once := job.EnqueueOptions{UniqueKey: "x"}
+		enqueue(t, q, note{N: 1}, once)
+		start(t, q)
+		<-running
+		release <- struct{}{}
+		await(t, "a job to be tried again", depths(1))
+		enqueue(t, q, note{N: 2}, once)
+		enqueue(t, q, note{N: 3}, job.EnqueueOptions{UniqueKey: "another"})
+		<-running
+		release <- struct{}{}
+		await(t, "another job beside it", depths(2))
+
+		// Wanted while it runs, it is there twice; the first to fail gives way.
+		enqueue(t, q, note{N: 4}, job.EnqueueOptions{UniqueKey: "y"})
+		<-running
+		enqueue(t, q, note{N: 5}, job.EnqueueOptions{UniqueKey: "y"})
+		<-running
+		release <- struct{}{}
+		release <- struct{}{}
+		await(t, "one of them", depths(3))
+		mu.Lock()
+		defer mu.Unlock()
+		if outcomes[job.Failed]+outcomes[job.Cancelled] != 4 || len(running) != 0 {
+			t.Error(outcomes, len(running))
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"entgo.io/ent/dialect/sql/sqlgraph"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
@@ -100,6 +101,11 @@ func (w *worker) attempt(ctx context.Context, j *river.Job[payload]) (Outcome, e
 	if outcome == HandedBack {
 		return outcome, river.JobSnooze(0)
 	}
+	if outcome == Failed {
+		if err := w.reclaim(context.WithoutCancel(ctx), j.JobRow); err != nil {
+			return Cancelled, err
+		}
+	}
 	if progress == nil {
 		return outcome, err
 	}
@@ -127,6 +133,27 @@ func (w *worker) release(ctx context.Context, row *rivertype.JobRow) error {
 	}
 	return nil
 }
+
+// reclaim has a job that waits to be tried again be unique again. If its equal
+// has come meanwhile, that does its work, and the job is cancelled: otherwise
+// there would be ever more of them for as long as they fail.
+func (w *worker) reclaim(ctx context.Context, row *rivertype.JobRow) error {
+	if !w.kind.UniqueWhileWaiting || row.UniqueKey == nil {
+		return nil
+	}
+	_, err := w.queue.db.System().ExecContext(ctx, w.queue.lease.sql(
+		"UPDATE river_job SET unique_key = $2 WHERE id = $1", "UPDATE river_job SET unique_key = ?2 WHERE id = ?1"), row.ID, row.UniqueKey)
+	switch {
+	case sqlgraph.IsUniqueConstraintError(err):
+		return river.JobCancel(errSuperseded)
+	case err != nil: // it is tried again nevertheless
+		w.queue.config.Logger.WarnContext(ctx, "job cannot be made unique again", "kind", row.Kind, "job", row.ID, "error", err)
+	}
+	return nil
+}
+
+// errSuperseded ends a job that failed when its equal waits.
+var errSuperseded = errors.New("job: its equal was enqueued meanwhile")
 
 // call runs the worker, and makes a panic an error.
 func (w *worker) call(ctx context.Context, a attempt) (err error) {

@@ -131,7 +131,7 @@ func (h *Handler) answer(r *http.Request, usual string) ([]byte, error) {
 		return nil, err
 	}
 	if !h.turns.take(s.fingerprint) {
-		return nil, refusal(http.StatusServiceUnavailable)
+		return nil, refusal(http.StatusTooManyRequests)
 	}
 	defer h.turns.give(s.fingerprint)
 	body, err := plist.Read(r.Body) // not before: it can be large

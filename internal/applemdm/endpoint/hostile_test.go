@@ -204,7 +204,7 @@ func TestRequestsOfOneIdentityAreBounded(t *testing.T) {
 			return true
 		}, 20*time.Second, time.Millisecond)
 		status, _ := w.put(w.one.organization, "connect", idle, signature)
-		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.Equal(t, http.StatusTooManyRequests, status)
 		require.Nil(t, other.idle(), "others are not held up")
 		finish()
 		for range held {

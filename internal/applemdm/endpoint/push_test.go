@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bailiwick/bailiwick/ent/applemdm"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 )
@@ -81,5 +82,34 @@ func TestPushes(t *testing.T) {
 		w.work()
 		require.Equal(t, count, sent())
 		require.True(t, other.row(w.foreign).Enrolled)
+	})
+}
+
+// Whom Apple puts off holds up nobody else of the organization: it is left to the
+// sweep.
+func TestPutOff(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.enrolled(w.one, 1)
+		w.enrolled(w.one, 2)
+		w.enrolled(w.foreign, 3)
+		w.work()
+		wanted := func(one *tenant) int {
+			return w.client.DeviceChannel.Query().Where(devicechannel.PushWantedAtNotNil()).CountX(one.ctx)
+		}
+		for _, one := range []*tenant{w.one, w.foreign} {
+			for _, d := range w.client.Device.Query().AllX(one.ctx) {
+				_, err := w.queue.SendBlank(one.ctx, d.ID)
+				require.NoError(t, err)
+			}
+		}
+		w.apns.putOff = 1
+		require.NoError(t, w.queue.Notify(w.one.ctx, w.one.organization))
+		require.Equal(t, 1, wanted(w.one))
+		require.Error(t, w.queue.Notify(w.one.ctx, w.one.organization), "nothing is taken")
+		require.Equal(t, 1, wanted(w.foreign))
+		w.apns.putOff = 0
+		require.NoError(t, w.queue.Sweep(t.Context()))
+		w.work()
+		require.Zero(t, wanted(w.one)+wanted(w.foreign))
 	})
 }

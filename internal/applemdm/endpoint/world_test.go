@@ -84,6 +84,7 @@ type apns struct {
 	sent    map[string][]queue.Notification // by organization
 	outcome queue.Outcome
 	during  func() // happens while the notifications are on their way
+	putOff  int    // how many of those sent at once are to be tried later
 }
 
 func (a *apns) Push(_ context.Context, organization string, notifications []queue.Notification) ([]queue.Outcome, error) {
@@ -95,7 +96,9 @@ func (a *apns) Push(_ context.Context, organization string, notifications []queu
 	a.sent[organization] = append(a.sent[organization], notifications...)
 	outcomes := make([]queue.Outcome, len(notifications))
 	for i := range outcomes {
-		outcomes[i] = a.outcome
+		if outcomes[i] = a.outcome; i < a.putOff {
+			outcomes[i] = queue.TryLater
+		}
 	}
 	return outcomes, nil
 }

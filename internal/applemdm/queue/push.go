@@ -50,6 +50,10 @@ const pushQueue = "push"
 // database.
 const pushBatch = 500
 
+// pushBackoff is how long the devices of an organization wait at most until Apple,
+// which was not to be reached, is tried again.
+const pushBackoff = 30 * time.Second
+
 // Push is the job that notifies the channels of an organization that are to be.
 type Push struct{ job.Tenant }
 
@@ -112,7 +116,8 @@ func (s *Service) SendBlank(ctx context.Context, deviceID string) (*ent.Device, 
 }
 
 // Notify sends what is to be sent in the organization of the scope. What Apple
-// puts off remains wanted, and is an error.
+// puts off remains wanted; where it takes nothing at all, that is an error, and
+// else it is left to the sweep, so that nobody waits for the devices it puts off.
 func (s *Service) Notify(ctx context.Context, organization string) error {
 	// Read before the certificate is: one that is refused is this one, or was
 	// replaced meanwhile.
@@ -210,7 +215,10 @@ func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.D
 		return nil
 	})
 	if err == nil && later > 0 && !refused {
-		err = fmt.Errorf("push: %d of %d notifications are to be tried later", later, len(notifications))
+		if later == len(notifications) {
+			return false, late, fmt.Errorf("push: all of %d notifications are to be tried later", later)
+		}
+		s.Logger.InfoContext(ctx, "notifications are to be tried later", "organization", mdm.OrganizationID, "later", later, "of", len(notifications))
 	}
 	return refused, late, err
 }

@@ -43,7 +43,10 @@ func (s *Service) Register(q *job.Queue) error {
 		return s.Notify(job.TenantContext(ctx, t.Args.Tenant, service), t.Args.Organization)
 	}
 	// What is wanted while a job runs, or is being put down as done, is not left to the sweep.
-	if err := job.Register(q, push, job.Options{Queue: pushQueue, Timeout: 5 * time.Minute, MaxAttempts: 8, UniqueWhileWaiting: true}); err != nil {
+	options := job.Options{
+		Queue: pushQueue, Timeout: 5 * time.Minute, MaxAttempts: 8, Backoff: job.Doubling(pushBackoff), UniqueWhileWaiting: true,
+	}
+	if err := job.Register(q, push, options); err != nil {
 		return err
 	}
 	ask := func(ctx context.Context, t job.Task[Ask]) error {
