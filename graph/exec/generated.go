@@ -15961,7 +15961,8 @@ extend type Mutation {
     input: UpdateDeviceInput!
   ): UpdateDevicePayload! @requires(permission: "mdm.change_device")
   """
-  Deletes a device's record (KAX-02).
+  Deletes a device's record and revokes its identities (KAX-02). An enrolled device is
+  better unenrolled first: it does not learn that nobody manages it any more.
   """
   deleteDevice(
     """

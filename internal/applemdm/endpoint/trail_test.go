@@ -183,3 +183,22 @@ func TestADeviceThatMovesBeforeItIsSeenTo(t *testing.T) {
 		})
 	}
 }
+
+// TestNobodyComesInWithTheIdentityOfADeletedDevice: neither the device itself, nor
+// another that has its key.
+func TestNobodyComesInWithTheIdentityOfADeletedDevice(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		m, other := w.enrolled(w.one, 1), w.enrolled(w.foreign, 2)
+		require.NoError(t, w.members.Delete(w.one.ctx, m.row(w.one).ID))
+		require.Equal(t, http.StatusBadRequest, m.authenticate())
+		m.udid, m.serial = other.udid, other.serial
+		require.Equal(t, http.StatusBadRequest, m.authenticate())
+		_, status := m.report("Idle", nil)
+		require.Equal(t, http.StatusBadRequest, status)
+		require.Zero(t, w.client.Device.Query().CountX(w.one.ctx))
+		require.Zero(t, w.client.DeviceChannel.Query().CountX(w.one.ctx))
+		require.Nil(t, other.idle())
+		m.certificate = m.issue(w.one, "")
+		require.Equal(t, http.StatusOK, m.authenticate())
+	})
+}

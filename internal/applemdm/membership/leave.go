@@ -108,11 +108,15 @@ func (s *Service) Unblock(ctx context.Context, deviceID string) (unblocked *ent.
 }
 
 // Delete deletes what is known of a device, whether it is enrolled or not. That
-// it had enrolled stays in the system log. It is NOT_FOUND for a device out of
-// reach.
+// it had enrolled stays in the system log. Its identities are revoked: of no
+// device, they would let anybody in who has them. It is NOT_FOUND for a device
+// out of reach.
 func (s *Service) Delete(ctx context.Context, deviceID string) error {
 	return s.DB.InTx(ctx, func(ctx context.Context) error {
 		if err := s.trail.Settle(ctx, devicechannel.DeviceID(deviceID)); err != nil {
+			return err
+		}
+		if err := s.Identities.Revoke(ctx, deviceID); err != nil {
 			return err
 		}
 		if err := s.client.Device.Detach(ctx, deviceID); err != nil {
