@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"entgo.io/ent/dialect/sql"
@@ -129,6 +130,7 @@ func (s *Service) Notify(ctx context.Context, organization string) error {
 	if err != nil {
 		return err
 	}
+	putOff := map[string]bool{} // channels, which are left alone until another job tries
 	for after := ""; ; {
 		started := s.now()
 		wanted, err := s.client.DeviceChannel.Query().
@@ -137,7 +139,8 @@ func (s *Service) Notify(ctx context.Context, organization string) error {
 		if err != nil || len(wanted) == 0 {
 			return err
 		}
-		refused, late, err := s.notify(ctx, mdm, wanted, started)
+		tried := slices.DeleteFunc(slices.Clone(wanted), func(c *ent.DeviceChannel) bool { return putOff[c.ID] })
+		refused, late, err := s.notify(ctx, mdm, tried, started, putOff)
 		if err != nil || refused {
 			return err
 		}
@@ -149,8 +152,11 @@ func (s *Service) Notify(ctx context.Context, organization string) error {
 }
 
 // notify sends a batch and stores what became of it: whether the certificate was
-// refused, and whether there are channels that were wanted anew meanwhile.
-func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.DeviceChannel, started time.Time) (refused, late bool, err error) {
+// refused, whether there are channels that were wanted anew meanwhile, and which
+// were put off.
+func (s *Service) notify(
+	ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.DeviceChannel, started time.Time, putOff map[string]bool,
+) (refused, late bool, err error) {
 	var notifications []Notification
 	var reachable []*ent.DeviceChannel
 	var sent, unreachable []string
@@ -191,6 +197,7 @@ func (s *Service) notify(ctx context.Context, mdm *ent.AppleMdm, wanted []*ent.D
 				unreachable = append(unreachable, c.ID)
 			default:
 				later++
+				putOff[c.ID] = true
 			}
 		}
 		// What has been wanted since the look is still wanted.
