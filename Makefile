@@ -9,7 +9,7 @@ MAKEFLAGS   += --no-print-directory --no-builtin-rules
 GO        ?= go
 PKG       ?= ./...
 RUN       ?=
-TIMEOUT   ?= 20m
+TIMEOUT   ?= 30m
 FUZZTIME  ?= 10s
 ARGS      ?=
 RACE      ?=
@@ -37,7 +37,7 @@ help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## "; print "usage: make <target> [VARIABLE=value]\n" } \
 	  /^##@ / { print substr($$0, 5) } \
 	  /^[a-z][a-z-]*:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\n%s\n' 'variables: PKG=./tenancy/...  RUN=TestName  RACE=1  TIMEOUT=20m  FUZZTIME=10s  ARGS="--flags for run, bench and faults"'
+	@printf '\n%s\n' 'variables: PKG=./tenancy/...  RUN=TestName  RACE=1  TIMEOUT=30m  FUZZTIME=10s  ARGS="--flags for run, bench and faults"'
 
 ##@ Use
 
