@@ -54,6 +54,8 @@ type DeviceChannel struct {
 	PushedAt *time.Time `json:"pushed_at,omitempty"`
 	// When it last spoke.
 	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
+	// When what it last spoke was signed, in seconds since 1970 by its own clock; zero if that is not known.
+	SignedSecond int64 `json:"signed_second,omitempty"`
 	// When its inventory is asked for next.
 	NextInventoryAt *time.Time `json:"next_inventory_at,omitempty"`
 	// When its device completed an enrolment that is still to be seen to; null if none is.
@@ -114,6 +116,8 @@ func (*DeviceChannel) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case devicechannel.FieldPushDead, devicechannel.FieldAwaitingConfiguration:
 			values[i] = new(sql.NullBool)
+		case devicechannel.FieldSignedSecond:
+			values[i] = new(sql.NullInt64)
 		case devicechannel.FieldID, devicechannel.FieldOrganizationID, devicechannel.FieldProviderID, devicechannel.FieldDeviceID, devicechannel.FieldKey, devicechannel.FieldKind, devicechannel.FieldStatus, devicechannel.FieldUserName, devicechannel.FieldFingerprint, devicechannel.FieldTopic, devicechannel.FieldPushMagic:
 			values[i] = new(sql.NullString)
 		case devicechannel.FieldCreatedAt, devicechannel.FieldUpdatedAt, devicechannel.FieldPushWantedAt, devicechannel.FieldPushedAt, devicechannel.FieldLastSeenAt, devicechannel.FieldNextInventoryAt, devicechannel.FieldArrivedAt:
@@ -243,6 +247,12 @@ func (_m *DeviceChannel) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.LastSeenAt = new(time.Time)
 				*_m.LastSeenAt = value.Time
+			}
+		case devicechannel.FieldSignedSecond:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field signed_second", values[i])
+			} else if value.Valid {
+				_m.SignedSecond = value.Int64
 			}
 		case devicechannel.FieldNextInventoryAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -378,6 +388,9 @@ func (_m *DeviceChannel) String() string {
 		builder.WriteString("last_seen_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
+	builder.WriteString(", ")
+	builder.WriteString("signed_second=")
+	builder.WriteString(fmt.Sprintf("%v", _m.SignedSecond))
 	builder.WriteString(", ")
 	if v := _m.NextInventoryAt; v != nil {
 		builder.WriteString("next_inventory_at=")

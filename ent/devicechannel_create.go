@@ -220,6 +220,20 @@ func (_c *DeviceChannelCreate) SetNillableLastSeenAt(v *time.Time) *DeviceChanne
 	return _c
 }
 
+// SetSignedSecond sets the "signed_second" field.
+func (_c *DeviceChannelCreate) SetSignedSecond(v int64) *DeviceChannelCreate {
+	_c.mutation.SetSignedSecond(v)
+	return _c
+}
+
+// SetNillableSignedSecond sets the "signed_second" field if the given value is not nil.
+func (_c *DeviceChannelCreate) SetNillableSignedSecond(v *int64) *DeviceChannelCreate {
+	if v != nil {
+		_c.SetSignedSecond(*v)
+	}
+	return _c
+}
+
 // SetNextInventoryAt sets the "next_inventory_at" field.
 func (_c *DeviceChannelCreate) SetNextInventoryAt(v time.Time) *DeviceChannelCreate {
 	_c.mutation.SetNextInventoryAt(v)
@@ -361,6 +375,10 @@ func (_c *DeviceChannelCreate) defaults() error {
 		v := devicechannel.DefaultPushDead
 		_c.mutation.SetPushDead(v)
 	}
+	if _, ok := _c.mutation.SignedSecond(); !ok {
+		v := devicechannel.DefaultSignedSecond
+		_c.mutation.SetSignedSecond(v)
+	}
 	if _, ok := _c.mutation.AwaitingConfiguration(); !ok {
 		v := devicechannel.DefaultAwaitingConfiguration
 		_c.mutation.SetAwaitingConfiguration(v)
@@ -453,6 +471,9 @@ func (_c *DeviceChannelCreate) check() error {
 	}
 	if _, ok := _c.mutation.PushDead(); !ok {
 		return &ValidationError{Name: "push_dead", err: errors.New(`ent: missing required field "DeviceChannel.push_dead"`)}
+	}
+	if _, ok := _c.mutation.SignedSecond(); !ok {
+		return &ValidationError{Name: "signed_second", err: errors.New(`ent: missing required field "DeviceChannel.signed_second"`)}
 	}
 	if _, ok := _c.mutation.AwaitingConfiguration(); !ok {
 		return &ValidationError{Name: "awaiting_configuration", err: errors.New(`ent: missing required field "DeviceChannel.awaiting_configuration"`)}
@@ -562,6 +583,10 @@ func (_c *DeviceChannelCreate) createSpec() (*DeviceChannel, *sqlgraph.CreateSpe
 	if value, ok := _c.mutation.LastSeenAt(); ok {
 		_spec.SetField(devicechannel.FieldLastSeenAt, field.TypeTime, value)
 		_node.LastSeenAt = &value
+	}
+	if value, ok := _c.mutation.SignedSecond(); ok {
+		_spec.SetField(devicechannel.FieldSignedSecond, field.TypeInt64, value)
+		_node.SignedSecond = value
 	}
 	if value, ok := _c.mutation.NextInventoryAt(); ok {
 		_spec.SetField(devicechannel.FieldNextInventoryAt, field.TypeTime, value)

@@ -215,6 +215,27 @@ func (_u *DeviceChannelUpdate) ClearLastSeenAt() *DeviceChannelUpdate {
 	return _u
 }
 
+// SetSignedSecond sets the "signed_second" field.
+func (_u *DeviceChannelUpdate) SetSignedSecond(v int64) *DeviceChannelUpdate {
+	_u.mutation.ResetSignedSecond()
+	_u.mutation.SetSignedSecond(v)
+	return _u
+}
+
+// SetNillableSignedSecond sets the "signed_second" field if the given value is not nil.
+func (_u *DeviceChannelUpdate) SetNillableSignedSecond(v *int64) *DeviceChannelUpdate {
+	if v != nil {
+		_u.SetSignedSecond(*v)
+	}
+	return _u
+}
+
+// AddSignedSecond adds value to the "signed_second" field.
+func (_u *DeviceChannelUpdate) AddSignedSecond(v int64) *DeviceChannelUpdate {
+	_u.mutation.AddSignedSecond(v)
+	return _u
+}
+
 // SetNextInventoryAt sets the "next_inventory_at" field.
 func (_u *DeviceChannelUpdate) SetNextInventoryAt(v time.Time) *DeviceChannelUpdate {
 	_u.mutation.SetNextInventoryAt(v)
@@ -451,6 +472,12 @@ func (_u *DeviceChannelUpdate) sqlSave(ctx context.Context) (_node int, err erro
 	if _u.mutation.LastSeenAtCleared() {
 		_spec.ClearField(devicechannel.FieldLastSeenAt, field.TypeTime)
 	}
+	if value, ok := _u.mutation.SignedSecond(); ok {
+		_spec.SetField(devicechannel.FieldSignedSecond, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedSignedSecond(); ok {
+		_spec.AddField(devicechannel.FieldSignedSecond, field.TypeInt64, value)
+	}
 	if value, ok := _u.mutation.NextInventoryAt(); ok {
 		_spec.SetField(devicechannel.FieldNextInventoryAt, field.TypeTime, value)
 	}
@@ -683,6 +710,27 @@ func (_u *DeviceChannelUpdateOne) SetNillableLastSeenAt(v *time.Time) *DeviceCha
 // ClearLastSeenAt clears the value of the "last_seen_at" field.
 func (_u *DeviceChannelUpdateOne) ClearLastSeenAt() *DeviceChannelUpdateOne {
 	_u.mutation.ClearLastSeenAt()
+	return _u
+}
+
+// SetSignedSecond sets the "signed_second" field.
+func (_u *DeviceChannelUpdateOne) SetSignedSecond(v int64) *DeviceChannelUpdateOne {
+	_u.mutation.ResetSignedSecond()
+	_u.mutation.SetSignedSecond(v)
+	return _u
+}
+
+// SetNillableSignedSecond sets the "signed_second" field if the given value is not nil.
+func (_u *DeviceChannelUpdateOne) SetNillableSignedSecond(v *int64) *DeviceChannelUpdateOne {
+	if v != nil {
+		_u.SetSignedSecond(*v)
+	}
+	return _u
+}
+
+// AddSignedSecond adds value to the "signed_second" field.
+func (_u *DeviceChannelUpdateOne) AddSignedSecond(v int64) *DeviceChannelUpdateOne {
+	_u.mutation.AddSignedSecond(v)
 	return _u
 }
 
@@ -951,6 +999,12 @@ func (_u *DeviceChannelUpdateOne) sqlSave(ctx context.Context) (_node *DeviceCha
 	}
 	if _u.mutation.LastSeenAtCleared() {
 		_spec.ClearField(devicechannel.FieldLastSeenAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.SignedSecond(); ok {
+		_spec.SetField(devicechannel.FieldSignedSecond, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedSignedSecond(); ok {
+		_spec.AddField(devicechannel.FieldSignedSecond, field.TypeInt64, value)
 	}
 	if value, ok := _u.mutation.NextInventoryAt(); ok {
 		_spec.SetField(devicechannel.FieldNextInventoryAt, field.TypeTime, value)

@@ -13926,6 +13926,8 @@ type DeviceChannelMutation struct {
 	push_wanted_at         *time.Time
 	pushed_at              *time.Time
 	last_seen_at           *time.Time
+	signed_second          *int64
+	addsigned_second       *int64
 	next_inventory_at      *time.Time
 	arrived_at             *time.Time
 	awaiting_configuration *bool
@@ -14761,6 +14763,62 @@ func (m *DeviceChannelMutation) ResetLastSeenAt() {
 	delete(m.clearedFields, devicechannel.FieldLastSeenAt)
 }
 
+// SetSignedSecond sets the "signed_second" field.
+func (m *DeviceChannelMutation) SetSignedSecond(i int64) {
+	m.signed_second = &i
+	m.addsigned_second = nil
+}
+
+// SignedSecond returns the value of the "signed_second" field in the mutation.
+func (m *DeviceChannelMutation) SignedSecond() (r int64, exists bool) {
+	v := m.signed_second
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSignedSecond returns the old "signed_second" field's value of the DeviceChannel entity.
+// If the DeviceChannel object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DeviceChannelMutation) OldSignedSecond(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSignedSecond is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSignedSecond requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSignedSecond: %w", err)
+	}
+	return oldValue.SignedSecond, nil
+}
+
+// AddSignedSecond adds i to the "signed_second" field.
+func (m *DeviceChannelMutation) AddSignedSecond(i int64) {
+	if m.addsigned_second != nil {
+		*m.addsigned_second += i
+	} else {
+		m.addsigned_second = &i
+	}
+}
+
+// AddedSignedSecond returns the value that was added to the "signed_second" field in this mutation.
+func (m *DeviceChannelMutation) AddedSignedSecond() (r int64, exists bool) {
+	v := m.addsigned_second
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSignedSecond resets all changes to the "signed_second" field.
+func (m *DeviceChannelMutation) ResetSignedSecond() {
+	m.signed_second = nil
+	m.addsigned_second = nil
+}
+
 // SetNextInventoryAt sets the "next_inventory_at" field.
 func (m *DeviceChannelMutation) SetNextInventoryAt(t time.Time) {
 	m.next_inventory_at = &t
@@ -15081,7 +15139,7 @@ func (m *DeviceChannelMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DeviceChannelMutation) Fields() []string {
-	fields := make([]string, 0, 22)
+	fields := make([]string, 0, 23)
 	if m.organization != nil {
 		fields = append(fields, devicechannel.FieldOrganizationID)
 	}
@@ -15132,6 +15190,9 @@ func (m *DeviceChannelMutation) Fields() []string {
 	}
 	if m.last_seen_at != nil {
 		fields = append(fields, devicechannel.FieldLastSeenAt)
+	}
+	if m.signed_second != nil {
+		fields = append(fields, devicechannel.FieldSignedSecond)
 	}
 	if m.next_inventory_at != nil {
 		fields = append(fields, devicechannel.FieldNextInventoryAt)
@@ -15190,6 +15251,8 @@ func (m *DeviceChannelMutation) Field(name string) (ent.Value, bool) {
 		return m.PushedAt()
 	case devicechannel.FieldLastSeenAt:
 		return m.LastSeenAt()
+	case devicechannel.FieldSignedSecond:
+		return m.SignedSecond()
 	case devicechannel.FieldNextInventoryAt:
 		return m.NextInventoryAt()
 	case devicechannel.FieldArrivedAt:
@@ -15243,6 +15306,8 @@ func (m *DeviceChannelMutation) OldField(ctx context.Context, name string) (ent.
 		return m.OldPushedAt(ctx)
 	case devicechannel.FieldLastSeenAt:
 		return m.OldLastSeenAt(ctx)
+	case devicechannel.FieldSignedSecond:
+		return m.OldSignedSecond(ctx)
 	case devicechannel.FieldNextInventoryAt:
 		return m.OldNextInventoryAt(ctx)
 	case devicechannel.FieldArrivedAt:
@@ -15381,6 +15446,13 @@ func (m *DeviceChannelMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetLastSeenAt(v)
 		return nil
+	case devicechannel.FieldSignedSecond:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSignedSecond(v)
+		return nil
 	case devicechannel.FieldNextInventoryAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -15423,13 +15495,21 @@ func (m *DeviceChannelMutation) SetField(name string, value ent.Value) error {
 // AddedFields returns all numeric fields that were incremented/decremented during
 // this mutation.
 func (m *DeviceChannelMutation) AddedFields() []string {
-	return nil
+	var fields []string
+	if m.addsigned_second != nil {
+		fields = append(fields, devicechannel.FieldSignedSecond)
+	}
+	return fields
 }
 
 // AddedField returns the numeric value that was incremented/decremented on a field
 // with the given name. The second boolean return value indicates that this field
 // was not set, or was not defined in the schema.
 func (m *DeviceChannelMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case devicechannel.FieldSignedSecond:
+		return m.AddedSignedSecond()
+	}
 	return nil, false
 }
 
@@ -15438,6 +15518,13 @@ func (m *DeviceChannelMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *DeviceChannelMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case devicechannel.FieldSignedSecond:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSignedSecond(v)
+		return nil
 	}
 	return fmt.Errorf("unknown DeviceChannel numeric field %s", name)
 }
@@ -15590,6 +15677,9 @@ func (m *DeviceChannelMutation) ResetField(name string) error {
 		return nil
 	case devicechannel.FieldLastSeenAt:
 		m.ResetLastSeenAt()
+		return nil
+	case devicechannel.FieldSignedSecond:
+		m.ResetSignedSecond()
 		return nil
 	case devicechannel.FieldNextInventoryAt:
 		m.ResetNextInventoryAt()

@@ -63,6 +63,9 @@ func (DeviceChannel) Fields() []ent.Field {
 			Comment("When it was last notified."),
 		field.Time("last_seen_at").Optional().Nillable().
 			Comment("When it last spoke."),
+		field.Int64("signed_second").Default(0).
+			Annotations(Hidden()).
+			Comment("When what it last spoke was signed, in seconds since 1970 by its own clock; zero if that is not known."),
 		field.Time("next_inventory_at").Optional().Nillable().
 			Annotations(Hidden()).
 			Comment("When its inventory is asked for next."),

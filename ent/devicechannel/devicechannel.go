@@ -52,6 +52,8 @@ const (
 	FieldPushedAt = "pushed_at"
 	// FieldLastSeenAt holds the string denoting the last_seen_at field in the database.
 	FieldLastSeenAt = "last_seen_at"
+	// FieldSignedSecond holds the string denoting the signed_second field in the database.
+	FieldSignedSecond = "signed_second"
 	// FieldNextInventoryAt holds the string denoting the next_inventory_at field in the database.
 	FieldNextInventoryAt = "next_inventory_at"
 	// FieldArrivedAt holds the string denoting the arrived_at field in the database.
@@ -104,6 +106,7 @@ var Columns = []string{
 	FieldPushWantedAt,
 	FieldPushedAt,
 	FieldLastSeenAt,
+	FieldSignedSecond,
 	FieldNextInventoryAt,
 	FieldArrivedAt,
 	FieldAwaitingConfiguration,
@@ -153,6 +156,8 @@ var (
 	PushMagicValidator func(string) error
 	// DefaultPushDead holds the default value on creation for the "push_dead" field.
 	DefaultPushDead bool
+	// DefaultSignedSecond holds the default value on creation for the "signed_second" field.
+	DefaultSignedSecond int64
 	// DefaultAwaitingConfiguration holds the default value on creation for the "awaiting_configuration" field.
 	DefaultAwaitingConfiguration bool
 	// DefaultID holds the default value on creation for the "id" field.
@@ -301,6 +306,11 @@ func ByPushedAt(opts ...sql.OrderTermOption) OrderOption {
 // ByLastSeenAt orders the results by the last_seen_at field.
 func ByLastSeenAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldLastSeenAt, opts...).ToFunc()
+}
+
+// BySignedSecond orders the results by the signed_second field.
+func BySignedSecond(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSignedSecond, opts...).ToFunc()
 }
 
 // ByNextInventoryAt orders the results by the next_inventory_at field.

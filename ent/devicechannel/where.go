@@ -141,6 +141,11 @@ func LastSeenAt(v time.Time) predicate.DeviceChannel {
 	return predicate.DeviceChannel(sql.FieldEQ(FieldLastSeenAt, v))
 }
 
+// SignedSecond applies equality check predicate on the "signed_second" field. It's identical to SignedSecondEQ.
+func SignedSecond(v int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldEQ(FieldSignedSecond, v))
+}
+
 // NextInventoryAt applies equality check predicate on the "next_inventory_at" field. It's identical to NextInventoryAtEQ.
 func NextInventoryAt(v time.Time) predicate.DeviceChannel {
 	return predicate.DeviceChannel(sql.FieldEQ(FieldNextInventoryAt, v))
@@ -1054,6 +1059,46 @@ func LastSeenAtIsNil() predicate.DeviceChannel {
 // LastSeenAtNotNil applies the NotNil predicate on the "last_seen_at" field.
 func LastSeenAtNotNil() predicate.DeviceChannel {
 	return predicate.DeviceChannel(sql.FieldNotNull(FieldLastSeenAt))
+}
+
+// SignedSecondEQ applies the EQ predicate on the "signed_second" field.
+func SignedSecondEQ(v int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldEQ(FieldSignedSecond, v))
+}
+
+// SignedSecondNEQ applies the NEQ predicate on the "signed_second" field.
+func SignedSecondNEQ(v int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldNEQ(FieldSignedSecond, v))
+}
+
+// SignedSecondIn applies the In predicate on the "signed_second" field.
+func SignedSecondIn(vs ...int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldIn(FieldSignedSecond, vs...))
+}
+
+// SignedSecondNotIn applies the NotIn predicate on the "signed_second" field.
+func SignedSecondNotIn(vs ...int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldNotIn(FieldSignedSecond, vs...))
+}
+
+// SignedSecondGT applies the GT predicate on the "signed_second" field.
+func SignedSecondGT(v int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldGT(FieldSignedSecond, v))
+}
+
+// SignedSecondGTE applies the GTE predicate on the "signed_second" field.
+func SignedSecondGTE(v int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldGTE(FieldSignedSecond, v))
+}
+
+// SignedSecondLT applies the LT predicate on the "signed_second" field.
+func SignedSecondLT(v int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldLT(FieldSignedSecond, v))
+}
+
+// SignedSecondLTE applies the LTE predicate on the "signed_second" field.
+func SignedSecondLTE(v int64) predicate.DeviceChannel {
+	return predicate.DeviceChannel(sql.FieldLTE(FieldSignedSecond, v))
 }
 
 // NextInventoryAtEQ applies the EQ predicate on the "next_inventory_at" field.

@@ -799,6 +799,7 @@ var (
 		{Name: "push_wanted_at", Type: field.TypeTime, Nullable: true},
 		{Name: "pushed_at", Type: field.TypeTime, Nullable: true},
 		{Name: "last_seen_at", Type: field.TypeTime, Nullable: true},
+		{Name: "signed_second", Type: field.TypeInt64, Default: 0},
 		{Name: "next_inventory_at", Type: field.TypeTime, Nullable: true},
 		{Name: "arrived_at", Type: field.TypeTime, Nullable: true},
 		{Name: "awaiting_configuration", Type: field.TypeBool, Default: false},
@@ -815,13 +816,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "device_channels_organizations_organization",
-				Columns:    []*schema.Column{DeviceChannelsColumns[21]},
+				Columns:    []*schema.Column{DeviceChannelsColumns[22]},
 				RefColumns: []*schema.Column{OrganizationsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "device_channels_devices_device",
-				Columns:    []*schema.Column{DeviceChannelsColumns[22]},
+				Columns:    []*schema.Column{DeviceChannelsColumns[23]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -830,7 +831,7 @@ var (
 			{
 				Name:    "devicechannel_organization_id_id",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceChannelsColumns[21], DeviceChannelsColumns[0]},
+				Columns: []*schema.Column{DeviceChannelsColumns[22], DeviceChannelsColumns[0]},
 			},
 			{
 				Name:    "devicechannel_provider_id_id",
@@ -840,12 +841,12 @@ var (
 			{
 				Name:    "devicechannel_organization_id_key",
 				Unique:  true,
-				Columns: []*schema.Column{DeviceChannelsColumns[21], DeviceChannelsColumns[4]},
+				Columns: []*schema.Column{DeviceChannelsColumns[22], DeviceChannelsColumns[4]},
 			},
 			{
 				Name:    "devicechannel_device_id_id",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceChannelsColumns[22], DeviceChannelsColumns[0]},
+				Columns: []*schema.Column{DeviceChannelsColumns[23], DeviceChannelsColumns[0]},
 			},
 			{
 				Name:    "device_channel_to_be_notified",
@@ -858,7 +859,7 @@ var (
 			{
 				Name:    "device_channel_arrived",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceChannelsColumns[21], DeviceChannelsColumns[17]},
+				Columns: []*schema.Column{DeviceChannelsColumns[22], DeviceChannelsColumns[18]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "arrived_at IS NOT NULL",
 				},
@@ -866,7 +867,7 @@ var (
 			{
 				Name:    "device_channel_to_be_inventoried",
 				Unique:  false,
-				Columns: []*schema.Column{DeviceChannelsColumns[16]},
+				Columns: []*schema.Column{DeviceChannelsColumns[17]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "next_inventory_at IS NOT NULL",
 				},

@@ -1065,8 +1065,12 @@ func init() {
 	devicechannelDescPushDead := devicechannelFields[9].Descriptor()
 	// devicechannel.DefaultPushDead holds the default value on creation for the push_dead field.
 	devicechannel.DefaultPushDead = devicechannelDescPushDead.Default.(bool)
+	// devicechannelDescSignedSecond is the schema descriptor for signed_second field.
+	devicechannelDescSignedSecond := devicechannelFields[13].Descriptor()
+	// devicechannel.DefaultSignedSecond holds the default value on creation for the signed_second field.
+	devicechannel.DefaultSignedSecond = devicechannelDescSignedSecond.Default.(int64)
 	// devicechannelDescAwaitingConfiguration is the schema descriptor for awaiting_configuration field.
-	devicechannelDescAwaitingConfiguration := devicechannelFields[15].Descriptor()
+	devicechannelDescAwaitingConfiguration := devicechannelFields[16].Descriptor()
 	// devicechannel.DefaultAwaitingConfiguration holds the default value on creation for the awaiting_configuration field.
 	devicechannel.DefaultAwaitingConfiguration = devicechannelDescAwaitingConfiguration.Default.(bool)
 	// devicechannelDescID is the schema descriptor for id field.

@@ -196,7 +196,7 @@ func (d *duel) tidy(ctx context.Context) error {
 // forgetSeen makes every device one that has not been seen for a while.
 func (d *duel) forgetSeen(ctx context.Context) error {
 	return ask(ctx, d.ours.url, func(db *sql.DB) error {
-		_, err := db.ExecContext(ctx, `UPDATE device_channels SET last_seen_at = now() - interval '1 hour'`)
+		_, err := db.ExecContext(ctx, `UPDATE device_channels SET last_seen_at = now() - interval '1 hour', signed_second = 0`)
 		if err == nil {
 			_, err = db.ExecContext(ctx, `UPDATE devices SET last_seen_at = now() - interval '1 hour'`)
 		}

@@ -40,7 +40,7 @@ func (s *sayer) own() *mdm.Device { return s.fleet.Devices[s.device] }
 
 // The scenes, in statements.
 const (
-	unseen  = `UPDATE device_channels SET last_seen_at = now() - interval '1 hour'; UPDATE devices SET last_seen_at = now() - interval '1 hour';`
+	unseen  = `UPDATE device_channels SET last_seen_at = now() - interval '1 hour', signed_second = 0; UPDATE devices SET last_seen_at = now() - interval '1 hour';`
 	seen    = `UPDATE device_channels SET last_seen_at = now(); UPDATE devices SET last_seen_at = now();`
 	given   = `UPDATE device_commands SET status = 'ACKNOWLEDGED'; ` + order + `'SENT', 1, 'counted', '{}'` + ofDevice
 	another = order + `'PENDING', 0, 'next', '{}'` + ofDevice

@@ -14,26 +14,26 @@ func (h *Handler) checkin(ctx context.Context, s sender, m message.Checkin) ([]b
 	switch m := m.(type) {
 	case *message.Authenticate:
 		return nil, h.Members.Authenticate(ctx, membership.Arriving{
-			Organization: s.organization, Fingerprint: s.fingerprint, Topic: s.authority.Topic, Seat: s.authority.Seat,
+			Organization: s.organization, Sender: s.Sender, Topic: s.authority.Topic, Seat: s.authority.Seat,
 		}, m)
 	case *message.TokenUpdate:
 		if m.ChannelUserID() != "" && !h.UserChannels {
 			return nil, refusal(http.StatusGone)
 		}
-		return nil, h.Members.TokenUpdate(ctx, s.fingerprint, m)
+		return nil, h.Members.TokenUpdate(ctx, s.Sender, m)
 	case *message.CheckOut:
-		return nil, h.Members.CheckOut(ctx, s.fingerprint, m)
+		return nil, h.Members.CheckOut(ctx, s.Sender, m)
 	case *message.SetBootstrapToken:
-		return nil, h.Members.SetBootstrapToken(ctx, s.fingerprint, m)
+		return nil, h.Members.SetBootstrapToken(ctx, s.Sender, m)
 	case *message.GetBootstrapToken:
-		token, err := h.Members.BootstrapToken(ctx, s.fingerprint, m)
+		token, err := h.Members.BootstrapToken(ctx, s.Sender, m)
 		if err != nil {
 			return nil, err
 		}
 		return message.BootstrapToken(token)
 	}
 	// The rest changes nothing here, and is answered to members alone.
-	if err := h.Members.Recognized(ctx, s.fingerprint, m.Sender()); err != nil {
+	if err := h.Members.Recognized(ctx, s.Sender, m.Sender()); err != nil {
 		return nil, err
 	}
 	switch m.(type) {

@@ -268,7 +268,7 @@ func TestARequestThatEndsWhileItWaits(t *testing.T) {
 		require.NoError(t, err)
 		begin := func(ctx context.Context, m *mac) error {
 			return w.members.Authenticate(ctx, membership.Arriving{
-				Organization: w.one.organization, Fingerprint: endpoint.Fingerprint(m.certificate), Topic: w.one.topic, Seat: authority.Seat,
+				Organization: w.one.organization, Sender: m.sender(), Topic: w.one.topic, Seat: authority.Seat,
 			}, &message.Authenticate{Enrollment: message.Enrollment{UDID: m.udid}, Topic: w.one.topic, SerialNumber: m.serial})
 		}
 		first, second := w.mac(w.one, 1), w.mac(w.one, 2)
@@ -309,9 +309,9 @@ func TestAnIdentityIsNobodysElsewhere(t *testing.T) {
 			organization, _ := scope.Organization()
 			free := func(context.Context, string, int) error { return nil }
 			require.Error(t, w.members.Authenticate(ctx, membership.Arriving{
-				Organization: organization, Fingerprint: endpoint.Fingerprint(fresh.certificate), Topic: w.one.topic, Seat: free,
+				Organization: organization, Sender: fresh.sender(), Topic: w.one.topic, Seat: free,
 			}, &message.Authenticate{Enrollment: message.Enrollment{UDID: fresh.udid}, Topic: w.one.topic, SerialNumber: fresh.serial}), name)
-			require.Error(t, w.members.TokenUpdate(ctx, endpoint.Fingerprint(begun.certificate), &message.TokenUpdate{
+			require.Error(t, w.members.TokenUpdate(ctx, begun.sender(), &message.TokenUpdate{
 				Enrollment: message.Enrollment{UDID: begun.udid}, Topic: w.one.topic, PushMagic: "magic", Token: []byte("token"),
 			}), name)
 		}

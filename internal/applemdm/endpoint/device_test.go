@@ -5,19 +5,19 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
 
-	"github.com/smallstep/pkcs7"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/internal/applemdm/endpoint"
 	"github.com/bailiwick/bailiwick/internal/applemdm/plist"
+	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
+	"github.com/bailiwick/bailiwick/internal/applemdm/simulator"
 )
 
 type dict = map[string]any
@@ -74,16 +74,18 @@ func (m *mac) send(to *tenant, path string, body []byte) (int, []byte) {
 	return m.put(to.organization, path, body, m.sign(body))
 }
 
-func (m *mac) sign(body []byte) string {
+// sender is who the device is to those behind the endpoint.
+func (m *mac) sender() queue.Sender {
+	return queue.Sender{Fingerprint: endpoint.Fingerprint(m.certificate), SignedAt: m.clock.Now()}
+}
+
+func (m *mac) sign(body []byte) string { return m.signAt(body, m.clock.Now()) }
+
+func (m *mac) signAt(body []byte, at time.Time) string {
 	m.t.Helper()
-	signed, err := pkcs7.NewSignedData(body)
+	signature, err := simulator.Identity{Certificate: m.certificate, Key: keys()}.Sign(body, at)
 	require.NoError(m.t, err)
-	signed.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
-	require.NoError(m.t, signed.AddSigner(m.certificate, keys(), pkcs7.SignerInfoConfig{}))
-	signed.Detach()
-	der, err := signed.Finish()
-	require.NoError(m.t, err)
-	return base64.StdEncoding.EncodeToString(der)
+	return signature
 }
 
 func (w *world) put(organization, path string, body []byte, signature string) (int, []byte) {

@@ -130,10 +130,10 @@ func (h *Handler) answer(r *http.Request, usual string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !h.turns.take(s.fingerprint) {
+	if !h.turns.take(s.Fingerprint) {
 		return nil, refusal(http.StatusTooManyRequests)
 	}
-	defer h.turns.give(s.fingerprint)
+	defer h.turns.give(s.Fingerprint)
 	body, err := plist.Read(r.Body) // not before: it can be large
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRequest, err)
@@ -141,6 +141,7 @@ func (h *Handler) answer(r *http.Request, usual string) ([]byte, error) {
 	if err := claim.Verify(body); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRequest, err)
 	}
+	s.SignedAt = claim.SignedAt()
 	kind := usual
 	if given, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && (given == checkinType || given == connectType) {
 		kind = given
@@ -156,16 +157,15 @@ func (h *Handler) answer(r *http.Request, usual string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRequest, err)
 	}
-	return h.Queue.Connect(s.ctx, s.fingerprint, report, body)
+	return h.Queue.Connect(s.ctx, s.Sender, report, body)
 }
 
-// sender is whose certificate stands behind a request, and for which
-// organization.
+// sender is who stands behind a request, and for which organization.
 type sender struct {
+	queue.Sender
 	ctx          context.Context // in the organization's scope
 	organization string
 	authority    Authority
-	fingerprint  string
 }
 
 // identify verifies that the organization of a request's path has issued the
@@ -181,7 +181,8 @@ func (h *Handler) identify(r *http.Request, cert *x509.Certificate) (sender, err
 	}
 	scope := tenancy.ForOrganizations(tenancy.ServicePrincipal("device"), authority.Provider, organization)
 	return sender{
-		ctx: tenancy.With(r.Context(), scope), organization: organization, authority: authority, fingerprint: Fingerprint(cert),
+		Sender: queue.Sender{Fingerprint: Fingerprint(cert)},
+		ctx:    tenancy.With(r.Context(), scope), organization: organization, authority: authority,
 	}, nil
 }
 
@@ -204,7 +205,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status, level = http.StatusRequestEntityTooLarge, slog.LevelInfo
 	case errors.Is(err, queue.ErrUnenroll):
 		status, level = http.StatusUnauthorized, slog.LevelInfo
-	case errors.Is(err, errRequest), errors.Is(err, queue.ErrStranger), errors.Is(err, membership.ErrNoSeat),
+	case errors.Is(err, errRequest), errors.Is(err, queue.ErrStranger), errors.Is(err, queue.ErrReplayed), errors.Is(err, membership.ErrNoSeat),
 		fault.CodeOf(err) == fault.NotFound, r.Context().Err() != nil:
 		status, level = http.StatusBadRequest, slog.LevelInfo
 	}

@@ -22,8 +22,8 @@ var ErrNoSeat = errors.New("membership: no seat is free")
 // Arriving is who wants to enrol where.
 type Arriving struct {
 	Organization string
-	Fingerprint  string // of a certificate that the organization trusts
-	Topic        string // of its push certificate; empty while it has none, and nobody can enrol
+	queue.Sender
+	Topic string // of its push certificate; empty while it has none, and nobody can enrol
 	// Seat is asked, in the transaction of the enrolment, whether there is room for
 	// so many devices, of which the one that is named does not count, if any is.
 	// FORBIDDEN says that there is none.
@@ -73,7 +73,7 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 		return err
 	}
 	if identity.DeviceID != nil {
-		return s.again(ctx, a.Fingerprint, m)
+		return s.again(ctx, a.Sender, m)
 	}
 	if err := on(a.Topic, m.Topic); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 			return err
 		}
 		err = s.client.DeviceChannel.Update().Where(devicechannel.ID(channel.ID)).
-			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(a.Fingerprint).SetTopic(m.Topic).Exec(ctx)
+			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(a.Fingerprint).SetSignedSecond(0).SetTopic(m.Topic).Exec(ctx)
 	} else {
 		err = s.client.DeviceChannel.Create().SetOrganizationID(a.Organization).SetDeviceID(d.ID).SetKey(m.DeviceID()).
 			SetStatus(devicechannel.StatusAuthenticated).SetFingerprint(a.Fingerprint).SetTopic(m.Topic).Exec(ctx)
@@ -115,8 +115,8 @@ func (s *Service) authenticate(ctx context.Context, a Arriving, m *message.Authe
 // again takes the Authenticate of a device with a certificate that is its own:
 // of one that repeats itself, or has renewed its identity. Nothing that it has
 // left here is touched.
-func (s *Service) again(ctx context.Context, fingerprint string, m *message.Authenticate) error {
-	channel, err := s.enrolledChannel(ctx, fingerprint, m.Enrollment)
+func (s *Service) again(ctx context.Context, by queue.Sender, m *message.Authenticate) error {
+	channel, err := s.enrolledChannel(ctx, by, m.Enrollment)
 	if err != nil {
 		return err
 	}

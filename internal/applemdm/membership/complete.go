@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,9 +20,11 @@ import (
 // finisher is a device that may complete its enrolment with a TokenUpdate.
 type finisher struct {
 	*message.TokenUpdate
-	organization, fingerprint string
+	organization string
+	by           queue.Sender
 
 	channel *ent.DeviceChannel // its id, its device's and its tenant, once it is known to be awaited
+	signed  int64              // see [queue.Sender.Signed]
 	unlock  []byte             // the unlock token, sealed; empty for none
 }
 
@@ -32,7 +35,7 @@ type completion struct{ awaited, channels, devices database.Statement[*finisher]
 
 func newCompletion(engine string) completion {
 	organization := database.Column[*finisher]{Name: "organization", Text: (*finisher).tenant}
-	fingerprint := database.Column[*finisher]{Name: "fingerprint", Text: func(f *finisher) string { return f.fingerprint }}
+	fingerprint := database.Column[*finisher]{Name: "fingerprint", Text: func(f *finisher) string { return f.by.Fingerprint }}
 	channel := database.Column[*finisher]{Name: "channel", Text: func(f *finisher) string { return f.channel.ID }}
 	return completion{
 		// As Recognize and its callers judge, but for renewals.
@@ -49,13 +52,14 @@ AND NOT EXISTS (SELECT 1 FROM device_identities AS i WHERE i.organization_id = g
 		}),
 		channels: database.NewStatement(engine, 3, []database.Column[*finisher]{
 			channel, organization, fingerprint,
+			{Name: "signed", Text: func(f *finisher) string { return strconv.FormatInt(f.signed, 10) }},
 			{Name: "magic", Text: func(f *finisher) string { return f.PushMagic }},
 			{Name: "token", Data: func(f *finisher) []byte { return f.Token }},
 			{Name: "unlock", Data: func(f *finisher) []byte { return f.unlock }},
 		}, func(given string) string {
 			return `UPDATE device_channels SET status = 'ENROLLED', push_token = given.token, push_magic = given.magic, push_dead = false,
 unlock_token = CASE WHEN length(given.unlock) > 0 THEN given.unlock ELSE device_channels.unlock_token END,
-last_seen_at = $2, arrived_at = $2, updated_at = $2 FROM ` + given + `
+last_seen_at = $2, signed_second = CAST(given.signed AS BIGINT), arrived_at = $2, updated_at = $2 FROM ` + given + `
 WHERE device_channels.id = given.channel AND device_channels.organization_id = given.organization AND device_channels.provider_id = $1
 AND device_channels.status = 'AUTHENTICATED' AND device_channels.fingerprint = given.fingerprint`
 		}),
@@ -74,12 +78,12 @@ WHERE devices.id = given.device AND devices.organization_id = given.organization
 // completed completes the enrolment of a device that has just begun it, together
 // with others, and answers its channel. It is nil for any other device, of which
 // nothing is changed, and for a message that says more than an ordinary one.
-func (s *Service) completed(ctx context.Context, fingerprint string, m *message.TokenUpdate) (*ent.DeviceChannel, error) {
+func (s *Service) completed(ctx context.Context, by queue.Sender, m *message.TokenUpdate) (*ent.DeviceChannel, error) {
 	provider, organization, err := tenancy.One(ctx)
 	if err != nil || m.ChannelUserID() != "" || m.AwaitingConfiguration != nil {
 		return nil, err
 	}
-	channel, err := s.finishers.Do(ctx, provider, &finisher{TokenUpdate: m, organization: organization, fingerprint: fingerprint})
+	channel, err := s.finishers.Do(ctx, provider, &finisher{TokenUpdate: m, organization: organization, by: by})
 	if s.undone(ctx, err) {
 		return nil, nil //nolint:nilnil // absence is an answer here
 	}
@@ -134,6 +138,7 @@ func (s *Service) awaited(ctx context.Context, provider string, items []*finishe
 		if f := items[at-1]; !known[channel.ID] {
 			known[channel.ID] = true
 			channel.OrganizationID, f.channel = f.organization, channel
+			f.signed = f.by.Signed(channel, s.now()) // the first that counts with this identity
 			awaited = append(awaited, f)
 		}
 		return nil

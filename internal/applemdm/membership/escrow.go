@@ -15,9 +15,9 @@ import (
 
 // SetBootstrapToken keeps a Mac's bootstrap token, or destroys it if the
 // message brings none.
-func (s *Service) SetBootstrapToken(ctx context.Context, fingerprint string, m *message.SetBootstrapToken) error {
+func (s *Service) SetBootstrapToken(ctx context.Context, by queue.Sender, m *message.SetBootstrapToken) error {
 	return s.DB.InTx(ctx, func(ctx context.Context) error {
-		channel, err := s.enrolledChannel(ctx, fingerprint, m.Enrollment)
+		channel, err := s.enrolledChannel(ctx, by, m.Enrollment)
 		if err != nil {
 			return err
 		}
@@ -40,8 +40,8 @@ func (s *Service) SetBootstrapToken(ctx context.Context, fingerprint string, m *
 }
 
 // BootstrapToken is the token that a Mac has left here; nil if it has not.
-func (s *Service) BootstrapToken(ctx context.Context, fingerprint string, m *message.GetBootstrapToken) ([]byte, error) {
-	channel, err := s.enrolledChannel(ctx, fingerprint, m.Enrollment)
+func (s *Service) BootstrapToken(ctx context.Context, by queue.Sender, m *message.GetBootstrapToken) ([]byte, error) {
+	channel, err := s.enrolledChannel(ctx, by, m.Enrollment)
 	if err != nil || len(channel.BootstrapToken) == 0 {
 		return nil, err
 	}
@@ -75,14 +75,14 @@ func (s *Service) ClearingPasscode() queue.Instruction {
 }
 
 // Recognized verifies that a message is of an enrolled channel.
-func (s *Service) Recognized(ctx context.Context, fingerprint string, e message.Enrollment) error {
-	_, err := s.enrolledChannel(ctx, fingerprint, e)
+func (s *Service) Recognized(ctx context.Context, by queue.Sender, e message.Enrollment) error {
+	_, err := s.enrolledChannel(ctx, by, e)
 	return err
 }
 
 // enrolledChannel is the device's own channel, if it is enrolled.
-func (s *Service) enrolledChannel(ctx context.Context, fingerprint string, e message.Enrollment) (*ent.DeviceChannel, error) {
-	channel, err := s.Queue.Recognize(ctx, e.DeviceID(), fingerprint)
+func (s *Service) enrolledChannel(ctx context.Context, by queue.Sender, e message.Enrollment) (*ent.DeviceChannel, error) {
+	channel, err := s.Queue.Recognize(ctx, e.DeviceID(), by)
 	if err != nil {
 		return nil, err
 	}

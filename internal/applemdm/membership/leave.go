@@ -14,9 +14,9 @@ import (
 
 // CheckOut takes a device's word that it has left. One that was released is
 // expected to, and raises no alert. Of a user's channel, only that ends.
-func (s *Service) CheckOut(ctx context.Context, fingerprint string, m *message.CheckOut) error {
+func (s *Service) CheckOut(ctx context.Context, by queue.Sender, m *message.CheckOut) error {
 	return s.DB.InTx(ctx, func(ctx context.Context) error {
-		channel, err := s.Queue.Recognize(ctx, queue.KeyOf(m.Enrollment), fingerprint)
+		channel, err := s.Queue.Recognize(ctx, queue.KeyOf(m.Enrollment), by)
 		if err != nil {
 			return err
 		}

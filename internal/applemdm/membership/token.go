@@ -23,14 +23,14 @@ import (
 // TokenUpdate takes what it needs to notify a channel; a device's first one
 // completes its enrolment. What the message leaves out stays as it was. Errors
 // are those of [queue.Service.Recognize].
-func (s *Service) TokenUpdate(ctx context.Context, fingerprint string, m *message.TokenUpdate) error {
-	came, err := s.completed(ctx, fingerprint, m)
+func (s *Service) TokenUpdate(ctx context.Context, by queue.Sender, m *message.TokenUpdate) error {
+	came, err := s.completed(ctx, by, m)
 	if err != nil || came != nil {
 		return s.announced(ctx, came, err)
 	}
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
 		came = nil // a repeated transaction begins anew
-		channel, err := s.Queue.Recognize(ctx, m.DeviceID(), fingerprint)
+		channel, err := s.Queue.Recognize(ctx, m.DeviceID(), by)
 		if err != nil {
 			return err
 		}
@@ -41,13 +41,13 @@ func (s *Service) TokenUpdate(ctx context.Context, fingerprint string, m *messag
 			return err
 		}
 		if m.ChannelUserID() != "" {
-			return s.userToken(ctx, channel, m)
+			return s.userToken(ctx, channel, by, m)
 		}
-		if err := s.ownToken(ctx, channel, m); err != nil {
+		if err := s.ownToken(ctx, channel, by, m); err != nil {
 			return err
 		}
 		if channel.Status == devicechannel.StatusAuthenticated {
-			if err := s.enrolled(ctx, channel, fingerprint); err != nil {
+			if err := s.enrolled(ctx, channel, by.Fingerprint); err != nil {
 				return err
 			}
 			came = channel
@@ -74,11 +74,11 @@ var errOvertaken = errors.New("membership: the channel has changed meanwhile")
 
 // ownToken keeps a device's own token, unless the channel is no longer as it was
 // recognized: it may have been released meanwhile, and its secrets destroyed.
-func (s *Service) ownToken(ctx context.Context, channel *ent.DeviceChannel, m *message.TokenUpdate) error {
+func (s *Service) ownToken(ctx context.Context, channel *ent.DeviceChannel, by queue.Sender, m *message.TokenUpdate) error {
 	now := s.now()
 	update := reachable(s.client.DeviceChannel.Update(), m).
 		Where(devicechannel.ID(channel.ID), devicechannel.StatusEQ(channel.Status)).
-		SetStatus(devicechannel.StatusEnrolled).SetLastSeenAt(now).SetNillableAwaitingConfiguration(m.AwaitingConfiguration)
+		SetStatus(devicechannel.StatusEnrolled).SetLastSeenAt(now).SetSignedSecond(by.Signed(channel, now)).SetNillableAwaitingConfiguration(m.AwaitingConfiguration)
 	if len(m.UnlockToken) > 0 {
 		sealed, err := s.seal(ctx, channel, devicechannel.FieldUnlockToken, m.UnlockToken)
 		if err != nil {
@@ -145,7 +145,7 @@ func (s *Service) release(ctx context.Context, deviceID string) error {
 }
 
 // userToken keeps the channel of a person on a device that is enrolled.
-func (s *Service) userToken(ctx context.Context, own *ent.DeviceChannel, m *message.TokenUpdate) error {
+func (s *Service) userToken(ctx context.Context, own *ent.DeviceChannel, by queue.Sender, m *message.TokenUpdate) error {
 	if own.Status != devicechannel.StatusEnrolled {
 		return fmt.Errorf("%w: a user of a device that is not enrolled", queue.ErrStranger)
 	}
@@ -163,7 +163,7 @@ func (s *Service) userToken(ctx context.Context, own *ent.DeviceChannel, m *mess
 		found = []string{made.ID}
 	}
 	return reachable(s.client.DeviceChannel.Update().Where(devicechannel.ID(found[0])), m).
-		SetStatus(devicechannel.StatusEnrolled).SetFingerprint(own.Fingerprint).SetLastSeenAt(s.now()).
+		SetStatus(devicechannel.StatusEnrolled).SetFingerprint(own.Fingerprint).SetLastSeenAt(s.now()).SetSignedSecond(by.Signed(own, s.now())).
 		SetUserName(m.UserShortName).Exec(ctx)
 }
 

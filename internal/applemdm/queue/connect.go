@@ -25,8 +25,8 @@ const seenEvery = time.Minute
 // be written, which it shares with the sessions of the provider's other devices
 // that come meanwhile. What is written is one transaction: the result is stored,
 // and the next command given out, together or not at all.
-func (s *Service) Connect(ctx context.Context, fingerprint string, r *message.Report, body []byte) ([]byte, error) {
-	found, err := s.recognize(ctx, KeyOf(r.Enrollment), fingerprint, r.CommandUUID)
+func (s *Service) Connect(ctx context.Context, by Sender, r *message.Report, body []byte) ([]byte, error) {
+	found, err := s.recognize(ctx, KeyOf(r.Enrollment), by, r.CommandUUID)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func managed(c *ent.DeviceChannel) error {
 // stepOf is what is written of a session besides what it reports. In the midst of
 // it the next report will say that the channel was seen.
 func (s *Service) stepOf(found *session) step {
-	t := step{channel: found.DeviceChannel, seen: !s.quiet(found.DeviceChannel) && (found.reported == "" || found.next == nil)}
+	t := step{channel: found.DeviceChannel, signed: found.by.Signed(found.DeviceChannel, s.now()), seen: !s.quiet(found.DeviceChannel) && (found.reported == "" || found.next == nil)}
 	if found.next != nil {
 		t.next = found.next.ID
 	}

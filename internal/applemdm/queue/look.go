@@ -17,13 +17,14 @@ import (
 type look struct {
 	organization string
 	key          string // of the channel
-	fingerprint  string // of the certificate behind the message
+	by           Sender
 	reported     string // the CommandUUID that is reported on; empty for a device that polls
 }
 
 // session is a channel that has been recognized, and what a look found.
 type session struct {
 	*ent.DeviceChannel
+	by       Sender
 	next     *ent.DeviceCommand // what it is given next, as far as readBrief reads it; nil for none
 	reported string             // the request type of the command that was reported on; empty for none of the channel's
 	revoked  bool               // its certificate
@@ -46,10 +47,10 @@ func looking(engine string) database.Statement[look] {
 	return database.NewStatement(engine, 3, []database.Column[look]{
 		{Name: "organization_id", Text: func(l look) string { return l.organization }},
 		{Name: "key", Text: func(l look) string { return l.key }},
-		{Name: "fingerprint", Text: func(l look) string { return l.fingerprint }},
+		{Name: "fingerprint", Text: func(l look) string { return l.by.Fingerprint }},
 		{Name: "reported", Text: func(l look) string { return l.reported }},
 	}, func(given string) string {
-		return `SELECT given.n, c.id, c.device_id, c.kind, c.status, c.fingerprint, c.last_seen_at,
+		return `SELECT given.n, c.id, c.device_id, c.kind, c.status, c.fingerprint, c.last_seen_at, c.signed_second,
 COALESCE((SELECT i.id FROM device_identities i
   WHERE i.organization_id = c.organization_id AND i.fingerprint = given.fingerprint AND i.revoked_at IS NOT NULL), ''),
 COALESCE((SELECT d.id || ' ' || d.command_uuid || ' ' || d.request_type || ' ' || COALESCE(CAST(d.arguments AS TEXT), '') FROM device_commands d
@@ -67,20 +68,20 @@ FROM ` + given + channel
 // and the one reported on in the same statement, and shares it with the reports
 // that come meanwhile. A CommandUUID that is empty stands for none: then the
 // device has polled.
-func (s *Service) recognize(ctx context.Context, key, fingerprint, reported string) (*session, error) {
+func (s *Service) recognize(ctx context.Context, key string, by Sender, reported string) (*session, error) {
 	provider, organization, err := tenancy.One(ctx)
 	if err != nil {
 		return nil, err
 	}
-	asked := look{organization, key, fingerprint, reported}
+	asked := look{organization, key, by, reported}
 	found, err := s.looks.Do(ctx, provider, asked)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.judge(ctx, found.DeviceChannel, fingerprint, found.revoked); err != nil {
+	if err := s.judge(ctx, found.DeviceChannel, by, found.revoked); err != nil {
 		return nil, err
 	}
-	if found.Fingerprint != fingerprint { // its identity is renewed, which it may have been about to be told again
+	if found.Fingerprint != by.Fingerprint { // its identity is renewed, which it may have been about to be told again
 		return s.looks.Do(ctx, provider, asked)
 	}
 	return found, nil
@@ -111,10 +112,10 @@ func (s *Service) lookAll(ctx context.Context, provider string, looks []look) ([
 		var held stdsql.NullString
 		var seen stdsql.NullTime
 		var revoked, next string
-		if err := scan(&n, &c.ID, &c.DeviceID, &c.Kind, &c.Status, &held, &seen, &revoked, &next, &found.reported); err != nil {
+		if err := scan(&n, &c.ID, &c.DeviceID, &c.Kind, &c.Status, &held, &seen, &c.SignedSecond, &revoked, &next, &found.reported); err != nil {
 			return err
 		}
-		c.OrganizationID, c.Fingerprint = looks[n-1].organization, held.String
+		c.OrganizationID, c.Fingerprint, found.by = looks[n-1].organization, held.String, looks[n-1].by
 		if seen.Valid {
 			c.LastSeenAt = &seen.Time
 		}

@@ -47,11 +47,11 @@ var errNoChannel = fmt.Errorf("%w: no channel of this key", ErrStranger)
 // certificate must agree. Another certificate than the channel's is accepted,
 // and is then the channel's, if it was issued to the same device: a renewal.
 //
-// The error is [ErrStranger] for anybody else, and [ErrUnenroll] for a device
-// that is to leave.
-func (s *Service) Recognize(ctx context.Context, key, fingerprint string) (*ent.DeviceChannel, error) {
+// The error is [ErrStranger] for anybody else, [ErrUnenroll] for a device that is
+// to leave, and [ErrReplayed].
+func (s *Service) Recognize(ctx context.Context, key string, by Sender) (*ent.DeviceChannel, error) {
 	channel, err := s.client.DeviceChannel.Query().Where(devicechannel.Key(key)).Modify(func(q *sql.Selector) {
-		q.AppendSelectExprAs(orEmpty(revoked(q, fingerprint)), columnRevoked)
+		q.AppendSelectExprAs(orEmpty(revoked(q, by.Fingerprint)), columnRevoked)
 	}).Only(ctx)
 	if ent.IsNotFound(err) {
 		return nil, errNoChannel
@@ -63,16 +63,16 @@ func (s *Service) Recognize(ctx context.Context, key, fingerprint string) (*ent.
 	if err != nil {
 		return nil, err
 	}
-	if err := s.judge(ctx, channel, fingerprint, revoked != ""); err != nil {
+	if err := s.judge(ctx, channel, by, revoked != ""); err != nil {
 		return nil, err
 	}
 	return channel, nil
 }
 
-// judge says whether a channel is served that a certificate stands behind.
-func (s *Service) judge(ctx context.Context, channel *ent.DeviceChannel, fingerprint string, revoked bool) error {
-	if channel.Fingerprint != fingerprint {
-		if err := s.renewed(ctx, channel, fingerprint); err != nil {
+// judge says whether a channel's message is heard.
+func (s *Service) judge(ctx context.Context, channel *ent.DeviceChannel, by Sender, revoked bool) error {
+	if channel.Fingerprint != by.Fingerprint {
+		if err := s.renewed(ctx, channel, by.Fingerprint); err != nil {
 			return err
 		}
 	}
@@ -81,6 +81,8 @@ func (s *Service) judge(ctx context.Context, channel *ent.DeviceChannel, fingerp
 		return fmt.Errorf("%w: its identity is revoked", ErrUnenroll)
 	case channel.Status == devicechannel.StatusCheckedOut:
 		return fmt.Errorf("%w: it has checked out", ErrStranger)
+	case channel.Status != devicechannel.StatusRemoved && by.replayed(channel, s.now()): // who is to leave is told in any case
+		return ErrReplayed
 	}
 	return nil
 }

@@ -153,6 +153,9 @@ var (
 	ErrStranger = errors.New("queue: not a channel of this organization, or not with this certificate")
 	// ErrUnenroll is a device that is to leave: it was released or blocked.
 	ErrUnenroll = errors.New("queue: the device is to leave management")
+	// ErrReplayed is a message that was signed before what the device has said
+	// since: somebody sends it once more, or the device's clock was set back.
+	ErrReplayed = errors.New("queue: signed before the device's last message")
 )
 
 // absent tells a device that is not there from other errors.

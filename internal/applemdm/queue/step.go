@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"entgo.io/ent/dialect"
@@ -25,6 +26,7 @@ type step struct {
 	// as it is.
 	reported string
 	verdict  devicecommand.Status // ACKNOWLEDGED or NOT_NOW
+	signed   int64                // when its message was; see Sender.Signed
 	seen     bool                 // that the channel has spoken is written, and of its device if the channel is its own
 	next     string               // the id of the command that is given out if it still waits; empty for none
 }
@@ -66,6 +68,7 @@ func columns() []database.Column[step] {
 			}
 			return t.channel.DeviceID
 		}},
+		{Name: "signed", Text: func(t step) string { return strconv.FormatInt(t.signed, 10) }},
 		{Name: "reported", Text: func(t step) string { return t.reported }},
 		{Name: "verdict", Text: func(t step) string { return string(t.verdict) }},
 		{Name: "next", Text: func(t step) string { return t.next }},
@@ -88,7 +91,7 @@ FROM @given WHERE given.reported <> '' AND device_commands.organization_id = giv
   AND device_commands.attempts > 0 AND device_commands.status || '' IN ('PENDING', 'SENT', 'NOT_NOW', 'EXPIRED')`)
 	}
 	if parts&partSeen != 0 {
-		writes = append(writes, `UPDATE device_channels SET last_seen_at = $1, updated_at = $1
+		writes = append(writes, `UPDATE device_channels SET last_seen_at = $1, signed_second = CAST(given.signed AS BIGINT), updated_at = $1
 FROM @given WHERE device_channels.id = given.channel_id AND device_channels.organization_id = given.organization_id AND device_channels.provider_id = $2`,
 			`UPDATE devices SET last_seen_at = $1, last_seen_on = $3, updated_at = $1
 FROM @given WHERE devices.id = given.device_id AND devices.organization_id = given.organization_id AND devices.provider_id = $2`)

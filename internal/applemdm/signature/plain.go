@@ -162,6 +162,9 @@ func (p *plain) readAttributes() bool {
 	return p.digest != nil && p.content.Equal(pkcs7.OIDData)
 }
 
+// signedAt implements signed.
+func (p *plain) signedAt() time.Time { return p.at }
+
 // verify implements signed.
 func (p *plain) verify(body []byte) error {
 	sum := sha256.Sum256(body)

@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/smallstep/pkcs7"
 
@@ -51,7 +52,22 @@ type Claim struct {
 
 // signed is a signature that has been read. The error of verify is ErrExpired
 // or ErrMismatch.
-type signed interface{ verify(body []byte) error }
+type signed interface {
+	verify(body []byte) error
+	// signedAt is when it was made, by the signed attributes; zero if they do not
+	// tell.
+	signedAt() time.Time
+}
+
+// SignedAt is when the signature says that it was made, by the device's clock:
+// the signing time of RFC 5652, section 11.3, to the second. It is zero if there
+// is no signature, or it does not tell.
+func (c Claim) SignedAt() time.Time {
+	if c.signed == nil {
+		return time.Time{}
+	}
+	return c.signed.signedAt()
+}
 
 // Verify returns nil if the claim's signature is over the body, or if there is
 // none. The signature must be over signed attributes, whose digest is compared
@@ -78,6 +94,14 @@ func (m *message) verify(body []byte) (err error) {
 		return fmt.Errorf("%w: %w", ErrMismatch, err)
 	}
 	return nil
+}
+
+// signedAt implements signed.
+func (m *message) signedAt() (at time.Time) {
+	if err := m.UnmarshalSignedAttribute(pkcs7.OIDAttributeSigningTime, &at); err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 // open reads an Mdm-Signature header, which must have exactly one signer.

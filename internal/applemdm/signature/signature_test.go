@@ -111,9 +111,13 @@ func behind(c signature.ProxyConfig, r *http.Request, body []byte) (*x509.Certif
 	return claim.Certificate, claim.Verify(body)
 }
 
+func signedBy(header string) *http.Request {
+	return &http.Request{Header: http.Header{"Mdm-Signature": {header}}}
+}
+
 // signer is the certificate behind a signed body.
 func signer(header string, body []byte) (*x509.Certificate, error) {
-	return behind(signature.ProxyConfig{}, &http.Request{Header: http.Header{"Mdm-Signature": {header}}}, body)
+	return behind(signature.ProxyConfig{}, signedBy(header), body)
 }
 
 func TestSigner(t *testing.T) {
@@ -208,6 +212,9 @@ func TestSignerOpenSSL(t *testing.T) {
 			cert, err := signer(string(header), signed)
 			require.NoError(t, err)
 			require.Equal(t, subject, cert.Subject.CommonName)
+			claim, err := signature.ProxyConfig{}.Claim(signedBy(string(header)))
+			require.NoError(t, err)
+			require.Equal(t, "2026-11-22T09:53:01Z", claim.SignedAt().UTC().Format(time.RFC3339))
 			_, err = signer(string(header), append(signed, '\n'))
 			require.ErrorIs(t, err, signature.ErrMismatch)
 		})

@@ -3,14 +3,11 @@ package simulator
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-
-	"github.com/smallstep/pkcs7"
 )
 
 // Content types of the MDM protocol.
@@ -57,27 +54,6 @@ type sent struct {
 	body   []byte
 }
 
-// encode64 is base64 as SCEP and Mdm-Signature have it.
-func encode64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
-
-// sign makes the value of Mdm-Signature: a detached CMS signature.
-func (i Identity) sign(body []byte) (string, error) {
-	signed, err := pkcs7.NewSignedData(body)
-	if err != nil {
-		return "", fmt.Errorf("simulator: sign: %w", err)
-	}
-	signed.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
-	if err := signed.AddSigner(i.Certificate, i.Key, pkcs7.SignerInfoConfig{}); err != nil {
-		return "", fmt.Errorf("simulator: sign: %w", err)
-	}
-	signed.Detach()
-	der, err := signed.Finish()
-	if err != nil {
-		return "", fmt.Errorf("simulator: sign: %w", err)
-	}
-	return encode64(der), nil
-}
-
 // identified begins a message with what the server knows the device by.
 func (d *Device) identified(e *enrolment, rest dict) dict {
 	m := dict{"UDID": d.config.Hardware.UDID}
@@ -99,7 +75,7 @@ func (d *Device) prepare(e *enrolment, checkIn bool, body []byte) (*sent, error)
 		maps.Copy(s.header, d.config.Header(e.identity.Certificate))
 	}
 	if e.profile.MDM.SignMessage {
-		signature, err := e.identity.sign(body)
+		signature, err := e.identity.Sign(body, d.config.Clock())
 		if err != nil {
 			return nil, err
 		}

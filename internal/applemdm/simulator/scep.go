@@ -10,6 +10,7 @@ import (
 	_ "crypto/sha1" //nolint:gosec // likewise
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -116,7 +117,7 @@ func (d *Device) scep(ctx context.Context, address, operation string, message []
 	if post {
 		method, content = http.MethodPost, bytes.NewReader(message)
 	} else if message != nil {
-		query.Set("message", encode64(message))
+		query.Set("message", base64.StdEncoding.EncodeToString(message))
 	}
 	u.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, method, u.String(), content)

@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,7 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/smallstep/pkcs7"
+	"github.com/bailiwick/bailiwick/internal/applemdm/simulator"
 )
 
 // Topic is the push topic of every organization of a measurement.
@@ -113,17 +112,7 @@ func (d *Device) PushToken() []byte {
 	return sum[:]
 }
 
-// sign makes the value of Mdm-Signature: a detached CMS signature.
+// sign makes the value of Mdm-Signature.
 func (d *Device) sign(body []byte) (string, error) {
-	signed, err := pkcs7.NewSignedData(body)
-	if err != nil {
-		return "", err
-	}
-	signed.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
-	if err := signed.AddSigner(d.Certificate, d.key, pkcs7.SignerInfoConfig{}); err != nil {
-		return "", err
-	}
-	signed.Detach()
-	der, err := signed.Finish()
-	return base64.StdEncoding.EncodeToString(der), err
+	return simulator.Identity{Certificate: d.Certificate, Key: d.key}.Sign(body, time.Now())
 }
