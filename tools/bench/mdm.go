@@ -54,7 +54,32 @@ func mdmSizeOf(o options) mdmSize {
 
 // most is how many devices there are at most.
 func (s mdmSize) most() int {
-	return max(slices.Max(s.devices), s.historied, s.crowd, s.pushed)
+	return max(slices.Max(s.devices)+(s.turns-warmUp)*arriving, s.historied, s.crowd, s.pushed)
+}
+
+// arriving is how many devices enrol in a turn at most: what is left to be done for
+// those who have enrolled begins a second after the first.
+const arriving = 500
+
+// arrivals are devices that enrol in a turn.
+type arrivals struct {
+	from, to int
+	stay     bool // in the fleet; the others are forgotten again
+}
+
+// enrolments are the turns in which the devices of a range enrol. Before them come
+// as many others as make enough turns.
+func (s mdmSize) enrolments(from, to int) (turns []arrivals) {
+	each := min(arriving, to-from)
+	others := max(1, s.turns-warmUp-(to-from+each-1)/each)
+	for i := range others {
+		first := slices.Max(s.devices) + i*each
+		turns = append(turns, arrivals{first, first + each, false})
+	}
+	for ; from < to; from += each {
+		turns = append(turns, arrivals{from, min(from+each, to), true})
+	}
+	return turns
 }
 
 // mdmGround is an empty database for the time of a measurement.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/lib/pq"
+
 	"github.com/bailiwick/bailiwick/tools/bench/load"
 	"github.com/bailiwick/bailiwick/tools/bench/mdm"
 )
@@ -64,8 +66,33 @@ func (d *duel) row(title string, devices int) *mdmRow {
 	return row
 }
 
-// enrol enrols the devices of a range.
+// enrol enrols the devices of a range, some hundred in a turn, or a turn would be
+// over before it could be measured.
 func (d *duel) enrol(ctx context.Context, from, to int) error {
+	row := d.row("enrol", to)
+	for i, a := range d.size.enrolments(from, to) {
+		t := warmUp + i
+		if err := d.arrive(ctx, row, t, a.from, a.to); err != nil {
+			return err
+		}
+		if t == warmUp { // plans of empty tables are as bad as they like
+			if err := d.analyze(ctx); err != nil {
+				return err
+			}
+		}
+		if !a.stay {
+			if err := d.forget(ctx, d.ours.fleet.Devices[a.from:a.to]); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	d.oursIdle, d.nanoIdle, err = d.lay(0, to, (*mdm.Device).Idle)
+	return err
+}
+
+// arrive has both take the devices of a range in.
+func (d *duel) arrive(ctx context.Context, row *mdmRow, round, from, to int) error {
 	oursAuthenticate, nanoAuthenticate, err := d.lay(from, to, (*mdm.Device).Authenticate)
 	if err != nil {
 		return err
@@ -74,39 +101,55 @@ func (d *duel) enrol(ctx context.Context, from, to int) error {
 	if err != nil {
 		return err
 	}
-	row := d.row("enrol", to)
-	for t := warmUp; t < d.size.turns; t++ {
-		low, high := from+(to-from)*(t-warmUp)/(d.size.turns-warmUp), from+(to-from)*(t-warmUp+1)/(d.size.turns-warmUp)
-		enrol := func(pool *load.Pool, authenticate, token [][]byte) func() (load.Run, error) {
-			return func() (load.Run, error) {
-				return pool.Each(ctx, high-low, func(c *load.Conn, i int) error {
-					if _, err := c.Ask(authenticate[low+i]); err != nil {
-						return err
-					}
-					_, err := c.Ask(token[low+i])
+	enrol := func(pool *load.Pool, authenticate, token [][]byte) func() (load.Run, error) {
+		return func() (load.Run, error) {
+			return pool.Each(ctx, to-from, func(c *load.Conn, i int) error {
+				if _, err := c.Ask(authenticate[from+i]); err != nil {
 					return err
-				})
+				}
+				_, err := c.Ask(token[from+i])
+				return err
+			})
+		}
+	}
+	err = d.turn(round, row, [2]func() (load.Run, error){
+		enrol(d.ours.pool, oursAuthenticate, oursToken), enrol(d.nano.pool, nanoAuthenticate, nanoToken),
+	})
+	if err != nil {
+		return err
+	}
+	s, err := d.metered(0, func() (load.Run, error) { return d.settle(ctx, to-from) })
+	d.arrivals.add(s)
+	return err
+}
+
+// forget makes devices strangers to both.
+func (d *duel) forget(ctx context.Context, devices []*mdm.Device) error {
+	udids := make([]string, len(devices))
+	for i, device := range devices {
+		udids[i] = device.UDID
+	}
+	for url, statements := range map[string][]string{
+		d.ours.url: {
+			`UPDATE device_identities SET device_id = NULL WHERE device_id IN (SELECT id FROM devices WHERE udid = ANY($1))`,
+			`DELETE FROM alerts WHERE device_id IN (SELECT id FROM devices WHERE udid = ANY($1))`,
+			`DELETE FROM devices WHERE udid = ANY($1)`,
+		},
+		d.nano.url: {`DELETE FROM devices WHERE id = ANY($1)`, `DELETE FROM cert_auth_associations WHERE id = ANY($1)`},
+	} {
+		err := ask(ctx, url, func(db *sql.DB) error {
+			for _, statement := range statements {
+				if _, err := db.ExecContext(ctx, statement, pq.Array(udids)); err != nil {
+					return fmt.Errorf("%s: %w", statement, err)
+				}
 			}
-		}
-		runs := [2]func() (load.Run, error){
-			enrol(d.ours.pool, oursAuthenticate, oursToken), enrol(d.nano.pool, nanoAuthenticate, nanoToken),
-		}
-		if err := d.turn(t, row, runs); err != nil {
-			return err
-		}
-		s, err := d.metered(0, func() (load.Run, error) { return d.settle(ctx, high-low) })
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		d.arrivals.add(s)
-		if t == warmUp { // plans of empty tables are as bad as they like
-			if err := d.analyze(ctx); err != nil {
-				return err
-			}
-		}
 	}
-	d.oursIdle, d.nanoIdle, err = d.lay(0, to, (*mdm.Device).Idle)
-	return err
+	return nil
 }
 
 // lay lays out what devices of a range say, for both.
