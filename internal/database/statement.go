@@ -37,7 +37,7 @@ type Statement[I any] struct {
 // so on, on both engines; the table's arguments begin at a number, after those
 // that lead.
 //
-// What many rows share, such as a status, is best compared as an expression
+// What many rows share, such as a status or the provider, is best compared as an expression
 // (status || ”), which no index serves: a planner that takes these rows to be few
 // would read them all rather than look each item up.
 func NewStatement[I any](engine string, first int, columns []Column[I], build func(given string) string) Statement[I] {
@@ -65,6 +65,51 @@ func table[I any](engine string, first int, columns []Column[I]) string {
 		return fmt.Sprintf("(SELECT key + 1 AS n, %s FROM json_each($%d)) AS given", strings.Join(items, ", "), first)
 	}
 	return fmt.Sprintf("unnest(%s) WITH ORDINALITY AS given (%s, n)", strings.Join(items, ", "), strings.Join(names, ", "))
+}
+
+// Writes does several writes for the same items, in an order in which each may
+// refer to what the one before it has written. On PostgreSQL they are one
+// statement, and cost one round trip: none of them reads what another has written,
+// and references are checked at its end. SQLite has one for each.
+type Writes[I any] []Statement[I]
+
+// NewWrites builds writes as [NewStatement] does, each around a table of items that
+// its SQL has as @given.
+func NewWrites[I any](engine string, first int, columns []Column[I], writes ...string) Writes[I] {
+	if engine != dialect.Postgres {
+		list := make(Writes[I], len(writes))
+		for i, write := range writes {
+			list[i] = NewStatement(engine, first, columns, func(given string) string { return strings.ReplaceAll(write, "@given", given) })
+		}
+		return list
+	}
+	return Writes[I]{NewStatement(engine, first, columns, func(given string) string {
+		last := len(writes) - 1
+		named := []string{"WITH given AS (SELECT * FROM " + given + ")"}
+		for i, write := range writes[:last] {
+			named = append(named, fmt.Sprintf("write%d AS (%s)", i, write))
+		}
+		return strings.ReplaceAll(strings.Join(named, ", ")+" "+writes[last], "@given", "given")
+	})}
+}
+
+// Exec writes, and answers how many rows the last write has written.
+func (w Writes[I]) Exec(ctx context.Context, db *DB, items []I, leading ...any) (written int64, err error) {
+	for _, statement := range w {
+		if written, err = statement.Exec(ctx, db, items, leading...); err != nil {
+			return 0, err
+		}
+	}
+	return written, nil
+}
+
+// Query writes, and has each row read that the last write answers.
+func (w Writes[I]) Query(ctx context.Context, db *DB, items []I, read func(scan func(...any) error) error, leading ...any) error {
+	last := len(w) - 1
+	if _, err := w[:last].Exec(ctx, db, items, leading...); err != nil {
+		return err
+	}
+	return w[last].Query(ctx, db, items, read, leading...)
 }
 
 // args are the statement's arguments: those that lead, and the items.

@@ -30,13 +30,16 @@ type finisher struct {
 
 func (f *finisher) tenant() string { return f.organization }
 
-// completion are the statements that complete enrolments.
-type completion struct{ awaited, channels, devices database.Statement[*finisher] }
+// completion are the statements that complete enrolments: $1 is the provider, and
+// of what is written $2 now, and $3 the day.
+type completion struct {
+	awaited database.Statement[*finisher]
+	written database.Writes[*finisher] // answers how many channels it has written
+}
 
 func newCompletion(engine string) completion {
 	organization := database.Column[*finisher]{Name: "organization", Text: (*finisher).tenant}
 	fingerprint := database.Column[*finisher]{Name: "fingerprint", Text: func(f *finisher) string { return f.by.Fingerprint }}
-	channel := database.Column[*finisher]{Name: "channel", Text: func(f *finisher) string { return f.channel.ID }}
 	return completion{
 		// As Recognize and its callers judge, but for renewals.
 		awaited: database.NewStatement(engine, 2, []database.Column[*finisher]{
@@ -45,33 +48,29 @@ func newCompletion(engine string) completion {
 			{Name: "topic", Text: func(f *finisher) string { return f.Topic }},
 		}, func(given string) string {
 			return `SELECT n, c.id, c.device_id FROM ` + given + `
-JOIN device_channels AS c ON c.organization_id = given.organization AND c.provider_id = $1 AND c.key = given.channel_key
+JOIN device_channels AS c ON c.organization_id = given.organization AND c.provider_id || '' = $1 AND c.key = given.channel_key
 WHERE c.status = 'AUTHENTICATED' AND c.kind = 'DEVICE' AND c.fingerprint = given.fingerprint AND c.topic = given.topic
-AND NOT EXISTS (SELECT 1 FROM device_identities AS i WHERE i.organization_id = given.organization AND i.provider_id = $1
+AND NOT EXISTS (SELECT 1 FROM device_identities AS i WHERE i.organization_id = given.organization AND i.provider_id || '' = $1
   AND i.fingerprint = given.fingerprint AND i.revoked_at IS NOT NULL)`
 		}),
-		channels: database.NewStatement(engine, 3, []database.Column[*finisher]{
-			channel, organization, fingerprint,
+		written: database.NewWrites(engine, 4, []database.Column[*finisher]{
+			organization, fingerprint,
+			{Name: "channel", Text: func(f *finisher) string { return f.channel.ID }},
+			{Name: "device", Text: func(f *finisher) string { return f.channel.DeviceID }},
 			{Name: "signed", Text: func(f *finisher) string { return strconv.FormatInt(f.signed, 10) }},
 			{Name: "magic", Text: func(f *finisher) string { return f.PushMagic }},
 			{Name: "token", Data: func(f *finisher) []byte { return f.Token }},
 			{Name: "unlock", Data: func(f *finisher) []byte { return f.unlock }},
-		}, func(given string) string {
-			return `UPDATE device_channels SET status = 'ENROLLED', push_token = given.token, push_magic = given.magic, push_dead = false,
-unlock_token = CASE WHEN length(given.unlock) > 0 THEN given.unlock ELSE device_channels.unlock_token END,
-last_seen_at = $2, signed_second = CAST(given.signed AS BIGINT), arrived_at = $2, updated_at = $2 FROM ` + given + `
-WHERE device_channels.id = given.channel AND device_channels.organization_id = given.organization AND device_channels.provider_id = $1
-AND device_channels.status = 'AUTHENTICATED' AND device_channels.fingerprint = given.fingerprint`
-		}),
-		devices: database.NewStatement(engine, 4, []database.Column[*finisher]{
-			organization, fingerprint, {Name: "device", Text: func(f *finisher) string { return f.channel.DeviceID }},
-		}, func(given string) string {
-			return `UPDATE devices SET enrolled = true, first_enrolled_at = COALESCE(devices.first_enrolled_at, $2), last_enrolled_at = $2,
+		}, `UPDATE devices SET enrolled = true, first_enrolled_at = COALESCE(devices.first_enrolled_at, $2), last_enrolled_at = $2,
 last_seen_at = $2, last_seen_on = $3, checkout_at = NULL, missing_since = NULL, updated_at = $2,
 certificate_not_after = (SELECT i.not_after FROM device_identities AS i
-  WHERE i.organization_id = given.organization AND i.provider_id = $1 AND i.fingerprint = given.fingerprint) FROM ` + given + `
-WHERE devices.id = given.device AND devices.organization_id = given.organization AND devices.provider_id = $1`
-		}),
+  WHERE i.organization_id = given.organization AND i.provider_id || '' = $1 AND i.fingerprint = given.fingerprint) FROM @given
+WHERE devices.id = given.device AND devices.organization_id = given.organization AND devices.provider_id || '' = $1`,
+			`UPDATE device_channels SET status = 'ENROLLED', push_token = given.token, push_magic = given.magic, push_dead = false,
+unlock_token = CASE WHEN length(given.unlock) > 0 THEN given.unlock ELSE device_channels.unlock_token END,
+last_seen_at = $2, signed_second = CAST(given.signed AS BIGINT), arrived_at = $2, updated_at = $2 FROM @given
+WHERE device_channels.id = given.channel AND device_channels.organization_id = given.organization AND device_channels.provider_id || '' = $1
+AND device_channels.status || '' = 'AUTHENTICATED' AND device_channels.fingerprint = given.fingerprint`),
 	}
 }
 
@@ -105,15 +104,12 @@ func (s *Service) completeAll(ctx context.Context, provider string, items []*fin
 	}
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
 		now := s.now()
-		written, err := s.completion.channels.Exec(ctx, s.DB, awaited, provider, now)
+		written, err := s.completion.written.Exec(ctx, s.DB, awaited, provider, now, now.Truncate(24*time.Hour))
 		if err != nil {
 			return fmt.Errorf("complete enrolments: %w", err)
 		}
 		if written != int64(len(awaited)) {
 			return errOvertaken
-		}
-		if _, err := s.completion.devices.Exec(ctx, s.DB, awaited, provider, now, now.Truncate(24*time.Hour)); err != nil {
-			return fmt.Errorf("complete the enrolments of devices: %w", err)
 		}
 		return nil
 	})

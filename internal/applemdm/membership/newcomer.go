@@ -29,30 +29,38 @@ type newcomer struct {
 
 func (n *newcomer) tenant() string { return n.Organization }
 
-// introduction are the statements that take newcomers in.
-type introduction struct{ unknown, devices, channels, identities database.Statement[*newcomer] }
+// introduction are the statements that take newcomers in: $1 is the provider, and
+// of what is written $2 now.
+type introduction struct {
+	unknown database.Statement[*newcomer]
+	taken   database.Writes[*newcomer] // answers how many identities it has bound
+}
 
 func newIntroduction(engine string) introduction {
-	organization := database.Column[*newcomer]{Name: "organization", Text: (*newcomer).tenant}
-	fingerprint := database.Column[*newcomer]{Name: "fingerprint", Text: func(n *newcomer) string { return n.Fingerprint }}
-	key := database.Column[*newcomer]{Name: "channel_key", Text: func(n *newcomer) string { return n.DeviceID() }}
-	serial := database.Column[*newcomer]{Name: "serial", Text: func(n *newcomer) string { return serialOf(n.Authenticate) }}
-	udid := database.Column[*newcomer]{Name: "udid", Text: func(n *newcomer) string { return n.UDID }}
-	deviceID := database.Column[*newcomer]{Name: "device", Text: func(n *newcomer) string { return n.device }}
+	said := []database.Column[*newcomer]{
+		{Name: "organization", Text: (*newcomer).tenant},
+		{Name: "fingerprint", Text: func(n *newcomer) string { return n.Fingerprint }},
+		{Name: "channel_key", Text: func(n *newcomer) string { return n.DeviceID() }},
+		{Name: "serial", Text: func(n *newcomer) string { return serialOf(n.Authenticate) }},
+		{Name: "udid", Text: func(n *newcomer) string { return n.UDID }},
+	}
 	return introduction{
 		// Neither has the identity been used, nor is there a channel or device of
 		// what the message says.
-		unknown: database.NewStatement(engine, 2, []database.Column[*newcomer]{organization, fingerprint, key, serial, udid}, func(given string) string {
+		unknown: database.NewStatement(engine, 2, said, func(given string) string {
 			return `SELECT n, i.id, COALESCE(i.user_id, '') FROM ` + given + `
-JOIN device_identities AS i ON i.organization_id = given.organization AND i.provider_id = $1 AND i.fingerprint = given.fingerprint
+JOIN device_identities AS i ON i.organization_id = given.organization AND i.provider_id || '' = $1 AND i.fingerprint = given.fingerprint
 WHERE i.device_id IS NULL AND i.revoked_at IS NULL
-AND NOT EXISTS (SELECT 1 FROM device_channels AS c WHERE c.organization_id = given.organization AND c.provider_id = $1 AND c.key = given.channel_key)
-AND NOT EXISTS (SELECT 1 FROM devices AS d WHERE d.organization_id = given.organization AND d.provider_id = $1 AND d.serial_number = given.serial)
-AND NOT EXISTS (SELECT 1 FROM devices AS d WHERE d.organization_id = given.organization AND d.provider_id = $1 AND d.udid = given.udid AND given.udid <> '')`
+AND NOT EXISTS (SELECT 1 FROM device_channels AS c WHERE c.organization_id = given.organization AND c.provider_id || '' = $1 AND c.key = given.channel_key)
+AND NOT EXISTS (SELECT 1 FROM devices AS d WHERE d.organization_id = given.organization AND d.provider_id || '' = $1 AND d.serial_number = given.serial)
+AND NOT EXISTS (SELECT 1 FROM devices AS d WHERE d.organization_id || '' = given.organization AND d.provider_id = $1 AND d.udid = given.udid AND given.udid <> '')`
 		}),
-		devices: database.NewStatement(engine, 3, []database.Column[*newcomer]{
-			deviceID, organization, serial, udid,
+		taken: database.NewWrites(engine, 3, append(slices.Clone(said), []database.Column[*newcomer]{
+			{Name: "device", Text: func(n *newcomer) string { return n.device }},
+			{Name: "channel", Text: func(n *newcomer) string { return n.channel }},
+			{Name: "identity", Text: func(n *newcomer) string { return n.identity }},
 			{Name: "owner", Text: func(n *newcomer) string { return n.user }},
+			{Name: "topic", Text: func(n *newcomer) string { return n.Authenticate.Topic }},
 			{Name: "called", Text: func(n *newcomer) string { return nameOf(n.Authenticate) }},
 			{Name: "platform", Text: func(n *newcomer) string { return string(platform(n.Authenticate)) }},
 			{Name: "model", Text: func(n *newcomer) string { return n.ModelName }},
@@ -60,27 +68,15 @@ AND NOT EXISTS (SELECT 1 FROM devices AS d WHERE d.organization_id = given.organ
 			{Name: "os_version", Text: func(n *newcomer) string { return n.OSVersion }},
 			{Name: "build_version", Text: func(n *newcomer) string { return n.BuildVersion }},
 			{Name: "personal", Text: func(n *newcomer) string { return strconv.FormatBool(n.UserEnrollment()) }},
-		}, func(given string) string {
-			return `INSERT INTO devices (id, organization_id, provider_id, created_at, updated_at, serial_number, udid, user_id,
+		}...), `INSERT INTO devices (id, organization_id, provider_id, created_at, updated_at, serial_number, udid, user_id,
 name, platform, model, model_identifier, os_version, build_version, user_enrollment)
 SELECT given.device, given.organization, $1, $2, $2, given.serial, given.udid, NULLIF(given.owner, ''),
-given.called, given.platform, given.model, given.model_identifier, given.os_version, given.build_version, given.personal = 'true' FROM ` + given
-		}),
-		channels: database.NewStatement(engine, 3, []database.Column[*newcomer]{
-			deviceID, organization, fingerprint, key,
-			{Name: "channel", Text: func(n *newcomer) string { return n.channel }},
-			{Name: "topic", Text: func(n *newcomer) string { return n.Authenticate.Topic }},
-		}, func(given string) string {
-			return `INSERT INTO device_channels (id, organization_id, provider_id, created_at, updated_at, device_id, key, status, fingerprint, topic)
-SELECT given.channel, given.organization, $1, $2, $2, given.device, given.channel_key, 'AUTHENTICATED', given.fingerprint, given.topic FROM ` + given
-		}),
-		identities: database.NewStatement(engine, 3, []database.Column[*newcomer]{
-			deviceID, organization, {Name: "identity", Text: func(n *newcomer) string { return n.identity }},
-		}, func(given string) string {
-			return `UPDATE device_identities SET device_id = given.device, updated_at = $2 FROM ` + given + `
-WHERE device_identities.id = given.identity AND device_identities.organization_id = given.organization AND device_identities.provider_id = $1
-AND device_identities.device_id IS NULL AND device_identities.revoked_at IS NULL`
-		}),
+given.called, given.platform, given.model, given.model_identifier, given.os_version, given.build_version, given.personal = 'true' FROM @given`,
+			`INSERT INTO device_channels (id, organization_id, provider_id, created_at, updated_at, device_id, key, status, fingerprint, topic)
+SELECT given.channel, given.organization, $1, $2, $2, given.device, given.channel_key, 'AUTHENTICATED', given.fingerprint, given.topic FROM @given`,
+			`UPDATE device_identities SET device_id = given.device, updated_at = $2 FROM @given
+WHERE device_identities.id = given.identity AND device_identities.organization_id = given.organization AND device_identities.provider_id || '' = $1
+AND device_identities.device_id IS NULL AND device_identities.revoked_at IS NULL`),
 	}
 }
 
@@ -115,18 +111,14 @@ func (s *Service) introduceAll(ctx context.Context, provider string, items []*ne
 		if in, err = seated(ctx, unknown); err != nil || len(in) == 0 {
 			return err
 		}
-		now := s.now()
-		if _, err := s.introduction.devices.Exec(ctx, s.DB, in, provider, now); err != nil {
-			return fmt.Errorf("add devices: %w", err)
+		bound, err := s.introduction.taken.Exec(ctx, s.DB, in, provider, s.now())
+		if err != nil {
+			return fmt.Errorf("take devices in: %w", err)
 		}
-		if _, err := s.introduction.channels.Exec(ctx, s.DB, in, provider, now); err != nil {
-			return fmt.Errorf("add channels: %w", err)
+		if bound != int64(len(in)) {
+			return errOvertaken
 		}
-		bound, err := s.introduction.identities.Exec(ctx, s.DB, in, provider, now)
-		if err == nil && bound != int64(len(in)) {
-			err = errOvertaken
-		}
-		return err
+		return nil
 	})
 	for i, n := range items {
 		outcomes[i].Value = slices.Contains(in, n)

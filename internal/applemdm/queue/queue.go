@@ -98,8 +98,8 @@ type Service struct {
 	looks    *batch.Group[look, *session] // by provider
 	steps    *batch.Group[step, bool]     // by provider
 	looking  database.Statement[look]
-	stepping [allParts + 1][]database.Statement[step] // by parts
-	orders   *batch.Group[order, *Told]               // by reach
+	stepping [allParts + 1]database.Writes[step] // by parts
+	orders   *batch.Group[order, *Told]          // by reach
 }
 
 // lanes is how many batches of a provider's devices, or of a reach's orders, are

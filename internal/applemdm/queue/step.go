@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"entgo.io/ent/dialect"
 
@@ -75,30 +74,29 @@ func columns() []database.Column[step] {
 	}
 }
 
-// stepping are the statements that write steps with certain parts: one on
-// PostgreSQL, and one for each table on SQLite, which has none that writes two. $1
-// is now, $2 the provider, and $3 the day, of those that write who was seen. They name the
-// tenant in every table, as the guard would, and the last one answers the ids of
-// the commands that were given out.
-func stepping(engine string, parts int) []database.Statement[step] {
+// stepping writes steps with certain parts. $1 is now, $2 the provider, and $3 the
+// day, of those that write who was seen. Each names the tenant in every table, as
+// the guard would, and the last one answers the ids of the commands that were given
+// out.
+func stepping(engine string, parts int) database.Writes[step] {
 	var writes []string
 	if parts&partEnds != 0 {
 		writes = append(writes, `UPDATE device_commands SET updated_at = $1, status = given.verdict,
   result_at = CASE WHEN given.verdict = 'ACKNOWLEDGED' THEN $1 ELSE device_commands.result_at END,
   error_chain = CASE WHEN given.verdict = 'ACKNOWLEDGED' THEN NULL ELSE device_commands.error_chain END
-FROM @given WHERE given.reported <> '' AND device_commands.organization_id = given.organization_id AND device_commands.provider_id = $2
+FROM @given WHERE given.reported <> '' AND device_commands.organization_id = given.organization_id AND device_commands.provider_id || '' = $2
   AND device_commands.command_uuid = given.reported AND device_commands.channel_id = given.channel_id
   AND device_commands.attempts > 0 AND device_commands.status || '' IN ('PENDING', 'SENT', 'NOT_NOW', 'EXPIRED')`)
 	}
 	if parts&partSeen != 0 {
 		writes = append(writes, `UPDATE device_channels SET last_seen_at = $1, signed_second = CAST(given.signed AS BIGINT), updated_at = $1
-FROM @given WHERE device_channels.id = given.channel_id AND device_channels.organization_id = given.organization_id AND device_channels.provider_id = $2`,
+FROM @given WHERE device_channels.id = given.channel_id AND device_channels.organization_id = given.organization_id AND device_channels.provider_id || '' = $2`,
 			`UPDATE devices SET last_seen_at = $1, last_seen_on = $3, updated_at = $1
-FROM @given WHERE devices.id = given.device_id AND devices.organization_id = given.organization_id AND devices.provider_id = $2`)
+FROM @given WHERE devices.id = given.device_id AND devices.organization_id = given.organization_id AND devices.provider_id || '' = $2`)
 	}
 	if parts&partGives != 0 {
 		writes = append(writes, `UPDATE device_commands SET updated_at = $1, status = 'SENT', sent_at = $1, attempts = device_commands.attempts + 1
-FROM @given WHERE device_commands.id = given.next AND device_commands.organization_id = given.organization_id AND device_commands.provider_id = $2
+FROM @given WHERE device_commands.id = given.next AND device_commands.organization_id = given.organization_id AND device_commands.provider_id || '' = $2
   AND device_commands.status || '' IN ('PENDING', 'SENT', 'NOT_NOW')
 RETURNING id`)
 	}
@@ -106,23 +104,7 @@ RETURNING id`)
 	if parts&partSeen != 0 {
 		first++
 	}
-	if engine != dialect.Postgres {
-		statements := make([]database.Statement[step], len(writes))
-		for i, write := range writes {
-			statements[i] = database.NewStatement(engine, first, columns(), func(given string) string {
-				return strings.ReplaceAll(write, "@given", given)
-			})
-		}
-		return statements
-	}
-	return []database.Statement[step]{database.NewStatement(engine, first, columns(), func(given string) string {
-		last := len(writes) - 1
-		named := []string{"WITH given AS (SELECT * FROM " + given + ")"}
-		for i, write := range writes[:last] {
-			named = append(named, fmt.Sprintf("write%d AS (%s)", i, write))
-		}
-		return strings.ReplaceAll(strings.Join(named, ", ")+" "+writes[last], "@given", "given")
-	})}
+	return database.NewWrites(engine, first, columns(), writes...)
 }
 
 // write is what steps are written by, in the context's transaction if there is
@@ -171,25 +153,23 @@ func (s *Service) writeAll(ctx context.Context, provider string, steps []step) (
 	if parts&partSeen != 0 {
 		leading = append(leading, now.Truncate(day))
 	}
-	for i, statement := range s.stepping[parts] {
-		var err error
-		if parts&partGives != 0 && i == len(s.stepping[parts])-1 {
-			err = statement.Query(ctx, s.DB, steps, func(scan func(...any) error) error {
-				var id string
-				if err := scan(&id); err != nil {
-					return err
-				}
-				// Of two requests of one device, one gets the command.
-				first := slices.IndexFunc(steps, func(t step) bool { return t.next == id })
-				outcomes[first].Value = true
-				return nil
-			}, leading...)
-		} else {
-			_, err = statement.Exec(ctx, s.DB, steps, leading...)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("write what devices have done: %w", err)
-		}
+	var err error
+	if parts&partGives != 0 {
+		err = s.stepping[parts].Query(ctx, s.DB, steps, func(scan func(...any) error) error {
+			var id string
+			if err := scan(&id); err != nil {
+				return err
+			}
+			// Of two requests of one device, one gets the command.
+			first := slices.IndexFunc(steps, func(t step) bool { return t.next == id })
+			outcomes[first].Value = true
+			return nil
+		}, leading...)
+	} else {
+		_, err = s.stepping[parts].Exec(ctx, s.DB, steps, leading...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write what devices have done: %w", err)
 	}
 	return outcomes, nil
 }
