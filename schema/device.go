@@ -127,12 +127,16 @@ func (Device) Indexes() []ent.Index {
 		index.Fields(guard.ProviderColumn, "enrolled", "name", "id"),
 		// Not with last_seen_at, which is written all the time: every index of the
 		// row would be, too.
-		index.Fields(guard.OrganizationColumn, "enrolled"),
+		index.Fields(guard.OrganizationColumn).
+			StorageKey("device_enrolled").Annotations(entsql.IndexWhere("enrolled")),
 		index.Fields(guard.ProviderColumn, "udid"),
 		index.Fields(guard.ProviderColumn, "name", "id"),
 		index.Fields(guard.ProviderColumn, "serial_number", "id"),
-		index.Fields(guard.ProviderColumn, "supervised"),
-		index.Fields(guard.ProviderColumn, "dep_enrollment"),
+		// Of those that are not, there are too many for an index to be of use.
+		index.Fields(guard.ProviderColumn, "supervised").
+			StorageKey("device_supervised").Annotations(entsql.IndexWhere("supervised")),
+		index.Fields(guard.ProviderColumn, "dep_enrollment").
+			StorageKey("device_dep_enrollment").Annotations(entsql.IndexWhere("dep_enrollment")),
 		index.Fields(guard.ProviderColumn, "blocked_at").
 			StorageKey("device_blocked").Annotations(entsql.IndexWhere("blocked_at IS NOT NULL")),
 		index.Fields(guard.ProviderColumn, "missing_since").

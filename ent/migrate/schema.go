@@ -565,9 +565,12 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[15], DevicesColumns[4], DevicesColumns[0]},
 			},
 			{
-				Name:    "device_organization_id_enrolled",
+				Name:    "device_enrolled",
 				Unique:  false,
-				Columns: []*schema.Column{DevicesColumns[35], DevicesColumns[15]},
+				Columns: []*schema.Column{DevicesColumns[35]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "enrolled",
+				},
 			},
 			{
 				Name:    "device_provider_id_udid",
@@ -585,14 +588,20 @@ var (
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[5], DevicesColumns[0]},
 			},
 			{
-				Name:    "device_provider_id_supervised",
+				Name:    "device_supervised",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[16]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "supervised",
+				},
 			},
 			{
-				Name:    "device_provider_id_dep_enrollment",
+				Name:    "device_dep_enrollment",
 				Unique:  false,
 				Columns: []*schema.Column{DevicesColumns[1], DevicesColumns[18]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "dep_enrollment",
+				},
 			},
 			{
 				Name:    "device_blocked",

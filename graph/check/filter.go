@@ -99,7 +99,9 @@ func served(t *schema.Table, column, op string) bool {
 		if op == "null" && strings.HasPrefix(only, column+" ") {
 			return true
 		}
-		whole := only == "" || op != "null" && only == column+" IS NOT NULL" // nothing else compares with NULL
+		whole := only == "" ||
+			op != "null" && only == column+" IS NOT NULL" || // nothing else compares with NULL
+			only == column // of a boolean that few rows have: the others are too many for an index to be of use
 		return whole && leads(i, column)
 	})
 }

@@ -101,10 +101,12 @@ CREATE INDEX "user_provider_id_login_id" ON "users" ("provider_id", "login", "id
 CREATE TABLE "devices" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "name" character varying NOT NULL COLLATE "C", "serial_number" character varying NOT NULL COLLATE "C", "udid" character varying NULL COLLATE "C", "platform" character varying NOT NULL, "model" character varying NULL COLLATE "C", "os_version" character varying NULL COLLATE "C", "asset_tag" character varying NULL COLLATE "C", "model_identifier" character varying NULL COLLATE "C", "build_version" character varying NULL COLLATE "C", "wifi_mac_address" character varying NULL COLLATE "C", "ethernet_mac_address" character varying NULL COLLATE "C", "enrolled" boolean NOT NULL DEFAULT false, "supervised" boolean NOT NULL DEFAULT false, "user_enrollment" boolean NOT NULL DEFAULT false, "dep_enrollment" boolean NOT NULL DEFAULT false, "user_approved_enrollment" boolean NOT NULL DEFAULT false, "apple_silicon" boolean NULL, "activation_lock_enabled" boolean NULL, "passcode_present" boolean NULL, "disk_encryption_enabled" boolean NULL, "bootstrap_token_escrowed" boolean NOT NULL DEFAULT false, "inventory_at" timestamptz NULL, "first_enrolled_at" timestamptz NULL, "last_enrolled_at" timestamptz NULL, "checkout_at" timestamptz NULL, "blocked_at" timestamptz NULL, "missing_since" timestamptz NULL, "reenrollment_required_at" timestamptz NULL, "certificate_not_after" timestamptz NULL, "last_seen_at" timestamptz NULL, "last_seen_on" timestamptz NULL, "organization_id" character varying NOT NULL COLLATE "C", "user_id" character varying NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "devices_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "devices_users_user" FOREIGN KEY ("organization_id", "user_id") REFERENCES "users" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE NO ACTION);
 -- create index "device_blocked" to table: "devices"
 CREATE INDEX "device_blocked" ON "devices" ("provider_id", "blocked_at") WHERE (blocked_at IS NOT NULL);
+-- create index "device_dep_enrollment" to table: "devices"
+CREATE INDEX "device_dep_enrollment" ON "devices" ("provider_id", "dep_enrollment") WHERE dep_enrollment;
+-- create index "device_enrolled" to table: "devices"
+CREATE INDEX "device_enrolled" ON "devices" ("organization_id") WHERE enrolled;
 -- create index "device_missing" to table: "devices"
 CREATE INDEX "device_missing" ON "devices" ("provider_id", "missing_since") WHERE (missing_since IS NOT NULL);
--- create index "device_organization_id_enrolled" to table: "devices"
-CREATE INDEX "device_organization_id_enrolled" ON "devices" ("organization_id", "enrolled");
 -- create index "device_organization_id_id" to table: "devices"
 CREATE UNIQUE INDEX "device_organization_id_id" ON "devices" ("organization_id", "id");
 -- create index "device_organization_id_name_id" to table: "devices"
@@ -117,8 +119,6 @@ CREATE UNIQUE INDEX "device_organization_id_serial_number" ON "devices" ("organi
 CREATE INDEX "device_provider_id_asset_tag" ON "devices" ("provider_id", "asset_tag") WHERE (asset_tag IS NOT NULL);
 -- create index "device_provider_id_created_at" to table: "devices"
 CREATE INDEX "device_provider_id_created_at" ON "devices" ("provider_id", "created_at");
--- create index "device_provider_id_dep_enrollment" to table: "devices"
-CREATE INDEX "device_provider_id_dep_enrollment" ON "devices" ("provider_id", "dep_enrollment");
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX "device_provider_id_enrolled_name_id" ON "devices" ("provider_id", "enrolled", "name", "id");
 -- create index "device_provider_id_ethernet_mac_address" to table: "devices"
@@ -135,12 +135,12 @@ CREATE INDEX "device_provider_id_name_id" ON "devices" ("provider_id", "name", "
 CREATE INDEX "device_provider_id_os_version" ON "devices" ("provider_id", "os_version");
 -- create index "device_provider_id_serial_number_id" to table: "devices"
 CREATE INDEX "device_provider_id_serial_number_id" ON "devices" ("provider_id", "serial_number", "id");
--- create index "device_provider_id_supervised" to table: "devices"
-CREATE INDEX "device_provider_id_supervised" ON "devices" ("provider_id", "supervised");
 -- create index "device_provider_id_udid" to table: "devices"
 CREATE INDEX "device_provider_id_udid" ON "devices" ("provider_id", "udid");
 -- create index "device_provider_id_wifi_mac_address" to table: "devices"
 CREATE INDEX "device_provider_id_wifi_mac_address" ON "devices" ("provider_id", "wifi_mac_address") WHERE (wifi_mac_address IS NOT NULL);
+-- create index "device_supervised" to table: "devices"
+CREATE INDEX "device_supervised" ON "devices" ("provider_id", "supervised") WHERE supervised;
 -- create index "device_to_reenrol" to table: "devices"
 CREATE INDEX "device_to_reenrol" ON "devices" ("provider_id", "reenrollment_required_at") WHERE (reenrollment_required_at IS NOT NULL);
 -- create index "device_user_id_id" to table: "devices"
@@ -951,12 +951,12 @@ DROP TABLE "alerts";
 DROP INDEX "device_user_id_id";
 -- reverse: create index "device_to_reenrol" to table: "devices"
 DROP INDEX "device_to_reenrol";
+-- reverse: create index "device_supervised" to table: "devices"
+DROP INDEX "device_supervised";
 -- reverse: create index "device_provider_id_wifi_mac_address" to table: "devices"
 DROP INDEX "device_provider_id_wifi_mac_address";
 -- reverse: create index "device_provider_id_udid" to table: "devices"
 DROP INDEX "device_provider_id_udid";
--- reverse: create index "device_provider_id_supervised" to table: "devices"
-DROP INDEX "device_provider_id_supervised";
 -- reverse: create index "device_provider_id_serial_number_id" to table: "devices"
 DROP INDEX "device_provider_id_serial_number_id";
 -- reverse: create index "device_provider_id_os_version" to table: "devices"
@@ -973,8 +973,6 @@ DROP INDEX "device_provider_id_id";
 DROP INDEX "device_provider_id_ethernet_mac_address";
 -- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
 DROP INDEX "device_provider_id_enrolled_name_id";
--- reverse: create index "device_provider_id_dep_enrollment" to table: "devices"
-DROP INDEX "device_provider_id_dep_enrollment";
 -- reverse: create index "device_provider_id_created_at" to table: "devices"
 DROP INDEX "device_provider_id_created_at";
 -- reverse: create index "device_provider_id_asset_tag" to table: "devices"
@@ -987,10 +985,12 @@ DROP INDEX "device_organization_id_platform_name_id";
 DROP INDEX "device_organization_id_name_id";
 -- reverse: create index "device_organization_id_id" to table: "devices"
 DROP INDEX "device_organization_id_id";
--- reverse: create index "device_organization_id_enrolled" to table: "devices"
-DROP INDEX "device_organization_id_enrolled";
 -- reverse: create index "device_missing" to table: "devices"
 DROP INDEX "device_missing";
+-- reverse: create index "device_enrolled" to table: "devices"
+DROP INDEX "device_enrolled";
+-- reverse: create index "device_dep_enrollment" to table: "devices"
+DROP INDEX "device_dep_enrollment";
 -- reverse: create index "device_blocked" to table: "devices"
 DROP INDEX "device_blocked";
 -- reverse: create "devices" table

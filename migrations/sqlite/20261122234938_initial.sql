@@ -109,18 +109,18 @@ CREATE INDEX `device_organization_id_platform_name_id` ON `devices` (`organizati
 CREATE INDEX `device_user_id_id` ON `devices` (`user_id`, `id`) WHERE user_id IS NOT NULL;
 -- create index "device_provider_id_enrolled_name_id" to table: "devices"
 CREATE INDEX `device_provider_id_enrolled_name_id` ON `devices` (`provider_id`, `enrolled`, `name`, `id`);
--- create index "device_organization_id_enrolled" to table: "devices"
-CREATE INDEX `device_organization_id_enrolled` ON `devices` (`organization_id`, `enrolled`);
+-- create index "device_enrolled" to table: "devices"
+CREATE INDEX `device_enrolled` ON `devices` (`organization_id`) WHERE enrolled;
 -- create index "device_provider_id_udid" to table: "devices"
 CREATE INDEX `device_provider_id_udid` ON `devices` (`provider_id`, `udid`);
 -- create index "device_provider_id_name_id" to table: "devices"
 CREATE INDEX `device_provider_id_name_id` ON `devices` (`provider_id`, `name`, `id`);
 -- create index "device_provider_id_serial_number_id" to table: "devices"
 CREATE INDEX `device_provider_id_serial_number_id` ON `devices` (`provider_id`, `serial_number`, `id`);
--- create index "device_provider_id_supervised" to table: "devices"
-CREATE INDEX `device_provider_id_supervised` ON `devices` (`provider_id`, `supervised`);
--- create index "device_provider_id_dep_enrollment" to table: "devices"
-CREATE INDEX `device_provider_id_dep_enrollment` ON `devices` (`provider_id`, `dep_enrollment`);
+-- create index "device_supervised" to table: "devices"
+CREATE INDEX `device_supervised` ON `devices` (`provider_id`, `supervised`) WHERE supervised;
+-- create index "device_dep_enrollment" to table: "devices"
+CREATE INDEX `device_dep_enrollment` ON `devices` (`provider_id`, `dep_enrollment`) WHERE dep_enrollment;
 -- create index "device_blocked" to table: "devices"
 CREATE INDEX `device_blocked` ON `devices` (`provider_id`, `blocked_at`) WHERE blocked_at IS NOT NULL;
 -- create index "device_missing" to table: "devices"
@@ -971,18 +971,18 @@ DROP INDEX `device_to_reenrol`;
 DROP INDEX `device_missing`;
 -- reverse: create index "device_blocked" to table: "devices"
 DROP INDEX `device_blocked`;
--- reverse: create index "device_provider_id_dep_enrollment" to table: "devices"
-DROP INDEX `device_provider_id_dep_enrollment`;
--- reverse: create index "device_provider_id_supervised" to table: "devices"
-DROP INDEX `device_provider_id_supervised`;
+-- reverse: create index "device_dep_enrollment" to table: "devices"
+DROP INDEX `device_dep_enrollment`;
+-- reverse: create index "device_supervised" to table: "devices"
+DROP INDEX `device_supervised`;
 -- reverse: create index "device_provider_id_serial_number_id" to table: "devices"
 DROP INDEX `device_provider_id_serial_number_id`;
 -- reverse: create index "device_provider_id_name_id" to table: "devices"
 DROP INDEX `device_provider_id_name_id`;
 -- reverse: create index "device_provider_id_udid" to table: "devices"
 DROP INDEX `device_provider_id_udid`;
--- reverse: create index "device_organization_id_enrolled" to table: "devices"
-DROP INDEX `device_organization_id_enrolled`;
+-- reverse: create index "device_enrolled" to table: "devices"
+DROP INDEX `device_enrolled`;
 -- reverse: create index "device_provider_id_enrolled_name_id" to table: "devices"
 DROP INDEX `device_provider_id_enrolled_name_id`;
 -- reverse: create index "device_user_id_id" to table: "devices"
