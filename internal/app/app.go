@@ -149,7 +149,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.ShutdownGrace)
 	defer cancel()
-	failure = errors.Join(failure, together(grace, a.graphql.Shutdown, server.Shutdown, a.Queue.Stop), a.Commands.Flush(grace))
+	failure = errors.Join(failure, together(grace, a.graphql.Shutdown, server.Shutdown, a.Queue.Stop), a.Commands.Flush(grace), a.Members.Flush(grace))
 	stop()
 	for range parts {
 		failure = errors.Join(failure, <-ended)

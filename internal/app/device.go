@@ -28,6 +28,10 @@ import (
 // one command after the other is queued.
 const pushEvery = 200 * time.Millisecond
 
+// lull is for how long those who enrol at once are waited for: nobody notices, and
+// a whole room of devices is seen to together.
+const lull = time.Second
+
 // openDevices wires what managed devices are told, what they answer, and how
 // they are woken.
 func (a *App) openDevices(context.Context) (err error) {
@@ -60,7 +64,7 @@ func (a *App) openDevices(context.Context) (err error) {
 	}
 	a.Members, err = membership.New(membership.Config{
 		DB: a.DB, Vault: a.Vault, Jobs: a.Queue, Queue: a.Commands, Inventory: a.Inventory, Alarms: bell,
-		Identities: identities{a.AppleMDM}, Seats: a.AppleMDM, Log: a.log, Logger: c.Logger, Clock: c.Clock,
+		Identities: identities{a.AppleMDM}, Seats: a.AppleMDM, Log: a.log, Logger: c.Logger, Clock: c.Clock, Lull: lull,
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package endpoint_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/ent/systemlogevent"
 	"github.com/bailiwick/bailiwick/internal/applemdm/membership"
+	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/job"
 )
@@ -47,7 +49,7 @@ func TestDevicesThatArriveTogetherAreSeenToTogether(t *testing.T) {
 			w.mac(w.one, n).come()
 		}
 		w.mac(w.foreign, 4).come()
-		require.Equal(t, []string{w.one.organization, w.foreign.organization}, w.arrivals(), "one job each")
+		require.Equal(t, []string{w.one.organization, w.foreign.organization}, slices.Compact(w.arrivals()))
 		at := job.Tenant{Provider: w.one.provider, Organization: w.one.organization}
 		for range 2 { // once is enough
 			require.NoError(t, w.members.Arrive(job.TenantContext(t.Context(), at, "a test"), at.Organization))
@@ -59,7 +61,6 @@ func TestDevicesThatArriveTogetherAreSeenToTogether(t *testing.T) {
 		}
 		logged, asked, waiting := w.welcomed(w.foreign)
 		require.Equal(t, []int{0, 0, 1}, []int{logged, asked, waiting}, "others wait for their own")
-		w.clock.pass(2 * time.Second)
 		w.mac(w.one, 5).come()
 		require.Contains(t, w.arrivals(), w.one.organization, "later ones have another job")
 	})
@@ -88,5 +89,55 @@ func TestArrivalsWhoseJobIsLostAreFound(t *testing.T) {
 		w.work()
 		logged, asked, waiting := w.welcomed(w.two)
 		require.Equal(t, []int{1, 0, 0}, []int{logged, asked, waiting})
+	})
+}
+
+// Those who enrol within a while are seen to together, also if the process stops
+// before it is over, or is killed.
+func TestEnrolmentsAreSeenToTogether(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		quietly := func(lull time.Duration) *membership.Service {
+			c := w.members.Config
+			c.Lull = lull
+			s, err := membership.New(c)
+			require.NoError(t, err)
+			return s
+		}
+		enrol := func(s *membership.Service, owner *tenant, n int) {
+			t.Helper()
+			m := w.mac(owner, n)
+			require.Equal(t, http.StatusOK, m.authenticate())
+			require.NoError(t, s.TokenUpdate(owner.ctx, m.sender(), &message.TokenUpdate{
+				Enrollment: message.Enrollment{UDID: m.udid}, Topic: owner.topic, PushMagic: "magic", Token: []byte("token"),
+			}))
+		}
+		alerts := func(owner *tenant) int { return w.client.Alert.Query().CountX(owner.ctx) }
+
+		s := quietly(time.Hour)
+		for n := range 3 {
+			enrol(s, w.one, n)
+		}
+		enrol(s, w.foreign, 4)
+		require.Empty(t, w.arrivals())
+		require.NoError(t, s.Flush(t.Context()))
+		require.ElementsMatch(t, []string{w.one.organization, w.foreign.organization}, w.arrivals(), "one job each")
+		require.NoError(t, s.Flush(t.Context()))
+		require.Empty(t, w.arrivals(), "once")
+
+		s = quietly(10 * time.Millisecond)
+		enrol(s, w.two, 5)
+		require.Eventually(t, func() bool { return slices.Equal(w.arrivals(), []string{w.two.organization}) }, 10*time.Second, time.Millisecond)
+
+		// None of these jobs was worked.
+		require.Zero(t, alerts(w.one)+alerts(w.two)+alerts(w.foreign))
+		w.clock.pass(time.Minute)
+		require.NoError(t, w.members.FindArrivals(t.Context()))
+		w.work()
+		require.Equal(t, []int{3, 1, 1}, []int{alerts(w.one), alerts(w.two), alerts(w.foreign)})
+
+		c := w.members.Config
+		c.Lull = -1
+		_, err := membership.New(c)
+		require.Error(t, err)
 	})
 }

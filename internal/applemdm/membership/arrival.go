@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,68 +19,106 @@ import (
 )
 
 // Arrival is the job that does what new enrolments in an organization ask for,
-// and that their devices need not wait for.
-//
-// Which devices these are, their channels say; the job is a hint. Devices that
-// come while others do leave none of their own: it waits until [lull] has passed,
-// for those that come meanwhile.
+// and that their devices need not wait for. Which devices these are, their channels
+// say; the job is a hint.
 type Arrival struct{ job.Tenant }
 
 // Kind implements job.Args.
 func (Arrival) Kind() string { return "applemdm.arrival" }
 
-// lull is for how long one job stands for all devices that enrol in an
-// organization.
-const lull = time.Second
+// announceTimeout bounds leaving the job.
+const announceTimeout = 10 * time.Second
 
-// bells remembers when an organization's arrivals were last announced by this
-// process. It is safe for concurrent use.
+// bells are the organizations whose arrivals this process is to announce. It is
+// safe for concurrent use.
 type bells struct {
 	mu   sync.Mutex
-	rung map[string]time.Time // by organization
+	rung map[job.Tenant]bool
 }
 
-// ring reports whether an arrival is to be announced, which it then counts as.
-func (b *bells) ring(organization string, now time.Time) bool {
+// ring reports whether a tenant's arrivals were not to be announced yet.
+func (b *bells) ring(tenant job.Tenant) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if last, ok := b.rung[organization]; ok && !now.Before(last) && now.Sub(last) < lull {
+	if b.rung[tenant] {
 		return false
 	}
-	for id, last := range b.rung {
-		if now.Sub(last) >= lull {
-			delete(b.rung, id)
-		}
-	}
-	b.rung[organization] = now
+	b.rung[tenant] = true
 	return true
 }
 
-// arrived has a device seen to whose enrolment has been committed. It is seen to
-// later if that fails, by what [Service.FindArrivals] finds.
+// answer reports whether a tenant's arrivals are to be announced, once.
+func (b *bells) answer(tenant job.Tenant) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rung := b.rung[tenant]
+	delete(b.rung, tenant)
+	return rung
+}
+
+// tenants are those whose arrivals are to be announced.
+func (b *bells) tenants() []job.Tenant {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.rung))
+}
+
+// arrived has a device seen to whose enrolment has been committed, with those that
+// come within [Config.Lull]. It is seen to later if that fails, or the process
+// ends, by what [Service.FindArrivals] finds.
 func (s *Service) arrived(ctx context.Context, channel *ent.DeviceChannel) {
-	if !s.bells.ring(channel.OrganizationID, s.now()) {
+	tenant := job.Tenant{Provider: channel.ProviderID, Organization: channel.OrganizationID}
+	if !s.bells.ring(tenant) {
 		return
 	}
-	args := Arrival{job.Tenant{Provider: channel.ProviderID, Organization: channel.OrganizationID}}
-	if err := s.Jobs.Enqueue(ctx, args, job.EnqueueOptions{}); err != nil {
-		s.Logger.WarnContext(ctx, "announce an enrolment", "organization", channel.OrganizationID, "error", err)
+	announce := func(ctx context.Context) {
+		if err := s.announceArrivals(ctx, tenant); err != nil {
+			s.Logger.WarnContext(ctx, "announce an enrolment", "organization", tenant.Organization, "error", err)
+		}
 	}
+	if s.Lull == 0 {
+		announce(ctx)
+		return
+	}
+	later := context.WithoutCancel(ctx)
+	time.AfterFunc(s.Lull, func() {
+		bounded, cancel := context.WithTimeout(later, announceTimeout)
+		defer cancel()
+		announce(bounded)
+	})
+}
+
+// announceArrivals leaves the job, unless somebody else has.
+func (s *Service) announceArrivals(ctx context.Context, tenant job.Tenant) error {
+	if !s.bells.answer(tenant) {
+		return nil
+	}
+	return s.Jobs.Enqueue(ctx, Arrival{tenant}, job.EnqueueOptions{})
+}
+
+// Flush leaves the jobs at once that [Config.Lull] has held back, for a process
+// that stops.
+func (s *Service) Flush(ctx context.Context) error {
+	var errs []error
+	for _, tenant := range s.bells.tenants() {
+		errs = append(errs, s.announceArrivals(ctx, tenant))
+	}
+	return errors.Join(errs...)
 }
 
 // arrive works an [Arrival].
 func (s *Service) arrive(ctx context.Context, t job.Task[Arrival]) error {
-	if rest := t.EnqueuedAt.Add(lull).Sub(s.now()); rest >= 0 {
-		return job.Snooze(min(rest, lull) + lull/10) // clocks differ a little
-	}
 	return s.Arrive(job.TenantContext(ctx, t.Args.Tenant, "device management"), t.Args.Organization)
 }
+
+// overdue is after what time nobody else is on the way to see to a device.
+const overdue = 5 * time.Second
 
 // FindArrivals finds the organizations with devices that were not seen to,
 // because the job was lost. The context needs no scope.
 func (s *Service) FindArrivals(ctx context.Context) error {
 	var tenants []job.Tenant
-	err := s.client.DeviceChannel.Query().Where(devicechannel.ArrivedAtLTE(s.now().Add(-5*lull))).
+	err := s.client.DeviceChannel.Query().Where(devicechannel.ArrivedAtLTE(s.now().Add(-overdue-s.Lull))).
 		GroupBy(devicechannel.FieldProviderID, devicechannel.FieldOrganizationID).
 		Scan(tenancy.System(ctx, "find the devices of every provider that have enrolled and were not seen to"), &tenants)
 	if err != nil {

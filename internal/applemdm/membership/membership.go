@@ -9,6 +9,7 @@ package membership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -67,7 +68,7 @@ type Enqueuer interface {
 	Enqueue(ctx context.Context, args job.Args, o job.EnqueueOptions) error
 }
 
-// Config is what a [Service] needs; all of it is required.
+// Config is what a [Service] needs; all of it is required but Lull.
 type Config struct {
 	DB         *database.DB
 	Vault      *secret.Vault
@@ -80,6 +81,9 @@ type Config struct {
 	Log        arrival.Log
 	Logger     *slog.Logger
 	Clock      func() time.Time
+	// Lull is for how long those who enrol in an organization are waited for, so that
+	// they are seen to together; zero is not at all.
+	Lull time.Duration
 }
 
 // Validate reports the first thing that is missing.
@@ -96,6 +100,9 @@ func (c Config) Validate() error {
 		if required.missing {
 			return fmt.Errorf("membership: %s is required", required.name)
 		}
+	}
+	if c.Lull < 0 {
+		return errors.New("membership: a negative duration")
 	}
 	return nil
 }
@@ -120,7 +127,7 @@ func New(c Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		Config: c, client: c.DB.Client(), trail: arrival.New(c.DB.Client(), c.Log), bells: bells{rung: map[string]time.Time{}},
+		Config: c, client: c.DB.Client(), trail: arrival.New(c.DB.Client(), c.Log), bells: bells{rung: map[job.Tenant]bool{}},
 		introduction: newIntroduction(c.DB.Dialect()), completion: newCompletion(c.DB.Dialect()),
 	}
 	var err error
