@@ -37,9 +37,10 @@ type Statement[I any] struct {
 // so on, on both engines; the table's arguments begin at a number, after those
 // that lead.
 //
-// What many rows share, such as a status or the provider, is best compared as an expression
-// (status || ”), which no index serves: a planner that takes these rows to be few
-// would read them all rather than look each item up.
+// What many rows share, such as a status or the provider, is best compared as an
+// expression, which no index serves (joined with the empty text, for instance): a
+// planner that takes these rows to be few would read them all rather than look
+// each item up.
 func NewStatement[I any](engine string, first int, columns []Column[I], build func(given string) string) Statement[I] {
 	return Statement[I]{engine, columns, build(table(engine, first, columns))}
 }

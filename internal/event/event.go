@@ -82,9 +82,11 @@ type Bus struct {
 	notify      Notifier
 	afterCommit AfterCommit
 	// seen holds our own recent messages: each comes twice, after the commit
-	// and as the database's echo, and whichever is first counts. Should the
-	// commit's answer get lost, the echo still delivers it.
-	seen *lru.Cache[string, struct{}]
+	// and as the database's echo, and whichever is first delivers it; the other
+	// waits for the channel to be closed, so that whoever has published an event
+	// knows afterwards that it was handled here. Should the commit's answer get
+	// lost, the echo still delivers it.
+	seen *lru.Cache[string, chan struct{}]
 
 	mu            sync.RWMutex
 	handlers      map[Topic]map[*handler]struct{}
@@ -98,7 +100,7 @@ func NewBus(afterCommit AfterCommit, notify Notifier) (*Bus, error) {
 	if afterCommit == nil {
 		return nil, errors.New("event: bus without AfterCommit")
 	}
-	seen, err := lru.New[string, struct{}](8192)
+	seen, err := lru.New[string, chan struct{}](8192)
 	if err != nil {
 		return nil, fmt.Errorf("event: %w", err)
 	}
@@ -197,9 +199,12 @@ func (b *Bus) receive(payload string) error {
 }
 
 func (b *Bus) deliverOnce(message envelope) {
-	if seen, _ := b.seen.ContainsOrAdd(message.MessageID, struct{}{}); seen {
+	delivered := make(chan struct{})
+	if before, seen, _ := b.seen.PeekOrAdd(message.MessageID, delivered); seen {
+		<-before
 		return
 	}
+	defer close(delivered)
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	for h := range b.handlers[message.Topic] {

@@ -233,3 +233,41 @@ func TestListenerConfigIsChecked(t *testing.T) {
 		require.NotContains(t, err.Error(), "hunter2")
 	}
 }
+
+// Whoever has published an event knows that it was handled in its own process,
+// also when the database's echo was faster.
+func TestWhoPublishesWaitsForTheEcho(t *testing.T) {
+	onPostgres(t, func(t *testing.T, url string) {
+		r := newReplica(t, url, 1)
+		entered, release := make(chan struct{}), make(chan struct{})
+		finish := sync.OnceFunc(func() { close(release) })
+		defer finish()
+		var handled atomic.Int32
+		stop := r.bus.Handle(event.AlertChanged, func(event.Event) {
+			close(entered)
+			<-release
+			handled.Add(1)
+		})
+		defer stop()
+		var tx *transaction
+		r.inTx(t, true, true, func(ctx context.Context) {
+			tx, _ = ctx.Value(transactionKey{}).(*transaction)
+			require.NoError(t, r.bus.Publish(ctx, alert("org_a", "one")))
+		})
+		<-entered
+		told := make(chan int32, 1)
+		go func() {
+			for _, committed := range tx.committed {
+				committed()
+			}
+			told <- handled.Load()
+		}()
+		select {
+		case <-told:
+			t.Fatal("it did not wait")
+		case <-time.After(50 * time.Millisecond):
+		}
+		finish()
+		require.EqualValues(t, 1, <-told)
+	})
+}
