@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -225,12 +226,8 @@ func TestFailuresAreTriedAgainOnTheirSchedule(t *testing.T) {
 		var mu sync.Mutex
 		var attempts []int
 		var asked []int
-		outcomes := map[job.Outcome]int{}
-		q := newQueue(t, db, job.Config{Observe: func(_ string, o job.Outcome, _ time.Duration) {
-			mu.Lock()
-			defer mu.Unlock()
-			outcomes[o]++
-		}})
+		var ended tally
+		q := newQueue(t, db, job.Config{Observe: ended.observe})
 		boom := errors.New("boom")
 		register(t, q, job.Options{
 			MaxAttempts: 3,
@@ -257,11 +254,8 @@ func TestFailuresAreTriedAgainOnTheirSchedule(t *testing.T) {
 		})
 		start(t, q)
 		enqueue(t, q, note{}, job.EnqueueOptions{})
-		await(t, "the job to be discarded", func() bool {
-			mu.Lock()
-			defer mu.Unlock()
-			return outcomes[job.Discarded] == 1
-		})
+		await(t, "the job to be discarded", func() bool { return ended.outcomes()[job.Discarded] == 1 })
+		outcomes := ended.outcomes()
 		mu.Lock()
 		defer mu.Unlock()
 		if len(attempts) != 3 || len(asked) != 2 || outcomes[job.Failed] != 2 {
@@ -270,16 +264,34 @@ func TestFailuresAreTriedAgainOnTheirSchedule(t *testing.T) {
 	})
 }
 
+// tally counts how the attempts at jobs have ended. It is safe for concurrent use.
+type tally struct {
+	mu     sync.Mutex
+	counts map[job.Outcome]int
+}
+
+// observe is for [job.Config].
+func (c *tally) observe(_ string, o job.Outcome, _ time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = map[job.Outcome]int{}
+	}
+	c.counts[o]++
+}
+
+// outcomes are the counts so far.
+func (c *tally) outcomes() map[job.Outcome]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.counts)
+}
+
 func TestSnoozeAndCancel(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		var snoozes atomic.Int64
-		var mu sync.Mutex
-		outcomes := map[job.Outcome]int{}
-		q := newQueue(t, db, job.Config{Observe: func(_ string, o job.Outcome, _ time.Duration) {
-			mu.Lock()
-			defer mu.Unlock()
-			outcomes[o]++
-		}})
+		var ended tally
+		q := newQueue(t, db, job.Config{Observe: ended.observe})
 		register(t, q, job.Options{MaxAttempts: 1}, func(_ context.Context, task job.Task[note]) error {
 			if task.Attempt != 1 {
 				t.Errorf("attempt %d: a snoozed attempt counted", task.Attempt)
@@ -291,13 +303,8 @@ func TestSnoozeAndCancel(t *testing.T) {
 		})
 		start(t, q)
 		enqueue(t, q, note{}, job.EnqueueOptions{})
-		await(t, "the cancellation", func() bool {
-			mu.Lock()
-			defer mu.Unlock()
-			return outcomes[job.Cancelled] == 1
-		})
-		mu.Lock()
-		defer mu.Unlock()
+		await(t, "the cancellation", func() bool { return ended.outcomes()[job.Cancelled] == 1 })
+		outcomes := ended.outcomes()
 		if outcomes[job.Snoozed] != 2 || len(outcomes) != 2 {
 			t.Fatal(outcomes)
 		}
@@ -552,13 +559,8 @@ func TestUniqueWhileWaiting(t *testing.T) {
 // again, so that there is one at a time however often it is wanted.
 func TestUniqueWhileWaitingToBeTriedAgain(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
-		var mu sync.Mutex
-		outcomes := map[job.Outcome]int{}
-		q := newQueue(t, db, job.Config{Observe: func(_ string, o job.Outcome, _ time.Duration) {
-			mu.Lock()
-			defer mu.Unlock()
-			outcomes[o]++
-		}})
+		var ended tally
+		q := newQueue(t, db, job.Config{Observe: ended.observe})
 		running, release := make(chan struct{}, 4), make(chan struct{})
 		options := job.Options{UniqueWhileWaiting: true, Backoff: func(int, error) time.Duration { return time.Hour }}
 		register(t, q, options, func(context.Context, job.Task[note]) error {
@@ -592,8 +594,7 @@ func TestUniqueWhileWaitingToBeTriedAgain(t *testing.T) {
 		release <- struct{}{}
 		release <- struct{}{}
 		await(t, "one of them", depths(3))
-		mu.Lock()
-		defer mu.Unlock()
+		outcomes := ended.outcomes()
 		if outcomes[job.Failed]+outcomes[job.Cancelled] != 4 || len(running) != 0 {
 			t.Error(outcomes, len(running))
 		}

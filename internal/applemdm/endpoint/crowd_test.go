@@ -26,9 +26,10 @@ import (
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
-// said is a check-in message on its way to an organization.
+// said is a message on its way to an organization.
 type said struct {
 	to        *tenant
+	path      string
 	body      []byte
 	signature string
 }
@@ -36,7 +37,7 @@ type said struct {
 func (m *mac) says(kind string, more dict) said {
 	m.t.Helper()
 	body := m.message(kind, more)
-	return said{m.home, body, m.sign(body)}
+	return said{m.home, "checkin", body, m.sign(body)}
 }
 
 func (m *mac) saysAuthenticate(more dict) said {
@@ -64,7 +65,7 @@ func (w *world) atOnce(messages ...said) []int {
 	var all sync.WaitGroup
 	for i, s := range messages {
 		all.Go(func() {
-			r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.url+"/mdm/"+s.to.organization+"/checkin", bytes.NewReader(s.body))
+			r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.url+"/mdm/"+s.to.organization+"/"+s.path, bytes.NewReader(s.body))
 			if err != nil {
 				return
 			}
@@ -143,7 +144,7 @@ func TestDevicesThatEnrolAtOnce(t *testing.T) {
 			"revoked":           revoked.saysAuthenticate(nil),
 			"no seat":           crowded.saysAuthenticate(nil),
 			"never issued":      unissued.saysAuthenticate(nil),
-			"foreign":           {w.one, elsewhere.message("Authenticate", nil), elsewhere.sign(elsewhere.message("Authenticate", nil))},
+			"foreign":           {w.one, "checkin", elsewhere.message("Authenticate", nil), elsewhere.sign(elsewhere.message("Authenticate", nil))},
 			"another topic":     w.mac(w.two, 107).saysAuthenticate(dict{"Topic": w.one.topic}),
 			"a user":            w.mac(w.two, 108).saysAuthenticate(dict{"UserID": "ABC"}),
 			"a tokenless other": w.mac(w.two, 109).saysToken(nil),

@@ -13,25 +13,10 @@ import (
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 )
 
-// captured is a message as somebody has read it on its way.
-type captured struct {
-	path      string
-	body      []byte
-	signature string
-}
-
-// sends signs a message and sends it, as of the world's time.
-func (m *mac) sends(path string, body []byte) (captured, int) {
-	m.t.Helper()
-	c := captured{path, body, m.sign(body)}
-	status, _ := m.put(m.home.organization, c.path, c.body, c.signature)
-	return c, status
-}
-
-// again sends what was captured once more, and answers what comes of it.
-func (m *mac) again(c captured) (status int, answer string) {
-	m.t.Helper()
-	status, body := m.put(m.home.organization, c.path, c.body, c.signature)
+// deliver sends a message as it is, however often, and answers what comes of it.
+func (w *world) deliver(s said) (status int, answer string) {
+	w.t.Helper()
+	status, body := w.put(s.to.organization, s.path, s.body, s.signature)
 	return status, string(body)
 }
 
@@ -42,10 +27,11 @@ func TestMessagesOfThePastAreRefused(t *testing.T) {
 		m, other := w.enrolled(w.one, 1), w.enrolled(w.foreign, 2)
 		idleBody, err := plist.Encode(dict{"UDID": m.udid, "Status": "Idle"})
 		require.NoError(t, err)
-		var all []captured
-		say := func(path string, body []byte) captured {
+		var all []said
+		say := func(path string, body []byte) said {
 			t.Helper()
-			c, status := m.sends(path, body)
+			c := said{m.home, path, body, m.sign(body)}
+			status, _ := w.deliver(c)
 			require.Equal(t, http.StatusOK, status)
 			all = append(all, c)
 			return c
@@ -58,7 +44,7 @@ func TestMessagesOfThePastAreRefused(t *testing.T) {
 		// A device whose connection broke sends the same once more.
 		w.clock.pass(4 * time.Minute)
 		for _, c := range all {
-			status, _ := m.again(c)
+			status, _ := w.deliver(c)
 			require.Equal(t, http.StatusOK, status)
 		}
 		require.Nil(t, m.idle())
@@ -73,7 +59,7 @@ func TestMessagesOfThePastAreRefused(t *testing.T) {
 		require.NoError(t, err)
 		before := w.state()
 		for _, c := range all[:4] {
-			status, answer := m.again(c)
+			status, answer := w.deliver(c)
 			require.Equal(t, http.StatusBadRequest, status)
 			require.Empty(t, answer)
 		}
@@ -81,7 +67,7 @@ func TestMessagesOfThePastAreRefused(t *testing.T) {
 
 		// It is off, and nobody gets what waits for it by its last word.
 		w.clock.pass(7 * time.Minute)
-		status, answer := m.again(last)
+		status, answer := w.deliver(last)
 		require.Equal(t, http.StatusBadRequest, status)
 		require.Empty(t, answer)
 		require.Equal(t, before, w.state())
@@ -90,7 +76,7 @@ func TestMessagesOfThePastAreRefused(t *testing.T) {
 		lock := m.idle()
 		require.Equal(t, "DeviceLock", lock.Command.RequestType)
 		m.answer(lock, "Acknowledged", nil)
-		status, _ = m.again(idle)
+		status, _ = w.deliver(idle)
 		require.Equal(t, http.StatusBadRequest, status)
 		require.Nil(t, other.idle(), "another organization's device is none the worse")
 	})
