@@ -44,11 +44,25 @@ func (_q *AdministratorQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *AdministratorClient) Own(row *Administrator) *Administrator {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *AdministratorOrganizationLinkQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *AdministratorOrganizationLinkClient) Own(row *AdministratorOrganizationLink) *AdministratorOrganizationLink {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -58,11 +72,25 @@ func (_q *AlertQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *AlertClient) Own(row *Alert) *Alert {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *AlertOccurrenceQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *AlertOccurrenceClient) Own(row *AlertOccurrence) *AlertOccurrence {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -72,11 +100,25 @@ func (_q *ApiKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *ApiKeyClient) Own(row *ApiKey) *ApiKey {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *AppleMdmQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *AppleMdmClient) Own(row *AppleMdm) *AppleMdm {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -86,11 +128,25 @@ func (_q *DataKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DataKeyClient) Own(row *DataKey) *DataKey {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DeviceQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceClient) Own(row *Device) *Device {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -100,11 +156,25 @@ func (_q *DeviceAppQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceAppClient) Own(row *DeviceApp) *DeviceApp {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DeviceCertificateQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceCertificateClient) Own(row *DeviceCertificate) *DeviceCertificate {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -114,11 +184,25 @@ func (_q *DeviceChannelQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceChannelClient) Own(row *DeviceChannel) *DeviceChannel {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DeviceCommandQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceCommandClient) Own(row *DeviceCommand) *DeviceCommand {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -128,11 +212,25 @@ func (_q *DeviceIdentityQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceIdentityClient) Own(row *DeviceIdentity) *DeviceIdentity {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DeviceOsUpdateQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceOsUpdateClient) Own(row *DeviceOsUpdate) *DeviceOsUpdate {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -142,11 +240,25 @@ func (_q *DeviceProfileQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceProfileClient) Own(row *DeviceProfile) *DeviceProfile {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *DeviceSecretQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *DeviceSecretClient) Own(row *DeviceSecret) *DeviceSecret {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -156,11 +268,25 @@ func (_q *EnrollmentQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *EnrollmentClient) Own(row *Enrollment) *Enrollment {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *IdempotencyRecordQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *IdempotencyRecordClient) Own(row *IdempotencyRecord) *IdempotencyRecord {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -170,11 +296,25 @@ func (_q *JobQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *JobClient) Own(row *Job) *Job {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *MaintenanceWindowQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *MaintenanceWindowClient) Own(row *MaintenanceWindow) *MaintenanceWindow {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -184,11 +324,25 @@ func (_q *OrganizationQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *OrganizationClient) Own(row *Organization) *Organization {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *ProviderQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *ProviderClient) Own(row *Provider) *Provider {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -198,11 +352,25 @@ func (_q *RateLimitQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *RateLimitClient) Own(row *RateLimit) *RateLimit {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *RateShareQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *RateShareClient) Own(row *RateShare) *RateShare {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -212,11 +380,25 @@ func (_q *RateSlotQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *RateSlotClient) Own(row *RateSlot) *RateSlot {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *RoleQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *RoleClient) Own(row *Role) *Role {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -226,11 +408,25 @@ func (_q *ScepChallengeQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *ScepChallengeClient) Own(row *ScepChallenge) *ScepChallenge {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *SessionQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *SessionClient) Own(row *Session) *Session {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -240,11 +436,25 @@ func (_q *SignInThrottleQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *SignInThrottleClient) Own(row *SignInThrottle) *SignInThrottle {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *SigningKeyQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *SigningKeyClient) Own(row *SigningKey) *SigningKey {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -254,11 +464,25 @@ func (_q *SystemLogEventQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *SystemLogEventClient) Own(row *SystemLogEvent) *SystemLogEvent {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketClient) Own(row *Ticket) *Ticket {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -268,11 +492,25 @@ func (_q *TicketAlertQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketAlertClient) Own(row *TicketAlert) *TicketAlert {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketDeliveryQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketDeliveryClient) Own(row *TicketDelivery) *TicketDelivery {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -282,11 +520,25 @@ func (_q *TicketingAlertConfigurationQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketingAlertConfigurationClient) Own(row *TicketingAlertConfiguration) *TicketingAlertConfiguration {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketingBillingMappingQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketingBillingMappingClient) Own(row *TicketingBillingMapping) *TicketingBillingMapping {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -296,11 +548,25 @@ func (_q *TicketingCompanyMappingQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketingCompanyMappingClient) Own(row *TicketingCompanyMapping) *TicketingCompanyMapping {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketingErrorQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketingErrorClient) Own(row *TicketingError) *TicketingError {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -310,11 +576,25 @@ func (_q *TicketingIntegrationQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketingIntegrationClient) Own(row *TicketingIntegration) *TicketingIntegration {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *TicketingUsageRecordQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketingUsageRecordClient) Own(row *TicketingUsageRecord) *TicketingUsageRecord {
+	row.config = c.config
+	return row
 }
 
 // WhereP adds storage-level predicates: the way in for the tenant filter.
@@ -324,11 +604,25 @@ func (_q *TicketingWebhookReceiptQuery) WhereP(ps ...func(*sql.Selector)) {
 	}
 }
 
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *TicketingWebhookReceiptClient) Own(row *TicketingWebhookReceipt) *TicketingWebhookReceipt {
+	row.config = c.config
+	return row
+}
+
 // WhereP adds storage-level predicates: the way in for the tenant filter.
 func (_q *UserQuery) WhereP(ps ...func(*sql.Selector)) {
 	for _, p := range ps {
 		_q.predicates = append(_q.predicates, p)
 	}
+}
+
+// Own makes a row the client's that was written without it, so that its edges can
+// be read.
+func (c *UserClient) Own(row *User) *User {
+	row.config = c.config
+	return row
 }
 
 // Detach clears the optional references to a Device, so that it can be

@@ -75,34 +75,45 @@ func (l *Log) RecordAll(ctx context.Context, entries []Entry) error {
 	return nil
 }
 
-func (l *Log) build(scope tenancy.Scope, client Client, e Entry) *ent.SystemLogEventCreate {
-	if e.ProviderID == "" {
-		e.ProviderID = scope.Provider()
+func (l *Log) build(scope tenancy.Scope, client Client, entry Entry) *ent.SystemLogEventCreate {
+	e := event(scope, client, entry)
+	return l.client.SystemLogEvent.Create().
+		SetID(e.ID).
+		SetEventType(e.EventType).
+		SetOutcome(e.Outcome).
+		SetSeverity(e.Severity).
+		SetOutcomeReason(e.OutcomeReason).
+		SetProviderID(e.ProviderID).
+		SetNillableOrganizationID(e.OrganizationID).
+		SetActorType(e.ActorType).
+		SetActorID(e.ActorID).
+		SetActorDisplayName(e.ActorDisplayName).
+		SetAPIKeyID(e.APIKeyID).
+		SetTargets(e.Targets).
+		SetClientAddress(e.ClientAddress).
+		SetUserAgent(e.UserAgent).
+		SetRequestID(e.RequestID)
+}
+
+// event is an entry as a row, but for its times.
+func event(scope tenancy.Scope, client Client, e Entry) *ent.SystemLogEvent {
+	row := &ent.SystemLogEvent{
+		ID: systemlogevent.DefaultID(), ProviderID: e.ProviderID, EventType: e.EventType, Outcome: e.Outcome,
+		Severity: severity(e.Outcome), OutcomeReason: e.Reason,
+		ActorType: actorType(e.Actor), ActorID: e.Actor.AdministratorID, ActorDisplayName: cut(e.Actor.Name, 255), APIKeyID: e.Actor.APIKeyID,
+		Targets:       e.Targets[:min(len(e.Targets), maxTargets)],
+		ClientAddress: cut(client.Address, 64), UserAgent: cut(client.UserAgent, 512), RequestID: cut(client.RequestID, 64),
+	}
+	if row.ProviderID == "" {
+		row.ProviderID = scope.Provider()
 	}
 	if e.OrganizationID == "" {
 		e.OrganizationID, _ = scope.Organization()
 	}
-	if len(e.Targets) > maxTargets {
-		e.Targets = e.Targets[:maxTargets]
-	}
-	create := l.client.SystemLogEvent.Create().
-		SetEventType(e.EventType).
-		SetOutcome(e.Outcome).
-		SetSeverity(severity(e.Outcome)).
-		SetOutcomeReason(e.Reason).
-		SetProviderID(e.ProviderID).
-		SetActorType(actorType(e.Actor)).
-		SetActorID(e.Actor.AdministratorID).
-		SetActorDisplayName(cut(e.Actor.Name, 255)).
-		SetAPIKeyID(e.Actor.APIKeyID).
-		SetTargets(e.Targets).
-		SetClientAddress(cut(client.Address, 64)).
-		SetUserAgent(cut(client.UserAgent, 512)).
-		SetRequestID(cut(client.RequestID, 64))
 	if e.OrganizationID != "" {
-		create.SetOrganizationID(e.OrganizationID)
+		row.OrganizationID = &e.OrganizationID
 	}
-	return create
+	return row
 }
 
 // Split is an entry as each organization's log is to have it that something was

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync/atomic"
 
@@ -49,31 +50,61 @@ func Take(ctx context.Context) *Pending {
 // Recorded reports whether a transaction has committed that recorded it.
 func (p *Pending) Recorded() bool { return p.recorded.Load() }
 
-// Settled is a pending event with what its change touched.
-type Settled struct {
-	*Pending
-	Touched []guard.Touched
+// Record says that it is recorded once the context's transaction has committed.
+func (p *Pending) Record(ctx context.Context) {
+	database.AfterCommit(ctx, func() { p.recorded.Store(true) })
 }
 
-// Settle records pending events, in one statement and the context's transaction.
-// They may be of several callers of equal reach.
-func (l *Log) Settle(ctx context.Context, events []Settled) error {
-	var rows []*ent.SystemLogEventCreate
-	for _, e := range events {
-		for _, entry := range Split(e.entry, e.Touched) {
-			rows = append(rows, l.build(e.scope, e.client, entry))
-		}
+// Event is a pending event's row, with the one thing that its change touched. An
+// [Insertion] adds it.
+func (p *Pending) Event(touched guard.Touched) *ent.SystemLogEvent {
+	return event(p.scope, p.client, Split(p.entry, []guard.Touched{touched})[0])
+}
+
+// Columns are what an [Insertion] takes of the items of a statement: the event of
+// each, nil for none.
+func Columns[I any](of func(I) *ent.SystemLogEvent) []database.Column[I] {
+	column := func(name string, text func(*ent.SystemLogEvent) string) database.Column[I] {
+		return database.Column[I]{Name: "event_" + name, Text: func(item I) string {
+			if e := of(item); e != nil {
+				return text(e)
+			}
+			return ""
+		}}
 	}
-	if len(rows) == 0 {
-		return nil
+	return []database.Column[I]{
+		column("id", func(e *ent.SystemLogEvent) string { return e.ID }),
+		column("organization", func(e *ent.SystemLogEvent) string { return *e.OrganizationID }),
+		column("type", func(e *ent.SystemLogEvent) string { return e.EventType }),
+		column("severity", func(e *ent.SystemLogEvent) string { return string(e.Severity) }),
+		column("outcome", func(e *ent.SystemLogEvent) string { return string(e.Outcome) }),
+		column("reason", func(e *ent.SystemLogEvent) string { return e.OutcomeReason }),
+		column("actor_type", func(e *ent.SystemLogEvent) string { return e.ActorType }),
+		column("actor", func(e *ent.SystemLogEvent) string { return e.ActorID }),
+		column("actor_name", func(e *ent.SystemLogEvent) string { return e.ActorDisplayName }),
+		column("api_key", func(e *ent.SystemLogEvent) string { return e.APIKeyID }),
+		column("targets", func(e *ent.SystemLogEvent) string { return targetsOf(e) }),
+		column("address", func(e *ent.SystemLogEvent) string { return e.ClientAddress }),
+		column("agent", func(e *ent.SystemLogEvent) string { return e.UserAgent }),
+		column("request", func(e *ent.SystemLogEvent) string { return e.RequestID }),
 	}
-	if err := l.client.SystemLogEvent.CreateBulk(rows...).Exec(guard.WithoutTrail(ctx)); err != nil {
-		return fmt.Errorf("record system-log events: %w", err)
+}
+
+func targetsOf(e *ent.SystemLogEvent) string {
+	text, err := json.Marshal(e.Targets)
+	if err != nil {
+		return "[]" // texts alone
 	}
-	database.AfterCommit(ctx, func() {
-		for _, e := range events {
-			e.recorded.Store(true)
-		}
-	})
-	return nil
+	return string(text)
+}
+
+// Insertion is the write of events in a statement whose items have [Columns], and
+// which finds those whose change is made in a FROM clause of its own: $1 is now,
+// and $2 the provider. Every event has an organization.
+func Insertion(engine, from string) string {
+	return fmt.Sprintf(`INSERT INTO system_log_events (id, organization_id, provider_id, created_at, updated_at, published, event_type, severity, outcome,
+outcome_reason, actor_type, actor_id, actor_display_name, api_key_id, targets, client_address, user_agent, request_id)
+SELECT given.event_id, given.event_organization, $2, $1, $1, $1, given.event_type, given.event_severity, given.event_outcome,
+given.event_reason, given.event_actor_type, given.event_actor, given.event_actor_name, given.event_api_key, %s,
+given.event_address, given.event_agent, given.event_request FROM %s WHERE given.event_id <> ''`, database.JSON(engine, "given.event_targets"), from)
 }

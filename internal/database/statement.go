@@ -68,6 +68,14 @@ func table[I any](engine string, first int, columns []Column[I]) string {
 	return fmt.Sprintf("unnest(%s) WITH ORDINALITY AS given (%s, n)", strings.Join(items, ", "), strings.Join(names, ", "))
 }
 
+// JSON reads a text of a statement, empty for NULL, as a column of JSON keeps it.
+func JSON(engine, text string) string {
+	if engine != dialect.Postgres {
+		return "NULLIF(" + text + ", '')"
+	}
+	return "NULLIF(" + text + ", '')::jsonb"
+}
+
 // Writes does several writes for the same items, in an order in which each may
 // refer to what the one before it has written. On PostgreSQL they are one
 // statement, and cost one round trip: none of them reads what another has written,

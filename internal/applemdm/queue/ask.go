@@ -62,8 +62,14 @@ func (s *Service) AskEach(ctx context.Context, organization string, asked []Aske
 			return err
 		}
 		if len(rows) > 0 {
-			if err := s.client.DeviceCommand.CreateBulk(rows...).Exec(ctx); err != nil {
+			queued, err := s.post(ctx, rows, false)
+			if err != nil {
 				return err
+			}
+			for _, row := range rows {
+				if queued[row.ID] {
+					guard.Touch(ctx, row.touched())
+				}
 			}
 		}
 		interval, err := s.interval(ctx, organization)
@@ -97,7 +103,7 @@ func (s *Service) AskEach(ctx context.Context, organization string, asked []Aske
 const spread = 8
 
 // unasked builds the questions that the devices have not been asked yet.
-func (s *Service) unasked(ctx context.Context, asked []Asked) ([]*ent.DeviceCommandCreate, error) {
+func (s *Service) unasked(ctx context.Context, asked []Asked) ([]post, error) {
 	ids := make([]string, len(asked))
 	for i, a := range asked {
 		ids[i] = a.Channel.ID
@@ -112,18 +118,20 @@ func (s *Service) unasked(ctx context.Context, asked []Asked) ([]*ent.DeviceComm
 	for _, c := range waiting {
 		known[[2]string{c.ChannelID, c.RequestType}] = true
 	}
-	var rows []*ent.DeviceCommandCreate
+	now := s.now()
+	var rows []post
 	for _, a := range asked {
 		target := TargetOf(a.Device)
 		for _, c := range questions(target) {
 			if known[[2]string{a.Channel.ID, command.RequestType(c)}] || command.Validate(c, target) != nil {
 				continue
 			}
-			row, err := s.build(ctx, a.Channel, c, Options{Priority: Routine}, true)
+			row, err := s.build(ctx, a.Channel, c, Options{Priority: Routine}, now)
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, row)
+			row.Inventory = true
+			rows = append(rows, post{DeviceCommand: row})
 		}
 	}
 	return rows, nil

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
 	"github.com/bailiwick/bailiwick/internal/secret"
-	"github.com/bailiwick/bailiwick/schema"
 )
 
 // Options concern one command. The zero value is useful.
@@ -54,31 +52,33 @@ func (s *Service) Channel(ctx context.Context, deviceID string) (*ent.Device, *e
 	return d, channel, err
 }
 
-// build makes a command's row, which its caller saves.
-func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c command.Command, o Options, asked bool) (*ent.DeviceCommandCreate, error) {
+// build makes a command's row, which its caller posts, now.
+func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c command.Command, o Options, now time.Time) (*ent.DeviceCommand, error) {
 	arguments, err := command.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("marshal %s: %w", command.RequestType(c), err)
 	}
-	id := schema.NewID("dcmd")()
-	create := s.client.DeviceCommand.Create().SetID(id).SetCreatedAt(s.now()).
-		SetOrganizationID(channel.OrganizationID).SetDeviceID(channel.DeviceID).SetChannelID(channel.ID).
-		SetCommandUUID(strings.ToUpper(uuid.NewString())).SetRequestType(command.RequestType(c)).
-		SetPriority(o.Priority).SetInventory(asked)
+	row := s.client.DeviceCommand.Own(&ent.DeviceCommand{
+		ID: devicecommand.DefaultID(), CreatedAt: now, UpdatedAt: now,
+		OrganizationID: channel.OrganizationID, ProviderID: channel.ProviderID, DeviceID: channel.DeviceID, ChannelID: channel.ID,
+		CommandUUID: strings.ToUpper(uuid.NewString()), RequestType: command.RequestType(c),
+		Status: devicecommand.DefaultStatus, Priority: o.Priority,
+	})
 	if !o.NotBefore.IsZero() {
-		create.SetNotBefore(o.NotBefore)
+		row.NotBefore = &o.NotBefore
 	}
 	if o.Expires > 0 {
-		create.SetExpiresAt(s.now().Add(o.Expires))
+		end := now.Add(o.Expires)
+		row.ExpiresAt = &end
 	}
 	if !command.Sensitive(c) {
-		return create.SetArguments(json.RawMessage(arguments)), nil
+		row.Arguments = arguments
+		return row, nil
 	}
-	sealed, err := s.Vault.Seal(ctx, placeOf(channel.OrganizationID, id), arguments)
-	if err != nil {
+	if row.SealedArguments, err = s.Vault.Seal(ctx, placeOf(row.OrganizationID, row.ID), arguments); err != nil {
 		return nil, fmt.Errorf("seal a command: %w", err)
 	}
-	return create.SetSealedArguments(sealed), nil
+	return row, nil
 }
 
 // open reads back what build has stored, as the property list for the device,

@@ -100,6 +100,8 @@ type Service struct {
 	looking  database.Statement[look]
 	stepping [allParts + 1]database.Writes[step] // by parts
 	orders   *batch.Group[order, *Told]          // by reach
+	telling  database.Writes[post]
+	posting  database.Writes[post]
 }
 
 // lanes is how many batches of a provider's devices, or of a reach's orders, are
@@ -113,7 +115,7 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{
 		Config: c, client: c.DB.Client(), pauses: pauses{every: c.PushEvery, paused: map[job.Tenant]bool{}},
-		looking: looking(c.DB.Dialect()),
+		looking: looking(c.DB.Dialect()), telling: posting(c.DB.Dialect(), true), posting: posting(c.DB.Dialect(), false),
 	}
 	for parts := 1; parts <= allParts; parts++ {
 		s.stepping[parts] = stepping(c.DB.Dialect(), parts)

@@ -7,9 +7,11 @@ import (
 	"strings"
 
 	"github.com/bailiwick/bailiwick/ent"
+	"github.com/bailiwick/bailiwick/ent/devicechannel"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/ent/devicesecret"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
+	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/internal/guard"
@@ -44,6 +46,7 @@ type Told struct {
 	Refusal  *fault.Error       // nil if it was told
 
 	what    Instruction
+	pending *audit.Pending // the event of the change, nil if it has none to be recorded with it
 	device  *ent.Device
 	channel *ent.DeviceChannel
 	command command.Command
@@ -78,13 +81,15 @@ func (s *Service) tellOne(ctx context.Context, deviceID string, what Instruction
 		if err := s.tell(ctx, []*Told{told}, ""); err != nil {
 			return err
 		}
-		s.wanted(ctx, told.channel)
+		s.wanted(ctx, channelsOf([]*Told{told})...)
 		return nil
 	})
 }
 
-// tell queues the commands that were considered, and has the devices notified,
-// but for the job that does it. A job's id makes the commands its own.
+// tell queues the commands that were considered, with the events of those who have
+// one, and has the devices notified, but for the job that does it. A job's id makes
+// the commands its own. Without a transaction it is one statement on PostgreSQL, if
+// nothing is to be replaced.
 func (s *Service) tell(ctx context.Context, told []*Told, jobID string) error {
 	told = slices.DeleteFunc(slices.Clone(told), func(t *Told) bool { return t.Refusal != nil })
 	if len(told) == 0 {
@@ -92,31 +97,36 @@ func (s *Service) tell(ctx context.Context, told []*Told, jobID string) error {
 	}
 	// In one order, whoever asks: two callers then wait for each other at worst.
 	slices.SortFunc(told, func(a, b *Told) int { return strings.Compare(a.DeviceID, b.DeviceID) })
-	rows, channels := make([]*ent.DeviceCommandCreate, len(told)), make([]*ent.DeviceChannel, len(told))
+	now, posts := s.now(), make([]post, len(told))
 	for i, t := range told {
-		row, err := s.build(ctx, t.channel, t.command, t.what.Options, false)
+		row, err := s.build(ctx, t.channel, t.command, t.what.Options, now)
 		if err != nil {
 			return err
 		}
 		if jobID != "" {
-			row.SetJobID(jobID)
+			row.JobID = &jobID
 		}
-		rows[i], channels[i] = row, t.channel
-	}
-	// Whoever tells one of them something else at the same time waits here, so that
-	// of two that replace each other the later sees the earlier.
-	if err := s.mark(ctx, channels); err != nil {
-		return err
+		t.Command, posts[i] = row, post{DeviceCommand: row}
+		if t.pending != nil {
+			posts[i].event = t.pending.Event(t.touched())
+		}
 	}
 	if err := s.replace(ctx, told); err != nil {
 		return err
 	}
-	queued, err := s.client.DeviceCommand.CreateBulk(rows...).Save(ctx)
+	queued, err := s.post(ctx, posts, true)
 	if err != nil {
 		return err
 	}
-	for i, t := range told {
-		t.Command = queued[i]
+	for _, t := range told {
+		switch {
+		case !queued[t.Command.ID]: // it has left since it was considered
+			t.Command, t.Refusal = nil, errNotEnrolled()
+		case t.pending != nil:
+			t.pending.Record(ctx)
+		default:
+			guard.Touch(ctx, t.touched())
+		}
 	}
 	return nil
 }
@@ -125,11 +135,23 @@ func (s *Service) tell(ctx context.Context, told []*Told, jobID string) error {
 // replaces it is in the log.
 func (s *Service) replace(ctx context.Context, told []*Told) error {
 	channels := map[string][]string{} // by request type
+	var locked []string
 	for _, t := range told {
 		if t.what.Replaces {
 			kind := command.RequestType(t.command)
 			channels[kind] = append(channels[kind], t.channel.ID)
+			locked = append(locked, t.channel.ID)
 		}
+	}
+	if len(locked) == 0 {
+		return nil
+	}
+	// Whoever replaces something of one of them at the same time waits here, so that
+	// of the two the later sees the earlier.
+	_, err := s.client.DeviceChannel.Query().Where(devicechannel.IDIn(locked...)).Order(devicechannel.ByID()).
+		Modify(database.ForNoKeyUpdate).Select(devicechannel.FieldID).Strings(ctx)
+	if err != nil {
+		return err
 	}
 	for _, kind := range slices.Sorted(maps.Keys(channels)) {
 		err := s.client.DeviceCommand.Update().
@@ -153,7 +175,7 @@ func channelsOf(told []*Told) []*ent.DeviceChannel {
 	return channels
 }
 
-func errNotEnrolled() error {
+func errNotEnrolled() *fault.Error {
 	missing := fault.New(fault.PreconditionFailed, "the device is not enrolled")
 	missing.Field = "input.deviceId"
 	return missing

@@ -2,6 +2,9 @@ package queue
 
 import (
 	"context"
+	"slices"
+
+	"entgo.io/ent/dialect"
 
 	"github.com/bailiwick/bailiwick/internal/audit"
 	"github.com/bailiwick/bailiwick/internal/batch"
@@ -40,13 +43,13 @@ func (s *Service) tellTogether(ctx context.Context, deviceID string, what Instru
 // one device, the later follows the earlier.
 func (s *Service) workOrders(ctx context.Context, _ string, orders []order) (outcomes []batch.Outcome[*Told], err error) {
 	ctx = tenancy.With(ctx, orders[0].scope)
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
+	parts := rounds(orders)
+	work := func(ctx context.Context) error {
 		outcomes = make([]batch.Outcome[*Told], len(orders)) // anew for each try
-		var events []audit.Settled
-		for _, round := range rounds(orders) {
+		for _, round := range parts {
 			told := make([]*Told, len(round))
 			for i, at := range round {
-				told[i] = &Told{DeviceID: orders[at].deviceID, what: orders[at].what}
+				told[i] = &Told{DeviceID: orders[at].deviceID, what: orders[at].what, pending: orders[at].pending}
 				outcomes[at].Value = told[i]
 			}
 			if err := s.consider(ctx, told); err != nil {
@@ -55,16 +58,19 @@ func (s *Service) workOrders(ctx context.Context, _ string, orders []order) (out
 			if err := s.tell(ctx, told, ""); err != nil {
 				return err
 			}
-			for i, at := range round {
-				if pending := orders[at].pending; pending != nil && told[i].Refusal == nil {
-					events = append(events, audit.Settled{Pending: pending, Touched: []guard.Touched{told[i].touched()}})
-				}
-			}
 		}
-		return s.Log.Settle(ctx, events)
-	})
+		return nil
+	}
+	if s.DB.Dialect() == dialect.Postgres && len(parts) == 1 && !slices.ContainsFunc(orders, order.several) {
+		err = work(ctx) // one statement writes
+		return outcomes, err
+	}
+	err = s.DB.InTx(ctx, work)
 	return outcomes, err
 }
+
+// several reports whether an order takes several writes.
+func (o order) several() bool { return o.what.Replaces }
 
 // rounds parts orders, each named by its place, so that no part has two for one
 // device; what comes later for a device is in a later part.
@@ -82,7 +88,9 @@ func rounds(orders []order) [][]int {
 	return parts
 }
 
-// touched is what telling a device changes, for the system log.
-func (t *Told) touched() guard.Touched {
-	return guard.Touched{Type: "DeviceCommand", ID: t.Command.ID, Op: "CREATE", Organization: t.Command.OrganizationID}
+// touched is what queueing a command changes, for the system log.
+func (p post) touched() guard.Touched {
+	return guard.Touched{Type: "DeviceCommand", ID: p.ID, Op: "CREATE", Organization: p.OrganizationID}
 }
+
+func (t *Told) touched() guard.Touched { return post{DeviceCommand: t.Command}.touched() }
