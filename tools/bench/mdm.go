@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bailiwick/bailiwick/internal/testkit/testdb/cluster"
@@ -222,8 +222,8 @@ func (p programs) nano(ctx context.Context, pg *postgres, path string, fleet *md
 	n.url = url
 	n.closers = append(n.closers, drop)
 	authority := filepath.Join(p.dir, "authority.pem")
-	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: fleet.Authority.Raw})
-	if err := os.WriteFile(authority, encoded, 0o600); err != nil {
+	certificate := encoded("CERTIFICATE", fleet.Authority.Raw)
+	if err := os.WriteFile(authority, certificate, 0o600); err != nil {
 		return nil, err
 	}
 	tuned, err := withParameter(url, "binary_parameters", "yes")
@@ -231,7 +231,10 @@ func (p programs) nano(ctx context.Context, pg *postgres, path string, fleet *md
 		return nil, err
 	}
 	n.child, err = process.Start(ctx, p.dir, path, "/version", []string{"NANOMDM_BENCH_DATABASE=" + tuned}, func(addr string) []string {
-		return []string{"-addr", addr, "-ca", authority, "-api", nanoKey, "-connections", strconv.Itoa(p.connections)}
+		return []string{
+			"-addr", addr, "-ca", authority, "-api", nanoKey, "-connections", strconv.Itoa(p.connections),
+			"-apns", strings.TrimPrefix(p.apple.URL(), "https://"), "-apns-ca", p.apple.roots,
+		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("NanoMDM: %w", err)

@@ -107,19 +107,22 @@ func pairs(ctx context.Context, url, statement string, into map[string]string) e
 }
 
 // orders lays out a command for each device of NanoMDM, and its end. No push
-// is asked for, as none is sent to our devices, who have no certificate for it.
+// is asked for, as none is sent to our devices, who have no certificate for it yet.
 func (d *duel) orders(devices int) (orders, acknowledged [][]byte, err error) {
 	orders = make([][]byte, devices)
 	acknowledged, err = laid(devices, func(i int) ([]byte, error) {
-		device := d.ours.fleet.Devices[i]
 		id := strings.ToUpper(uuid.NewString())
-		order := load.Post(d.nano.child.Addr(), "/v1/enqueue/"+device.UDID+"?nopush=1",
-			http.Header{"Authorization": {d.basic}}, mdm.Restart(id))
-		orders[i] = order
-		message, err := device.Report("Acknowledged", id)
+		orders[i] = d.order(i, id, "nopush=1")
+		message, err := d.ours.fleet.Devices[i].Report("Acknowledged", id)
 		return d.nano.put(message), err
 	})
 	return orders, acknowledged, err
+}
+
+// order lays out a restart of a device of NanoMDM.
+func (d *duel) order(device int, id, query string) []byte {
+	return load.Post(d.nano.child.Addr(), "/v1/enqueue/"+d.ours.fleet.Devices[device].UDID+"?"+query,
+		http.Header{"Authorization": {d.basic}}, mdm.Restart(id))
 }
 
 // reports lays out the end of the command that each of our devices has

@@ -20,6 +20,7 @@ type duel struct {
 	pairing
 	ours  *managed
 	nano  *nano
+	apple *apple
 	size  mdmSize
 	basic string // the header that NanoMDM's API wants
 
@@ -37,6 +38,10 @@ func newDuel(ctx context.Context, pg *postgres, p programs, nanoPath string, fle
 			err = errors.Join(err, d.Close())
 		}
 	}()
+	if d.apple, err = newApple(ctx, p.dir); err != nil {
+		return nil, err
+	}
+	p.apple = d.apple
 	if d.ours, err = p.manage(ctx, pg, fleet, size.organizations, 0, asIs, directly); err != nil {
 		return nil, err
 	}
@@ -55,6 +60,9 @@ func (d *duel) Close() error {
 	}
 	if d.nano != nil {
 		errs = append(errs, d.nano.Close())
+	}
+	if d.apple != nil {
+		errs = append(errs, d.apple.Close())
 	}
 	return errors.Join(errs...)
 }

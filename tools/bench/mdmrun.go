@@ -92,6 +92,15 @@ func compete(ctx context.Context, pg *postgres, p programs, nanoPath string, fle
 		}
 		from = devices
 	}
+	// Last, since from now on it costs to notify devices.
+	if err := d.certify(ctx); err != nil {
+		return nil, err
+	}
+	for _, devices := range size.devices {
+		if err := d.notify(ctx, devices); err != nil {
+			return nil, err
+		}
+	}
 	fmt.Fprintf(os.Stderr, "our jobs welcomed a device in %.2f ms of the server's CPU and %.2f of PostgreSQL's\n",
 		d.arrivals.each(d.arrivals.Server), d.arrivals.each(d.arrivals.Postgres))
 	return d.rows, nil

@@ -19,6 +19,7 @@ type programs struct {
 	ours, limit string
 	connections int
 	masterKey   string
+	apple       *apple // that our server and NanoMDM send notifications to; nil for none
 }
 
 func build(ctx context.Context, dir string, connections int) (programs, error) {
@@ -41,12 +42,16 @@ func newMasterKey() string {
 
 // serve starts our server on a database.
 func (p programs) serve(ctx context.Context, url string) (*process.Child, error) {
-	child, err := process.Start(ctx, p.dir, p.ours, "/readyz", []string{
+	settings := []string{
 		"BAILIWICK_DATABASE_URL=" + url,
 		"BAILIWICK_MASTER_KEY=" + p.masterKey,
 		"BAILIWICK_DATABASE_MAX_CONNECTIONS=" + strconv.Itoa(p.connections),
 		"BAILIWICK_LOG_LEVEL=warn",
-	}, func(addr string) []string { return []string{"serve", "--addr", addr} })
+	}
+	if p.apple != nil {
+		settings = append(settings, "BAILIWICK_APNS_HOST="+p.apple.URL(), "BAILIWICK_APNS_CA="+p.apple.roots)
+	}
+	child, err := process.Start(ctx, p.dir, p.ours, "/readyz", settings, func(addr string) []string { return []string{"serve", "--addr", addr} })
 	if err != nil {
 		return nil, fmt.Errorf("our server: %w", err)
 	}

@@ -9,11 +9,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -25,6 +27,7 @@ import (
 	"github.com/micromdm/nanolib/log"
 	"github.com/micromdm/nanomdm/certverify"
 	"github.com/micromdm/nanomdm/cryptoutil"
+	nanohttp "github.com/micromdm/nanomdm/http"
 	httpapi "github.com/micromdm/nanomdm/http/api"
 	httpmdm "github.com/micromdm/nanomdm/http/mdm"
 	"github.com/micromdm/nanomdm/push/nanopush"
@@ -48,6 +51,8 @@ func run() error {
 	addr := flag.String("addr", "", "address to listen on")
 	roots := flag.String("ca", "", "PEM file with the authorities of devices")
 	key := flag.String("api", "", "password of the API's user, nanomdm")
+	apns := flag.String("apns", "", "host and port to send notifications to, instead of Apple's")
+	apnsRoots := flag.String("apns-ca", "", "PEM file with the authorities of -apns")
 	connections := flag.Int("connections", 16, "connections to PostgreSQL, all of which are kept")
 	flag.Parse()
 
@@ -62,7 +67,7 @@ func run() error {
 	if _, err := db.ExecContext(ctx, pgsql.Schema); err != nil {
 		return errors.Join(fmt.Errorf("make the tables: %w", err), db.Close())
 	}
-	handler, err := handle(db, *roots, *key)
+	handler, err := handle(db, *roots, *key, apple{*apns, *apnsRoots})
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -78,7 +83,7 @@ func run() error {
 }
 
 // handle wires the parts as NanoMDM's command does with -checkin and -api.
-func handle(db *sql.DB, roots, key string) (http.Handler, error) {
+func handle(db *sql.DB, roots, key string, apple apple) (http.Handler, error) {
 	logger := log.NopLogger
 	pem, err := os.ReadFile(roots)
 	if err != nil {
@@ -113,7 +118,60 @@ func handle(db *sql.DB, roots, key string) (http.Handler, error) {
 	api.Use(func(h http.Handler) http.Handler {
 		return nlhttp.NewSimpleBasicAuthHandler(h, "nanomdm", key, "nanomdm")
 	})
-	httpapi.HandleAPIv1("/v1", api, logger, store, pushsvc.New(store, store, nanopush.NewFactory(), logger))
+	httpapi.HandleAPIv1("/v1", api, logger, store, pushsvc.New(store, store, nanopush.NewFactory(nanopush.WithNewClient(apple.client), nanopush.WithExpiration(time.Hour)), logger))
 	mux.HandleFunc("/version", nlhttp.NewJSONVersionHandler("v0.9.0"))
 	return mux, nil
+}
+
+// apple is what stands in for Apple's push service.
+type apple struct{ addr, roots string }
+
+// client is NanoMDM's own, but for where it connects to and whom it trusts. Apple
+// takes the topic and the type from the certificate, and the stand-in from headers.
+func (a apple) client(certificate *tls.Certificate) (*http.Client, error) {
+	pem, err := os.ReadFile(a.roots)
+	if err != nil {
+		return nil, err
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(pem)
+	leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+	if err != nil {
+		return nil, err
+	}
+	topic, err := cryptoutil.TopicFromCert(leaf)
+	if err != nil {
+		return nil, err
+	}
+	client, err := nanohttp.ClientWithCert(nil, certificate)
+	if err != nil {
+		return nil, err
+	}
+	transport, ok := client.Transport.(*http.Transport)
+	if !ok {
+		return nil, fmt.Errorf("a transport of type %T", client.Transport)
+	}
+	transport.TLSClientConfig.RootCAs = trusted
+	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, a.addr)
+	}
+	if err := nanopush.ForceHTTP2(client); err != nil {
+		return nil, err
+	}
+	client.Transport = named{transport, topic}
+	return client, nil
+}
+
+// named adds the headers that the stand-in wants.
+type named struct {
+	http.RoundTripper
+	topic string
+}
+
+// RoundTrip implements http.RoundTripper. The request is the client's own, which
+// nobody else sees.
+func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set("apns-topic", n.topic)
+	r.Header.Set("apns-push-type", "mdm")
+	return n.RoundTripper.RoundTrip(r)
 }
