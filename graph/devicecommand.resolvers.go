@@ -28,58 +28,58 @@ func (r *jobResolver) Commands(ctx context.Context, obj *ent.Job, filter *model.
 }
 
 func (r *mutationResolver) LockDevice(ctx context.Context, input model.LockDeviceInput) (*model.LockDevicePayload, error) {
-	c, pin, err := r.Commands.Lock(ctx, input.DeviceID, command.DeviceLock{
+	c, pin, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Locking(command.DeviceLock{
 		Message: deref(input.Message), PhoneNumber: deref(input.PhoneNumber), PIN: command.Secret(deref(input.Pin)),
-	}, input.RequirePin)
+	}, input.RequirePin).On((*queue.Schedule)(input.Schedule)))
 	return &model.LockDevicePayload{Command: c, Pin: orNull(string(pin))}, err
 }
 
 func (r *mutationResolver) EraseDevice(ctx context.Context, input model.EraseDeviceInput) (*model.EraseDevicePayload, error) {
 	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Erasing(command.EraseDevice{
 		PIN: command.Secret(deref(input.Pin)), PreserveDataPlan: input.PreserveDataPlan, DisallowProximitySetup: input.DisallowProximitySetup,
-	}))
+	}).On((*queue.Schedule)(input.Schedule)))
 	return &model.EraseDevicePayload{Command: c}, err
 }
 
 func (r *mutationResolver) RestartDevice(ctx context.Context, input model.RestartDeviceInput) (*model.RestartDevicePayload, error) {
-	c, err := r.Commands.Enqueue(ctx, input.DeviceID, restart(input.NotifyUser, input.KextPaths), queue.Options{})
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Same(restart(input.NotifyUser, input.KextPaths), queue.Options{}).On((*queue.Schedule)(input.Schedule)))
 	return &model.RestartDevicePayload{Command: c}, err
 }
 
 func (r *mutationResolver) ShutdownDevice(ctx context.Context, input model.ShutdownDeviceInput) (*model.ShutdownDevicePayload, error) {
-	c, err := r.Commands.Enqueue(ctx, input.DeviceID, command.ShutDownDevice{}, queue.Options{})
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Same(command.ShutDownDevice{}, queue.Options{}).On((*queue.Schedule)(input.Schedule)))
 	return &model.ShutdownDevicePayload{Command: c}, err
 }
 
 func (r *mutationResolver) ClearDevicePasscode(ctx context.Context, input model.ClearDevicePasscodeInput) (*model.ClearDevicePasscodePayload, error) {
-	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, r.Members.ClearingPasscode())
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, r.Members.ClearingPasscode().On((*queue.Schedule)(input.Schedule)))
 	return &model.ClearDevicePasscodePayload{Command: c}, err
 }
 
 func (r *mutationResolver) UnlockDeviceUserAccount(ctx context.Context, input model.UnlockDeviceUserAccountInput) (*model.UnlockDeviceUserAccountPayload, error) {
-	c, err := r.Commands.Enqueue(ctx, input.DeviceID, command.UnlockUserAccount{UserName: input.UserName}, queue.Options{})
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Same(command.UnlockUserAccount{UserName: input.UserName}, queue.Options{}).On((*queue.Schedule)(input.Schedule)))
 	return &model.UnlockDeviceUserAccountPayload{Command: c}, err
 }
 
 func (r *mutationResolver) ClearDeviceActivationLock(ctx context.Context, input model.ClearDeviceActivationLockInput) (*model.ClearDeviceActivationLockPayload, error) {
-	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.ClearingActivationLock())
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.ClearingActivationLock().On((*queue.Schedule)(input.Schedule)))
 	return &model.ClearDeviceActivationLockPayload{Command: c}, err
 }
 
 func (r *mutationResolver) RefreshDeviceActivationLock(ctx context.Context, input model.RefreshDeviceActivationLockInput) (*model.RefreshDeviceActivationLockPayload, error) {
-	c, err := r.Commands.Enqueue(ctx, input.DeviceID, command.ActivationLockBypassCode{}, queue.Options{})
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Same(command.ActivationLockBypassCode{}, queue.Options{}).On((*queue.Schedule)(input.Schedule)))
 	return &model.RefreshDeviceActivationLockPayload{Command: c}, err
 }
 
 func (r *mutationResolver) ScheduleDeviceOsUpdate(ctx context.Context, input model.ScheduleDeviceOsUpdateInput) (*model.ScheduleDeviceOsUpdatePayload, error) {
-	c, err := r.Commands.Enqueue(ctx, input.DeviceID, osUpdate(update{
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Same(osUpdate(update{
 		input.ProductKey, input.ProductVersion, input.InstallAction, input.MaxUserDeferrals, input.Priority,
-	}), queue.Options{})
+	}), queue.Options{}).On((*queue.Schedule)(input.Schedule)))
 	return &model.ScheduleDeviceOsUpdatePayload{Command: c}, err
 }
 
 func (r *mutationResolver) RequestDeviceOsUpdateStatus(ctx context.Context, input model.RequestDeviceOsUpdateStatusInput) (*model.RequestDeviceOsUpdateStatusPayload, error) {
-	c, err := r.Commands.Enqueue(ctx, input.DeviceID, command.OSUpdateStatus{}, queue.Options{})
+	c, _, err := r.Commands.TellOne(ctx, input.DeviceID, queue.Same(command.OSUpdateStatus{}, queue.Options{}).On((*queue.Schedule)(input.Schedule)))
 	return &model.RequestDeviceOsUpdateStatusPayload{Command: c}, err
 }
 
@@ -100,7 +100,7 @@ func (r *mutationResolver) CancelDeviceCommand(ctx context.Context, input model.
 
 func (r *mutationResolver) BulkCommandDevices(ctx context.Context, input model.BulkCommandDevicesInput) (*model.BulkCommandDevicesPayload, error) {
 	what, member := r.instruction(input.Command)
-	j, told, err := r.Commands.TellMany(ctx, input.DeviceIds, what)
+	j, told, err := r.Commands.TellMany(ctx, input.DeviceIds, what.On((*queue.Schedule)(input.Schedule)))
 	return &model.BulkCommandDevicesPayload{Job: j, Refusals: refusals(told, member)}, err
 }
 

@@ -117,6 +117,8 @@ func (DeviceCommand) Indexes() []ent.Index {
 			StorageKey("device_command_failed").Annotations(entsql.IndexWhere("alert_due")),
 		index.Fields("job_id", "id").
 			StorageKey("device_command_told_together").Annotations(entsql.IndexWhere("job_id IS NOT NULL")),
+		index.Fields("not_before").
+			StorageKey("device_command_beginning").Annotations(entsql.IndexWhere("not_before IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW')")),
 		index.Fields("expires_at").
 			StorageKey("device_command_ending").Annotations(entsql.IndexWhere("expires_at IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW')")),
 	}

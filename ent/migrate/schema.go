@@ -997,6 +997,14 @@ var (
 				},
 			},
 			{
+				Name:    "device_command_beginning",
+				Unique:  false,
+				Columns: []*schema.Column{DeviceCommandsColumns[10]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "not_before IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW')",
+				},
+			},
+			{
 				Name:    "device_command_ending",
 				Unique:  false,
 				Columns: []*schema.Column{DeviceCommandsColumns[11]},

@@ -11135,6 +11135,23 @@ input DeviceCommandFilter {
   requestType: String
 }
 """
+When a command is given out.
+"""
+input DeviceCommandSchedule {
+  """
+  Higher goes first, -100 to 100; among equals the older. As the kind of command asks for if not given: 10 for locking, erasing and clearing a passcode, 0 for others.
+  """
+  priority: Int
+  """
+  Not before this time, at most a year ahead: the device is notified within a minute of it. At once if not given.
+  """
+  notBefore: Time
+  """
+  Not from this time on: a device that has not had it by then does not get it. Whenever the device comes if not given.
+  """
+  expiresAt: Time
+}
+"""
 What lockDevice takes.
 """
 input LockDeviceInput {
@@ -11158,6 +11175,10 @@ input LockDeviceInput {
   Whether to refuse a Mac without a PIN instead of making one.
   """
   requirePin: Boolean! = false
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What lockDevice answers.
@@ -11192,6 +11213,10 @@ input EraseDeviceInput {
   Whether to forbid the set-up from a device nearby; required for iOS and iPadOS.
   """
   disallowProximitySetup: Boolean
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What eraseDevice answers.
@@ -11218,6 +11243,10 @@ input RestartDeviceInput {
   Whether a Mac asks the person first, who may put it off.
   """
   notifyUser: Boolean! = false
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What restartDevice answers.
@@ -11236,6 +11265,10 @@ input ShutdownDeviceInput {
   The device's id.
   """
   deviceId: ID!
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What shutdownDevice answers.
@@ -11254,6 +11287,10 @@ input ClearDevicePasscodeInput {
   The device's id.
   """
   deviceId: ID!
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What clearDevicePasscode answers.
@@ -11276,6 +11313,10 @@ input UnlockDeviceUserAccountInput {
   The short name of the account on the Mac.
   """
   userName: String!
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What unlockDeviceUserAccount answers.
@@ -11294,6 +11335,10 @@ input ClearDeviceActivationLockInput {
   The device's id.
   """
   deviceId: ID!
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What clearDeviceActivationLock answers.
@@ -11312,6 +11357,10 @@ input RefreshDeviceActivationLockInput {
   The device's id.
   """
   deviceId: ID!
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What refreshDeviceActivationLock answers.
@@ -11350,6 +11399,10 @@ input ScheduleDeviceOsUpdateInput {
   How urgently a Mac downloads it.
   """
   priority: OsUpdatePriority
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What a device does with an update.
@@ -11410,6 +11463,10 @@ input RequestDeviceOsUpdateStatusInput {
   The device's id.
   """
   deviceId: ID!
+  """
+  When the device gets it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What requestDeviceOsUpdateStatus answers.
@@ -11486,6 +11543,10 @@ input BulkCommandDevicesInput {
   What they are told.
   """
   command: BulkDeviceCommandInput!
+  """
+  When the devices get it; at once if not given.
+  """
+  schedule: DeviceCommandSchedule
 }
 """
 What many devices are told; exactly one of these.
@@ -60975,7 +61036,7 @@ func unmarshalInputBulkCommandDevicesInput(ctx context.Context, ec *executionCon
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceIds", "command"}
+	fieldsInOrder := [...]string{"deviceIds", "command", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -60996,6 +61057,13 @@ func unmarshalInputBulkCommandDevicesInput(ctx context.Context, ec *executionCon
 				return it, err
 			}
 			it.Command = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -61377,7 +61445,7 @@ func unmarshalInputClearDeviceActivationLockInput(ctx context.Context, ec *execu
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceId"}
+	fieldsInOrder := [...]string{"deviceId", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -61391,6 +61459,13 @@ func unmarshalInputClearDeviceActivationLockInput(ctx context.Context, ec *execu
 				return it, err
 			}
 			it.DeviceID = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -61407,7 +61482,7 @@ func unmarshalInputClearDevicePasscodeInput(ctx context.Context, ec *executionCo
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceId"}
+	fieldsInOrder := [...]string{"deviceId", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -61421,6 +61496,13 @@ func unmarshalInputClearDevicePasscodeInput(ctx context.Context, ec *executionCo
 				return it, err
 			}
 			it.DeviceID = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -62611,6 +62693,50 @@ func unmarshalInputDeviceCommandFilter(ctx context.Context, ec *executionContext
 	return it, nil
 }
 
+func unmarshalInputDeviceCommandSchedule(ctx context.Context, ec *executionContext, obj any) (model.DeviceCommandSchedule, error) {
+	var it model.DeviceCommandSchedule
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"priority", "notBefore", "expiresAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		case "notBefore":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notBefore"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.NotBefore = data
+		case "expiresAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresAt"))
+			data, err := unmarshalOTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpiresAt = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputDeviceFilter(ctx context.Context, ec *executionContext, obj any) (model.DeviceFilter, error) {
 	var it model.DeviceFilter
 	if obj == nil {
@@ -62981,7 +63107,7 @@ func unmarshalInputEraseDeviceInput(ctx context.Context, ec *executionContext, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceId", "pin", "preserveDataPlan", "disallowProximitySetup"}
+	fieldsInOrder := [...]string{"deviceId", "pin", "preserveDataPlan", "disallowProximitySetup", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -63016,6 +63142,13 @@ func unmarshalInputEraseDeviceInput(ctx context.Context, ec *executionContext, o
 				return it, err
 			}
 			it.DisallowProximitySetup = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -63080,7 +63213,7 @@ func unmarshalInputLockDeviceInput(ctx context.Context, ec *executionContext, ob
 		asMap["requirePin"] = false
 	}
 
-	fieldsInOrder := [...]string{"deviceId", "pin", "message", "phoneNumber", "requirePin"}
+	fieldsInOrder := [...]string{"deviceId", "pin", "message", "phoneNumber", "requirePin", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -63122,6 +63255,13 @@ func unmarshalInputLockDeviceInput(ctx context.Context, ec *executionContext, ob
 				return it, err
 			}
 			it.RequirePin = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -63392,7 +63532,7 @@ func unmarshalInputRefreshDeviceActivationLockInput(ctx context.Context, ec *exe
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceId"}
+	fieldsInOrder := [...]string{"deviceId", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -63406,6 +63546,13 @@ func unmarshalInputRefreshDeviceActivationLockInput(ctx context.Context, ec *exe
 				return it, err
 			}
 			it.DeviceID = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -63482,7 +63629,7 @@ func unmarshalInputRequestDeviceOsUpdateStatusInput(ctx context.Context, ec *exe
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceId"}
+	fieldsInOrder := [...]string{"deviceId", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -63496,6 +63643,13 @@ func unmarshalInputRequestDeviceOsUpdateStatusInput(ctx context.Context, ec *exe
 				return it, err
 			}
 			it.DeviceID = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -63583,7 +63737,7 @@ func unmarshalInputRestartDeviceInput(ctx context.Context, ec *executionContext,
 		asMap["notifyUser"] = false
 	}
 
-	fieldsInOrder := [...]string{"deviceId", "kextPaths", "notifyUser"}
+	fieldsInOrder := [...]string{"deviceId", "kextPaths", "notifyUser", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -63611,6 +63765,13 @@ func unmarshalInputRestartDeviceInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.NotifyUser = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -64012,7 +64173,7 @@ func unmarshalInputScheduleDeviceOsUpdateInput(ctx context.Context, ec *executio
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceId", "productKey", "productVersion", "installAction", "maxUserDeferrals", "priority"}
+	fieldsInOrder := [...]string{"deviceId", "productKey", "productVersion", "installAction", "maxUserDeferrals", "priority", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -64061,6 +64222,13 @@ func unmarshalInputScheduleDeviceOsUpdateInput(ctx context.Context, ec *executio
 				return it, err
 			}
 			it.Priority = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -64239,7 +64407,7 @@ func unmarshalInputShutdownDeviceInput(ctx context.Context, ec *executionContext
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceId"}
+	fieldsInOrder := [...]string{"deviceId", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -64253,6 +64421,13 @@ func unmarshalInputShutdownDeviceInput(ctx context.Context, ec *executionContext
 				return it, err
 			}
 			it.DeviceID = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -65096,7 +65271,7 @@ func unmarshalInputUnlockDeviceUserAccountInput(ctx context.Context, ec *executi
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"deviceId", "userName"}
+	fieldsInOrder := [...]string{"deviceId", "userName", "schedule"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -65117,6 +65292,13 @@ func unmarshalInputUnlockDeviceUserAccountInput(ctx context.Context, ec *executi
 				return it, err
 			}
 			it.UserName = data
+		case "schedule":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("schedule"))
+			data, err := unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Schedule = data
 		}
 	}
 	return it, nil
@@ -86570,6 +86752,14 @@ func unmarshalODeviceCommandFilter2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgra
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func unmarshalODeviceCommandSchedule2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋgraphᚋmodelᚐDeviceCommandSchedule(ctx context.Context, ec *executionContext, v any) (*model.DeviceCommandSchedule, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputDeviceCommandSchedule(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalODeviceCommandStatus2ᚖgithubᚗcomᚋbailiwickᚋbailiwickᚋentᚋdevicecommandᚐStatus(ctx context.Context, ec *executionContext, v any) (*devicecommand.Status, error) {
 	if v == nil {
 		return nil, nil
@@ -87862,6 +88052,7 @@ var inputUnmarshalMap = graphql.BuildUnmarshalerMap(
 	unmarshalInputDeleteTicketingIntegrationInput,
 	unmarshalInputDeleteUserInput,
 	unmarshalInputDeviceCommandFilter,
+	unmarshalInputDeviceCommandSchedule,
 	unmarshalInputDeviceFilter,
 	unmarshalInputDeviceOrder,
 	unmarshalInputDisableTicketingWebhookInput,

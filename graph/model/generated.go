@@ -171,6 +171,8 @@ type BulkCommandDevicesInput struct {
 	DeviceIds []string `json:"deviceIds"`
 	// What they are told.
 	Command *BulkDeviceCommandInput `json:"command"`
+	// When the devices get it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What bulkCommandDevices answers.
@@ -283,6 +285,8 @@ type ChangePasswordPayload struct {
 type ClearDeviceActivationLockInput struct {
 	// The device's id.
 	DeviceID string `json:"deviceId"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What clearDeviceActivationLock answers.
@@ -295,6 +299,8 @@ type ClearDeviceActivationLockPayload struct {
 type ClearDevicePasscodeInput struct {
 	// The device's id.
 	DeviceID string `json:"deviceId"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What clearDevicePasscode answers.
@@ -755,6 +761,16 @@ type DeviceCommandFilter struct {
 	RequestType *string `json:"requestType,omitempty"`
 }
 
+// When a command is given out.
+type DeviceCommandSchedule struct {
+	// Higher goes first, -100 to 100; among equals the older. As the kind of command asks for if not given: 10 for locking, erasing and clearing a passcode, 0 for others.
+	Priority *int `json:"priority,omitempty"`
+	// Not before this time, at most a year ahead: the device is notified within a minute of it. At once if not given.
+	NotBefore *time.Time `json:"notBefore,omitempty"`
+	// Not from this time on: a device that has not had it by then does not get it. Whenever the device comes if not given.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
 // Keeps the devices that match every field given.
 type DeviceFilter struct {
 	// Whose name begins like this; case matters.
@@ -875,6 +891,8 @@ type EraseDeviceInput struct {
 	PreserveDataPlan *bool `json:"preserveDataPlan,omitempty"`
 	// Whether to forbid the set-up from a device nearby; required for iOS and iPadOS.
 	DisallowProximitySetup *bool `json:"disallowProximitySetup,omitempty"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What eraseDevice answers.
@@ -911,6 +929,8 @@ type LockDeviceInput struct {
 	PhoneNumber *string `json:"phoneNumber,omitempty"`
 	// Whether to refuse a Mac without a PIN instead of making one.
 	RequirePin bool `json:"requirePin"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What lockDevice answers.
@@ -1003,6 +1023,8 @@ type RaiseAlertPayload struct {
 type RefreshDeviceActivationLockInput struct {
 	// The device's id.
 	DeviceID string `json:"deviceId"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What refreshDeviceActivationLock answers.
@@ -1039,6 +1061,8 @@ type RequestDeviceInventoryPayload struct {
 type RequestDeviceOsUpdateStatusInput struct {
 	// The device's id.
 	DeviceID string `json:"deviceId"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What requestDeviceOsUpdateStatus answers.
@@ -1081,6 +1105,8 @@ type RestartDeviceInput struct {
 	KextPaths []string `json:"kextPaths,omitempty"`
 	// Whether a Mac asks the person first, who may put it off.
 	NotifyUser bool `json:"notifyUser"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What restartDevice answers.
@@ -1239,6 +1265,8 @@ type ScheduleDeviceOsUpdateInput struct {
 	MaxUserDeferrals *int `json:"maxUserDeferrals,omitempty"`
 	// How urgently a Mac downloads it.
 	Priority *OsUpdatePriority `json:"priority,omitempty"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What scheduleDeviceOsUpdate answers.
@@ -1325,6 +1353,8 @@ type SetTicketingCompanyMappingsPayload struct {
 type ShutdownDeviceInput struct {
 	// The device's id.
 	DeviceID string `json:"deviceId"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What shutdownDevice answers.
@@ -1761,6 +1791,8 @@ type UnlockDeviceUserAccountInput struct {
 	DeviceID string `json:"deviceId"`
 	// The short name of the account on the Mac.
 	UserName string `json:"userName"`
+	// When the device gets it; at once if not given.
+	Schedule *DeviceCommandSchedule `json:"schedule,omitempty"`
 }
 
 // What unlockDeviceUserAccount answers.

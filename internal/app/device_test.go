@@ -51,7 +51,7 @@ func startFleetWith(t *testing.T, engine string, change func(*app.Config)) *flee
 func (f *fleet) device(t *testing.T, tenant mdmTenant, seed uint64, kind simulator.Kind) (*simulator.Device, []byte) {
 	t.Helper()
 	d, err := simulator.New(simulator.Config{
-		Hardware: simulator.Generate(seed, kind), Supervised: true, Clock: time.Now,
+		Hardware: simulator.Generate(seed, kind), Supervised: true, Clock: f.now,
 		Transport: simulator.NewTransport(f.front.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs), //nolint:forcetypeassert // httptest says so
 	})
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ func TestADeviceEnrolsAndObeys(t *testing.T) {
 		require.Zero(t, w.client.DeviceApp.Query().CountX(w.two.ctx))
 
 		// A lock asked for is a lock obeyed.
-		queued, pin, err := w.queue.Lock(w.one.ctx, d.ID, command.DeviceLock{Message: "Call us"}, false)
+		queued, pin, err := w.queue.TellOne(w.one.ctx, d.ID, queue.Locking(command.DeviceLock{Message: "Call us"}, false))
 		require.NoError(t, err)
 		require.Regexp(t, `^[0-9]{6}$`, string(pin))
 		require.Empty(t, queued.Arguments, "a PIN is not stored in clear")
@@ -66,7 +66,7 @@ func TestADeviceEnrolsAndObeys(t *testing.T) {
 		for _, foreign := range []*tenant{w.two, w.foreign} {
 			_, _, err = w.inventory.Reveal(foreign.ctx, d.ID, devicesecret.KindUnlockPin)
 			require.Equal(t, fault.NotFound, fault.CodeOf(err))
-			_, _, err = w.queue.Lock(foreign.ctx, d.ID, command.DeviceLock{}, false)
+			_, _, err = w.queue.TellOne(foreign.ctx, d.ID, queue.Locking(command.DeviceLock{}, false))
 			require.Equal(t, fault.NotFound, fault.CodeOf(err))
 			_, err = w.queue.Cancel(foreign.ctx, queued.ID)
 			require.Equal(t, fault.NotFound, fault.CodeOf(err))
@@ -200,7 +200,7 @@ func TestNotBeforeExpiryPriorityAndCancel(t *testing.T) {
 		}
 		uuid := func(id string) string { return w.client.DeviceCommand.GetX(w.one.ctx, id).CommandUUID }
 		later := enqueue(queue.Options{NotBefore: w.clock.Now().Add(2 * time.Hour)})
-		short := enqueue(queue.Options{Expires: time.Hour, Priority: queue.Routine})
+		short := enqueue(queue.Options{ExpiresAt: w.clock.Now().Add(time.Hour), Priority: queue.Routine})
 		normal, urgent, withdrawn := enqueue(queue.Options{}), enqueue(queue.Options{Priority: queue.Urgent}), enqueue(queue.Options{Priority: queue.Urgent})
 		_, err := w.queue.Cancel(w.one.ctx, withdrawn)
 		require.NoError(t, err)
@@ -237,7 +237,7 @@ func TestCommandsAreValidatedBeforeTheyAreQueued(t *testing.T) {
 			_, err := w.queue.Enqueue(w.one.ctx, id, c.command, queue.Options{})
 			require.Equal(t, c.code, fault.CodeOf(err), "%T", c.command)
 		}
-		_, _, err = w.queue.Lock(w.one.ctx, id, command.DeviceLock{}, true)
+		_, _, err = w.queue.TellOne(w.one.ctx, id, queue.Locking(command.DeviceLock{}, true))
 		require.Equal(t, fault.InvalidArgument, fault.CodeOf(err), "a PIN is required")
 		require.Zero(t, w.client.DeviceCommand.Query().CountX(w.one.ctx))
 		require.Zero(t, w.client.DeviceSecret.Query().CountX(w.one.ctx))

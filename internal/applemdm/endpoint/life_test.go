@@ -21,7 +21,7 @@ func TestEnrollingAnewBringsNothingAlong(t *testing.T) {
 		d := m.row(w.one)
 		status, _ := m.checkin("SetBootstrapToken", dict{"BootstrapToken": []byte("bootstrap")})
 		require.Equal(t, http.StatusOK, status)
-		_, _, err := w.queue.Lock(w.one.ctx, d.ID, command.DeviceLock{}, false)
+		_, _, err := w.queue.TellOne(w.one.ctx, d.ID, queue.Locking(command.DeviceLock{}, false))
 		require.NoError(t, err)
 		first := m.certificate
 		m.certificate = w.issue(w.one, "")
@@ -70,7 +70,7 @@ func TestADeviceThatMovesLeavesNothingBehind(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		m := w.enrolled(w.one, 1)
 		old := m.row(w.one)
-		_, _, err := w.queue.Lock(w.one.ctx, old.ID, command.DeviceLock{}, false)
+		_, _, err := w.queue.TellOne(w.one.ctx, old.ID, queue.Locking(command.DeviceLock{}, false))
 		require.NoError(t, err)
 		bystander := w.enrolled(w.one, 2)
 

@@ -113,3 +113,32 @@ func TestPutOff(t *testing.T) {
 		require.Zero(t, wanted(w.one)+wanted(w.foreign))
 	})
 }
+
+// Who is to get something later is notified when its time has come, and not before.
+func TestWhatIsForLaterIsNotifiedThen(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		m, other := w.enrolled(w.one, 1), w.enrolled(w.foreign, 2)
+		w.work()
+		sent := func(one *tenant) int {
+			require.NoError(t, w.queue.Sweep(t.Context()))
+			w.work()
+			return len(w.apns.sent[one.organization])
+		}
+		before, theirs := sent(w.one), sent(w.foreign)
+		tonight := w.clock.Now().Add(2 * time.Hour)
+		late := queue.Same(command.RestartDevice{}, queue.Options{NotBefore: tonight})
+		for one, m := range map[*tenant]*mac{w.one: m, w.foreign: other} {
+			_, _, err := w.queue.TellOne(one.ctx, m.row(one).ID, late)
+			require.NoError(t, err)
+		}
+		require.Equal(t, []int{before, theirs}, []int{sent(w.one), sent(w.foreign)})
+		require.Nil(t, m.idle())
+
+		w.clock.pass(2*time.Hour + time.Second)
+		require.Equal(t, []int{before + 1, theirs + 1}, []int{sent(w.one), sent(w.foreign)})
+		w.clock.pass(time.Minute)
+		require.Equal(t, []int{before + 1, theirs + 1}, []int{sent(w.one), sent(w.foreign)}, "once")
+		require.Equal(t, "RestartDevice", m.idle().Command.RequestType)
+		require.NotNil(t, other.idle())
+	})
+}

@@ -24,7 +24,7 @@ func TestRenewalTakesNothingAway(t *testing.T) {
 		d := m.row(w.one)
 		status, _ := m.checkin("SetBootstrapToken", dict{"BootstrapToken": []byte("bootstrap")})
 		require.Equal(t, http.StatusOK, status)
-		_, _, err := w.queue.Lock(w.one.ctx, d.ID, command.DeviceLock{}, false)
+		_, _, err := w.queue.TellOne(w.one.ctx, d.ID, queue.Locking(command.DeviceLock{}, false))
 		require.NoError(t, err)
 		m.idle() // it has the lock, whose PIN is kept from then on
 		first := m.certificate

@@ -92,9 +92,10 @@ func (s *Service) renew(ctx context.Context, d *ent.Device) error {
 	if err != nil || asked {
 		return err
 	}
-	profile, err := s.Identities.RenewalProfile(ctx, d, s.now().Add(renewWaits))
+	end := s.now().Add(renewWaits)
+	profile, err := s.Identities.RenewalProfile(ctx, d, end)
 	if err == nil {
-		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, Expires: renewWaits})
+		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, ExpiresAt: end})
 	}
 	if fault.CodeOf(err) == fault.PreconditionFailed {
 		return nil // it has left meanwhile

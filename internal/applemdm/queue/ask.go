@@ -62,7 +62,7 @@ func (s *Service) AskEach(ctx context.Context, organization string, asked []Aske
 			return err
 		}
 		if len(rows) > 0 {
-			queued, err := s.post(ctx, rows, false)
+			queued, err := s.post(ctx, rows, s.posting)
 			if err != nil {
 				return err
 			}

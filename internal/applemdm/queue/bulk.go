@@ -42,6 +42,9 @@ func (s *Service) TellMany(ctx context.Context, deviceIDs []string, what Instruc
 	if len(distinct) == 0 || len(distinct) > MaxDevices {
 		return nil, nil, fault.Invalid("input.deviceIds", "1 to %d devices", MaxDevices)
 	}
+	if err := what.validate(s.now()); err != nil {
+		return nil, nil, err
+	}
 	err = s.DB.InTx(ctx, func(ctx context.Context) error {
 		told = make([]*Told, len(distinct))
 		for i, id := range distinct {

@@ -16,20 +16,6 @@ import (
 	"github.com/bailiwick/bailiwick/internal/secret"
 )
 
-// Options concern one command. The zero value is useful.
-type Options struct {
-	Priority  int           // higher goes first
-	NotBefore time.Time     // zero is at once
-	Expires   time.Duration // after which it is not given out any more; zero is never
-}
-
-// The priorities.
-const (
-	Routine = -10 // inventory and renewal, which nobody waits for
-	Normal  = 0
-	Urgent  = 10 // a device that is to be locked or erased may not be on for long
-)
-
 // Enqueue is [Service.TellOne] for a command that any device is told alike.
 func (s *Service) Enqueue(ctx context.Context, deviceID string, c command.Command, o Options) (*ent.DeviceCommand, error) {
 	queued, _, err := s.TellOne(ctx, deviceID, Same(c, o))
@@ -67,9 +53,8 @@ func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c comma
 	if !o.NotBefore.IsZero() {
 		row.NotBefore = &o.NotBefore
 	}
-	if o.Expires > 0 {
-		end := now.Add(o.Expires)
-		row.ExpiresAt = &end
+	if !o.ExpiresAt.IsZero() {
+		row.ExpiresAt = &o.ExpiresAt
 	}
 	if !command.Sensitive(c) {
 		row.Arguments = arguments

@@ -68,11 +68,6 @@ func ClearingActivationLock() Instruction {
 	return instruction
 }
 
-// Lock is [Locking] for one device, and answers the PIN.
-func (s *Service) Lock(ctx context.Context, deviceID string, c command.DeviceLock, requirePIN bool) (*ent.DeviceCommand, command.Secret, error) {
-	return s.TellOne(ctx, deviceID, Locking(c, requirePIN))
-}
-
 // keepPIN keeps the PIN of a command that is given out, and only then: a Mac
 // that is locked already hears of no other, and the PIN that opens it must not
 // be lost to one that it never gets.

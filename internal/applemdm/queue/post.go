@@ -30,6 +30,9 @@ func (p post) term() (t term) {
 	return t
 }
 
+// later reports whether it is not for now.
+func (p post) later() bool { return p.NotBefore != nil && p.NotBefore.After(p.CreatedAt) }
+
 // posting queues commands, with the events that tell of them and, if that is
 // asked, with the mark that their devices are to be notified: $1 is now, $2 the
 // provider, $3 and $4 when they may be given out. It answers the ids of those that
@@ -70,14 +73,10 @@ WHERE device_channels.id = given.channel AND device_channels.organization_id = g
 	}, audit.Columns(func(p post) *ent.SystemLogEvent { return p.event })...), writes...)
 }
 
-// post queues commands, in the context's transaction if there is one, and answers
-// which it has queued, by id. It is one statement for all that may be given out at
-// the same time.
-func (s *Service) post(ctx context.Context, posts []post, notify bool) (queued map[string]bool, err error) {
-	statement := s.posting
-	if notify {
-		statement = s.telling
-	}
+// post queues commands by a statement, in the context's transaction if there is one,
+// and answers which it has queued, by id. It is one statement for all that may be
+// given out at the same time. Nobody is notified of what is for later.
+func (s *Service) post(ctx context.Context, posts []post, statement database.Writes[post]) (queued map[string]bool, err error) {
 	var terms []term
 	parts := map[term][]post{}
 	for _, p := range posts {
@@ -89,7 +88,10 @@ func (s *Service) post(ctx context.Context, posts []post, notify bool) (queued m
 	}
 	queued = make(map[string]bool, len(posts))
 	for _, t := range terms {
-		part := parts[t]
+		part, statement := parts[t], statement
+		if part[0].later() {
+			statement = s.posting
+		}
 		err := statement.Query(ctx, s.DB, part, func(scan func(...any) error) error {
 			var id string
 			err := scan(&id)

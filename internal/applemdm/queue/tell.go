@@ -70,6 +70,9 @@ func (s *Service) TellOne(ctx context.Context, deviceID string, what Instruction
 }
 
 func (s *Service) tellOne(ctx context.Context, deviceID string, what Instruction) (told *Told, err error) {
+	if err := what.validate(s.now()); err != nil {
+		return nil, err
+	}
 	if _, within := database.TxFrom(ctx); !within {
 		return s.tellTogether(ctx, deviceID, what)
 	}
@@ -114,7 +117,7 @@ func (s *Service) tell(ctx context.Context, told []*Told, jobID string) error {
 	if err := s.replace(ctx, told); err != nil {
 		return err
 	}
-	queued, err := s.post(ctx, posts, true)
+	queued, err := s.post(ctx, posts, s.telling)
 	if err != nil {
 		return err
 	}
@@ -164,11 +167,11 @@ func (s *Service) replace(ctx context.Context, told []*Told) error {
 	return nil
 }
 
-// channelsOf are the channels of the devices that were told.
+// channelsOf are the channels of the devices that were told something for now.
 func channelsOf(told []*Told) []*ent.DeviceChannel {
 	var channels []*ent.DeviceChannel
 	for _, t := range told {
-		if t.Refusal == nil {
+		if t.Refusal == nil && !(post{DeviceCommand: t.Command}).later() {
 			channels = append(channels, t.channel)
 		}
 	}

@@ -22,6 +22,9 @@ const tendBatch = 500
 // a command off may have forgotten it.
 const repushAfter = 4 * time.Hour
 
+// beginning is for how long a sweep looks for commands whose time has come.
+const beginning = time.Hour
+
 // failedEvery is how long it takes at most until people are told of a command
 // that has failed.
 const failedEvery = 10 * time.Second
@@ -84,11 +87,37 @@ func (s *Service) Register(q *job.Queue) error {
 }
 
 // Sweep finds the organizations with channels to be notified whose job was
-// lost. The context needs no scope.
+// lost, or of what was put off until now. The context needs no scope.
 func (s *Service) Sweep(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
 	return s.each(ctx, tenancy.System(ctx, "find the devices of every provider that are to be notified"),
 		s.client.DeviceChannel.Query().Where(devicechannel.PushWantedAtLTE(s.now())),
 		func(t job.Tenant) job.Args { return Push{t} })
+}
+
+// begin has the devices notified that have not been since the time came before
+// which they were not to have a command. What is older than the last sweeps is left
+// to Repush, like everything that a device has not come for.
+func (s *Service) begin(ctx context.Context) error {
+	now := s.now()
+	return s.client.DeviceChannel.Update().
+		Where(devicechannel.StatusEQ(devicechannel.StatusEnrolled), devicechannel.PushDead(false), devicechannel.PushWantedAtIsNil(),
+			func(q *sql.Selector) {
+				build := sql.Dialect(q.Dialect())
+				commands, own := build.Table(devicecommand.Table), build.Table(devicechannel.Table).As("own")
+				begun := build.Select(commands.C(devicecommand.FieldChannelID)).From(commands)
+				Waiting(begun)
+				begun.Join(own).On(own.C(devicechannel.FieldID), commands.C(devicecommand.FieldChannelID)).Where(sql.And(
+					sql.GT(commands.C(devicecommand.FieldNotBefore), now.Add(-beginning)), sql.LTE(commands.C(devicecommand.FieldNotBefore), now),
+					sql.EQ(commands.C(devicecommand.FieldStatus), string(devicecommand.StatusPending)),
+					sql.Or(sql.IsNull(own.C(devicechannel.FieldPushedAt)), sql.ColumnsLT(own.C(devicechannel.FieldPushedAt), commands.C(devicecommand.FieldNotBefore))),
+				))
+				q.Where(sql.In(q.C(devicechannel.FieldID), begun))
+			}).
+		SetPushWantedAt(now).
+		Exec(tenancy.System(ctx, "notify the devices of every provider that are to get now what was put off"))
 }
 
 // FindDue finds the organizations with devices whose inventory is due. The

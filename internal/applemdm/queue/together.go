@@ -35,7 +35,7 @@ func (s *Service) tellTogether(ctx context.Context, deviceID string, what Instru
 	if o.pending == nil {
 		guard.Touch(ctx, told.touched())
 	}
-	s.wanted(ctx, told.channel) // by each for its own, when the transaction is no longer waited for
+	s.wanted(ctx, channelsOf([]*Told{told})...) // by each for its own, when the transaction is no longer waited for
 	return told, nil
 }
 

@@ -245,6 +245,8 @@ CREATE UNIQUE INDEX "devicechannel_organization_id_key" ON "device_channels" ("o
 CREATE INDEX "devicechannel_provider_id_id" ON "device_channels" ("provider_id", "id");
 -- create "device_commands" table
 CREATE TABLE "device_commands" ("id" character varying NOT NULL COLLATE "C", "provider_id" character varying NOT NULL COLLATE "C", "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "command_uuid" character varying NOT NULL COLLATE "C", "request_type" character varying NOT NULL COLLATE "C", "arguments" jsonb NULL, "sealed_arguments" bytea NULL, "status" character varying NOT NULL DEFAULT 'PENDING', "priority" bigint NOT NULL DEFAULT 0, "not_before" timestamptz NULL, "expires_at" timestamptz NULL, "sent_at" timestamptz NULL, "result_at" timestamptz NULL, "attempts" bigint NOT NULL DEFAULT 0, "error_chain" jsonb NULL, "alert_due" boolean NOT NULL DEFAULT false, "inventory" boolean NOT NULL DEFAULT false, "job_id" character varying NULL COLLATE "C", "organization_id" character varying NOT NULL COLLATE "C", "device_id" character varying NOT NULL COLLATE "C", "channel_id" character varying NOT NULL COLLATE "C", PRIMARY KEY ("id"), CONSTRAINT "device_commands_device_channels_channel" FOREIGN KEY ("organization_id", "channel_id") REFERENCES "device_channels" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_devices_device" FOREIGN KEY ("organization_id", "device_id") REFERENCES "devices" ("organization_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE, CONSTRAINT "device_commands_organizations_organization" FOREIGN KEY ("provider_id", "organization_id") REFERENCES "organizations" ("provider_id", "id") ON UPDATE NO ACTION ON DELETE CASCADE);
+-- create index "device_command_beginning" to table: "device_commands"
+CREATE INDEX "device_command_beginning" ON "device_commands" ("not_before") WHERE ((not_before IS NOT NULL) AND (((status)::text = 'PENDING'::text) OR ((status)::text = 'SENT'::text) OR ((status)::text = 'NOT_NOW'::text)));
 -- create index "device_command_ended" to table: "device_commands"
 CREATE INDEX "device_command_ended" ON "device_commands" ("result_at") WHERE (result_at IS NOT NULL);
 -- create index "device_command_ending" to table: "device_commands"
@@ -847,6 +849,8 @@ DROP INDEX "device_command_failed";
 DROP INDEX "device_command_ending";
 -- reverse: create index "device_command_ended" to table: "device_commands"
 DROP INDEX "device_command_ended";
+-- reverse: create index "device_command_beginning" to table: "device_commands"
+DROP INDEX "device_command_beginning";
 -- reverse: create "device_commands" table
 DROP TABLE "device_commands";
 -- reverse: create index "devicechannel_provider_id_id" to table: "device_channels"

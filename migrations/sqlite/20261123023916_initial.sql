@@ -201,6 +201,8 @@ CREATE INDEX `device_command_ended` ON `device_commands` (`result_at`) WHERE res
 CREATE INDEX `device_command_failed` ON `device_commands` (`organization_id`, `id`) WHERE alert_due;
 -- create index "device_command_told_together" to table: "device_commands"
 CREATE INDEX `device_command_told_together` ON `device_commands` (`job_id`, `id`) WHERE job_id IS NOT NULL;
+-- create index "device_command_beginning" to table: "device_commands"
+CREATE INDEX `device_command_beginning` ON `device_commands` (`not_before`) WHERE not_before IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW');
 -- create index "device_command_ending" to table: "device_commands"
 CREATE INDEX `device_command_ending` ON `device_commands` (`expires_at`) WHERE expires_at IS NOT NULL AND (status = 'PENDING' OR status = 'SENT' OR status = 'NOT_NOW');
 -- create index "device_commands_channel_id" to table: "device_commands"
@@ -891,6 +893,8 @@ DROP TABLE `device_identities`;
 DROP INDEX `device_commands_channel_id`;
 -- reverse: create index "device_command_ending" to table: "device_commands"
 DROP INDEX `device_command_ending`;
+-- reverse: create index "device_command_beginning" to table: "device_commands"
+DROP INDEX `device_command_beginning`;
 -- reverse: create index "device_command_told_together" to table: "device_commands"
 DROP INDEX `device_command_told_together`;
 -- reverse: create index "device_command_failed" to table: "device_commands"
