@@ -83,7 +83,7 @@ func Columns[I any](of func(I) *ent.SystemLogEvent) []database.Column[I] {
 		column("actor", func(e *ent.SystemLogEvent) string { return e.ActorID }),
 		column("actor_name", func(e *ent.SystemLogEvent) string { return e.ActorDisplayName }),
 		column("api_key", func(e *ent.SystemLogEvent) string { return e.APIKeyID }),
-		column("targets", func(e *ent.SystemLogEvent) string { return targetsOf(e) }),
+		column("targets", targetsOf),
 		column("address", func(e *ent.SystemLogEvent) string { return e.ClientAddress }),
 		column("agent", func(e *ent.SystemLogEvent) string { return e.UserAgent }),
 		column("request", func(e *ent.SystemLogEvent) string { return e.RequestID }),

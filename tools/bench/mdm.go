@@ -32,6 +32,8 @@ type mdmSize struct {
 	turns         int   // of each server, in turn
 	span          time.Duration
 
+	told int // commands that devices are told and notified of, in a turn at least
+
 	history   int // commands a device, in the comparison with none
 	historied int // devices of that comparison
 	crowd     int
@@ -42,12 +44,12 @@ type mdmSize struct {
 func mdmSizeOf(o options) mdmSize {
 	if o.quick {
 		return mdmSize{
-			devices: o.fleet, organizations: 4, turns: 2, span: 300 * time.Millisecond,
+			devices: o.fleet, organizations: 4, turns: 2, span: 300 * time.Millisecond, told: 1000,
 			history: 20, historied: 40, crowd: 40, pushed: 200, pushing: 20,
 		}
 	}
 	return mdmSize{
-		devices: o.fleet, organizations: 10, turns: 4, span: time.Second,
+		devices: o.fleet, organizations: 10, turns: 4, span: time.Second, told: 6000,
 		history: 1000, historied: 500, crowd: 2000, pushed: 8000, pushing: 200,
 	}
 }

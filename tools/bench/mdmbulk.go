@@ -21,6 +21,7 @@ const (
 // counts as one. The devices of a call are of several organizations.
 func (d *duel) bulk(ctx context.Context, devices int) error {
 	row := d.row("enqueue, 100 devices a call", devices)
+	row.Beside = true
 	each := min(bulkDevices, devices)
 	calls := bulkRounds * devices / each
 	for t := warmUp; t < d.size.turns; t++ {

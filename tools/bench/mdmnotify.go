@@ -101,16 +101,14 @@ func (d *duel) notified(ctx context.Context) error {
 	})
 }
 
-// notices is how many devices are told something in a turn at least, so that a turn
-// is longer than what ours waits until it sends what has come meanwhile.
-const notices = 2000
-
 // notify measures how fast devices are told something and notified of it through
 // Apple, which NanoMDM does within the call and ours after it: its turn ends when
-// every device was notified.
+// every device was notified. A turn is longer than ours waits until it sends what
+// has come meanwhile.
 func (d *duel) notify(ctx context.Context, devices int) error {
 	row := d.row("enqueue and notify", devices)
-	calls := max(devices, notices)
+	row.Beside = true
+	calls := max(devices, d.size.told)
 	restart := make([][]byte, devices)
 	for i := range restart {
 		restart[i] = d.ours.mutation(restartOne, d.ids[i])

@@ -36,6 +36,8 @@ type mdmRow struct {
 	// Ratio is the first side's rate over the second's, Cost that of the CPU time.
 	Ratio float64 `json:"rate"`
 	Cost  float64 `json:"cpu"`
+	// Beside is whether it stands beside what is promised, and is not judged.
+	Beside bool `json:"beside,omitempty"`
 
 	ratios []float64 // of each pair of turns
 }

@@ -111,7 +111,10 @@ func mdmTable(w io.Writer, v *verdict, rows []*mdmRow) {
 	fmt.Fprintln(w, "| work | devices | server | a second | CPU-ms server | CPU-ms PostgreSQL | rate to NanoMDM, at least 2 | CPU to NanoMDM, below 1 | |")
 	fmt.Fprintln(w, "|---|--:|---|--:|--:|--:|--:|--:|---|")
 	for _, row := range rows {
-		mark := v.mark(row.Ratio >= mdmLeastRatio && row.Cost < mdmMostCost)
+		mark := ""
+		if !row.Beside {
+			mark = v.mark(row.Ratio >= mdmLeastRatio && row.Cost < mdmMostCost)
+		}
 		for i, s := range row.Sides {
 			judged := " | | "
 			if i == 0 {

@@ -100,8 +100,8 @@ type Service struct {
 	looking  database.Statement[look]
 	stepping [allParts + 1]database.Writes[step] // by parts
 	orders   *batch.Group[order, *Told]          // by reach
-	telling  database.Writes[post]
-	posting  database.Writes[post]
+	telling  database.Writes[post]               // queues commands and has their devices notified
+	posting  database.Writes[post]               // queues commands
 }
 
 // lanes is how many batches of a provider's devices, or of a reach's orders, are
