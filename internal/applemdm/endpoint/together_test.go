@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicecommand"
 	"github.com/bailiwick/bailiwick/internal/applemdm/command"
@@ -136,5 +137,57 @@ func TestALockHoldsNobodyElseUp(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, <-answered)
+	})
+}
+
+// What is ordered together is queued as each asked for it, whenever that is to be
+// given out, and each has its own event.
+func TestWhatIsOrderedTogether(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		var macs []*mac
+		for i, home := range []*tenant{w.one, w.foreign, w.one, w.foreign} {
+			macs = append(macs, w.enrolled(home, i+1))
+		}
+		now := w.clock.Now().Truncate(time.Microsecond)
+		tonight, tomorrow := now.Add(10*time.Hour), now.Add(24*time.Hour)
+		orders := []queue.Instruction{
+			queue.Same(command.RestartDevice{}, queue.Options{}),
+			queue.Same(command.ShutDownDevice{}, queue.Options{NotBefore: tonight}),
+			queue.Same(command.UnlockUserAccount{UserName: "kim"}, queue.Options{ExpiresAt: tomorrow, Priority: 7}),
+			queue.Locking(command.DeviceLock{}, false).On(&queue.Schedule{NotBefore: &tonight, ExpiresAt: &tomorrow}),
+		}
+		var all sync.WaitGroup
+		for range 3 {
+			for _, m := range macs {
+				for _, what := range orders {
+					all.Go(func() {
+						c, _, err := w.queue.TellOne(m.home.ctx, m.row(m.home).ID, what)
+						require.NoError(t, err)
+						require.Equal(t, m.home.organization, c.OrganizationID)
+					})
+				}
+			}
+		}
+		all.Wait()
+		for _, m := range macs {
+			waiting := func(kind string) []*ent.DeviceCommand {
+				return w.client.DeviceCommand.Query().Where(devicecommand.HasDeviceWith(device.SerialNumber(m.serial)),
+					devicecommand.RequestType(kind), devicecommand.StatusEQ(devicecommand.StatusPending)).AllX(m.home.ctx)
+			}
+			for _, c := range waiting("RestartDevice") {
+				require.Equal(t, []any{(*time.Time)(nil), (*time.Time)(nil), 0}, []any{c.NotBefore, c.ExpiresAt, c.Priority})
+			}
+			for _, c := range waiting("ShutDownDevice") {
+				require.True(t, c.NotBefore.Equal(tonight) && c.ExpiresAt == nil)
+			}
+			for _, c := range waiting("UnlockUserAccount") {
+				require.True(t, c.NotBefore == nil && c.ExpiresAt.Equal(tomorrow) && c.Priority == 7)
+			}
+			require.Equal(t, []int{3, 3, 3}, []int{len(waiting("RestartDevice")), len(waiting("ShutDownDevice")), len(waiting("UnlockUserAccount"))})
+			locks := waiting("DeviceLock")
+			require.Len(t, locks, 1, "each replaces the one before")
+			require.True(t, locks[0].NotBefore.Equal(tonight) && locks[0].ExpiresAt.Equal(tomorrow) && locks[0].Priority == queue.Urgent)
+			require.Empty(t, locks[0].Arguments, "its PIN is sealed")
+		}
 	})
 }

@@ -47,7 +47,7 @@ arguments, sealed_arguments, priority, not_before, expires_at, inventory, job_id
 SELECT given.id, given.organization, $2, $1, $1, given.device, given.channel, given.command_uuid, given.request_type,
 ` + database.JSON(engine, "given.arguments") + `, CASE WHEN length(given.sealed) > 0 THEN given.sealed END,
 CAST(given.priority AS BIGINT), $3, $4, given.inventory = 'true', NULLIF(given.job, '')
-FROM ` + enrolled + ` WHERE given.id <> '' RETURNING id`,
+FROM ` + enrolled + ` RETURNING id`,
 	}
 	if notify {
 		writes = append([]string{`UPDATE device_channels SET push_wanted_at = $1, updated_at = $1 FROM @given

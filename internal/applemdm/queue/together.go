@@ -69,8 +69,11 @@ func (s *Service) workOrders(ctx context.Context, _ string, orders []order) (out
 	return outcomes, err
 }
 
-// several reports whether an order takes several writes.
-func (o order) several() bool { return o.what.Replaces }
+// several reports whether an order may take a statement of its own: of what it
+// replaces, or because of when it is given out.
+func (o order) several() bool {
+	return o.what.Replaces || !o.what.NotBefore.IsZero() || !o.what.ExpiresAt.IsZero()
+}
 
 // rounds parts orders, each named by its place, so that no part has two for one
 // device; what comes later for a device is in a later part.
