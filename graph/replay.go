@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -74,6 +75,9 @@ func (r *Replay) InterceptResponse(ctx context.Context, next graphql.ResponseHan
 	}
 	if len(key) > maxIdempotencyKey {
 		return refuse(ctx, fault.Invalid(IdempotencyHeader, "at most %d characters", maxIdempotencyKey))
+	}
+	if !utf8.ValidString(key) {
+		return refuse(ctx, fault.Invalid(IdempotencyHeader, "text in UTF-8"))
 	}
 	p := caller.Principal()
 	c := &claimed{principal: p.AdministratorID + "/" + p.APIKeyID, key: key, hash: hashOf(oc, caller), scope: providerScope(caller)}

@@ -29,7 +29,7 @@ func Client(next http.Handler) http.Handler {
 func withClient(r *http.Request) context.Context {
 	return audit.WithClient(r.Context(), audit.Client{
 		Address:   telemetry.ClientAddress(r.Context()).String(),
-		UserAgent: r.UserAgent(),
+		UserAgent: strings.ToValidUTF8(r.UserAgent(), "\uFFFD"), // a database keeps text
 		RequestID: telemetry.RequestID(r.Context()),
 	})
 }

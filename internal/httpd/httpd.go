@@ -34,8 +34,8 @@ type Parts struct {
 }
 
 // New returns the server's handler: from the outside in, a request gets its
-// id and client address, is logged, measured and traced, is refused when its
-// origin may not call, and on /graphql is authenticated.
+// id and client address, is logged, refused when its URL is no text, measured and
+// traced, is refused when its origin may not call, and on /graphql is authenticated.
 func New(c config.Config, p Parts) http.Handler {
 	mux := http.NewServeMux()
 	route := func(pattern string, h http.Handler) {
@@ -53,7 +53,7 @@ func New(c config.Config, p Parts) http.Handler {
 	if c.Development {
 		mux.Handle("/", serve.GraphiQL("/graphql"))
 	}
-	return telemetry.Requests(c.TrustedProxies, logged(p.Logger, secured(mux)))
+	return telemetry.Requests(c.TrustedProxies, logged(p.Logger, secured(legible(mux))))
 }
 
 // Server returns an HTTP server with the limits that slow or silent clients

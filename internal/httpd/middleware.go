@@ -4,9 +4,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/felixge/httpsnoop"
 
@@ -42,6 +44,20 @@ func logged(logger *slog.Logger, next http.Handler) http.Handler {
 		}
 		logger.Log(r.Context(), level, "request", "method", r.Method, "path", shownPath(r),
 			"status", m.Code, "bytes", m.Written, "took", time.Since(began).Round(time.Microsecond))
+	})
+}
+
+// legible refuses a request whose URL does not hold text: a database keeps nothing
+// else, and takes being asked for it as a fault.
+func legible(next http.Handler) http.Handler {
+	text := func(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A query that cannot be unescaped has no values.
+		if query, err := url.QueryUnescape(r.URL.RawQuery); !text(r.URL.Path) || err == nil && !text(query) {
+			answer(w, http.StatusBadRequest, "the URL is not text in UTF-8\n")
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -199,8 +199,8 @@ func TestNotBeforeExpiryPriorityAndCancel(t *testing.T) {
 			return c.ID
 		}
 		uuid := func(id string) string { return w.client.DeviceCommand.GetX(w.one.ctx, id).CommandUUID }
-		later := enqueue(queue.Options{NotBefore: w.clock.Now().Add(2 * time.Hour)})
-		short := enqueue(queue.Options{ExpiresAt: w.clock.Now().Add(time.Hour), Priority: queue.Routine})
+		later := enqueue(queue.Options{NotBefore: new(w.clock.Now().Add(2 * time.Hour))})
+		short := enqueue(queue.Options{ExpiresAt: new(w.clock.Now().Add(time.Hour)), Priority: queue.Routine})
 		normal, urgent, withdrawn := enqueue(queue.Options{}), enqueue(queue.Options{Priority: queue.Urgent}), enqueue(queue.Options{Priority: queue.Urgent})
 		_, err := w.queue.Cancel(w.one.ctx, withdrawn)
 		require.NoError(t, err)

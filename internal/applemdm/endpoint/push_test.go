@@ -126,7 +126,7 @@ func TestWhatIsForLaterIsNotifiedThen(t *testing.T) {
 		}
 		before, theirs := sent(w.one), sent(w.foreign)
 		tonight := w.clock.Now().Add(2 * time.Hour)
-		late := queue.Same(command.RestartDevice{}, queue.Options{NotBefore: tonight})
+		late := queue.Same(command.RestartDevice{}, queue.Options{NotBefore: &tonight})
 		for one, m := range map[*tenant]*mac{w.one: m, w.foreign: other} {
 			_, _, err := w.queue.TellOne(one.ctx, m.row(one).ID, late)
 			require.NoError(t, err)

@@ -152,8 +152,8 @@ func TestWhatIsOrderedTogether(t *testing.T) {
 		tonight, tomorrow := now.Add(10*time.Hour), now.Add(24*time.Hour)
 		orders := []queue.Instruction{
 			queue.Same(command.RestartDevice{}, queue.Options{}),
-			queue.Same(command.ShutDownDevice{}, queue.Options{NotBefore: tonight}),
-			queue.Same(command.UnlockUserAccount{UserName: "kim"}, queue.Options{ExpiresAt: tomorrow, Priority: 7}),
+			queue.Same(command.ShutDownDevice{}, queue.Options{NotBefore: &tonight}),
+			queue.Same(command.UnlockUserAccount{UserName: "kim"}, queue.Options{ExpiresAt: &tomorrow, Priority: 7}),
 			queue.Locking(command.DeviceLock{}, false).On(&queue.Schedule{NotBefore: &tonight, ExpiresAt: &tomorrow}),
 		}
 		var all sync.WaitGroup

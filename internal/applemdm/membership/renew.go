@@ -95,7 +95,7 @@ func (s *Service) renew(ctx context.Context, d *ent.Device) error {
 	end := s.now().Add(renewWaits)
 	profile, err := s.Identities.RenewalProfile(ctx, d, end)
 	if err == nil {
-		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, ExpiresAt: end})
+		_, err = s.Queue.Enqueue(ctx, d.ID, command.InstallProfile{Payload: profile}, queue.Options{Priority: queue.Routine, ExpiresAt: &end})
 	}
 	if fault.CodeOf(err) == fault.PreconditionFailed {
 		return nil // it has left meanwhile

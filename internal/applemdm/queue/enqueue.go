@@ -48,14 +48,8 @@ func (s *Service) build(ctx context.Context, channel *ent.DeviceChannel, c comma
 		ID: devicecommand.DefaultID(), CreatedAt: now, UpdatedAt: now,
 		OrganizationID: channel.OrganizationID, ProviderID: channel.ProviderID, DeviceID: channel.DeviceID, ChannelID: channel.ID,
 		CommandUUID: strings.ToUpper(uuid.NewString()), RequestType: command.RequestType(c),
-		Status: devicecommand.DefaultStatus, Priority: o.Priority,
+		Status: devicecommand.DefaultStatus, Priority: o.Priority, NotBefore: o.NotBefore, ExpiresAt: o.ExpiresAt,
 	})
-	if !o.NotBefore.IsZero() {
-		row.NotBefore = &o.NotBefore
-	}
-	if !o.ExpiresAt.IsZero() {
-		row.ExpiresAt = &o.ExpiresAt
-	}
 	if !command.Sensitive(c) {
 		row.Arguments = arguments
 		return row, nil

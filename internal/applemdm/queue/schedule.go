@@ -8,9 +8,9 @@ import (
 
 // Options concern one command. The zero value is useful.
 type Options struct {
-	Priority  int       // higher goes first
-	NotBefore time.Time // zero is at once
-	ExpiresAt time.Time // from then on it is not given out any more; zero is never
+	Priority  int        // higher goes first
+	NotBefore *time.Time // nil is at once
+	ExpiresAt *time.Time // from then on it is not given out any more; nil is never
 }
 
 // The priorities.
@@ -51,18 +51,18 @@ func (i Instruction) On(s *Schedule) Instruction {
 }
 
 // stored is a time as databases keep it.
-func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+func stored(t time.Time) *time.Time { return new(t.UTC().Truncate(time.Microsecond)) }
 
 // validate reports what is wrong with a caller's schedule.
 func (o Options) validate(now time.Time) error {
 	switch {
 	case o.Priority < -mostPriority || o.Priority > mostPriority:
 		return fault.Invalid("input.schedule.priority", "%d to %d", -mostPriority, mostPriority)
-	case o.NotBefore.After(now.Add(farthest)):
+	case o.NotBefore != nil && o.NotBefore.After(now.Add(farthest)):
 		return fault.Invalid("input.schedule.notBefore", "at most a year ahead")
-	case !o.ExpiresAt.IsZero() && !o.ExpiresAt.After(now):
+	case o.ExpiresAt != nil && !o.ExpiresAt.After(now):
 		return fault.Invalid("input.schedule.expiresAt", "a time that has not passed")
-	case !o.ExpiresAt.IsZero() && !o.ExpiresAt.After(o.NotBefore):
+	case o.ExpiresAt != nil && o.NotBefore != nil && !o.ExpiresAt.After(*o.NotBefore):
 		return fault.Invalid("input.schedule.expiresAt", "a time after notBefore")
 	}
 	return nil

@@ -72,7 +72,7 @@ func (s *Service) workOrders(ctx context.Context, _ string, orders []order) (out
 // several reports whether an order may take a statement of its own: of what it
 // replaces, or because of when it is given out.
 func (o order) several() bool {
-	return o.what.Replaces || !o.what.NotBefore.IsZero() || !o.what.ExpiresAt.IsZero()
+	return o.what.Replaces || o.what.NotBefore != nil || o.what.ExpiresAt != nil
 }
 
 // rounds parts orders, each named by its place, so that no part has two for one
