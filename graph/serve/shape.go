@@ -175,6 +175,11 @@ func (m *meter) selections(set ast.SelectionSet) shape {
 func (m *meter) field(f *ast.Field) shape {
 	s := m.selections(f.SelectionSet)
 	s.add(m.directives(f.Directives))
+	for _, a := range f.Arguments {
+		if err := storableLiteral(a.Name, a.Value); err != nil {
+			m.err = err
+		}
+	}
 	s.roots = 1
 	s.fields = saturatingSum(s.fields, 1)
 	s.depth++

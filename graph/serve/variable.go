@@ -17,7 +17,8 @@ import (
 // checkVariables refuses what the executor would coerce although the
 // specification forbids it: a number for a String, a string for an Int, an Int
 // beyond 32 bits, an enum value in the wrong case, none or several of an input
-// that is one of its fields. Custom scalars judge themselves.
+// that is one of its fields; and what no database keeps. Custom scalars judge
+// themselves otherwise.
 func checkVariables(schema *ast.Schema, op *graphql.OperationContext) error {
 	for _, v := range op.Operation.VariableDefinitions {
 		value, given := op.Variables[v.Variable]
@@ -70,8 +71,37 @@ func checkValue(schema *ast.Schema, t *ast.Type, value any, path string) error {
 		if !scalarAccepts(def.Name, value) {
 			return notA(path, def.Name, value)
 		}
+		if text, ok := value.(string); ok {
+			return storable(path, text)
+		}
 	}
 	return nil
+}
+
+// storable refuses a text that a database cannot keep: PostgreSQL takes every
+// character of Unicode but one.
+func storable(path, text string) error {
+	if strings.ContainsRune(text, 0) {
+		return fault.Invalid(path, "the character U+0000 is not accepted")
+	}
+	return nil
+}
+
+// storableLiteral is storable for what stands in a document.
+func storableLiteral(path string, v *ast.Value) error {
+	if v == nil {
+		return nil
+	}
+	for _, child := range v.Children {
+		below := path
+		if child.Name != "" {
+			below += "." + child.Name
+		}
+		if err := storableLiteral(below, child.Value); err != nil {
+			return err
+		}
+	}
+	return storable(path, v.Raw)
 }
 
 // single reports whether exactly one field is given, and is not null.

@@ -44,3 +44,25 @@ func TestWhatIsNoText(t *testing.T) {
 		}
 	})
 }
+
+func TestTextThatNoDatabaseKeeps(t *testing.T) {
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		m := startMDM(t, engine, plain)
+		for _, tenant := range []mdmTenant{m.a, m.b} {
+			for query, field := range map[string]string{
+				`query($v: ID!) { deviceCommand(id: $v) { id } }`:                                                              "v",
+				`query($v: String) { devices(filter: {serialNumber: $v}) { totalCount } }`:                                     "v",
+				`mutation($v: String!) { createOrganization(input: {name: $v}) { organization { id } } }`:                      "v",
+				`mutation { createOrganization(input: {name: "a\u0000b"}) { organization { id } } }`:                           "input.name",
+				`query { devices(filter: {serialNumber: "a\u0000b"}) { totalCount } }`:                                         "filter.serialNumber",
+				`mutation { bulkCommandDevices(input: {deviceIds: ["a\u0000b"], command: {plain: SHUTDOWN}}) { job { id } } }`: "input.deviceIds",
+			} {
+				failures := m.do(t, tenant.key, "", query, map[string]any{"v": "a\x00b"}, nil)
+				require.Equal(t, "INVALID_ARGUMENT", code(failures), query)
+				require.Equal(t, field, failures[0].Extensions["field"], query)
+			}
+			byDefault := `mutation($v: String! = "a\u0000b") { createOrganization(input: {name: $v}) { organization { id } } }`
+			require.Equal(t, "INVALID_ARGUMENT", code(m.do(t, tenant.key, "", byDefault, nil, nil)))
+		}
+	})
+}
