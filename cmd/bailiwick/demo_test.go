@@ -160,14 +160,16 @@ func TestDemo(t *testing.T) {
 		guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "apple-mdm.md"))
 		require.NoError(t, err)
 		script := blocks(guide, "sh")
-		require.Len(t, script, 5)
-		mac := named(t, a, "ALD-FRONTDESK-02")
+		require.Len(t, script, 6)
+		mac, other := named(t, a, "ALD-FRONTDESK-02"), named(t, a, "ALD-MANAGER-MBA")
 		out := shell(t, []string{
 			"GRAPHQL=" + a.GraphQL, "API_KEY=" + a.Administrators[0].APIKey, "ORGANIZATION=" + mac.Organization, "DEVICE=" + mac.ID,
+			"OTHER=" + other.ID,
 		}, strings.Join(script, "\necho\n"))
 		require.NotContains(t, out, `"errors"`)
 		require.Regexp(t, `"pin":"[0-9]{6}"`, out)
 		require.Contains(t, out, `"requestType":"DeviceLock"`)
+		require.Regexp(t, `"status":"PENDING","priority":0,"notBefore":"20[^"]+","expiresAt":"20[^"]+"`, out)
 	})
 
 	t.Run("the examples of the set-up guides", func(t *testing.T) {

@@ -19,10 +19,7 @@ func (d *duel) command(ctx context.Context, devices int) error {
 		return err
 	}
 	enqueue, cycle := d.row("enqueue", devices), d.row("command cycle", devices)
-	restart := make([][]byte, devices)
-	for i := range restart {
-		restart[i] = d.ours.mutation(restartOne, d.ids[i])
-	}
+	restart := d.restarts(devices)
 	for t := warmUp; t < d.size.turns; t++ {
 		if err := d.tidy(ctx); err != nil {
 			return err
@@ -74,6 +71,15 @@ func (d *duel) command(ctx context.Context, devices int) error {
 		}
 	}
 	return nil
+}
+
+// restarts lays out a restart of each of our devices.
+func (d *duel) restarts(devices int) [][]byte {
+	restart := make([][]byte, devices)
+	for i := range restart {
+		restart[i] = d.ours.mutation(restartOne, d.ids[i])
+	}
+	return restart
 }
 
 // learn finds our devices' ids.

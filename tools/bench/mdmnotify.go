@@ -109,10 +109,7 @@ func (d *duel) notify(ctx context.Context, devices int) error {
 	row := d.row("enqueue and notify", devices)
 	row.Beside = true
 	calls := max(devices, d.size.told)
-	restart := make([][]byte, devices)
-	for i := range restart {
-		restart[i] = d.ours.mutation(restartOne, d.ids[i])
-	}
+	restart := d.restarts(devices)
 	for t := warmUp; t < d.size.turns; t++ {
 		if err := d.tidy(ctx); err != nil {
 			return err
