@@ -11143,7 +11143,7 @@ input DeviceCommandSchedule {
   """
   priority: Int
   """
-  Not before this time, at most a year ahead: the device is notified within a minute of it. At once if not given.
+  Not before this time, at most a year ahead: the device is notified within about a minute of it. At once if not given.
   """
   notBefore: Time
   """

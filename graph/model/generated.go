@@ -765,7 +765,7 @@ type DeviceCommandFilter struct {
 type DeviceCommandSchedule struct {
 	// Higher goes first, -100 to 100; among equals the older. As the kind of command asks for if not given: 10 for locking, erasing and clearing a passcode, 0 for others.
 	Priority *int `json:"priority,omitempty"`
-	// Not before this time, at most a year ahead: the device is notified within a minute of it. At once if not given.
+	// Not before this time, at most a year ahead: the device is notified within about a minute of it. At once if not given.
 	NotBefore *time.Time `json:"notBefore,omitempty"`
 	// Not from this time on: a device that has not had it by then does not get it. Whenever the device comes if not given.
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
