@@ -1,5 +1,6 @@
 // Package arrival keeps the trail of enrolments: that a device came in is in the
-// system log once, whatever becomes of it next.
+// system log once, whatever becomes of it next; and that it left without being
+// told to.
 //
 // A channel whose enrolment is complete says so in arrived_at until it is in the
 // log. Whoever takes that away puts the enrolment into the log in the same
@@ -22,8 +23,12 @@ import (
 	"github.com/bailiwick/bailiwick/tenancy"
 )
 
-// event is what the system log calls an enrolment.
-const event = "enrollDevice"
+// What the system log calls what devices do.
+const (
+	enrolled   = "enrollDevice"
+	CheckedOut = "checkOutDevice" // it says that it has left
+	Moved      = "unenrollDevice" // it has enrolled in another organization of the provider
+)
 
 // page is how many enrolments are put into the log in one statement.
 const page = 100
@@ -94,9 +99,18 @@ func (t *Trail) Note(ctx context.Context, came []*ent.DeviceChannel) error {
 			}
 		}
 		entries[i] = audit.Entry{
-			EventType: event, Outcome: systemlogevent.OutcomeSuccess, Actor: tenancy.ServicePrincipal("device management"),
+			EventType: enrolled, Outcome: systemlogevent.OutcomeSuccess, Actor: tenancy.ServicePrincipal("device management"),
 			ProviderID: c.ProviderID, OrganizationID: c.OrganizationID, Targets: targets,
 		}
 	}
 	return t.log.RecordAll(audit.WithClient(ctx, audit.Client{}), entries)
+}
+
+// Left puts into the log that a device has left an organization by itself,
+// [CheckedOut] or [Moved]. Where to is not in it: that is another tenant's.
+func (t *Trail) Left(ctx context.Context, d *ent.Device, how string) error {
+	return t.log.RecordAll(audit.WithClient(ctx, audit.Client{}), []audit.Entry{{
+		EventType: how, Outcome: systemlogevent.OutcomeSuccess, Actor: tenancy.ServicePrincipal("device management"),
+		ProviderID: d.ProviderID, OrganizationID: d.OrganizationID, Targets: []schema.LogTarget{audit.Device(d)},
+	}})
 }

@@ -31,6 +31,20 @@ func (w *world) enrolments(t *tenant) (logged [][2]string) {
 	return logged
 }
 
+// departures are the devices of an organization that the system log says have left
+// it in a way.
+func (w *world) departures(t *tenant, how string) (logged []string) {
+	w.t.Helper()
+	for _, e := range w.client.SystemLogEvent.Query().Where(systemlogevent.EventType(how)).AllX(t.ctx) {
+		require.Equal(w.t, "device management", e.ActorDisplayName, "nobody asked it to")
+		require.Empty(w.t, e.ClientAddress)
+		require.Equal(w.t, t.organization, *e.OrganizationID)
+		require.Len(w.t, e.Targets, 1)
+		logged = append(logged, e.Targets[0].Name)
+	}
+	return logged
+}
+
 // known is what the system log has of a device's enrolment.
 func (m *mac) known() [2]string {
 	return [2]string{m.serial + ", UDID " + m.udid, m.certificate.SerialNumber.Text(16)}
@@ -91,6 +105,12 @@ func TestAnEnrolmentIsLoggedWhateverFollows(t *testing.T) {
 				require.Equal(t, [][2]string{first}, w.enrolments(w.one), "at once")
 				require.Zero(t, w.client.DeviceChannel.Query().Where(devicechannel.ArrivedAtNotNil()).CountX(w.one.ctx))
 				require.Empty(t, w.enrolments(w.foreign), "others wait for their own")
+				var out []string
+				if name == "checks out" {
+					out = append(out, first[0])
+				}
+				require.Equal(t, out, w.departures(w.one, "checkOutDevice"))
+				require.Empty(t, w.departures(w.foreign, "checkOutDevice"))
 				want := [][2]string{first}
 				if way.anew {
 					require.Equal(t, http.StatusOK, m.token(nil))
@@ -175,6 +195,8 @@ func TestADeviceThatMovesBeforeItIsSeenTo(t *testing.T) {
 					require.False(t, before.row(w.one).Enrolled)
 					require.True(t, after.row(w.two).Enrolled)
 					require.Empty(t, w.alertsOf(w.one))
+					require.Equal(t, []string{before.known()[0]}, w.departures(w.one, "unenrollDevice"))
+					require.Empty(t, append(w.departures(w.two, "unenrollDevice"), w.departures(w.foreign, "unenrollDevice")...))
 					require.Equal(t, "DEVICE_ENROLLED", w.alertsOf(w.two))
 				}
 				require.Empty(t, w.enrolments(w.foreign))

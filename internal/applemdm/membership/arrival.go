@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/internal/applemdm/arrival"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/job"
@@ -228,7 +229,13 @@ func (s *Service) leaveOthers(ctx context.Context, channels []*ent.DeviceChannel
 				continue
 			}
 			there := tenancy.With(ctx, tenancy.ForOrganizations(who, other.ProviderID, other.OrganizationID))
-			if err := s.DB.InTx(there, func(ctx context.Context) error { return s.leave(ctx, other) }); err != nil {
+			err := s.DB.InTx(there, func(ctx context.Context) error {
+				if err := s.leave(ctx, other); err != nil || !other.Enrolled {
+					return err
+				}
+				return s.trail.Left(ctx, other, arrival.Moved)
+			})
+			if err != nil {
 				errs = append(errs, fmt.Errorf("leave another organization: %w", err))
 			}
 		}

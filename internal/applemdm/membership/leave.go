@@ -6,6 +6,7 @@ import (
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/device"
 	"github.com/bailiwick/bailiwick/ent/devicechannel"
+	"github.com/bailiwick/bailiwick/internal/applemdm/arrival"
 	"github.com/bailiwick/bailiwick/internal/applemdm/message"
 	"github.com/bailiwick/bailiwick/internal/applemdm/queue"
 	"github.com/bailiwick/bailiwick/internal/database"
@@ -48,6 +49,9 @@ func (s *Service) CheckOut(ctx context.Context, by queue.Sender, m *message.Chec
 			}
 		})
 		if err != nil || released {
+			return err
+		}
+		if err := s.trail.Left(ctx, d, arrival.CheckedOut); err != nil {
 			return err
 		}
 		return s.Alarms.Alarm(ctx, d.OrganizationID, d.ID, alertUnenrolled, d.ID, "A device has left management", "")
