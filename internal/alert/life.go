@@ -5,6 +5,7 @@ import (
 
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
+	"github.com/bailiwick/bailiwick/ent/predicate"
 	"github.com/bailiwick/bailiwick/internal/database"
 	"github.com/bailiwick/bailiwick/internal/fault"
 	"github.com/bailiwick/bailiwick/tenancy"
@@ -65,31 +66,43 @@ func (s *Service) ResolveAll(ctx context.Context, ids []string, remark string) (
 // named, in all of the scope, and answers how many. It is for conditions that
 // are known to have ended.
 func (s *Service) Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error) {
+	return s.clear(ctx, organization, alert.TypeEQ(alertType), alert.DedupeKey(dedupeKey))
+}
+
+// ClearAll is Clear for every condition of some types.
+func (s *Service) ClearAll(ctx context.Context, organization string, alertTypes ...string) (int, error) {
+	return s.clear(ctx, organization, alert.TypeIn(alertTypes...))
+}
+
+// clearBatch is how many alerts are looked at in one go.
+const clearBatch = 500
+
+func (s *Service) clear(ctx context.Context, organization string, which ...predicate.Alert) (int, error) {
+	which = append(which, alert.ResolvedAtIsNil())
+	if organization != "" {
+		which = append(which, alert.OrganizationID(organization))
+	}
 	cleared := 0
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
-		cleared = 0
-		q := s.client.Alert.Query().Where(alert.TypeEQ(alertType), alert.DedupeKey(dedupeKey), alert.ResolvedAtIsNil())
-		if organization != "" {
-			q.Where(alert.OrganizationID(organization))
-		}
-		open, err := q.Modify(database.ForUpdate).All(ctx)
-		if err != nil {
-			return err
-		}
-		for _, a := range open {
-			a, err := a.Update().SetStatus(alert.StatusAutoResolved).SetResolvedAt(s.now()).Save(ctx)
-			if err != nil {
+		for cleared = 0; ; {
+			open, err := s.client.Alert.Query().Where(which...).Order(alert.ByID()).Limit(clearBatch).Modify(database.ForUpdate).All(ctx)
+			if err != nil || len(open) == 0 {
 				return err
 			}
-			if err := s.ended(ctx, a); err != nil {
-				return err
+			for _, a := range open {
+				a, err := a.Update().SetStatus(alert.StatusAutoResolved).SetResolvedAt(s.now()).Save(ctx)
+				if err != nil {
+					return err
+				}
+				if err := s.ended(ctx, a); err != nil {
+					return err
+				}
+				if err := s.announce(ctx, a); err != nil {
+					return err
+				}
+				cleared++
 			}
-			if err := s.announce(ctx, a); err != nil {
-				return err
-			}
-			cleared++
 		}
-		return nil
 	})
 	return cleared, err
 }

@@ -187,6 +187,40 @@ func TestAForcedTopicMarksTheDevicesThatAreLost(t *testing.T) {
 	})
 }
 
+// With the device management goes what was to be told of its devices, and done by
+// them.
+func TestADeletedDeviceManagementLeavesNothingOpen(t *testing.T) {
+	testdb.EachEngine(t, func(t *testing.T, engine string) {
+		f := startFleet(t, engine)
+		for i, tenant := range []mdmTenant{f.a, f.b} {
+			d, document := f.device(t, tenant, uint64(i+1), simulator.MacAppleSilicon)
+			require.NoError(t, d.Enroll(t.Context(), document))
+			require.Eventually(t, func() bool { return len(f.alerts(t, tenant, "DEVICE_ENROLLED")) == 1 }, 20*time.Second, 20*time.Millisecond)
+			f.must(t, tenant.key, "", `mutation($id: ID!) { restartDevice(input: {deviceId: $id}) { command { id } } }`, map[string]any{"id": f.idOf(t, tenant, d)}, nil)
+		}
+		f.must(t, f.a.key, "", `mutation($in: DeleteAppleMdmInput!) { deleteAppleMdm(input: $in) { deletedId } }`,
+			map[string]any{"in": map[string]any{"id": f.a.id, "confirm": f.a.name}}, nil)
+		require.Equal(t, "AUTO_RESOLVED", f.alerts(t, f.a, "DEVICE_ENROLLED")[0].Status)
+		require.Equal(t, "OPEN", f.alerts(t, f.b, "DEVICE_ENROLLED")[0].Status)
+		for tenant, status := range map[mdmTenant]string{f.a: "CANCELLED", f.b: "PENDING"} {
+			var got struct {
+				DeviceCommands struct {
+					Edges []struct {
+						Node struct {
+							Status   string
+							ResultAt *time.Time
+						}
+					}
+				}
+			}
+			f.must(t, tenant.key, "", `{ deviceCommands(filter: {requestType: "RestartDevice"}) { edges { node { status resultAt } } } }`, nil, &got)
+			require.Len(t, got.DeviceCommands.Edges, 1)
+			require.Equal(t, status, got.DeviceCommands.Edges[0].Node.Status)
+			require.Equal(t, status == "CANCELLED", got.DeviceCommands.Edges[0].Node.ResultAt != nil, "what has ended is pruned some day")
+		}
+	})
+}
+
 func TestEnrolmentsAreLogged(t *testing.T) {
 	testdb.EachEngine(t, func(t *testing.T, engine string) {
 		f := startFleet(t, engine)

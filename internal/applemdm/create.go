@@ -157,9 +157,18 @@ func (s *Service) Delete(ctx context.Context, id, confirm string) error {
 		if _, err := s.config.Alarms.Clear(ctx, m.OrganizationID, alertLimit, limitKey); err != nil {
 			return err
 		}
+		if _, err := s.config.Alarms.ClearAll(ctx, m.OrganizationID, alertEnrolled, alertMissing); err != nil {
+			return err
+		}
 		return s.announce(ctx, m)
 	})
 }
+
+// The types of alert about devices that end when these are no longer managed.
+const (
+	alertEnrolled = "DEVICE_ENROLLED"
+	alertMissing  = "DEVICE_MISSING"
+)
 
 // release lets all devices of an organization go, as the records have it.
 func (s *Service) release(ctx context.Context, organizationID string) error {
@@ -173,7 +182,7 @@ func (s *Service) release(ctx context.Context, organizationID string) error {
 	err = s.client.DeviceCommand.Update().
 		Where(devicecommand.OrganizationID(organizationID),
 			devicecommand.StatusIn(devicecommand.StatusPending, devicecommand.StatusSent, devicecommand.StatusNotNow)).
-		SetStatus(devicecommand.StatusCancelled).ClearSealedArguments().Exec(ctx)
+		SetStatus(devicecommand.StatusCancelled).SetResultAt(s.now()).ClearSealedArguments().Exec(ctx)
 	if err != nil {
 		return err
 	}
@@ -185,5 +194,5 @@ func (s *Service) release(ctx context.Context, organizationID string) error {
 		return err
 	}
 	return s.client.Device.Update().Where(device.OrganizationID(organizationID), device.Enrolled(true)).
-		SetEnrolled(false).SetBootstrapTokenEscrowed(false).ClearCertificateNotAfter().ClearReenrollmentRequiredAt().Exec(ctx)
+		SetEnrolled(false).ClearMissingSince().SetBootstrapTokenEscrowed(false).ClearCertificateNotAfter().ClearReenrollmentRequiredAt().Exec(ctx)
 }
