@@ -3,6 +3,8 @@ package alert
 import (
 	"context"
 
+	"entgo.io/ent/dialect/sql"
+
 	"github.com/bailiwick/bailiwick/ent"
 	"github.com/bailiwick/bailiwick/ent/alert"
 	"github.com/bailiwick/bailiwick/ent/predicate"
@@ -69,9 +71,13 @@ func (s *Service) Clear(ctx context.Context, organization, alertType, dedupeKey 
 	return s.clear(ctx, organization, alert.TypeEQ(alertType), alert.DedupeKey(dedupeKey))
 }
 
-// ClearAll is Clear for every condition of some types.
-func (s *Service) ClearAll(ctx context.Context, organization string, alertTypes ...string) (int, error) {
-	return s.clear(ctx, organization, alert.TypeIn(alertTypes...))
+// ClearDevices is Clear for the conditions of some types that were found out about
+// devices, and have a device's id for their key. What others have reported of the
+// same types is theirs to end.
+func (s *Service) ClearDevices(ctx context.Context, organization string, alertTypes ...string) (int, error) {
+	return s.clear(ctx, organization, alert.TypeIn(alertTypes...), func(q *sql.Selector) {
+		q.Where(sql.ColumnsEQ(q.C(alert.FieldDedupeKey), q.C(alert.FieldDeviceID)))
+	})
 }
 
 // clearBatch is how many alerts are looked at in one go.

@@ -197,11 +197,14 @@ func TestADeletedDeviceManagementLeavesNothingOpen(t *testing.T) {
 			require.NoError(t, d.Enroll(t.Context(), document))
 			require.Eventually(t, func() bool { return len(f.alerts(t, tenant, "DEVICE_ENROLLED")) == 1 }, 20*time.Second, 20*time.Millisecond)
 			f.must(t, tenant.key, "", `mutation($id: ID!) { restartDevice(input: {deviceId: $id}) { command { id } } }`, map[string]any{"id": f.idOf(t, tenant, d)}, nil)
+			f.must(t, tenant.key, "", `mutation($id: ID!) { raiseAlert(input: {type: "DEVICE_MISSING", deviceId: $id, title: "Not in its drawer"}) { alert { id } } }`,
+				map[string]any{"id": f.idOf(t, tenant, d)}, nil)
 		}
 		f.must(t, f.a.key, "", `mutation($in: DeleteAppleMdmInput!) { deleteAppleMdm(input: $in) { deletedId } }`,
 			map[string]any{"in": map[string]any{"id": f.a.id, "confirm": f.a.name}}, nil)
 		require.Equal(t, "AUTO_RESOLVED", f.alerts(t, f.a, "DEVICE_ENROLLED")[0].Status)
 		require.Equal(t, "OPEN", f.alerts(t, f.b, "DEVICE_ENROLLED")[0].Status)
+		require.Equal(t, "OPEN", f.alerts(t, f.a, "DEVICE_MISSING")[0].Status, "somebody else has reported it")
 		for tenant, status := range map[mdmTenant]string{f.a: "CANCELLED", f.b: "PENDING"} {
 			var got struct {
 				DeviceCommands struct {

@@ -29,8 +29,8 @@ type Alarms interface {
 	Alarm(ctx context.Context, organization, alertType, dedupeKey, title, description string) error
 	// Clear ends a condition in an organization, and answers how many alerts that were.
 	Clear(ctx context.Context, organization, alertType, dedupeKey string) (int, error)
-	// ClearAll is Clear for every condition of some types.
-	ClearAll(ctx context.Context, organization string, alertTypes ...string) (int, error)
+	// ClearDevices is Clear for the conditions of some types whose key is a device's id.
+	ClearDevices(ctx context.Context, organization string, alertTypes ...string) (int, error)
 }
 
 // Log keeps what is done without a mutation of the API.

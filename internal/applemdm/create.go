@@ -157,7 +157,7 @@ func (s *Service) Delete(ctx context.Context, id, confirm string) error {
 		if _, err := s.config.Alarms.Clear(ctx, m.OrganizationID, alertLimit, limitKey); err != nil {
 			return err
 		}
-		if _, err := s.config.Alarms.ClearAll(ctx, m.OrganizationID, alertEnrolled, alertMissing); err != nil {
+		if _, err := s.config.Alarms.ClearDevices(ctx, m.OrganizationID, alertEnrolled, alertMissing); err != nil {
 			return err
 		}
 		return s.announce(ctx, m)
